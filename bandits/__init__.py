@@ -1,0 +1,1 @@
+"""Routers that learn from partial feedback, as estimators under the scikit-learn API."""
