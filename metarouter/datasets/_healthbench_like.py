@@ -19,6 +19,7 @@ from scipy.special import betaincinv, expit, ndtr
 
 from metarouter.datasets._labelled_queries import LabelledQueries
 from metarouter.datasets._truth import Truth
+from metarouter.datasets._votes import cast_votes, normalising_scale
 from metarouter.exceptions import DataError
 
 __all__ = ["make_healthbench_like"]
@@ -43,11 +44,10 @@ _LEVEL_SD = 0.6
 _GAP_MEAN = 0.36
 _GAP_SD = 0.75
 
-# The judge: ties are 0.25 of the votes where it has no leaning. It over-prefers the primary by
-# _BIAS; its votes are about as predictable from the query as the gains are (R2 of 0.15 to 0.3).
-# It feels only about two thirds of the gold gain (_INSENSITIVITY), and has a taste of its own
+# The judge: ties are a quarter of the votes where it has no leaning (`tie_probability`). It
+# over-prefers the primary by _BIAS; its votes are about as predictable from the query as the
+# gains are. It feels only part of the gold gain (_INSENSITIVITY), and has a taste of its own
 # (_TASTE) that follows the broadest factors only, as tastes for length, tone or language do.
-_TIE = 0.25
 _BIAS = 0.48
 _INSENSITIVITY = 0.12
 _TASTE = 0.24
@@ -216,13 +216,9 @@ def _vote_mean(
     return np.clip(psi + bias * _BIAS - heterogeneity * of_query, -1.0, 1.0)
 
 
-def _tie_probability(eta: NDArray[np.float64]) -> NDArray[np.float64]:
-    return _TIE * (1 - eta**2)
-
-
 @lru_cache(maxsize=128)
 def _gold_scale(bias: float, heterogeneity: float) -> float:
-    """Solve c = sd(y) / sd(r), both over queries and labels, by iteration from below."""
+    """Bring gold labels to the variance of the votes, over a large sample of queries."""
     rng = np.random.default_rng(_WORLD_SEED)
     signals = _signals(rng.standard_normal((100_000, _N_SIGNAL_FACTORS)))
     rubric = _rubric(signals)
@@ -232,14 +228,11 @@ def _gold_scale(bias: float, heterogeneity: float) -> float:
     inflation = (1 + (criteria - 1) * _CRITERION_CORRELATION) / criteria
     noise = inflation * sum(share * (1 - share) for share in rubric)
     gold_sd = np.sqrt(gain.var() + noise.mean())
-    scale = 1.0
-    for _ in range(200):
-        eta = _vote_mean(scale * gain, signals, bias, heterogeneity)
-        vote_sd = np.sqrt(1 - _tie_probability(eta).mean() - eta.mean() ** 2)
-        scale, previous = (scale + float(vote_sd / gold_sd)) / 2, scale
-        if abs(scale - previous) < 1e-12:
-            break
-    return scale
+
+    def vote_mean(scale: float) -> NDArray[np.float64]:
+        return _vote_mean(scale * gain, signals, bias, heterogeneity)
+
+    return normalising_scale(vote_mean, float(gold_sd))
 
 
 def _draw_labels(
@@ -255,10 +248,7 @@ def _draw_labels(
         scores.append(rng.binomial(criteria, met) / criteria)
     impression = _AGREEMENT * (answers[0] - answers[1]) / np.sqrt(2)
     impression += np.sqrt(1 - _AGREEMENT**2) * rng.standard_normal(n_queries)
-    tie = _tie_probability(eta)
-    rank = ndtr(impression)
-    preference = 1.0 * (rank > (1 + tie - eta) / 2) - 1.0 * (rank < (1 - tie - eta) / 2)
-    return scores[0] - scores[1], preference
+    return scores[0] - scores[1], cast_votes(eta, impression)
 
 
 def _embed(factors: NDArray[np.float64], n_features: int) -> NDArray[np.float64]:
