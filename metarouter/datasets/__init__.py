@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+from metarouter.datasets._evouna import fetch_evouna
 from metarouter.datasets._healthbench_like import make_healthbench_like
+from metarouter.datasets._home import available, data_home
 from metarouter.datasets._judged_queries import make_judged_queries
 from metarouter.datasets._labelled_queries import LabelledQueries, TrainingRows
+from metarouter.datasets._llmrouter_14task import (
+    fetch_llmrouter_14task,
+    fetch_llmrouter_14task_matrix,
+)
+from metarouter.datasets._model_matrix import ModelMatrix
 from metarouter.datasets._nie_wager import make_nie_wager
+from metarouter.datasets._registry import DATASETS, load_dataset
+from metarouter.datasets._routellm_evals import fetch_routellm_evals
+from metarouter.datasets._routerbench_fewshot import fetch_routerbench_fewshot
 from metarouter.datasets._truth import Truth
+from metarouter.datasets._wmt_mt import fetch_wmt_mt
+from metarouter.datasets._xstest import fetch_xstest
 
 __all__ = [
+    "DATASETS",
     "LabelledQueries",
+    "ModelMatrix",
     "TrainingRows",
     "Truth",
+    "available",
+    "data_home",
+    "fetch_evouna",
+    "fetch_llmrouter_14task",
+    "fetch_llmrouter_14task_matrix",
+    "fetch_routellm_evals",
+    "fetch_routerbench_fewshot",
+    "fetch_wmt_mt",
+    "fetch_xstest",
+    "load_dataset",
     "make_healthbench_like",
     "make_judged_queries",
     "make_nie_wager",
