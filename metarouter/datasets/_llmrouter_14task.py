@@ -115,8 +115,8 @@ def fetch_llmrouter_14task(
     if len(pair) != 2:
         raise DataError(f"The pair {pair!r} must name two models: the primary, the alternative.")
     queries = fetch_llmrouter_14task_matrix(data_home).pair(*pair)
-    texts = [] if queries.text is None else queries.text
-    length = np.fromiter((len(text) for text in texts), dtype=np.float64, count=len(texts))
+    texts = np.asarray(queries.text)
+    length = np.fromiter((len(text) for text in texts), dtype=np.float64, count=texts.size)
     mean = simulated_vote_mean(queries.gold, np.asarray(queries.X), length)
     impression = np.random.default_rng(random_state).standard_normal(queries.n_queries)
     return replace(

@@ -1,0 +1,225 @@
+"""What a user's table promises; each promise is a function that says how it was broken.
+
+Rows are counted from 1, without the header.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metarouter.datasets._names import close_names, nearest
+from metarouter.exceptions import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "column_exists",
+    "column_is_not_misspelt",
+    "columns_are_distinct",
+    "costs_are_not_negative",
+    "every_query_has_its_text",
+    "every_row_is_labelled",
+    "nothing_is_infinite",
+    "nothing_is_missing",
+    "roles_are_distinct",
+    "some_column_holds_features",
+    "some_column_holds_labels",
+    "table_has_rows",
+    "values_are_numbers",
+    "weights_are_positive",
+]
+
+
+def columns_are_distinct(columns: Iterable[object], source: str) -> None:
+    """Promise 1: no column stands twice."""
+    repeated = [str(name) for name, times in Counter(columns).items() if times > 1]
+    if repeated:
+        raise DataError(
+            f"{source} has {_count(len(repeated), 'column')} more than once "
+            f"({_names(repeated)}): rename or drop the repetitions."
+        )
+
+
+def table_has_rows(frame: pd.DataFrame, source: str) -> None:
+    """Promise 2: there is at least one row."""
+    if len(frame) == 0:
+        raise DataError(f"{source} has {_count(frame.shape[1], 'column')} but no rows: add rows.")
+
+
+def column_exists(frame: pd.DataFrame, column: str, role: str, source: str) -> None:
+    """Promise 3: a column that was asked for is there."""
+    if column not in frame.columns:
+        known = [str(name) for name in frame.columns]
+        raise DataError(
+            f"{source} has no column {column!r} for the {role}{nearest(column, known)}: name one "
+            f"of its {_count(len(known), 'column')} ({_names(known)})."
+        )
+
+
+def some_column_holds_labels(frame: pd.DataFrame, found: Sequence[str], source: str) -> None:
+    """Promise 4: there is a column of gold labels, of preference labels, or both."""
+    if not found:
+        known = [str(name) for name in frame.columns]
+        raise DataError(
+            f"{source} has neither a column 'gold' nor a column 'preference': name the columns of "
+            f"labels with gold= and preference= among its {_count(len(known), 'column')} "
+            f"({_names(known)})."
+        )
+
+
+def some_column_holds_features(columns: Sequence[str], source: str) -> None:
+    """Promise 5: there is a column of features where no column holds text."""
+    if not columns:
+        raise DataError(
+            f"{source} has no column of features: name a column of text with text=, or columns of "
+            "numbers with features=."
+        )
+
+
+def column_is_not_misspelt(role: str, free: Sequence[str], source: str) -> None:
+    """Promise 6: a column of labels that is absent is not there under another spelling."""
+    close = close_names(role, free)
+    if close:
+        raise DataError(
+            f"{source} has no column {role!r} for the {role} labels but has {_names(close)}: name "
+            f"the column with {role}=, list the columns of features with features=, or drop it."
+        )
+
+
+def roles_are_distinct(roles: dict[str, str], source: str) -> None:
+    """Promise 7: no column plays two roles, so that no label is among the features."""
+    for column, times in Counter(roles.values()).items():
+        if times > 1:
+            both = " and ".join(role for role, name in roles.items() if name == column)
+            raise DataError(
+                f"Column {column!r} of {source} is named as {both}: give every role a column of "
+                "its own."
+            )
+
+
+def values_are_numbers(
+    frame: pd.DataFrame, column: str, role: str, source: str
+) -> NDArray[np.float64]:
+    """Promise 8: a column of numbers holds numbers; returned as floats, NaN where missing."""
+    import pandas as pd
+
+    values = frame[column]
+    is_time = pd.api.types.is_datetime64_any_dtype(values)
+    is_time |= pd.api.types.is_timedelta64_dtype(values)
+    numbers = (
+        pd.Series(np.nan, index=values.index) if is_time else pd.to_numeric(values, errors="coerce")
+    )
+    wrong = np.asarray(numbers.isna() & values.notna())
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise DataError(
+            f"Column {column!r} of {source} holds no number in {_count(int(wrong.sum()), 'row')} "
+            f"of {len(values)} (first: {_shorten(values.iloc[row])} in row {row + 1}), but the "
+            f"{role} must be numbers: correct them, or {_other_use(role)}."
+        )
+    return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def nothing_is_infinite(values: NDArray[np.float64], column: str, role: str, source: str) -> None:
+    """Promise 9: no number is infinite."""
+    infinite = np.isinf(values)
+    if infinite.any():
+        raise DataError(
+            f"Column {column!r} of {source} is infinite in {_count(int(infinite.sum()), 'row')} "
+            f"of {values.size} (first: row {int(infinite.argmax()) + 1}): give the {role} finite "
+            "numbers, or leave the cells empty where there is no label."
+        )
+
+
+def nothing_is_missing(missing: NDArray[np.bool_], column: str, role: str, source: str) -> None:
+    """Promise 10: features, groups, domains, weights and costs have a value in every row."""
+    if missing.any():
+        raise DataError(
+            f"Column {column!r} of {source} is empty in {_count(int(missing.sum()), 'row')} of "
+            f"{missing.size} (first: row {int(missing.argmax()) + 1}): fill in the {role} or drop "
+            "the rows."
+        )
+
+
+def weights_are_positive(values: NDArray[np.float64], column: str, source: str) -> None:
+    """Promise 11: weights are at least 0, and some are above."""
+    if (values < 0).any():
+        row = int((values < 0).argmax())
+        raise DataError(
+            f"Column {column!r} of {source} is negative in {_count(int((values < 0).sum()), 'row')}"
+            f" of {values.size} (first: {values[row]:g} in row {row + 1}): give weights of at "
+            "least 0."
+        )
+    if not values.any():
+        raise DataError(
+            f"Column {column!r} of {source} is 0 in all {values.size} rows: give some row a "
+            "weight above 0."
+        )
+
+
+def costs_are_not_negative(values: NDArray[np.float64], column: str, source: str) -> None:
+    """Promise 12: no call costs less than nothing."""
+    if (values < 0).any():
+        row = int((values < 0).argmax())
+        raise DataError(
+            f"Column {column!r} of {source} is negative in {_count(int((values < 0).sum()), 'row')}"
+            f" of {values.size} (first: {values[row]:g} in row {row + 1}): give costs of at "
+            "least 0."
+        )
+
+
+def every_query_has_its_text(frame: pd.DataFrame, column: str, source: str) -> NDArray[np.object_]:
+    """Promise 13: the text column holds text in every row; returned as an array of str."""
+    values = frame[column]
+    texts = values.to_numpy(dtype=object)
+    is_text = np.array([isinstance(text, str) for text in texts], dtype=bool)
+    wrong = ~is_text & np.asarray(values.notna())
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise DataError(
+            f"Column {column!r} of {source} holds no text in {_count(int(wrong.sum()), 'row')} of "
+            f"{len(texts)} (first: {_shorten(texts[row])} in row {row + 1}): name a column of text "
+            "with text=, or columns of numbers with features=."
+        )
+    blank = np.array([not isinstance(text, str) or not text.strip() for text in texts], dtype=bool)
+    nothing_is_missing(blank, column, "text", source)
+    return texts
+
+
+def every_row_is_labelled(
+    gold: NDArray[np.float64], preference: NDArray[np.float64], source: str
+) -> None:
+    """Promise 14: every row carries a gold label or a preference label."""
+    bare = np.isnan(gold) & np.isnan(preference)
+    if bare.any():
+        raise DataError(
+            f"{source} has neither a gold nor a preference label in "
+            f"{_count(int(bare.sum()), 'row')} of {bare.size} (first: row "
+            f"{int(bare.argmax()) + 1}): drop those rows, or read them with allow_unlabelled=True."
+        )
+
+
+def _other_use(role: str) -> str:
+    if role == "features":
+        return "name the columns of features with features= or a column of text with text="
+    return "name another column"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:8])
+    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:36]}...{text[-1]}"
