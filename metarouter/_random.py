@@ -1,0 +1,31 @@
+"""Seeds: one integer per estimator, handed down to every base learner that has none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+
+def seed_of(random_state: int | np.random.RandomState | None) -> int:
+    """Return ``random_state`` itself when it is an integer, else an integer drawn from it."""
+    if isinstance(random_state, int | np.integer):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def seeded(estimator: Any, seed: int) -> Any:
+    """Clone an estimator and give ``seed`` to every ``random_state`` in it that is None.
+
+    Every base learner of one fit gets the same seed, so that two of them that are asked to fit
+    the same data are the same model and need to be fitted once only.
+    """
+    copy = clone(estimator)
+    unset = {
+        name: seed
+        for name, value in copy.get_params(deep=True).items()
+        if value is None and (name == "random_state" or name.endswith("__random_state"))
+    }
+    return copy.set_params(**unset) if unset else copy

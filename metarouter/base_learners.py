@@ -1,0 +1,61 @@
+"""Default base learners: extremely randomised forests.
+
+With 4500 rows and 50 features an extremely randomised forest (Geurts, Ernst & Wehenkel 2006) is
+fitted about ten times faster than scikit-learn's default random forest, and on the weak signals
+of routing data it predicts at least as well. It is bootstrapped, so that it has out-of-bag
+predictions.
+"""
+
+from __future__ import annotations
+
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+
+N_TREES = 100
+ROWS_PER_LEAF = 5
+GOLD_PER_LEAF = 5
+
+
+def default_regressor(seed: int | None = None, n_jobs: int | None = None) -> ExtraTreesRegressor:
+    """Return the default outcome and gain regressor."""
+    return ExtraTreesRegressor(
+        N_TREES, min_samples_leaf=ROWS_PER_LEAF, bootstrap=True, random_state=seed, n_jobs=n_jobs
+    )
+
+
+def default_classifier(seed: int | None = None, n_jobs: int | None = None) -> ExtraTreesClassifier:
+    """Return the default propensity classifier.
+
+    Probabilities need larger leaves than means: with five rows a leaf says 0, 0.2, 0.4, ...
+    """
+    return ExtraTreesClassifier(
+        N_TREES,
+        min_samples_leaf=4 * ROWS_PER_LEAF,
+        max_features=1.0,
+        bootstrap=True,
+        random_state=seed,
+        n_jobs=n_jobs,
+    )
+
+
+def default_final(
+    n_gold: int, n_rows: int, seed: int | None = None, n_jobs: int | None = None
+) -> ExtraTreesRegressor:
+    """Return the default regressor of the shift.
+
+    The information about the shift in a leaf is that of its rarer source. A leaf of few rows, all
+    of the common source, would hold pure noise divided by a small t - p; so leaves are bounded by
+    the share of the total weight that about five labels of the rarer source carry: for the R-loss
+    the weights (t - p)^2 sum to about that number, for the DR-loss each row weighs the same.
+
+    Parameters
+    ----------
+    n_gold, n_rows : int
+        Gold labels and all labels.
+    """
+    rarer = max(1, min(n_gold, n_rows - n_gold))
+    return ExtraTreesRegressor(
+        N_TREES,
+        min_weight_fraction_leaf=min(0.5, GOLD_PER_LEAF / rarer),
+        random_state=seed,
+        n_jobs=n_jobs,
+    )
