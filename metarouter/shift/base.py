@@ -1,0 +1,199 @@
+"""What all learners of the shift have in common."""
+
+from __future__ import annotations
+
+from abc import ABCMeta, abstractmethod
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import check_is_fitted
+
+from metarouter._random import seed_of, seeded
+from metarouter._validation import (
+    TrainingData,
+    require_both_sources,
+    validate_features,
+    validate_training,
+)
+from metarouter.base_learners import default_final
+from metarouter.fitting import fit_model, predict_mean
+from metarouter.nuisance import Nuisances
+from metarouter.overlap import PropensityPolicy
+
+FloatArray = NDArray[np.float64]
+
+
+class ShiftLearner(BaseEstimator, metaclass=ABCMeta):
+    """Base of the learners of the shift Delta(s) = psi(s) - eta(s).
+
+    Subclasses implement ``_fit_shift(data)`` and ``_predict_shift(X)`` on validated arrays. When
+    every label is gold there is no bias to learn and the shift is zero everywhere.
+    """
+
+    needs_both_sources: ClassVar[bool] = True
+
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        is_gold: ArrayLike | None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> ShiftLearner:
+        """Learn the shift.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            Query features, one row per label.
+        y : array-like of shape (n,)
+            Quality gains, gold and preference labels on one scale (see ``GainScaler``).
+        is_gold : array-like of bool of shape (n,), optional
+            Source of each label; None means that all are gold: the shift is then zero.
+        sample_weight : array-like of shape (n,), optional
+        groups : array-like of shape (n,), optional
+            Rows with one value share a fold.
+
+        Raises
+        ------
+        DataError
+            If the data are malformed, or one source is missing.
+        """
+        data = validate_training(self, X, y, is_gold, sample_weight, groups)
+        self.is_zero_ = is_gold is None
+        if self.is_zero_:
+            return self
+        if self.needs_both_sources:
+            require_both_sources(data.is_gold)
+        self._fit_shift(data)
+        return self
+
+    def predict(self, X: Any) -> FloatArray:
+        """Return Delta-hat, shape (n,): what to add to a preference label."""
+        check_is_fitted(self)
+        X = validate_features(self, X)
+        return np.zeros(len(X)) if self.is_zero_ else self._predict_shift(X)
+
+    def in_overlap(self, data_length: int) -> NDArray[np.bool_]:
+        """Say which training rows lie within the overlap of both sources, shape (n,)."""
+        return np.ones(data_length, dtype=bool)
+
+    @abstractmethod
+    def _fit_shift(self, data: TrainingData) -> None: ...
+
+    @abstractmethod
+    def _predict_shift(self, X: NDArray[Any]) -> FloatArray: ...
+
+
+class NuisanceShiftLearner(ShiftLearner):
+    """A shift learner that regresses a pseudo-outcome built from cross-fitted nuisances.
+
+    Parameters
+    ----------
+    outcome : regressor, optional
+        Learner of the outcome nuisances; an extremely randomised forest by default.
+    propensity : classifier, "constant" or None
+        Learner of p(s); "constant" says that the gold queries were drawn at random.
+    final : regressor, optional
+        Learner of the shift; by default an extremely randomised forest whose leaves hold the
+        information of at least five labels of the rarer source.
+    cv : int, splitter or iterable, default=5
+    method : {"cv", "oob"}, default="cv"
+    policy : PropensityPolicy, optional
+    nuisances : Nuisances, optional
+        Nuisances to share with other learners. If they are fitted they are taken as they are;
+        the nuisance parameters above are then not used.
+    random_state : int, RandomState or None
+    n_jobs : int, optional
+        Workers of the pool of folds times nuisances.
+    """
+
+    required_nuisances: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self,
+        outcome: Any = None,
+        propensity: Any = None,
+        final: Any = None,
+        cv: Any = 5,
+        *,
+        method: Literal["cv", "oob"] = "cv",
+        policy: PropensityPolicy | None = None,
+        nuisances: Nuisances | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.outcome = outcome
+        self.propensity = propensity
+        self.final = final
+        self.cv = cv
+        self.method = method
+        self.policy = policy
+        self.nuisances = nuisances
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    @abstractmethod
+    def _regress(self, data: TrainingData, nuisances: Nuisances, final: Any) -> Any:
+        """Fit the final regressor on the pseudo-outcome, on rows within the overlap."""
+
+    def _fit_shift(self, data: TrainingData) -> None:
+        seed = seed_of(self.random_state)
+        self.nuisances_ = self._fit_nuisances(data, seed)
+        final = self._seeded_final(data, seed)
+        self.final_ = self._regress(data, self.nuisances_, final)
+
+    def _predict_shift(self, X: NDArray[Any]) -> FloatArray:
+        return predict_mean(self.final_, X)
+
+    def in_overlap(self, data_length: int) -> NDArray[np.bool_]:
+        """Say which training rows lie within the overlap of both sources, shape (n,)."""
+        if self.is_zero_:
+            return super().in_overlap(data_length)
+        return self.nuisances_.overlap_.in_overlap
+
+    def _fit_nuisances(self, data: TrainingData, seed: int) -> Nuisances:
+        if self.nuisances is not None:
+            shared = clone(self.nuisances)
+            if shared.__sklearn_is_fitted__():
+                shared.require(data, self.required_nuisances)
+                return shared
+            return seeded(shared, seed).fit_validated(data, self.required_nuisances)
+        return Nuisances(
+            outcome=self.outcome,
+            propensity=self.propensity,
+            pooled_outcome=self._pooled_outcome,
+            cv=self.cv,
+            method=self.method,
+            policy=self.policy,
+            random_state=seed,
+            n_jobs=self.n_jobs,
+        ).fit_validated(data, self.required_nuisances)
+
+    @property
+    def _pooled_outcome(self) -> bool:
+        return False
+
+    def _seeded_final(self, data: TrainingData, seed: int) -> Any:
+        if self.final is not None:
+            return seeded(self.final, seed)
+        return default_final(int(data.is_gold.sum()), len(data.y), seed, self.n_jobs)
+
+
+def regress_in_overlap(
+    final: Any,
+    data: TrainingData,
+    nuisances: Nuisances,
+    pseudo_outcome: FloatArray,
+    weight: FloatArray | None,
+) -> Any:
+    """Fit the final regressor on the rows within the overlap."""
+    inside = nuisances.overlap_.in_overlap
+    if data.sample_weight is not None:
+        weight = data.sample_weight if weight is None else weight * data.sample_weight
+    return fit_model(
+        final, data.X[inside], pseudo_outcome[inside], None if weight is None else weight[inside]
+    )
