@@ -1,0 +1,217 @@
+"""The Meta-Router: psi-hat from gold labels and corrected preference labels."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_is_fitted
+
+from metarouter._random import seed_of, seeded
+from metarouter._validation import (
+    TrainingData,
+    require_both_sources,
+    validate_features,
+    validate_labels,
+    validate_source,
+    validate_training,
+)
+from metarouter.base_learners import default_regressor
+from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.fitting import fit_model, predict_mean
+from metarouter.scaling import GainScaler, ScalingMethod
+from metarouter.shift import DRLearner, ShiftLearner
+
+FloatArray = NDArray[np.float64]
+
+
+class MetaRouter(RegressorMixin, BaseEstimator):
+    """Regress the quality gain on gold labels and shift-corrected preference labels (eq. 6).
+
+    Every two-source router of the paper is this estimator: pooled = ``ZeroShift``, linear scaling
+    = ``ConstantShift``, the meta-routers = ``RLearner`` and ``DRLearner``, the oracle of section
+    3.1 = ``KnownShift``, gold-only and preference-only = ``sources``.
+
+    Parameters
+    ----------
+    shift : ShiftLearner, optional
+        Learner of the label-source effect; ``DRLearner()`` by default.
+    regressor : regressor, optional
+        Learner of psi, the expected gain; an extremely randomised forest by default.
+    scaling : {"variance", "max", "wasserstein"} or None, default="variance"
+        How the gold labels are brought to the scale of the preference labels (Remark 1).
+    sources : {"both", "gold", "preference"}, default="both"
+        Which labels the gain is regressed on. With "gold" and "preference" no shift is learned.
+    random_state : int, RandomState or None
+        Seed of every learner inside that has none of its own.
+    n_jobs : int, optional
+        Workers of the default learners.
+
+    Attributes
+    ----------
+    scaler_ : GainScaler
+    shift_ : ShiftLearner
+        ``shift_.predict(X)`` is Delta-hat in units of the preference labels; absent when no shift
+        was learned.
+    regressor_ : regressor
+        psi-hat in units of the preference labels.
+    n_gold_, n_preference_ : int
+        Labels of each source that were given.
+    n_outside_overlap_ : int
+        Preference labels left out because they lie outside the overlap of the two sources
+        (section 5); 0 unless the shift's ``PropensityPolicy`` trims.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from metarouter.datasets import make_judged_queries
+    >>> queries = make_judged_queries(1000, gold_share=0.2, random_state=0)
+    >>> rows = queries.training_rows()
+    >>> model = MetaRouter(random_state=0).fit(rows.X, rows.y, is_gold=rows.is_gold)
+    >>> gain = model.predict(queries.X)
+    >>> bool(np.corrcoef(gain, queries.truth.psi)[0, 1] > 0.5)
+    True
+    """
+
+    def __init__(
+        self,
+        shift: ShiftLearner | None = None,
+        regressor: Any = None,
+        scaling: ScalingMethod | None = "variance",
+        sources: Literal["both", "gold", "preference"] = "both",
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.shift = shift
+        self.regressor = regressor
+        self.scaling = scaling
+        self.sources = sources
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        is_gold: ArrayLike | None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> MetaRouter:
+        """Learn the shift, correct the preference labels, regress the gain.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            Query features, one row per label.
+        y : array-like of shape (n,)
+            Quality gains, each in the units of its own source.
+        is_gold : array-like of bool of shape (n,), optional
+            Source of each label. None means that every label is gold: the model is then its
+            regressor.
+        sample_weight : array-like of shape (n,), optional
+        groups : array-like of shape (n,), optional
+            Rows with one value, for example the two labels of one query, share every fold.
+
+        Raises
+        ------
+        DataError
+            If the data are malformed or a source that is needed is missing.
+        """
+        data = validate_training(self, X, y, is_gold, sample_weight, groups)
+        self._check_sources(data, given=is_gold is not None)
+        seed = seed_of(self.random_state)
+        self.n_gold_, self.n_preference_ = int(data.is_gold.sum()), int((~data.is_gold).sum())
+        self.n_outside_overlap_ = 0
+
+        data = self._scale(data)
+        rows = self._corrected_rows(X, data, seed) if self._learns_shift else self._own_rows(data)
+        regressor = self.regressor
+        if regressor is None:
+            regressor = default_regressor(n_jobs=self.n_jobs)
+        self.regressor_ = fit_model(seeded(regressor, seed), rows.X, rows.y, rows.sample_weight)
+        return self
+
+    def predict(self, X: Any) -> FloatArray:
+        """Return psi-hat, shape (n,), in the units of the gold labels.
+
+        Where only preference labels were given there are no such units: the gain is then in
+        those of the preference labels.
+        """
+        check_is_fitted(self)
+        return self.scaler_.inverse_transform(
+            predict_mean(self.regressor_, validate_features(self, X))
+        )
+
+    def score(
+        self,
+        X: Any,
+        y: ArrayLike,
+        is_gold: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
+        """Return R2 of psi-hat on the gold labels among ``y``; preference labels do not count.
+
+        Raises
+        ------
+        DataError
+            If there is no gold label to score against.
+        """
+        labels = validate_labels(y)
+        gold = validate_source(is_gold, len(labels))
+        if not gold.any():
+            raise DataError(
+                f"none of the {len(labels)} labels is gold, so there is nothing to score against; "
+                "use splits that keep gold rows in every part (StratifiedKFold on is_gold)."
+            )
+        weight = None if sample_weight is None else np.asarray(sample_weight)[gold]
+        return float(r2_score(labels[gold], self.predict(X)[gold], sample_weight=weight))
+
+    @property
+    def _learns_shift(self) -> bool:
+        return self.sources == "both" and self.n_preference_ > 0
+
+    def _check_sources(self, data: TrainingData, *, given: bool) -> None:
+        if self.sources not in ("both", "gold", "preference"):
+            raise MetaRouterError(
+                f"sources={self.sources!r} is unknown; choose 'both', 'gold' or 'preference'."
+            )
+        if self.sources == "both":
+            if given:
+                require_both_sources(data.is_gold)
+            return
+        wanted = data.is_gold if self.sources == "gold" else ~data.is_gold
+        if not wanted.any():
+            raise DataError(
+                f"sources={self.sources!r} but none of the {len(data.y)} labels is a "
+                f"{self.sources} label; add some, or change sources."
+            )
+
+    def _scale(self, data: TrainingData) -> TrainingData:
+        both = self.n_gold_ > 0 and self.n_preference_ > 0
+        source = data.is_gold if both else None
+        self.scaler_ = GainScaler(self.scaling).fit(data.y, source)
+        return data._replace(y=self.scaler_.transform(data.y, source))
+
+    def _own_rows(self, data: TrainingData) -> TrainingData:
+        if self.sources == "both":
+            return data
+        return data.take(data.is_gold if self.sources == "gold" else ~data.is_gold)
+
+    def _corrected_rows(self, X: Any, data: TrainingData, seed: int) -> TrainingData:
+        shift = DRLearner(n_jobs=self.n_jobs) if self.shift is None else self.shift
+        self.shift_ = seeded(shift, seed).fit(
+            X,
+            data.y,
+            data.is_gold,
+            sample_weight=data.sample_weight,
+            groups=data.groups,
+        )
+        usable = data.is_gold | self.shift_.in_overlap(len(data.y))
+        self.n_outside_overlap_ = int((~usable).sum())
+        pseudo_gold = np.where(data.is_gold, data.y, data.y + self.shift_.predict(X))
+        return data._replace(y=pseudo_gold).take(usable)
