@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from metarouter.datasets import _table_promises as promises
 from metarouter.datasets._labelled_queries import LabelledQueries
 from metarouter.datasets._table_files import read_frame
+from metarouter.exceptions import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,7 +120,7 @@ def _open(
         path = Path(source)
         frame, name = read_frame(path, text), path.name
     elif hasattr(source, "iloc") and hasattr(source, "columns"):
-        frame, name = source, "the table"
+        frame, name = source.set_axis([str(c) for c in source.columns], axis=1), "the table"
     else:
         raise DataError(
             f"A table cannot be read from a {type(source).__name__}: give a path or a DataFrame."
