@@ -1,0 +1,42 @@
+"""A threshold router may stand alone or at the end of a pipeline."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+
+from metarouter.exceptions import MetaRouterError
+from metarouter.routing.threshold_router import ThresholdRouter
+
+__all__ = ["split_router", "with_w"]
+
+
+def split_router(router: Any, X: Any) -> tuple[Any, ThresholdRouter]:
+    """Encode `X` with the steps before the router, and give the router itself."""
+    last = _last(router)
+    if isinstance(router, Pipeline) and len(router.steps) > 1:
+        return router[:-1].transform(X), last
+    return X, last
+
+
+def with_w(router: Any, w: float) -> Any:
+    """Copy `router` with another w; the fitted parts are shared, not copied."""
+    last = copy.copy(_last(router))
+    last.w = w
+    if not isinstance(router, Pipeline):
+        return last
+    tuned = copy.copy(router)
+    tuned.steps = [*router.steps[:-1], (router.steps[-1][0], last)]
+    return tuned
+
+
+def _last(router: Any) -> ThresholdRouter:
+    last = router.steps[-1][1] if isinstance(router, Pipeline) else router
+    if not isinstance(last, ThresholdRouter):
+        raise MetaRouterError(
+            f"A threshold can only be tuned for a ThresholdRouter, or a Pipeline that ends in one, "
+            f"not for {type(last).__name__}; wrap the model as ThresholdRouter(model)."
+        )
+    return last
