@@ -1,0 +1,186 @@
+"""Text to vectors by word weights and a truncated singular value decomposition."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.preprocessing import normalize
+from sklearn.utils.validation import check_is_fitted
+
+from metarouter.encoding._text import as_texts, one_column_name
+from metarouter.exceptions import DataError
+
+__all__ = ["TfidfEncoder"]
+
+
+class TfidfEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Latent semantic analysis: TF-IDF weights of words, reduced to a few components.
+
+    Parameters
+    ----------
+    n_components : int, default=100
+        Number of components. Fewer are kept where there are fewer texts or words than that.
+    analyzer : {"word", "char", "char_wb"}, default="word"
+        What is counted: words, characters, or characters within words. Characters suit texts in
+        languages that are written without spaces.
+    ngram_range : (int, int), default=(1, 2)
+        Shortest and longest sequences that are counted.
+    min_df : int or float, default=1
+        Number, or share, of texts that a term must stand in.
+    random_state : int, RandomState or None, default=None
+        Seed of the randomised decomposition.
+
+    Attributes
+    ----------
+    vectorizer_ : TfidfVectorizer
+        Fitted weights.
+    svd_ : TruncatedSVD
+        Fitted decomposition.
+    n_components_ : int
+        Number of components kept.
+    n_features_in_ : int
+        1: the one column of text.
+    feature_names_in_ : ndarray of str
+        Name of that column, when fitted on a frame.
+
+    References
+    ----------
+    Deerwester et al. (1990), Indexing by latent semantic analysis, JASIS 41(6), 391-407.
+
+    Examples
+    --------
+    >>> texts = ["how to treat a cold", "how to sue a landlord", "what helps against a cold"]
+    >>> TfidfEncoder(n_components=2, random_state=0).fit_transform(texts).shape
+    (3, 2)
+    """
+
+    def __init__(
+        self,
+        n_components: int = 100,
+        *,
+        analyzer: str = "word",
+        ngram_range: tuple[int, int] = (1, 2),
+        min_df: int | float = 1,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.analyzer = analyzer
+        self.ngram_range = ngram_range
+        self.min_df = min_df
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> TfidfEncoder:
+        """Learn the weights and components.
+
+        Parameters
+        ----------
+        X : array-like of str of shape (n_queries,) or (n_queries, 1)
+            The texts.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        TfidfEncoder
+            The encoder itself.
+
+        Raises
+        ------
+        DataError
+            If `X` holds anything but text, or no text holds a word.
+        """
+        self.fit_transform(X)
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None) -> NDArray[np.float64]:
+        """Learn the weights and components, and return the vectors of the same texts.
+
+        Parameters
+        ----------
+        X : array-like of str of shape (n_queries,) or (n_queries, 1)
+            The texts.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_components_)
+            As by `transform`.
+        """
+        texts = as_texts(X, type(self).__name__)
+        self._check_parameters()
+        weights = self._fit_weights(texts)
+        self.n_components_ = min(self.n_components, *weights.shape)
+        self.svd_ = TruncatedSVD(self.n_components_, random_state=self.random_state).fit(weights)
+        self.n_features_in_ = 1
+        self._remember_column(X)
+        return np.asarray(normalize(self.svd_.transform(weights)))
+
+    def transform(self, X: Any) -> NDArray[np.float64]:
+        """Turn texts into vectors.
+
+        Parameters
+        ----------
+        X : array-like of str of shape (n_queries,) or (n_queries, 1)
+            The texts.
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_components_)
+            Vectors of unit length; zeros for a text without any known word.
+
+        Raises
+        ------
+        DataError
+            If `X` holds anything but text.
+        """
+        check_is_fitted(self)
+        weights = self.vectorizer_.transform(as_texts(X, type(self).__name__))
+        return np.asarray(normalize(self.svd_.transform(weights)))
+
+    def _check_parameters(self) -> None:
+        if not isinstance(self.n_components, Integral) or self.n_components < 1:
+            raise DataError(
+                f"n_components is {self.n_components!r}: give a whole number of at least 1."
+            )
+
+    def _fit_weights(self, texts: NDArray[np.object_]) -> Any:
+        self.vectorizer_: Any = TfidfVectorizer(
+            analyzer=self.analyzer,
+            ngram_range=self.ngram_range,
+            min_df=self.min_df,
+            sublinear_tf=True,
+        )
+        try:
+            return self.vectorizer_.fit_transform(texts)
+        except ValueError as error:
+            if "vocabulary" not in str(error) and "no terms remain" not in str(error):
+                raise
+            raise DataError(
+                f"None of the {texts.size} texts holds a term that can be counted: check the "
+                "column, lower min_df, or count characters with analyzer='char'."
+            ) from error
+
+    def _remember_column(self, X: Any) -> None:
+        name = one_column_name(X)
+        if name is not None:
+            self.feature_names_in_ = name
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.n_components_
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.one_d_array = True
+        tags.input_tags.string = True
+        return tags
