@@ -1,0 +1,24 @@
+"""psi-hat, the threshold rule, costs, and router files."""
+
+from metarouter.routing._persistence import load_router, save_router
+from metarouter.routing._tuned_threshold import TunedThreshold
+from metarouter.routing._tuning import tune_threshold
+from metarouter.routing.given_cost import GivenCost
+from metarouter.routing.meta_router import MetaRouter
+from metarouter.routing.threshold_router import ThresholdRouter
+from metarouter.routing.token_cost import TokenCost
+from metarouter.routing.token_rates import TokenRates
+from metarouter.routing.unit_cost import UnitCost
+
+__all__ = [
+    "GivenCost",
+    "MetaRouter",
+    "ThresholdRouter",
+    "TokenCost",
+    "TokenRates",
+    "TunedThreshold",
+    "UnitCost",
+    "load_router",
+    "save_router",
+    "tune_threshold",
+]
