@@ -1,0 +1,165 @@
+"""Finished rounds in a folder, so that a study that was killed goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import sklearn
+from sklearn.base import BaseEstimator
+
+from metarouter._files import atomic_path, write_text
+from metarouter._version import __version__
+from metarouter.datasets import LabelledQueries
+from metarouter.evaluation._rounds import RoundOutcome, RoundPlan
+from metarouter.exceptions import DataError
+
+__all__ = ["StudyFolder", "study_fingerprint"]
+
+_MANIFEST = "manifest.json"
+
+
+def study_fingerprint(
+    data: LabelledQueries, plan: RoundPlan, random_state: int | None
+) -> dict[str, Any]:
+    """Everything that decides the numbers of a round, as plain JSON.
+
+    The number of rounds is not in it, since round j is the same in every study that has one: a
+    study may be resumed with more rounds. Neither is the number of workers.
+    """
+    return {
+        "data": {"name": data.name, "n_queries": data.n_queries, "digest": _digest(data)},
+        "routers": {name: _describe(router) for name, router in plan.routers.items()},
+        "oracle": _describe(plan.oracle),
+        "n_gold": list(plan.n_gold),
+        "n_test": plan.n_test,
+        "grouped": plan.grouped,
+        "random_state": random_state,
+        "versions": {
+            "metarouter": __version__,
+            "scikit-learn": sklearn.__version__,
+            "numpy": np.__version__,
+        },
+    }
+
+
+class StudyFolder:
+    """A folder with one small file per finished round.
+
+    Parameters
+    ----------
+    path : path-like
+        Created if it does not exist.
+    fingerprint : dict
+        From :func:`study_fingerprint`.
+
+    Raises
+    ------
+    DataError
+        If the folder holds another study, or something else.
+    """
+
+    def __init__(self, path: Any, fingerprint: Mapping[str, Any]) -> None:
+        self.path = Path(path)
+        self._key = hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()
+        if self.path.exists() and not self.path.is_dir():
+            raise DataError(f"{self.path} is a file: give a folder for the study's checkpoints.")
+        self.path.mkdir(parents=True, exist_ok=True)
+        if (self.path / _MANIFEST).exists():
+            self._refuse_other(fingerprint)
+        elif any(not entry.name.startswith(".") for entry in self.path.iterdir()):
+            raise DataError(
+                f"The folder {self.path} holds files but no study: give an empty folder for the "
+                "study's checkpoints."
+            )
+        else:
+            write_text(self.path / _MANIFEST, json.dumps(fingerprint, indent=1) + "\n")
+
+    def _refuse_other(self, fingerprint: Mapping[str, Any]) -> None:
+        try:
+            found = json.loads((self.path / _MANIFEST).read_text(encoding="utf-8"))
+            differing = [key for key in fingerprint if found.get(key) != fingerprint[key]]
+        except (ValueError, AttributeError, OSError):
+            raise DataError(
+                f"{self.path / _MANIFEST} cannot be read as a study's manifest: give an empty "
+                "folder for the study's checkpoints."
+            ) from None
+        if differing:
+            raise DataError(
+                f"The folder {self.path} holds rounds of another study (other "
+                f"{', '.join(differing)}): give an empty folder, or the settings that it was "
+                "begun with."
+            )
+
+    def save(self, number: int, outcome: RoundOutcome) -> None:
+        """Write a finished round, whole or not at all."""
+        with atomic_path(self._file(number)) as temporary:
+            np.savez(temporary, study=self._key, **vars(outcome))
+
+    def load(self, number: int) -> RoundOutcome | None:
+        """Return a finished round, or None if there is none that can be trusted."""
+        try:
+            with np.load(self._file(number), allow_pickle=False) as stored:
+                if str(stored["study"]) != self._key:
+                    return None
+                values = {field.name: stored[field.name] for field in fields(RoundOutcome)}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+        return RoundOutcome(
+            **{name: value if value.ndim else value.item() for name, value in values.items()}
+        )
+
+    def _file(self, number: int) -> Path:
+        return self.path / f"round_{number:05d}.npz"
+
+
+def _digest(data: LabelledQueries) -> str:
+    digest = hashlib.sha256()
+    for column in (data.X, data.gold, data.preference, data.groups, data.weight):
+        digest.update(_bytes(column))
+    return digest.hexdigest()
+
+
+def _bytes(column: Any) -> bytes:
+    if column is None:
+        return b"none"
+    if hasattr(column, "iloc"):
+        import pandas as pd
+
+        names = "\0".join(map(str, column.columns)).encode()
+        return names + pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes()
+    values = np.ascontiguousarray(column)
+    if values.dtype.hasobject:
+        values = values.astype(str)
+    return f"{values.dtype}{values.shape}".encode() + values.tobytes()
+
+
+def _describe(value: Any) -> Any:
+    """Describe an estimator by its class and parameters, the same in every process."""
+    if isinstance(value, BaseEstimator):
+        own = value.get_params(deep=False)
+        return {_name(type(value)): {key: _describe(own[key]) for key in sorted(own)}}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [_describe(entry) for entry in value]
+    if isinstance(value, dict):
+        return {str(key): _describe(entry) for key, entry in value.items()}
+    if isinstance(value, np.ndarray):
+        return f"array {joblib.hash(value)}"
+    if isinstance(value, type) or hasattr(value, "__qualname__"):
+        return _name(value)
+    # A default repr holds the address of the object, which changes from process to process.
+    return f"{_name(type(value))} {re.sub(r' at 0x[0-9a-fA-F]+', '', repr(value))}"
+
+
+def _name(thing: Any) -> str:
+    return f"{thing.__module__}.{thing.__qualname__}"

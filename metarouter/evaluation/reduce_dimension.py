@@ -1,0 +1,68 @@
+"""Principal components of query features, before a study."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+from metarouter.evaluation._validation import FloatArray
+from metarouter.exceptions import DataError
+
+__all__ = ["reduce_dimension"]
+
+# Up to this many columns the eigenvectors of the covariance are cheaper than the singular vectors
+# of the table.
+_FEW_COLUMNS = 1000
+
+
+def reduce_dimension(X: Any, d: int) -> FloatArray:
+    """Project query features on their first ``d`` principal components.
+
+    The components are computed on all queries, training and test together, as in Meta-Router
+    section 4.1. They use no label, so no evaluation leaks into training; but a router in use must
+    project new queries on components that it knows: put a ``PCA`` step into its pipeline.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, n_features)
+        Features of all queries.
+    d : int
+        Number of components.
+
+    Returns
+    -------
+    ndarray of shape (n, d)
+        Scores of the components, the same at every call.
+
+    Raises
+    ------
+    DataError
+        If the features are not finite numbers, or ``d`` is not between 1 and their rank at most.
+
+    Examples
+    --------
+    >>> reduce_dimension([[0.0, 0.0], [1.0, 2.0], [2.0, 4.0]], 1).shape
+    (3, 1)
+    """
+    try:
+        features = np.asarray(X, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(
+            "The features hold values that are not numbers: encode text as vectors first."
+        ) from None
+    if features.ndim != 2 or not np.isfinite(features).all():
+        raise DataError(
+            f"The features have shape {features.shape} and "
+            f"{int((~np.isfinite(features)).sum())} values that are not finite: give a table of "
+            "finite numbers."
+        )
+    most = min(features.shape)
+    if not 1 <= d <= most:
+        raise DataError(
+            f"{d} components were asked for, but {features.shape[0]} queries with "
+            f"{features.shape[1]} features have at most {most}: give a number from 1 to {most}."
+        )
+    solver = "covariance_eigh" if features.shape[1] <= _FEW_COLUMNS else "full"
+    return np.ascontiguousarray(PCA(n_components=d, svd_solver=solver).fit_transform(features))
