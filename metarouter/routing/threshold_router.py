@@ -6,6 +6,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from joblib import parallel_config
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
@@ -143,7 +144,10 @@ class ThresholdRouter(BaseEstimator):
             In the units of the gold labels.
         """
         check_is_fitted(self)
-        gain = np.asarray(self._fitted_model().predict(X), dtype=float)
+        # Threads add up the trees of a forest in any order, which changes last bits from call to
+        # call; a query at the threshold would then be routed by chance.
+        with parallel_config(backend="sequential"):
+            gain = np.asarray(self._fitted_model().predict(X), dtype=float)
         gain = gain[:, 0] if gain.ndim == 2 and gain.shape[1] == 1 else gain
         if gain.ndim != 1:
             raise MetaRouterError(
