@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import validate_data
 
 from metarouter.exceptions import DataError
@@ -47,46 +48,40 @@ def validate_training(
     DataError
         One sentence that names the column, the row counts and the mend.
     """
-    X, y = validate_data(
-        estimator, X, y, ensure_all_finite=False, dtype=[np.float64, np.float32], multi_output=True
-    )
-    names = getattr(estimator, "feature_names_in_", None)
-    _require_finite_columns(X, names)
-    labels = validate_labels(y, len(X))
+    X = _validate_matrix(estimator, X, reset=True)
+    if y is None:
+        raise DataError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None; "
+            "give one label per row."
+        )
+    source = validate_source(is_gold, len(X))
     return TrainingData(
         X,
-        labels,
-        validate_source(is_gold, len(X)),
-        _validate_weight(sample_weight, len(X)),
-        _validate_groups(groups, len(X)),
+        validate_labels(y, len(X)),
+        source,
+        None if sample_weight is None else _validate_weight(sample_weight, source),
+        None if groups is None else _validate_groups(groups, len(X)),
     )
 
 
 def validate_features(estimator: Any, X: Any) -> NDArray[Any]:
-    """Check the features of new queries against those seen in ``fit``."""
-    X = validate_data(
-        estimator, X, reset=False, ensure_all_finite=False, dtype=[np.float64, np.float32]
-    )
-    _require_finite_columns(X, getattr(estimator, "feature_names_in_", None))
-    return X
+    """Check the features of new queries against those seen in ``fit``.
+
+    Raises
+    ------
+    DataError
+        If a feature is missing, unknown, in another place, not a number or not finite. Columns
+        that do not match are listed in scikit-learn's words, one per line.
+    """
+    return _validate_matrix(estimator, X, reset=False)
 
 
 def validate_labels(y: ArrayLike, n_rows: int | None = None) -> NDArray[np.float64]:
     """Return labels as finite floats of shape (n,)."""
-    labels = np.asarray(column_or_1d(y, warn=True))
-    if labels.dtype.kind not in "buif":
-        try:
-            labels = labels.astype(np.float64)
-        except (TypeError, ValueError):
-            bad = next(i for i, value in enumerate(labels) if not _is_number(value))
-            raise DataError(
-                f"y holds {labels[bad]!r} in row {bad}, which is not a number; "
-                "give every quality gain as a number."
-            ) from None
-    labels = labels.astype(np.float64)
-    _require_finite("y", labels, "give every row a label, or leave the row out")
+    labels = _numbers("y", y)
     if n_rows is not None and len(labels) != n_rows:
         raise DataError(f"X has {n_rows} rows but y has {len(labels)}; give one label per row.")
+    _require_finite("y", labels, "give every row a label, or leave the row out")
     return labels
 
 
@@ -95,20 +90,17 @@ def validate_source(is_gold: ArrayLike | None, n_rows: int) -> NDArray[np.bool_]
     if is_gold is None:
         return np.ones(n_rows, dtype=bool)
     source = np.asarray(is_gold)
-    if source.shape != (n_rows,):
-        raise DataError(
-            f"is_gold has shape {source.shape} but there are {n_rows} labels; "
-            "give one boolean per label."
-        )
-    try:
-        known = np.isin(source.astype(np.float64), (0.0, 1.0))
-    except (TypeError, ValueError):
-        known = np.zeros(n_rows, dtype=bool)
+    _require_shape("is_gold", source, n_rows, "boolean")
+    if source.dtype.kind in "buif":
+        known = np.isin(source, (0, 1))
+    else:
+        known = np.array([_is_boolean(value) for value in source], dtype=bool)
     if not known.all():
         row = int(np.argmin(known))
         raise DataError(
-            f"is_gold holds {source[row]!r} in row {row} ({int((~known).sum())} of {n_rows} rows "
-            "are neither True nor False); mark each label True (gold) or False (preference)."
+            f"is_gold holds {source.tolist()[row]!r} in row {row} ({int((~known).sum())} of "
+            f"{n_rows} rows are neither True nor False); mark each label True (gold) or False "
+            "(preference)."
         )
     return source.astype(bool)
 
@@ -128,37 +120,112 @@ def require_both_sources(is_gold: NDArray[np.bool_]) -> None:
         )
 
 
-def _validate_weight(weight: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | None:
-    if weight is None:
-        return None
-    weights = check_array(
-        weight, ensure_2d=False, ensure_all_finite=False, dtype=np.float64, input_name="weight"
-    )
-    if weights.shape != (n_rows,):
-        raise DataError(
-            f"sample_weight has shape {weights.shape} but there are {n_rows} labels; "
-            "give one weight per label."
+def _validate_matrix(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
+    _require_distinct_names(X)
+    try:
+        matrix = validate_data(
+            estimator, X, reset=reset, ensure_all_finite=False, dtype=[np.float64, np.float32]
         )
+    except ValueError as error:
+        # What scikit-learn says of text names no column, and of no rows no mend.
+        _require_numeric_columns(X)
+        if np.shape(X)[:1] == (0,):
+            raise DataError("X has 0 rows; give at least one labelled query.") from None
+        raise DataError(str(error)) from None
+    _require_finite_columns(matrix, getattr(estimator, "feature_names_in_", None))
+    return matrix
+
+
+def _validate_weight(weight: ArrayLike, is_gold: NDArray[np.bool_]) -> NDArray[np.float64]:
+    weights = _numbers("sample_weight", weight)
+    _require_shape("sample_weight", weights, len(is_gold), "weight")
     _require_finite("sample_weight", weights, "give every row a finite weight")
-    if (weights < 0).any() or not weights.any():
+    if (weights < 0).any():
         raise DataError(
-            f"sample_weight is negative in {int((weights < 0).sum())} of {n_rows} rows and "
-            f"positive in {int((weights > 0).sum())}; weights must be at least 0 and not all 0."
+            f"sample_weight is negative in {int((weights < 0).sum())} of {len(weights)} rows "
+            f"(first: row {int(np.argmax(weights < 0))}); give weights of at least 0."
         )
+    for name, rows in (("gold", is_gold), ("preference", ~is_gold)):
+        if rows.any() and not weights[rows].any():
+            raise DataError(
+                f"sample_weight is zero in all {int(rows.sum())} {name} rows; give some of them a "
+                "positive weight, or leave them out."
+            )
     return weights
 
 
-def _validate_groups(groups: ArrayLike | None, n_rows: int) -> NDArray[Any] | None:
-    if groups is None:
+def _validate_groups(groups: ArrayLike, n_rows: int) -> NDArray[np.intp]:
+    labels = np.asarray(groups)
+    _require_shape("groups", labels, n_rows, "group")
+    missing = np.array([_is_missing(value) for value in labels], dtype=bool)
+    if missing.any():
+        raise DataError(
+            f"groups is missing in {int(missing.sum())} of {n_rows} rows (first: row "
+            f"{int(np.argmax(missing))}); give those rows groups of their own."
+        )
+    codes: dict[Any, int] = {}
+    return np.array([codes.setdefault(label, len(codes)) for label in labels.tolist()], dtype=int)
+
+
+def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    try:
+        column = np.asarray(column_or_1d(values, warn=True))
+    except ValueError:
+        raise DataError(
+            f"{name} has shape {np.shape(values)}; give one column with one number per row."
+        ) from None
+    bad = _first_text(column)
+    if bad is not None:
+        raise DataError(
+            f"{name} holds {column.tolist()[bad]!r} in row {bad}, which is not a number; "
+            "give every row a number."
+        )
+    return column.astype(np.float64)
+
+
+def _require_shape(name: str, values: NDArray[Any], n_rows: int, unit: str) -> None:
+    if values.shape != (n_rows,):
+        raise DataError(
+            f"{name} has shape {values.shape} but there are {n_rows} labels; "
+            f"give one {unit} per label."
+        )
+
+
+def _require_distinct_names(X: Any) -> None:
+    counts = Counter(getattr(X, "columns", ()))
+    repeated = [name for name, count in counts.items() if count > 1]
+    if repeated:
+        more = f" (and {len(repeated) - 1} more names repeat)" if len(repeated) > 1 else ""
+        raise DataError(
+            f"X has {counts[repeated[0]]} columns named {repeated[0]!r}{more}; rename them or "
+            "keep one of each."
+        )
+
+
+def _require_numeric_columns(X: Any) -> None:
+    table = np.asarray(X)
+    if table.ndim != 2:
+        return
+    for position, name in enumerate(getattr(X, "columns", range(table.shape[1]))):
+        bad = _first_text(table[:, position])
+        if bad is not None:
+            raise DataError(
+                f"X holds {table[bad, position]!r} in row {bad} of column {name!r}, which is not a "
+                "number; encode text as numbers (metarouter.encoding), or leave the column out."
+            )
+
+
+def _first_text(column: NDArray[Any]) -> int | None:
+    """Return the first row of a column that is not a number, or None."""
+    if column.dtype.kind in "buif":
         return None
-    labels = column_or_1d(groups)
-    check_consistent_length(labels, np.empty(n_rows))
-    return np.unique(labels, return_inverse=True)[1]
+    return next((row for row, value in enumerate(column) if not _is_number(value)), None)
 
 
 def _require_finite_columns(X: NDArray[Any], names: NDArray[Any] | None) -> None:
-    if np.isfinite(X.sum()) or np.isfinite(X).all():
-        return
+    with np.errstate(over="ignore"):
+        if np.isfinite(X.sum()) or np.isfinite(X).all():
+            return
     bad = ~np.isfinite(X)
     column = int(np.argmax(bad.any(axis=0)))
     name = f"column {column}" if names is None else f"column {names[column]!r}"
@@ -187,5 +254,16 @@ def _is_number(value: Any) -> bool:
     try:
         float(value)
     except (TypeError, ValueError):
-        return False
+        return value is None  # numpy reads None as NaN, which is reported as such
     return True
+
+
+def _is_boolean(value: Any) -> bool:
+    return isinstance(value, bool | int | float | np.bool_ | np.number) and value in (0, 1)
+
+
+def _is_missing(value: Any) -> bool:
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # pandas.NA does not say whether it equals itself
+        return True
