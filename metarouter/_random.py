@@ -20,12 +20,21 @@ def seeded(estimator: Any, seed: int) -> Any:
     """Clone an estimator and give ``seed`` to every ``random_state`` in it that is None.
 
     Every base learner of one fit gets the same seed, so that two of them that are asked to fit
-    the same data are the same model and need to be fitted once only.
+    the same data are the same model and need to be fitted once only. What stays fitted when it is
+    cloned, such as shared nuisances, belongs to somebody else and is left alone.
     """
     copy = clone(estimator)
+    parameters = copy.get_params(deep=True)
+    frozen = tuple(f"{name}__" for name, value in parameters.items() if _stays_fitted(value))
     unset = {
         name: seed
-        for name, value in copy.get_params(deep=True).items()
-        if value is None and (name == "random_state" or name.endswith("__random_state"))
+        for name, value in parameters.items()
+        if value is None
+        and (name == "random_state" or name.endswith("__random_state"))
+        and not name.startswith(frozen)
     }
     return copy.set_params(**unset) if unset else copy
+
+
+def _stays_fitted(value: Any) -> bool:
+    return bool(getattr(value, "__sklearn_is_fitted__", bool)())

@@ -98,7 +98,9 @@ class Nuisances(BaseEstimator):
         X : array-like of shape (n, d)
         y : array-like of shape (n,)
             Labels of both sources, on one scale.
-        is_gold : array-like of bool of shape (n,)
+        is_gold : array-like of bool of shape (n,), optional
+            Source of each label; None means that all are gold: then there is no bias to learn, and
+            no nuisance is fitted.
         sample_weight : array-like of shape (n,), optional
         groups : array-like of shape (n,), optional
             Rows with one value, for example the two labels of one query, share a fold.
@@ -109,6 +111,9 @@ class Nuisances(BaseEstimator):
             If a source is missing, or has fewer rows (groups) than there are folds.
         """
         data = validate_training(self, X, y, is_gold, sample_weight, groups)
+        if is_gold is None:
+            self._data_hash = data_hash(data)
+            return self
         return self.fit_validated(data, ALL_NUISANCES)
 
     def fit_validated(self, data: TrainingData, names: Iterable[str]) -> Nuisances:
@@ -147,7 +152,7 @@ class Nuisances(BaseEstimator):
 
     def __sklearn_clone__(self) -> Nuisances:
         """Return fitted nuisances as they are: they are data then, not a recipe."""
-        return self if self.__sklearn_is_fitted__() else Nuisances(**self.get_params(deep=False))
+        return self if self.__sklearn_is_fitted__() else super().__sklearn_clone__()
 
     def _seeded_propensity(self, seed: int) -> Any:
         if isinstance(self.propensity, str):
