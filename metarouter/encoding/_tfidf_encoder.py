@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
+from sklearn.utils.extmath import randomized_svd
 from sklearn.utils.validation import check_is_fitted
 
 from metarouter.encoding._text import as_texts, one_column_name
@@ -40,8 +40,8 @@ class TfidfEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     ----------
     vectorizer_ : TfidfVectorizer
         Fitted weights.
-    svd_ : TruncatedSVD
-        Fitted decomposition.
+    components_ : ndarray of shape (n_components_, n_terms)
+        Right singular vectors of the weights.
     n_components_ : int
         Number of components kept.
     n_features_in_ : int
@@ -117,10 +117,13 @@ class TfidfEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self._check_parameters()
         weights = self._fit_weights(texts)
         self.n_components_ = min(self.n_components, *weights.shape)
-        self.svd_ = TruncatedSVD(self.n_components_, random_state=self.random_state).fit(weights)
+        # TruncatedSVD wants two terms at least; its solver takes any matrix.
+        self.components_ = randomized_svd(
+            weights, self.n_components_, random_state=self.random_state
+        )[2]
         self.n_features_in_ = 1
         self._remember_column(X)
-        return np.asarray(normalize(self.svd_.transform(weights)))
+        return np.asarray(normalize(weights @ self.components_.T))
 
     def transform(self, X: Any) -> NDArray[np.float64]:
         """Turn texts into vectors.
@@ -142,7 +145,7 @@ class TfidfEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """
         check_is_fitted(self)
         weights = self.vectorizer_.transform(as_texts(X, type(self).__name__))
-        return np.asarray(normalize(self.svd_.transform(weights)))
+        return np.asarray(normalize(weights @ self.components_.T))
 
     def _check_parameters(self) -> None:
         if not isinstance(self.n_components, Integral) or self.n_components < 1:
