@@ -15,9 +15,12 @@ from typing import Any, Protocol
 import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble._forest import ForestClassifier, ForestRegressor
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
 from metarouter.exceptions import DataError, MetaRouterError
@@ -208,18 +211,27 @@ def run_jobs(jobs: Sequence[Callable[[], Any]], n_jobs: int | None) -> list[Any]
     """
     if joblib.effective_n_jobs(n_jobs) == 1:
         return [job() for job in jobs]
-    pool = joblib.Parallel(n_jobs=n_jobs, prefer="threads")
-    results, ledgers = zip(*pool(joblib.delayed(_with_ledger)(job) for job in jobs), strict=True)
+    # scikit-learn's Parallel, since its settings (set_config) are otherwise unknown to workers.
+    pool = Parallel(n_jobs=n_jobs, prefer="threads")
+    results, ledgers = zip(*pool(delayed(_with_ledger)(job) for job in jobs), strict=True)
     if (ledger := _ACTIVE.get()) is not None:
         for part in ledgers:
             ledger.merge(part)
     return list(results)
 
 
-def takes_sample_weight(estimator: BaseEstimator) -> bool:
-    """Say whether ``fit`` takes ``sample_weight`` (for a pipeline: that of its last step)."""
-    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
-    return has_fit_parameter(last, "sample_weight")
+def weight_parameter(estimator: Any) -> str | None:
+    """Return the name under which ``fit`` takes sample weights, or None if it takes none.
+
+    A pipeline hands them to its last step, a search to the estimator that it tunes.
+    """
+    if isinstance(estimator, Pipeline):
+        name, last = estimator.steps[-1]
+        inner = weight_parameter(last)
+        return None if inner is None else f"{name}__{inner}"
+    if isinstance(estimator, BaseSearchCV):
+        return weight_parameter(estimator.estimator)
+    return "sample_weight" if has_fit_parameter(estimator, "sample_weight") else None
 
 
 def _with_ledger(job: Callable[[], Any]) -> tuple[Any, FitLedger]:
@@ -229,16 +241,24 @@ def _with_ledger(job: Callable[[], Any]) -> tuple[Any, FitLedger]:
 
 def _fit_clone(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Any:
     model = clone(estimator)
-    if sample_weight is None:
-        return model.fit(X, y)
-    if not takes_sample_weight(estimator):
-        raise MetaRouterError(
-            f"{type(estimator).__name__} takes no sample_weight, which this fit needs; "
-            "choose a base learner whose fit accepts sample_weight."
-        )
-    if isinstance(model, Pipeline):
-        return model.fit(X, y, **{f"{model.steps[-1][0]}__sample_weight": sample_weight})
-    return model.fit(X, y, sample_weight=sample_weight)
+    weights = {}
+    if sample_weight is not None:
+        parameter = weight_parameter(model)
+        if parameter is None:
+            raise MetaRouterError(
+                f"{type(estimator).__name__} takes no sample_weight, which this fit needs; "
+                "choose a base learner whose fit accepts sample_weight."
+            )
+        weights[parameter] = sample_weight
+    # Metadata was routed to the caller; a pipeline inside would refuse weights by name if it
+    # believed that it had to route them on.
+    with config_context(enable_metadata_routing=False):
+        model.fit(X, y, **weights)
+    if isinstance(model, ForestRegressor | ForestClassifier):
+        # Workers add up the trees in the order in which they finish, and a last bit that differs
+        # can grow into another split of the next forest.
+        model.set_params(n_jobs=1)
+    return model
 
 
 def _predict_timed(work: Any, *arguments: Any) -> FloatArray:
