@@ -50,8 +50,9 @@ def doubly_robust(
     """Return the DR pseudo-outcome phi~, shape (n,) (eq. S4 and the display above it).
 
     (t - p) / (p (1 - p)) (o - mu_t) + mu_1 - mu_0 is written source by source: 1/p on gold rows,
-    -1/(1 - p) on preference rows.
+    -1/(1 - p) on preference rows. The propensity of a row's own source must not be 0.
     """
-    from_gold = gold_outcome + (y - gold_outcome) * is_gold / propensity
-    from_preference = preference_outcome + (y - preference_outcome) * ~is_gold / (1 - propensity)
+    from_gold, from_preference = gold_outcome.copy(), preference_outcome.copy()
+    from_gold[is_gold] += (y - gold_outcome)[is_gold] / propensity[is_gold]
+    from_preference[~is_gold] += (y - preference_outcome)[~is_gold] / (1 - propensity[~is_gold])
     return from_gold - from_preference

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from metarouter._validation import TrainingData
+from metarouter.exceptions import DataError
 from metarouter.nuisance import Nuisances
 from metarouter.overlap import PropensityPolicy
 from metarouter.shift._pseudo_outcomes import doubly_robust
@@ -99,6 +101,7 @@ class DRLearner(NuisanceShiftLearner):
         return self.pooled_outcome
 
     def _regress(self, data: TrainingData, nuisances: Nuisances, final: Any) -> Any:
+        _require_positive(nuisances.propensity_, data.is_gold)
         pseudo_outcome = doubly_robust(
             data.y,
             data.is_gold,
@@ -107,3 +110,13 @@ class DRLearner(NuisanceShiftLearner):
             nuisances.preference_outcome_,
         )
         return regress_in_overlap(final, data, nuisances, pseudo_outcome, weight=None)
+
+
+def _require_positive(propensity: NDArray[np.float64], is_gold: NDArray[np.bool_]) -> None:
+    impossible = np.where(is_gold, propensity, 1 - propensity) == 0
+    if impossible.any():
+        raise DataError(
+            f"the propensity says that {int(impossible.sum())} of {len(is_gold)} labels could not "
+            "have come from their own source, which a DR-learner divides by; give the "
+            "PropensityPolicy a clip above 0."
+        )
