@@ -213,7 +213,8 @@ class Nuisances(BaseEstimator):
 
 def data_hash(data: TrainingData) -> str:
     """Return a digest of training data, to recognise it later without keeping it."""
-    return str(joblib.hash(tuple(data)))
+    # A frame and an array hold the same numbers in different memory orders.
+    return str(joblib.hash((np.ascontiguousarray(data.X), *data[1:])))
 
 
 def _plan(names: Iterable[str], *, pooled: bool) -> list[str]:
@@ -236,13 +237,16 @@ def _require_forest(learner: Any) -> None:
 
 
 def _require_folds(data: TrainingData, n_folds: int) -> None:
+    if n_folds < 2:
+        raise MetaRouterError(f"cv={n_folds} makes no folds; choose 2 or more.")
     unit = "rows" if data.groups is None else "groups"
     for name, rows in (("gold", data.is_gold), ("preference", ~data.is_gold)):
         n = int(rows.sum()) if data.groups is None else len(np.unique(data.groups[rows]))
         if n < n_folds:
+            fewer_folds = f"lower cv to {n}, or " if n > 1 else ""
             raise DataError(
                 f"there are {n} {name} {unit} for cv={n_folds} folds, which leaves some fold "
-                f"without any; lower cv to {max(n, 2)} or less, or add {name} labels."
+                f"without any; {fewer_folds}add {name} labels."
             )
 
 
@@ -253,5 +257,14 @@ def _require_partition(folds: list[tuple[Rows, Rows]], data: TrainingData) -> No
             f"the test folds of cv hold {len(np.unique(predicted))} of {len(data.y)} rows "
             f"({len(predicted)} entries); every row must be in exactly one test fold."
         )
-    for train, _ in folds:
+    for train, test in folds:
         require_both_sources(data.is_gold[train])
+        if data.groups is None:
+            continue
+        torn = np.intersect1d(data.groups[train], data.groups[test])
+        if len(torn):
+            raise MetaRouterError(
+                f"a fold of cv separates the rows of {len(torn)} of "
+                f"{len(np.unique(data.groups))} groups; give a splitter that respects groups, such "
+                "as StratifiedGroupKFold, or an integer."
+            )

@@ -29,7 +29,7 @@ class ShiftLearner(BaseEstimator, metaclass=ABCMeta):
     """Base of the learners of the shift Delta(s) = psi(s) - eta(s).
 
     Subclasses implement ``_fit_shift(data)`` and ``_predict_shift(X)`` on validated arrays. When
-    every label is gold there is no bias to learn and the shift is zero everywhere.
+    every label is gold there is no bias to learn and a learned shift is zero everywhere.
     """
 
     needs_both_sources: ClassVar[bool] = True
@@ -52,7 +52,7 @@ class ShiftLearner(BaseEstimator, metaclass=ABCMeta):
         y : array-like of shape (n,)
             Quality gains, gold and preference labels on one scale (see ``GainScaler``).
         is_gold : array-like of bool of shape (n,), optional
-            Source of each label; None means that all are gold: the shift is then zero.
+            Source of each label; None means that all are gold: a learned shift is then zero.
         sample_weight : array-like of shape (n,), optional
         groups : array-like of shape (n,), optional
             Rows with one value share a fold.
@@ -63,7 +63,7 @@ class ShiftLearner(BaseEstimator, metaclass=ABCMeta):
             If the data are malformed, or one source is missing.
         """
         data = validate_training(self, X, y, is_gold, sample_weight, groups)
-        self.is_zero_ = is_gold is None
+        self.is_zero_ = is_gold is None and self.needs_both_sources
         if self.is_zero_:
             return self
         if self.needs_both_sources:
