@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -133,15 +134,20 @@ class PropensityPolicy(BaseEstimator):
         return report
 
     def _check_parameters(self) -> None:
-        for name in ("clip", "trim"):
+        for name, choices, words in (
+            ("clip", (None, "auto"), ", 'auto' or None"),
+            ("trim", (None,), " or None"),
+        ):
             value = getattr(self, name)
-            if value not in (None, "auto") and not 0 < value < 0.5:
+            if value not in choices and not (isinstance(value, Real) and 0 < value < 0.5):
                 raise MetaRouterError(
-                    f"{name}={value!r} is not a propensity bound; give a number between 0 and 0.5."
+                    f"{name}={value!r} is not a propensity bound; give a number between 0 and "
+                    f"0.5{words}."
                 )
-        if self.density_ratio is not None and not self.density_ratio > 1:
+        ratio = self.density_ratio
+        if ratio is not None and not (isinstance(ratio, Real) and ratio > 1):
             raise MetaRouterError(
-                f"density_ratio={self.density_ratio!r} bounds nothing; give a number above 1."
+                f"density_ratio={ratio!r} bounds nothing; give a number above 1 or None."
             )
         if self.calibrate not in _CALIBRATORS:
             raise MetaRouterError(
