@@ -205,7 +205,9 @@ class Nuisances(BaseEstimator):
             results["preference_outcome"], results["gold_outcome"] = both[:, 0], both[:, 1]
         if "propensity" in results:
             policy = self.policy or PropensityPolicy()
-            self.overlap_: Overlap = policy.apply(results["propensity"], data.is_gold)
+            self.overlap_: Overlap = policy.apply(
+                results["propensity"], data.is_gold, data.sample_weight
+            )
             results["propensity"] = self.overlap_.propensity
         for name, values in results.items():
             setattr(self, f"{name}_", values)

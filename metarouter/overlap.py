@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from numbers import Real
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,8 +99,22 @@ class PropensityPolicy(BaseEstimator):
         self.density_ratio = density_ratio
         self.calibrate = calibrate
 
-    def apply(self, propensity: FloatArray, is_gold: NDArray[np.bool_]) -> Overlap:
+    def apply(
+        self,
+        propensity: FloatArray,
+        is_gold: NDArray[np.bool_],
+        sample_weight: FloatArray | None = None,
+    ) -> Overlap:
         """Return the propensities, shape (n,), as this policy wants them.
+
+        Parameters
+        ----------
+        propensity : array of shape (n,)
+            Out-of-sample P(gold | s).
+        is_gold : array of bool of shape (n,)
+            Observed sources.
+        sample_weight : array of shape (n,), optional
+            The weights that the propensities were fitted with.
 
         Raises
         ------
@@ -115,8 +129,8 @@ class PropensityPolicy(BaseEstimator):
             If more than 5% of the rows are clipped, or any row is trimmed.
         """
         self._check_parameters()
-        kappa = float(np.mean(is_gold))
-        raw = _CALIBRATORS[self.calibrate](propensity, is_gold)
+        kappa = float(np.average(is_gold, weights=sample_weight))
+        raw = _CALIBRATORS[self.calibrate](propensity, is_gold, sample_weight)
         inside = self._inside(raw, kappa)
         lower, upper = self._bounds(kappa)
         clipped = np.clip(raw, lower, upper)
@@ -173,16 +187,20 @@ class PropensityPolicy(BaseEstimator):
         return inside
 
 
-def _isotonic(propensity: FloatArray, is_gold: NDArray[np.bool_]) -> FloatArray:
-    return IsotonicRegression(y_min=0, y_max=1).fit_transform(propensity, is_gold)
+def _isotonic(
+    propensity: FloatArray, is_gold: NDArray[np.bool_], weight: FloatArray | None
+) -> FloatArray:
+    return IsotonicRegression(y_min=0, y_max=1).fit(propensity, is_gold, weight).predict(propensity)
 
 
-def _sigmoid(propensity: FloatArray, is_gold: NDArray[np.bool_]) -> FloatArray:
+def _sigmoid(
+    propensity: FloatArray, is_gold: NDArray[np.bool_], weight: FloatArray | None
+) -> FloatArray:
     scores = logit(np.clip(propensity, 1e-6, 1 - 1e-6))[:, None]
-    return LogisticRegression(C=np.inf).fit(scores, is_gold).predict_proba(scores)[:, 1]
+    return LogisticRegression(C=np.inf).fit(scores, is_gold, weight).predict_proba(scores)[:, 1]
 
 
-def _as_they_are(propensity: FloatArray, _: NDArray[np.bool_]) -> FloatArray:
+def _as_they_are(propensity: FloatArray, *_: Any) -> FloatArray:
     return propensity
 
 
