@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import r2_score
+from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from metarouter._random import seed_of, seeded
@@ -161,7 +162,7 @@ class MetaRouter(RegressorMixin, BaseEstimator):
         DataError
             If there is no gold label to score against.
         """
-        labels = validate_labels(y)
+        labels = validate_labels(y, len(X))
         gold = validate_source(is_gold, len(labels))
         if not gold.any():
             raise DataError(
@@ -170,6 +171,14 @@ class MetaRouter(RegressorMixin, BaseEstimator):
             )
         weight = None if sample_weight is None else np.asarray(sample_weight)[gold]
         return float(r2_score(labels[gold], self.predict(X)[gold], sample_weight=weight))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        # Ten rows in a leaf are for thousands of noisy labels, not for scikit-learn's test of R2.
+        tags.regressor_tags.poor_score = (
+            self.regressor is None or get_tags(self.regressor).regressor_tags.poor_score
+        )
+        return tags
 
     @property
     def _learns_shift(self) -> bool:
@@ -192,7 +201,8 @@ class MetaRouter(RegressorMixin, BaseEstimator):
             )
 
     def _scale(self, data: TrainingData) -> TrainingData:
-        both = self.n_gold_ > 0 and self.n_preference_ > 0
+        # A gold-only router is its regressor on the gold rows, in their own units.
+        both = self.sources != "gold" and self.n_gold_ > 0 and self.n_preference_ > 0
         source = data.is_gold if both else None
         self.scaler_ = GainScaler(self.scaling).fit(data.y, source)
         return data._replace(y=self.scaler_.transform(data.y, source))
