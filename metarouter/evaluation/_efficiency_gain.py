@@ -9,7 +9,8 @@ unless said otherwise), queries are sent to the primary model in the order of fa
 Queries that share a psi-hat are sent in random order: the expected TE is linear inside their block.
 Query i of a block that covers the usages (a, b) then adds p_i r_i (1 - (a + b) / 2) to the area
 below TE / n, and 1 - (a + b) / 2 is the mid-distribution function
-F(x) = P(psi < x) + P(psi = x) / 2 of psi-hat at i. Since F has mean 1/2, the area under EG is a covariance:
+F(x) = P(psi < x) + P(psi = x) / 2 of psi-hat at i. Since F has mean 1/2, the area under EG is a
+covariance:
 
     integral of EG(u) du = E[r F(psi)] - E[r] / 2 = Cov(r, F(psi)).
 """

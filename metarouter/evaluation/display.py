@@ -219,7 +219,7 @@ class EfficiencyGainDisplay:
                     linewidth=0,
                 )
         self.lines_["random"] = ax.axhline(0.0, **random_line())
-        ax.set_xlabel("share of queries sent to the primary model")
+        ax.set_xlabel("share sent to the primary model")
         ax.set_ylabel("efficiency gain per query")
         ax.set_xlim(0, 1)
         if title is not None:
@@ -233,4 +233,4 @@ class EfficiencyGainDisplay:
 def _markers(curve: Curve, number: int, n_curves: int) -> dict[str, Any]:
     """Place a few markers per curve, staggered so that curves do not hide each other's."""
     step = max(1, len(curve.usage) // 7)
-    return {"markevery": (1 + (number * step) // n_curves, step)}
+    return {"markevery": (step // 2 + (number * step) // n_curves, step)}
