@@ -1,0 +1,25 @@
+"""Run every script of this folder: ``python -m paper_figures --out DIR``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+# Each of these modules has main(arguments), which understands --out DIR.
+SCRIPTS = ("meta_router", "nie_wager")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m paper_figures", description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("paper_figures_out"))
+    parser.add_argument("--only", nargs="+", choices=SCRIPTS, default=SCRIPTS, metavar="NAME")
+    options = parser.parse_args(arguments)
+    for name in options.only:
+        print(f"== {name}")
+        import_module(f"paper_figures.{name}").main(["--out", str(options.out / name)])
+
+
+if __name__ == "__main__":
+    main()
