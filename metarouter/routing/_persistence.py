@@ -119,7 +119,7 @@ def load_router(path: str | os.PathLike[str], *, trusted: Sequence[str | type] =
     content = _read(path)
     header = _read_header(content, path)
     _warn_of_other_sklearn(header, path)
-    named = [trusted] if isinstance(trusted, str | type) else list(trusted)
+    named: list[str | type] = [trusted] if isinstance(trusted, str | type) else list(trusted)
     router = _build(content, path, named)
     if not isinstance(router, BaseEstimator) or not hasattr(router, "predict"):
         raise RouterFileError(

@@ -21,10 +21,9 @@ __all__ = ["TunedThreshold"]
 class TunedThreshold:
     """The smallest w that keeps a budget, as `tune_threshold` returns it.
 
-    The values describe the n queries that w was tuned on; the standard errors and intervals say
-    how far new queries from the same source may lie from them in the long run. They count the
-    error of w itself: to first order, a quantile chosen on a sample errs as much as a share
-    counted on it.
+    The values describe the n queries that w was tuned on. The standard errors and the interval say
+    how far they may lie from what this w does on new queries of the same source; that w was chosen
+    on the same queries changes them to second order only. They take queries to be independent.
 
     Attributes
     ----------
