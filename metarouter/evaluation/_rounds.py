@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from metarouter.evaluation._curve import EfficiencyGainCurve, efficiency_gain_cu
 from metarouter.evaluation._scores import routing_score
 from metarouter.evaluation._splits import Split, draw_split
 from metarouter.evaluation._validation import FloatArray
-from metarouter.exceptions import DataError
+from metarouter.exceptions import MetaRouterError
 from metarouter.fitting import FitLedger
 
 __all__ = ["ROUND_FIELDS", "RoundOutcome", "RoundPlan", "run_round", "set_random_state", "split_of"]
@@ -111,21 +112,30 @@ def _curves(
     rows = []
     optional = _optional_columns(train, plan)
     if plan.oracle is not None:
-        oracle = set_random_state(clone(plan.oracle), seed)
-        oracle.fit(train.X, train.gold, **optional)
-        rows.append([_evaluate(oracle, test, f"oracle in round {number}")] * len(plan.n_gold))
+        with _naming(f"oracle in round {number}"):
+            oracle = set_random_state(clone(plan.oracle), seed)
+            oracle.fit(train.X, train.gold, **optional)
+            rows.append([_evaluate(oracle, test)] * len(plan.n_gold))
     for name, router in plan.routers.items():
         row = []
         for n_gold in plan.n_gold:
             is_gold = np.arange(train.n_queries) < n_gold
             labels = np.where(is_gold, train.gold, train.preference)
-            model = set_random_state(clone(router), seed)
-            model.fit(train.X, labels, is_gold=is_gold, **optional)
-            row.append(
-                _evaluate(model, test, f"{name} with {n_gold} gold labels in round {number}")
-            )
+            with _naming(f"{name} with {n_gold} gold labels in round {number}"):
+                model = set_random_state(clone(router), seed)
+                model.fit(train.X, labels, is_gold=is_gold, **optional)
+                row.append(_evaluate(model, test))
         rows.append(row)
     return rows
+
+
+@contextmanager
+def _naming(what: str) -> Iterator[None]:
+    """Say which router, on how many gold labels, could not be fitted or evaluated."""
+    try:
+        yield
+    except MetaRouterError as error:
+        raise type(error)(f"{what}: {error}") from error
 
 
 def _optional_columns(train: LabelledQueries, plan: RoundPlan) -> dict[str, Any]:
@@ -137,14 +147,8 @@ def _optional_columns(train: LabelledQueries, plan: RoundPlan) -> dict[str, Any]
     return columns
 
 
-def _evaluate(model: Any, test: LabelledQueries, what: str) -> EfficiencyGainCurve:
-    score = routing_score(model, test.X)
-    if not np.isfinite(score).all():
-        raise DataError(
-            f"{what} predicts {int((~np.isfinite(score)).sum())} of {score.size} gains that are "
-            "not finite: mend or leave out this router."
-        )
-    return efficiency_gain_curve(test.gold, score, sample_weight=test.weight)
+def _evaluate(model: Any, test: LabelledQueries) -> EfficiencyGainCurve:
+    return efficiency_gain_curve(test.gold, routing_score(model, test.X), sample_weight=test.weight)
 
 
 def set_random_state(estimator: Any, seed: int) -> Any:

@@ -60,8 +60,9 @@ def default_routers(
     >>> list(default_routers(linear_scaling=False))
     ['pooled', 'preference_only', 'gold_only', 'r_learner', 'dr_learner']
     """
+    learner_of_all = default_regressor() if regressor is None else regressor
     if method is None:
-        method = "oob" if is_bagged_forest(regressor or default_regressor()) else "cv"
+        method = "oob" if is_bagged_forest(learner_of_all) else "cv"
     learner: dict[str, Any] = {
         "outcome": regressor,
         "propensity": propensity,
