@@ -23,8 +23,9 @@ class TunedThreshold:
 
     The values describe the n queries that w was tuned on. The standard errors and the interval say
     how far they may lie from what this w does on new queries of the same source; that w was chosen
-    on the same queries changes them to second order only. They take queries to be independent; where few queries pay a high price, an
-    interval of two standard errors covers a little less (94% instead of 95% with 300 queries).
+    on the same queries changes them to second order only. They take queries to be independent;
+    where few queries pay a high price, an interval of two standard errors covers a little less
+    (94% instead of 95% with 300 queries).
 
     Attributes
     ----------
