@@ -247,8 +247,8 @@ def _require_folds(data: TrainingData, n_folds: int) -> None:
         if n < n_folds:
             fewer_folds = f"lower cv to {n}, or " if n > 1 else ""
             raise DataError(
-                f"there are {n} {name} {unit} for cv={n_folds} folds, which leaves some fold "
-                f"without any; {fewer_folds}add {name} labels."
+                f"cv={n_folds} needs at least {n_folds} {name} {unit}, one in each fold, but found "
+                f"{n}; {fewer_folds}add {name} labels."
             )
 
 
