@@ -1,0 +1,28 @@
+"""Tables, figures and reports that say what was found, and how sure one may be of it."""
+
+from __future__ import annotations
+
+from metarouter.reporting._claims import Claim, check_claims, verdict
+from metarouter.reporting._figure import save_efficiency_gain_figure
+from metarouter.reporting._markdown import markdown_table
+from metarouter.reporting._mean_shift import MeanShift, mean_shift
+from metarouter.reporting._split_comparison import compare_splits, differing_verdicts
+from metarouter.reporting._study_report import StudyReport, write_study_report
+from metarouter.reporting._truth import truth_frame
+from metarouter.reporting._versions import package_versions
+
+__all__ = [
+    "Claim",
+    "MeanShift",
+    "StudyReport",
+    "check_claims",
+    "compare_splits",
+    "differing_verdicts",
+    "markdown_table",
+    "mean_shift",
+    "package_versions",
+    "save_efficiency_gain_figure",
+    "truth_frame",
+    "verdict",
+    "write_study_report",
+]

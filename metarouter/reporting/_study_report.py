@@ -1,0 +1,265 @@
+"""The report of a study: markdown, tables and the figure, in one folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from metarouter._files import atomic_path, write_text
+from metarouter.evaluation._style import ROUTER_ORDER, router_label
+from metarouter.evaluation.study_result import ALL_PAIRS
+from metarouter.reporting._claims import check_claims, claims_frame, in_plain_words
+from metarouter.reporting._figure import save_efficiency_gain_figure
+from metarouter.reporting._markdown import markdown_table, settings_table
+from metarouter.reporting._split_comparison import compare_splits, differing_verdicts
+from metarouter.reporting._versions import package_versions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from metarouter.evaluation import StudyResult
+
+__all__ = [
+    "StudyReport",
+    "areas_table",
+    "in_order",
+    "write_areas",
+    "write_frame",
+    "write_study_report",
+]
+
+AREA_COLUMNS = ["router", "n_gold", "area", "se"]
+
+_AREA_MEANS = (
+    "The efficiency gain is what a router gains per query over random routing that sends the same "
+    "share of queries to the primary model, in units of the gold labels. The area is its mean over "
+    "all shares from 0 to 1. Random routing has area 0 by definition. The oracle was trained on "
+    "the gold label of every training query: it shows what more gold labels could bring."
+)
+_CAUTION = (
+    "**What the standard errors mean.** Every round splits the same table, so the rounds are not "
+    "independent studies. The plain standard error (s.e.) shrinks with more rounds and says how "
+    "well the mean over splits of *this very table* is known; published curves show this one. The "
+    "corrected standard error (Nadeau and Bengio 2003) also counts that training sets overlap and "
+    "that test queries recur: it says what to expect on *another table of this size from the same "
+    "source*, and more rounds do not bring it to zero. It is approximate and rather too wide than "
+    "too narrow. Neither speaks about queries of another kind, nor about gold labels that were not "
+    "placed at random. Every interval stands for itself at 95%: of many claims, some will look "
+    "told apart by chance."
+)
+
+
+@dataclass(frozen=True)
+class StudyReport:
+    """A study and what a reader must know about it.
+
+    Parameters
+    ----------
+    title : str
+    result : StudyResult
+        The main result.
+    settings : dict of str to str
+        Every setting and seed, in words.
+    notes : sequence of str
+        What a reader must know of the data, such as dropped rows.
+    random_split : StudyResult, optional
+        The same study with test sets of single queries, where the main one splits by group.
+    sections : sequence of (str, str)
+        Headings and markdown that come before the areas.
+    """
+
+    title: str
+    result: StudyResult
+    settings: Mapping[str, str]
+    notes: Sequence[str] = ()
+    random_split: StudyResult | None = None
+    sections: Sequence[tuple[str, str]] = field(default=())
+
+    def to_markdown(self) -> str:
+        """Return the report as markdown."""
+        parts = [
+            f"# {self.title}",
+            *_as_sections(self.sections),
+            "## Area under the efficiency gain",
+            _AREA_MEANS,
+            areas_table(self.result),
+            "![Efficiency gain against the share of queries sent to the primary model]"
+            "(efficiency_gain.png)",
+            "Bands: 95%, pointwise, over splits of this table.",
+            _CAUTION,
+            "## Do the meta-routers gain more?",
+            self._verdicts(),
+            "## All paired differences",
+            f"Each pair of routers with {_sizes(self.result)} gold labels is in "
+            "`paired_differences.csv`; those against pooling:",
+            _differences_table(self.result),
+        ]
+        if self.random_split is not None:
+            parts += ["## Splits by group, and random splits", self._splits(self.random_split)]
+        parts += ["## What was run", settings_table({**self.settings, **self._software()})]
+        if self.notes:
+            parts.append("\n".join(f"- {note}" for note in self.notes))
+        parts.append(_work_done(self.result, self.random_split))
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+    def _verdicts(self) -> str:
+        claims = check_claims(self.result)
+        if not claims:
+            return "No meta-router was compared with a baseline."
+        here = [claim.verdict_here for claim in claims]
+        counts = (
+            f"Of {len(claims)} comparisons on this table, the meta-routers are better in "
+            f"{here.count('better')}, worse in {here.count('worse')} and not told apart in "
+            f"{here.count('not told apart')}; for other tables like it they are better in "
+            f"{sum(c.verdict_elsewhere == 'better' for c in claims)} and worse in "
+            f"{sum(c.verdict_elsewhere == 'worse' for c in claims)}."
+        )
+        sentences = "\n".join(f"- {sentence}" for sentence in in_plain_words(claims))
+        return "\n\n".join([counts, sentences, markdown_table(claims_frame(claims))])
+
+    def _splits(self, random_split: StudyResult) -> str:
+        frame = compare_splits(self.result, random_split)
+        differing = differing_verdicts(self.result, random_split)
+        intro = (
+            "The main result tests on whole groups, which no training query belongs to. Random "
+            "splits put queries of one group on both sides, and so measure how well a router does "
+            "on groups that it has seen. "
+            f"{int(frame['differ'].sum())} of {len(frame)} areas differ by more than splitting "
+            "noise (95%)."
+        )
+        verdicts = (
+            "Verdicts that hang on the split:\n\n" + "\n".join(f"- {line}" for line in differing)
+            if differing
+            else "No verdict on this table hangs on the split."
+        )
+        return "\n\n".join([intro, _splits_table(frame), verdicts])
+
+    def _software(self) -> dict[str, str]:
+        return {"versions": ", ".join(f"{n} {v}" for n, v in package_versions().items())}
+
+
+def write_study_report(report: StudyReport, folder: str | os.PathLike[str]) -> list[Path]:
+    """Write a study into a folder, each file whole or not at all.
+
+    Parameters
+    ----------
+    report : StudyReport
+    folder : str or path-like
+        Created where it does not exist; files of the same names are replaced.
+
+    Returns
+    -------
+    list of pathlib.Path
+        ``report.md``, ``areas.csv`` (columns router, n_gold, area, se), ``efficiency_gain.png``,
+        ``areas_intervals.csv``, ``paired_differences.csv``, ``curves.csv`` and, with a study of
+        random splits, ``areas_random_split.csv``.
+    """
+    out = Path(folder)
+    files = [
+        write_areas(report.result, out / "areas.csv"),
+        save_efficiency_gain_figure(report.result, out / "efficiency_gain.png"),
+        write_frame(in_order(report.result.areas()), out / "areas_intervals.csv"),
+        write_frame(report.result.paired_differences(ALL_PAIRS), out / "paired_differences.csv"),
+        write_frame(report.result.curves(), out / "curves.csv"),
+    ]
+    if report.random_split is not None:
+        files.append(write_areas(report.random_split, out / "areas_random_split.csv"))
+    write_text(out / "report.md", report.to_markdown())
+    return [out / "report.md", *files]
+
+
+def write_areas(result: StudyResult, path: Path) -> Path:
+    """Write the areas with exactly the columns router, n_gold, area, se."""
+    return write_frame(in_order(result.areas())[AREA_COLUMNS], path)
+
+
+def write_frame(frame: pd.DataFrame, path: Path) -> Path:
+    """Write a frame as CSV, whole or not at all."""
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, index=False)
+    return path
+
+
+def areas_table(result: StudyResult) -> str:
+    """Return the areas as a markdown table, with both standard errors."""
+    frame = in_order(result.areas())
+    return markdown_table(
+        frame.assign(router=frame["router"].map(router_label))[
+            ["router", "n_gold", "area", "se", "se_corrected"]
+        ].rename(columns={"n_gold": "gold labels", "se": "s.e.", "se_corrected": "corrected s.e."})
+    )
+
+
+def _differences_table(result: StudyResult) -> str:
+    frame = result.paired_differences("pooled" if "pooled" in result.routers else None)
+    return markdown_table(
+        frame.assign(router=frame["router"].map(router_label))[
+            ["router", "n_gold", "difference", "se", "se_corrected", "ci_low", "ci_high"]
+        ].rename(
+            columns={
+                "n_gold": "gold labels",
+                "difference": f"minus {router_label(frame['reference'].iloc[0])}",
+                "se": "s.e.",
+                "se_corrected": "corrected s.e.",
+                "ci_low": "95% low (corrected)",
+                "ci_high": "95% high (corrected)",
+            }
+        )
+    )
+
+
+def _splits_table(frame: pd.DataFrame) -> str:
+    return markdown_table(
+        frame.assign(
+            router=frame["router"].map(router_label),
+            differ=frame["differ"].map({True: "yes", False: "no"}),
+        ).rename(
+            columns={
+                "n_gold": "gold labels",
+                "area_grouped": "area, by group",
+                "area_random": "area, random",
+                "difference": "random minus group",
+                "se": "s.e.",
+                "differ": "differ?",
+            }
+        )
+    )
+
+
+def _work_done(result: StudyResult, random_split: StudyResult | None) -> str:
+    inside, total = float(result.seconds_inside.sum()), float(result.seconds.sum())
+    text = (
+        f"Work: {int(result.fits.sum())} base-learner fits ({result.fits.mean():.1f} per round, "
+        f"another {result.reused.mean():.1f} per round were shared), {total:.1f} seconds of "
+        f"computing in {result.n_rounds} rounds, {inside:.1f} of them inside base learners and "
+        f"{total - inside:.1f} ({(total - inside) / total:.1%}) outside."
+    )
+    if random_split is not None:
+        text += (
+            f" The random splits took another {int(random_split.fits.sum())} fits and "
+            f"{float(random_split.seconds.sum()):.1f} seconds."
+        )
+    return text
+
+
+def in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """Sort rows by number of gold labels, and routers as they stand in legends."""
+    place = {name: k for k, name in enumerate(ROUTER_ORDER)}
+    key = frame["router"].map(lambda name: place.get(name, len(place)))
+    return (
+        frame.assign(_place=key)
+        .sort_values(["n_gold", "_place"], kind="stable")
+        .drop(columns="_place")
+    )
+
+
+def _as_sections(sections: Sequence[tuple[str, str]]) -> list[str]:
+    return [part for heading, text in sections for part in (f"## {heading}", text)]
+
+
+def _sizes(result: StudyResult) -> str:
+    sizes = [str(size) for size in sorted(result.n_gold)]
+    return sizes[0] if len(sizes) == 1 else f"{', '.join(sizes[:-1])} and {sizes[-1]}"
