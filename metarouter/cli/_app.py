@@ -1,0 +1,58 @@
+"""The commands, put together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from metarouter._version import __version__
+from metarouter.cli._group import OneLineErrors
+from metarouter.cli.demo import demo
+from metarouter.cli.fit import fit
+from metarouter.cli.route import route
+from metarouter.cli.study import study
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    cls=OneLineErrors,
+    name="metarouter",
+    rich_markup_mode="markdown",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"metarouter {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """Send each query to a strong or to a cheap language model.
+
+    Learn from a few trustworthy (gold) labels and many cheap, biased (preference) labels. A label
+    is the quality of the strong model's answer minus that of the cheap model's.
+
+    ```
+    metarouter demo --out demo
+    metarouter fit labels.csv --text query --out router.skops
+    metarouter route router.skops new.csv --out routed.csv
+    metarouter study --table labels.csv --text query --out study
+    ```
+    """
+
+
+app.command(rich_help_panel="See it")(demo)
+app.command(rich_help_panel="Use it")(fit)
+app.command(rich_help_panel="Use it")(route)
+app.command(rich_help_panel="Study it")(study)

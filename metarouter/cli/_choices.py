@@ -1,0 +1,66 @@
+"""What options may be set to."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+__all__ = ["STUDY_DATASETS", "Encoder", "Learner", "Method", "Propensity", "Scaling", "Shift"]
+
+
+class Learner(StrEnum):
+    """The class of regressions, H in the paper."""
+
+    forest = "forest"
+    random_forest = "random_forest"
+    xgboost = "xgboost"
+    ridge = "ridge"
+
+
+class Propensity(StrEnum):
+    """How P(gold | query) is known."""
+
+    constant = "constant"
+    estimated = "estimated"
+
+
+class Scaling(StrEnum):
+    """How gold labels are brought to the scale of preference labels."""
+
+    variance = "variance"
+    max = "max"
+    wasserstein = "wasserstein"
+    none = "none"
+
+
+class Method(StrEnum):
+    """How nuisances are predicted out of sample."""
+
+    auto = "auto"
+    oob = "oob"
+    cv = "cv"
+
+
+class Encoder(StrEnum):
+    """How text becomes vectors."""
+
+    tfidf = "tfidf"
+    minilm = "minilm"
+
+
+class Shift(StrEnum):
+    """How the shift between the two kinds of labels is learned."""
+
+    dr = "dr"
+    r = "r"
+    constant = "constant"
+    zero = "zero"
+
+
+STUDY_DATASETS = (
+    "judged_queries",
+    "healthbench_like",
+    "evouna",
+    "xstest",
+    "wmt_mt",
+    "llmrouter_14task",
+)

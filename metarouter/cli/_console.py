@@ -1,0 +1,48 @@
+"""What the commands print."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from metarouter.reporting._markdown import format_cell
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+__all__ = ["console", "print_frame"]
+
+_WIDTH_IN_FILES = 110
+
+
+def console() -> Console:
+    """Return the console for standard output; in a pipe or a file, wide enough for tables."""
+    from rich.console import Console
+
+    return Console(
+        width=None if sys.stdout.isatty() else _WIDTH_IN_FILES, highlight=False, soft_wrap=False
+    )
+
+
+def print_frame(
+    to: Console, frame: pd.DataFrame, *, title: str, caption: str = "", decimals: int = 4
+) -> None:
+    """Print a frame as a table, numbers to the right."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(
+        title=escape(title),
+        caption=escape(caption) or None,
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        caption_justify="left",
+    )
+    for name, dtype in zip(frame.columns, frame.dtypes, strict=True):
+        table.add_column(escape(str(name)), justify="right" if dtype.kind in "fiu" else "left")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(escape(format_cell(value, decimals)) for value in row))
+    to.print()
+    to.print(table)

@@ -1,0 +1,117 @@
+"""What ``metarouter fit`` says about the router that it has learned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from metarouter.cli._console import print_frame
+from metarouter.cli._out_of_fold import OutOfFold
+from metarouter.datasets import LabelledQueries
+from metarouter.datasets._labelled_queries import TrainingRows
+from metarouter.evaluation._style import router_label
+from metarouter.reporting import mean_shift
+from metarouter.routing import TunedThreshold
+from metarouter.routing._pipeline import split_router
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["print_fit_summary"]
+
+
+def print_fit_summary(
+    to: Console,
+    router: Any,
+    queries: LabelledQueries,
+    rows: TrainingRows,
+    held_out: OutOfFold | None,
+    tuned: TunedThreshold | None,
+    *,
+    why_not: str,
+    out: Path,
+) -> None:
+    """Print labels, scale, mean shift, what routing gains out of fold, and the share routed."""
+    last = split_router(router, rows.X)[1]
+    lines = [_labels(queries), *_scale_and_shift(last.model_, rows)]
+    if held_out is not None:
+        print_frame(
+            to,
+            _gains(held_out),
+            title=f"Area under the efficiency gain, out of fold ({queries.n_gold} gold labels)",
+            caption="Random routing has area 0. Differences are paired: this router minus the "
+            "other one.",
+        )
+    else:
+        lines.append(f"Not checked out of fold: {why_not}.")
+    lines.append(_share(router, rows, held_out))
+    if tuned is not None:
+        lines.append(
+            f"{tuned.summary()}."
+            if held_out is not None
+            else f"{tuned.summary()}; tuned on the queries that the router was fitted on, so that "
+            "the share on new queries may differ more than that."
+        )
+    lines.append(f"Saved to {out}; use it: metarouter route {out} QUERIES --out routed.csv")
+    for line in lines:
+        to.print(line, markup=False, soft_wrap=True)
+
+
+def _labels(queries: LabelledQueries) -> str:
+    text = (
+        f"{queries.name}: {queries.n_queries} queries, {queries.n_gold} with a gold label, "
+        f"{queries.n_preference} with a preference label, {queries.n_paired} with both"
+    )
+    if queries.groups is not None:
+        text += f", in {np.unique(queries.groups.astype(str)).size} groups"
+    return text + "."
+
+
+def _scale_and_shift(model: Any, rows: TrainingRows) -> list[str]:
+    lines = [f"Gold labels were multiplied by {model.scaler_.factor_:.4g} to share one scale."]
+    shift = mean_shift(model, rows)
+    if shift is not None:
+        direction = "over" if shift.value < 0 else "under"
+        lines.append(
+            f"Mean estimated shift, gold minus preference: {shift} in preference units "
+            f"({shift.how}): cheap labels {direction}state the primary model."
+            if abs(shift.value) > 2 * shift.se
+            else f"Mean estimated shift, gold minus preference: {shift} in preference units "
+            f"({shift.how}); it is not told apart from 0, but may still differ between queries."
+        )
+    return lines
+
+
+def _gains(held_out: OutOfFold) -> Any:
+    import pandas as pd
+
+    compared = held_out.comparison()
+    mine = [name == "this router" for name in compared.routers]
+    return pd.DataFrame(
+        {
+            "router": [router_label(name) for name in compared.routers],
+            "area": compared.area,
+            "s.e.": compared.area_se,
+            "this router's lead": np.where(mine, np.nan, -compared.difference),
+            "paired s.e.": np.where(mine, np.nan, compared.difference_se),
+        }
+    )
+
+
+def _share(router: Any, rows: TrainingRows, held_out: OutOfFold | None) -> str:
+    features, last = split_router(router, rows.X)
+    if held_out is not None:
+        sent = held_out.gains["this router"] - last.w > 0
+        where = "out of fold"
+    else:
+        first = np.unique(rows.query, return_index=True)[1]
+        sent = (last.decision_function(features) > 0)[first]
+        where = "on the queries it was fitted on"
+    n, share = sent.size, float(sent.mean())
+    se = np.sqrt(share * (1 - share) / n)
+    return (
+        f"With w = {last.w:.4g} it sends {share:.1%} (s.e. {se:.1%}) of the queries to "
+        f"{last.models[1]} ({where})."
+    )

