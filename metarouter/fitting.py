@@ -263,7 +263,9 @@ def _fit_clone(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Any:
 
 def _predict_timed(work: Any, *arguments: Any) -> FloatArray:
     ledger = _ACTIVE.get()
-    return work(*arguments) if ledger is None else ledger._timed(work, *arguments)
+    # Threads add up the trees of a forest in any order, which changes last bits from call to call.
+    with joblib.parallel_config(backend="sequential"):
+        return work(*arguments) if ledger is None else ledger._timed(work, *arguments)
 
 
 def _mean(model: Predictor, X: Any) -> FloatArray:
