@@ -124,7 +124,12 @@ def _validate_matrix(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
     _require_distinct_names(X)
     try:
         matrix = validate_data(
-            estimator, X, reset=reset, ensure_all_finite=False, dtype=[np.float64, np.float32]
+            estimator,
+            X,
+            reset=reset,
+            ensure_all_finite=False,
+            dtype=[np.float64, np.float32],
+            order="C",  # a frame and an array with the same numbers give the same bits
         )
     except ValueError as error:
         # What scikit-learn says of text names no column, and of no rows no mend.

@@ -215,8 +215,7 @@ class Nuisances(BaseEstimator):
 
 def data_hash(data: TrainingData) -> str:
     """Return a digest of training data, to recognise it later without keeping it."""
-    # A frame and an array hold the same numbers in different memory orders.
-    return str(joblib.hash((np.ascontiguousarray(data.X), *data[1:])))
+    return str(joblib.hash(tuple(data)))
 
 
 def _plan(names: Iterable[str], *, pooled: bool) -> list[str]:
