@@ -158,8 +158,8 @@ REFUSED = {
         {"cv": 7},
         {"is_gold": np.arange(200) < 6},
         DataError,
-        "cv=7 needs at least 7 gold rows, one in each fold, but found 6; lower cv to 6, or add gold "
-        "labels.",
+        "cv=7 needs at least 7 gold rows, one in each fold, but found 6; lower cv to 6, or add "
+        "gold labels.",
     ),
     "one preference row": (
         {},
