@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from metarouter.datasets import LabelledQueries
 from metarouter.evaluation._curve import EfficiencyGainCurve, efficiency_gain_curve
