@@ -59,7 +59,7 @@ def validate_training(
         X,
         validate_labels(y, len(X)),
         source,
-        None if sample_weight is None else _validate_weight(sample_weight, source),
+        None if sample_weight is None else validate_weight(sample_weight, source),
         None if groups is None else _validate_groups(groups, len(X)),
     )
 
@@ -105,6 +105,27 @@ def validate_source(is_gold: ArrayLike | None, n_rows: int) -> NDArray[np.bool_]
     return source.astype(bool)
 
 
+def validate_weight(weight: ArrayLike | None, is_gold: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return weights of at least 0, shape (n,), with some on each source; None weighs all alike."""
+    if weight is None:
+        return np.ones(len(is_gold))
+    weights = _numbers("sample_weight", weight)
+    _require_shape("sample_weight", weights, len(is_gold), "weight")
+    _require_finite("sample_weight", weights, "give every row a finite weight")
+    if (weights < 0).any():
+        raise DataError(
+            f"sample_weight is negative in {int((weights < 0).sum())} of {len(weights)} rows "
+            f"(first: row {int(np.argmax(weights < 0))}); give weights of at least 0."
+        )
+    for name, rows in (("gold", is_gold), ("preference", ~is_gold)):
+        if rows.any() and not weights[rows].any():
+            raise DataError(
+                f"sample_weight is zero in all {int(rows.sum())} {name} rows; give some of them a "
+                "positive weight, or leave them out."
+            )
+    return weights
+
+
 def require_both_sources(is_gold: NDArray[np.bool_]) -> None:
     """Refuse labels of one source only, where a shift between the two is to be learned."""
     n_gold, n_rows = int(is_gold.sum()), len(is_gold)
@@ -139,24 +160,6 @@ def _validate_matrix(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
         raise DataError(str(error)) from None
     _require_finite_columns(matrix, getattr(estimator, "feature_names_in_", None))
     return matrix
-
-
-def _validate_weight(weight: ArrayLike, is_gold: NDArray[np.bool_]) -> NDArray[np.float64]:
-    weights = _numbers("sample_weight", weight)
-    _require_shape("sample_weight", weights, len(is_gold), "weight")
-    _require_finite("sample_weight", weights, "give every row a finite weight")
-    if (weights < 0).any():
-        raise DataError(
-            f"sample_weight is negative in {int((weights < 0).sum())} of {len(weights)} rows "
-            f"(first: row {int(np.argmax(weights < 0))}); give weights of at least 0."
-        )
-    for name, rows in (("gold", is_gold), ("preference", ~is_gold)):
-        if rows.any() and not weights[rows].any():
-            raise DataError(
-                f"sample_weight is zero in all {int(rows.sum())} {name} rows; give some of them a "
-                "positive weight, or leave them out."
-            )
-    return weights
 
 
 def _validate_groups(groups: ArrayLike, n_rows: int) -> NDArray[np.intp]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,11 +10,23 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from metarouter._validation import require_both_sources, validate_labels, validate_source
+from metarouter._validation import (
+    require_both_sources,
+    validate_labels,
+    validate_source,
+    validate_weight,
+)
 from metarouter.exceptions import DataError, MetaRouterError
 
 FloatArray = NDArray[np.float64]
 ScalingMethod = Literal["variance", "max", "wasserstein"]
+
+
+class Labels(NamedTuple):
+    """Labels of one source and their positive weights, each of shape (n,)."""
+
+    values: FloatArray
+    weight: FloatArray
 
 
 class GainScaler(BaseEstimator):
@@ -47,7 +59,12 @@ class GainScaler(BaseEstimator):
     def __init__(self, method: ScalingMethod | None = "variance") -> None:
         self.method = method
 
-    def fit(self, y: ArrayLike, is_gold: ArrayLike | None = None) -> GainScaler:
+    def fit(
+        self,
+        y: ArrayLike,
+        is_gold: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> GainScaler:
         """Find the constant.
 
         Parameters
@@ -56,6 +73,7 @@ class GainScaler(BaseEstimator):
             Labels of both sources, each in its own units.
         is_gold : array-like of bool of shape (n,), optional
             Source of each label; None means that all are gold, and nothing is scaled.
+        sample_weight : array-like of shape (n,), optional
 
         Raises
         ------
@@ -73,7 +91,12 @@ class GainScaler(BaseEstimator):
             self.factor_ = 1.0
             return self
         require_both_sources(source)
-        self.factor_ = _FACTORS[self.method](labels[source], labels[~source])
+        weight = validate_weight(sample_weight, source)
+        gold, preference = (
+            Labels(labels[rows], weight[rows])
+            for rows in (source & (weight > 0), ~source & (weight > 0))
+        )
+        self.factor_ = _FACTORS[self.method](gold, preference)
         return self
 
     def transform(self, y: ArrayLike, is_gold: ArrayLike | None = None) -> FloatArray:
@@ -94,41 +117,41 @@ class GainScaler(BaseEstimator):
         return tags
 
 
-def variance_factor(gold: FloatArray, preference: FloatArray) -> float:
+def variance_factor(gold: Labels, preference: Labels) -> float:
     """Return c with Var(c r) = Var(y) (Remark 1, item 2)."""
-    _require_spread("gold", gold)
-    _require_spread("preference", preference)
-    return float(np.std(preference) / np.std(gold))
+    _require_spread("gold", gold.values)
+    _require_spread("preference", preference.values)
+    return float(np.sqrt(_variance(preference) / _variance(gold)))
 
 
-def max_factor(gold: FloatArray, preference: FloatArray) -> float:
+def max_factor(gold: Labels, preference: Labels) -> float:
     """Return c with max |c r| = max |y| (Remark 1, item 1)."""
     for name, labels in (("gold", gold), ("preference", preference)):
-        if not labels.any():
+        if not labels.values.any():
             raise DataError(
-                f"all {len(labels)} {name} labels are 0, so their largest value cannot be matched; "
-                "check the column, or use scaling=None."
+                f"all {len(labels.values)} {name} labels are 0, so their largest value cannot be "
+                "matched; check the column, or use scaling=None."
             )
-    return float(np.abs(preference).max() / np.abs(gold).max())
+    return float(np.abs(preference.values).max() / np.abs(gold.values).max())
 
 
-def wasserstein_factor(gold: FloatArray, preference: FloatArray) -> float:
+def wasserstein_factor(gold: Labels, preference: Labels) -> float:
     """Return the c > 0 that minimises the 2-Wasserstein distance (Remark 1, item 3).
 
     With the quantile functions Q_r and Q_y, W_2^2(c r, y) is the integral of (c Q_r - Q_y)^2, a
     parabola in c with its least point at (integral Q_r Q_y) / (integral Q_r^2). The integrals are
-    exact: both quantile functions are steps that change at multiples of 1/n and 1/m only.
+    exact: both quantile functions are steps that change at cumulated weights only.
     """
     breaks = np.union1d(_steps(gold), _steps(preference))
     width, middle = np.diff(breaks), (breaks[:-1] + breaks[1:]) / 2
-    gold_quantile = np.sort(gold)[(middle * len(gold)).astype(int)]
-    preference_quantile = np.sort(preference)[(middle * len(preference)).astype(int)]
+    gold_quantile, preference_quantile = _quantile(gold, middle), _quantile(preference, middle)
     power = np.sum(width * gold_quantile**2)
     product = np.sum(width * gold_quantile * preference_quantile)
     if power == 0 or product <= 0:
+        means = [_mean(labels) for labels in (gold, preference)]
         raise DataError(
-            f"no positive constant brings the {len(gold)} gold labels (mean {gold.mean():.3g}) "
-            f"near the {len(preference)} preference labels (mean {preference.mean():.3g}) in "
+            f"no positive constant brings the {len(gold.values)} gold labels (mean {means[0]:.3g}) "
+            f"near the {len(preference.values)} preference labels (mean {means[1]:.3g}) in "
             "Wasserstein distance; use scaling='variance'."
         )
     return float(product / power)
@@ -137,8 +160,22 @@ def wasserstein_factor(gold: FloatArray, preference: FloatArray) -> float:
 _FACTORS = {"variance": variance_factor, "max": max_factor, "wasserstein": wasserstein_factor}
 
 
-def _steps(labels: FloatArray) -> FloatArray:
-    return np.arange(len(labels) + 1) / len(labels)
+def _mean(labels: Labels) -> float:
+    return float(np.average(labels.values, weights=labels.weight))
+
+
+def _variance(labels: Labels) -> float:
+    return _mean(labels._replace(values=(labels.values - _mean(labels)) ** 2))
+
+
+def _steps(labels: Labels) -> FloatArray:
+    cumulated = np.cumsum(labels.weight[np.argsort(labels.values, kind="stable")])
+    return np.concatenate([[0.0], cumulated / cumulated[-1]])
+
+
+def _quantile(labels: Labels, level: FloatArray) -> FloatArray:
+    step = np.searchsorted(_steps(labels), level, side="right") - 1
+    return np.sort(labels.values)[step]
 
 
 def _require_spread(name: str, labels: FloatArray) -> None:

@@ -204,7 +204,7 @@ class MetaRouter(RegressorMixin, BaseEstimator):
         # A gold-only router is its regressor on the gold rows, in their own units.
         both = self.sources != "gold" and self.n_gold_ > 0 and self.n_preference_ > 0
         source = data.is_gold if both else None
-        self.scaler_ = GainScaler(self.scaling).fit(data.y, source)
+        self.scaler_ = GainScaler(self.scaling).fit(data.y, source, data.sample_weight)
         return data._replace(y=self.scaler_.transform(data.y, source))
 
     def _own_rows(self, data: TrainingData) -> TrainingData:

@@ -67,6 +67,19 @@ def test_the_units_of_the_gold_labels_do_not_matter(gold, preference, method, un
     assert scaler_of(method, unit * gold, preference)[0].factor_ * unit == pytest.approx(factor)
 
 
+@given(labels, labels, methods, st.integers(0, 1000))
+def test_a_label_of_weight_two_is_two_labels(gold, preference, method, seed) -> None:
+    y = np.concatenate([gold, preference])
+    is_gold = np.arange(len(y)) < len(gold)
+    times = np.random.default_rng(seed).integers(0, 3, len(y))
+    try:
+        repeated = GainScaler(method).fit(np.repeat(y, times), np.repeat(is_gold, times))
+    except DataError:
+        assume(False)
+    weighted = GainScaler(method).fit(y, is_gold, times)
+    assert weighted.factor_ == pytest.approx(repeated.factor_)
+
+
 @given(labels, labels, methods)
 def test_gold_labels_come_back_in_their_units_and_preference_labels_stay(
     gold, preference, method

@@ -221,13 +221,10 @@ def test_a_regressor_without_weights_is_refused_only_when_there_are_weights() ->
         model.fit(DATA.X, DATA.y, DATA.is_gold, sample_weight=np.ones(300))
 
 
-def test_weights_of_two_and_rows_given_twice_are_the_same() -> None:
-    times = np.random.default_rng(0).integers(1, 3, 300)
-    groups = np.arange(300)
-    shift = ConstantShift()
-    weighted = router(shift, scaling=None).fit(DATA.X, DATA.y, DATA.is_gold, sample_weight=times)
-    X, y, is_gold, groups = (
-        np.repeat(v, times, axis=0) for v in (DATA.X, DATA.y, DATA.is_gold, groups)
-    )
-    repeated = router(shift, scaling=None).fit(X, y, is_gold, groups=groups)
+@pytest.mark.parametrize("scaling", ["variance", "max", "wasserstein", None])
+def test_weights_of_two_and_rows_given_twice_are_the_same(scaling) -> None:
+    times = np.random.default_rng(0).integers(0, 3, 300)
+    weighted, repeated = (router(ConstantShift(), scaling=scaling) for _ in range(2))
+    weighted.fit(DATA.X, DATA.y, DATA.is_gold, sample_weight=times)
+    repeated.fit(*(np.repeat(values, times, axis=0) for values in (DATA.X, DATA.y, DATA.is_gold)))
     np.testing.assert_allclose(weighted.predict(DATA.X), repeated.predict(DATA.X), atol=1e-10)
