@@ -153,13 +153,13 @@ class PropensityPolicy(BaseEstimator):
             ("trim", (None,), " or None"),
         ):
             value = getattr(self, name)
-            if value not in choices and not (isinstance(value, Real) and 0 < value < 0.5):
+            if value not in choices and not (isinstance(value, Real) and 0 < float(value) < 0.5):
                 raise MetaRouterError(
                     f"{name}={value!r} is not a propensity bound; give a number between 0 and "
                     f"0.5{words}."
                 )
         ratio = self.density_ratio
-        if ratio is not None and not (isinstance(ratio, Real) and ratio > 1):
+        if ratio is not None and not (isinstance(ratio, Real) and float(ratio) > 1):
             raise MetaRouterError(
                 f"density_ratio={ratio!r} bounds nothing; give a number above 1 or None."
             )
