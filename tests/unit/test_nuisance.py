@@ -225,6 +225,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:The groups parameter is ignored")
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_cross_fitted_is_refused_in_one_sentence(case: str) -> None:
     parameters, given, error, expected = REFUSED[case]
@@ -234,6 +235,7 @@ def test_what_cannot_be_cross_fitted_is_refused_in_one_sentence(case: str) -> No
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.filterwarnings("ignore:The groups parameter is ignored")
 def test_groups_of_single_rows_may_go_out_of_bag_or_through_any_splitter() -> None:
     alone = np.arange(200)
     Nuisances(**OUT_OF_BAG).fit(DATA.X, DATA.y, DATA.is_gold, groups=alone)
