@@ -182,6 +182,8 @@ def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
         raise DataError(
             f"{name} has shape {np.shape(values)}; give one column with one number per row."
         ) from None
+    if column.dtype.kind == "c":
+        raise DataError(f"{name} holds complex numbers; give every row a real one.")
     bad = _first_text(column)
     if bad is not None:
         raise DataError(
@@ -225,7 +227,7 @@ def _require_numeric_columns(X: Any) -> None:
 
 def _first_text(column: NDArray[Any]) -> int | None:
     """Return the first row of a column that is not a number, or None."""
-    if column.dtype.kind in "buif":
+    if column.dtype.kind in "buifc":
         return None
     return next((row for row, value in enumerate(column) if not _is_number(value)), None)
 

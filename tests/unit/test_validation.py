@@ -79,6 +79,7 @@ BROKEN_LABELS = {
     "infinite label": ({"y": changed(DATA.y, 3, -np.inf)}, "y is infinite (inf) in 1 of 30 rows"),
     "missing label": ({"y": changed(DATA.y, 3, None)}, "y is NaN in 1 of 30 rows (first: row 3)"),
     "text label": ({"y": changed(DATA.y, 3, "win")}, "y holds 'win' in row 3, which is not a"),
+    "complex labels": ({"y": DATA.y + 1j}, "y holds complex numbers; give every row a real one."),
     "too few labels": ({"y": DATA.y[:-1]}, "X has 30 rows but y has 29; give one label per row."),
     "two columns of labels": (
         {"y": np.column_stack([DATA.y, DATA.y])},
