@@ -17,7 +17,7 @@ from metarouter.cli._outputs import output_file
 from metarouter.cli._tables import read_labelled, with_named_columns
 from metarouter.datasets import LabelledQueries
 from metarouter.datasets._labelled_queries import TrainingRows
-from metarouter.exceptions import BudgetError, DataError
+from metarouter.exceptions import BudgetError
 from metarouter.routing import (
     MetaRouter,
     ThresholdRouter,
@@ -133,12 +133,6 @@ def _read(settings: FitSettings) -> LabelledQueries:
         group=None if ignored else settings.group_by,
         weight=settings.weight,
     )
-    for kind, number in (("gold", queries.n_gold), ("preference", queries.n_preference)):
-        if number == 0:
-            raise DataError(
-                f"{queries.name} has no {kind} label on any of its {queries.n_queries} queries, "
-                f"but both kinds are needed: name their column with --{kind}."
-            )
     return replace(queries, groups=None) if ignored else queries
 
 

@@ -35,7 +35,11 @@ def print_fit_summary(
 ) -> None:
     """Print labels, scale, mean shift, what routing gains out of fold, and the share routed."""
     last = split_router(router, rows.X)[1]
-    lines = [_labels(queries), *_scale_and_shift(last.model_, rows)]
+    lines = [
+        _labels(queries),
+        *(f"Note: {note}." for note in queries.notes),
+        *_scale_and_shift(last.model_, rows),
+    ]
     if held_out is not None:
         print_frame(
             to,

@@ -61,12 +61,14 @@ class OneLineErrors(TyperGroup):
 
 
 def _say(sentence: str, code: int) -> int:
+    if not sentence:
+        return code
     print(f"metarouter: {' '.join(sentence.split())}", file=sys.stderr)
     return code
 
 
 def _usage_sentence(error: Any) -> str:
-    sentence = error.format_message().rstrip()
+    sentence = error.format_message().replace("Value error, ", "").rstrip()
     if error.__class__.__name__ == "NoArgsIsHelpError":
         return sentence
     context = getattr(error, "ctx", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 __all__ = ["as_options"]
 
@@ -24,12 +25,27 @@ _OPTION_OF = {
     "max_share": "--max-share",
     "cv": "--folds",
 }
-_PHRASES = (
+
+
+def _dashed(found: re.Match[str]) -> str:
+    return f"--{found[1].replace('_', '-')}"
+
+
+_PHRASES: tuple[tuple[re.Pattern[str], Any], ...] = (
     (re.compile(r",? or read them with allow_unlabelled=True"), ""),
     (re.compile(r"\bfor cv=(\d+) folds"), r"for \1 folds"),
     (re.compile(r"\blower cv to"), "lower --folds to"),
+    (re.compile(r"(?<![\w-])(n_gold|n_test|max_share|data_home)(?![\w=])"), _dashed),
+    (re.compile(r"\bsave_router\b"), "`metarouter fit`"),
+    (
+        re.compile(r"give an empty folder, or the settings that it was begun with"),
+        "give the settings that it was begun with, another --out or --checkpoint, or begin anew "
+        "with --no-resume",
+    ),
 )
-_ARGUMENT = re.compile(r"(?<![\w.-])(" + "|".join(_OPTION_OF) + r")=('([^']*)'|None\b|[\d.]+|)")
+_ARGUMENT = re.compile(
+    r"(?<![\w.-])(" + "|".join(_OPTION_OF) + r")=('([^']*)'|None\b|\d+(?:\.\d+)?|)"
+)
 
 
 def as_options(message: str) -> str:

@@ -53,12 +53,6 @@ def _run(
 ) -> StudyResult:
     if not settings.resume:
         _forget(checkpoint)
-    already = _finished(checkpoint)
-    if already:
-        print(
-            f"metarouter: note: going on from {already} finished rounds in {checkpoint}.",
-            file=sys.stderr,
-        )
     study = MonteCarloStudy(
         _routers(settings, has_groups=data.groups is not None),
         n_gold=settings.n_gold,

@@ -59,7 +59,23 @@ def read_labelled(
             "Both --text and --features are given: name a column of text or columns of numbers."
         )
     chosen = pick_columns(read_frame(table, None), features, table.name) if features else None
-    return read_table(table, text=text, features=chosen, **columns)
+    read = read_table(table, text=text, features=chosen, allow_unlabelled=True, **columns)
+    return _labelled(read, columns)
+
+
+def _labelled(queries: LabelledQueries, columns: dict[str, Any]) -> LabelledQueries:
+    """Leave out queries without a label; refuse a table where one kind of label is absent."""
+    for kind, number in (("gold", queries.n_gold), ("preference", queries.n_preference)):
+        if number == 0:
+            raise DataError(
+                f"Column {columns[kind]!r} of {queries.name} holds no {kind} label, or is not "
+                f"there, but both kinds of labels are needed: name another with --{kind}."
+            )
+    bare = ~(queries.has_gold | queries.has_preference)
+    if not bare.any():
+        return queries
+    note = f"{int(bare.sum())} of {bare.size} queries left out: they carry no label"
+    return replace(queries.subset(~bare), notes=(*queries.notes, note))
 
 
 def pick_columns(frame: pd.DataFrame, patterns: Sequence[str], source: str) -> list[str]:
@@ -127,4 +143,6 @@ def write_user_table(frame: pd.DataFrame, path: Path) -> None:
         elif suffix in _DELIMITERS:
             frame.to_csv(temporary, sep=_DELIMITERS[suffix], index=False)
         else:
-            frame.to_json(temporary, orient="records", lines=True, force_ascii=False)
+            frame.to_json(
+                temporary, orient="records", lines=True, force_ascii=False, double_precision=15
+            )
