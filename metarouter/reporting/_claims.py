@@ -134,9 +134,9 @@ def in_plain_words(claims: list[Claim]) -> list[str]:
         elsewhere = _verdicts_in_words({c.baseline: c.verdict_elsewhere for c in about})
         sentence = f"With {n_gold} gold labels, {router_label(router)} is {here} on this table"
         if here == elsewhere:
-            sentences.append(f"{sentence}, and the same is to be expected of others like it.")
+            sentences.append(f"{sentence}; for other tables like it the verdicts are the same.")
         else:
-            sentences.append(f"{sentence}; for another table like it: {elsewhere}.")
+            sentences.append(f"{sentence}; for other tables like it: {elsewhere}.")
     return sentences
 
 

@@ -39,13 +39,16 @@ def save_efficiency_gain_figure(
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     from metarouter.evaluation import EfficiencyGainDisplay
 
     sizes = sorted(result.n_gold)
-    figure = Figure(figsize=(max(6.4, _PANEL_WIDTH * len(sizes)), _HEIGHT), layout="constrained")
+    figure = Figure(
+        figsize=(max(6.4, _PANEL_WIDTH * len(sizes)), _HEIGHT),
+        layout=ConstrainedLayoutEngine(wspace=0.05),
+    )
     FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(wspace=0.05)  # type: ignore[union-attr]
     panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
     for panel, size in zip(panels, sizes, strict=True):
         display = EfficiencyGainDisplay.from_curves(result.mean_curves(size))
