@@ -131,27 +131,27 @@ class CrossValidatedBooster(RegressorMixin, BaseEstimator):
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> CrossValidatedBooster:
         """Tune and fit; all arrays have one entry or row per label."""
-        X, y = validate_data(self, X, y, y_numeric=True)
+        rows, labels = validate_data(self, X, y, y_numeric=True)
         weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         rng = np.random.default_rng(self.random_state)
         booster = tune_booster(
             xgboost.XGBRegressor,
-            X,
-            y,
-            shuffled_folds(len(y), self.n_folds, rng),
+            rows,
+            labels,
+            shuffled_folds(len(labels), self.n_folds, rng),
             rng,
             sample_weight=weight,
             base_score=self.base_score,
             n_draws=self.n_draws,
         )
-        self.booster_ = booster.fit(X, y, sample_weight=weight)
+        self.booster_ = booster.fit(rows, labels, sample_weight=weight)
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the fitted mean, shape (n,)."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False)
-        return np.asarray(self.booster_.predict(X), dtype=np.float64)
+        rows = validate_data(self, X, reset=False)
+        return np.asarray(self.booster_.predict(rows), dtype=np.float64)
 
 
 def shuffled_folds(n_rows: int, n_folds: int, rng: Generator) -> Folds:

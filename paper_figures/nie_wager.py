@@ -27,24 +27,30 @@ from rich.progress import track
 
 from metarouter import RLearner
 from metarouter._files import write_text
-from metarouter.datasets import LabelledQueries, TrainingRows, make_nie_wager
+from metarouter.datasets import LabelledQueries, TrainingRows, Truth, make_nie_wager
 from metarouter.exceptions import MetaRouterError
 from metarouter.overlap import PropensityPolicy
 from metarouter.shift._pseudo_outcomes import residual_on_residual
 from paper_figures._cross_validated_boosting import (
     CrossValidatedBooster,
-    Folds,
     shuffled_folds,
     tune_booster,
 )
 
 N_QUERIES, N_FEATURES, NOISE = 500, 6, 1.0
-N_FOLDS = 10
 PUBLISHED_REPLICATIONS = 200
 PUBLISHED = Path(__file__).with_name("nie_wager_published.csv")
 SETUPS = ("A", "B", "C", "D")
 OLD_DEFAULT, PRESENT_DEFAULT = "0.5", "estimated"
 BASE_SCORES: dict[str, float | None] = {OLD_DEFAULT: 0.5, PRESENT_DEFAULT: None}
+
+
+class Search(NamedTuple):
+    """How boosters are tuned; the defaults are the published recipe."""
+
+    base_score: float | None = 0.5
+    n_draws: int = 10
+    n_folds: int = 10
 
 
 class Cell(NamedTuple):
@@ -74,62 +80,75 @@ def replicate(replication: Replication) -> tuple[float, float]:
     The draw depends on the seed, the set-up and the round alone, so that both starts of boosting
     see the same data, and any number of workers gives the same numbers.
     """
-    seed, round_, setup, base_score = replication
-    source = SeedSequence([seed, SETUPS.index(setup), round_])
-    train_rng, test_rng, learner_rng, oracle_rng = map(np.random.default_rng, source.spawn(4))
-    train, test = (
-        make_nie_wager(setup, N_QUERIES, N_FEATURES, NOISE, random_state=rng)
-        for rng in (train_rng, test_rng)
-    )
-    start = BASE_SCORES[base_score]
-    learner = fit_r_learner(train.training_rows(), start, learner_rng)
-    oracle = fit_oracle(train, start, oracle_rng)
+    train, test, learner_rng, oracle_rng = draw(replication)
+    search = Search(BASE_SCORES[replication.base_score])
+    learner = fit_r_learner(train.training_rows(), search, learner_rng)
+    oracle = fit_oracle(train, search, oracle_rng)
     return squared_error(learner, test), squared_error(oracle, test)
 
 
-def fit_r_learner(rows: TrainingRows, base_score: float | None, rng: Generator) -> RLearner:
+def draw(replication: Replication) -> tuple[LabelledQueries, LabelledQueries, Generator, Generator]:
+    """Return training and test queries, and the generators of the R-learner and the oracle."""
+    seed, round_, setup, _ = replication
+    source = SeedSequence([seed, SETUPS.index(setup), round_])
+    train_rng, test_rng, learner_rng, oracle_rng = map(np.random.default_rng, source.spawn(4))
+    train = make_nie_wager(setup, N_QUERIES, N_FEATURES, NOISE, random_state=train_rng)
+    test = make_nie_wager(setup, N_QUERIES, N_FEATURES, NOISE, random_state=test_rng)
+    return train, test, learner_rng, oracle_rng
+
+
+def fit_r_learner(rows: TrainingRows, search: Search, rng: Generator) -> RLearner:
     """Fit the boosted R-learner: nuisances tuned once on all rows, then cross-fitted.
 
     The parameters and the number of trees are chosen by the very folds that the nuisances are
-    cross-fitted on, as in the paper.
+    cross-fitted on, as in the paper, and no propensity is clipped.
     """
-    folds: Folds = shuffled_folds(len(rows.y), N_FOLDS, rng)
-    outcome = tune_booster(xgboost.XGBRegressor, rows.X, rows.y, folds, rng, base_score=base_score)
+    X, is_gold = np.asarray(rows.X), rows.is_gold
+    folds = shuffled_folds(len(X), search.n_folds, rng)
+    base_score, n_draws, _ = search
+    outcome = tune_booster(
+        xgboost.XGBRegressor, X, rows.y, folds, rng, base_score=base_score, n_draws=n_draws
+    )
     propensity = tune_booster(
-        xgboost.XGBClassifier, rows.X, rows.is_gold, folds, rng, base_score=base_score
+        xgboost.XGBClassifier, X, is_gold, folds, rng, base_score=base_score, n_draws=n_draws
     )
     learner = RLearner(
         outcome=outcome,
         propensity=propensity,
-        final=final_booster(base_score, rng),
+        final=final_booster(search, rng),
         cv=folds,
         policy=PropensityPolicy(clip=None),
     )
-    return learner.fit(rows.X, rows.y, is_gold=rows.is_gold)
+    learner.fit(X, rows.y, is_gold=is_gold)
+    return learner
 
 
-def fit_oracle(
-    queries: LabelledQueries, base_score: float | None, rng: Generator
-) -> CrossValidatedBooster:
+def fit_oracle(queries: LabelledQueries, search: Search, rng: Generator) -> CrossValidatedBooster:
     """Fit the last stage of the R-learner on the true nuisances."""
-    rows = queries.training_rows()
-    truth = queries.truth.subset(rows.query)
+    rows, truth = queries.training_rows(), truth_of(queries)
+    truth = truth.subset(rows.query)
     marginal_outcome = truth.propensity * truth.psi + (1 - truth.propensity) * truth.eta
     pseudo_outcome, weight = residual_on_residual(
         rows.y - marginal_outcome, rows.is_gold - truth.propensity
     )
-    return final_booster(base_score, rng).fit(rows.X, pseudo_outcome, weight)
+    return final_booster(search, rng).fit(np.asarray(rows.X), pseudo_outcome, weight)
 
 
-def final_booster(base_score: float | None, rng: Generator) -> CrossValidatedBooster:
+def final_booster(search: Search, rng: Generator) -> CrossValidatedBooster:
     """Return the unfitted regressor of the last stage."""
-    seed = int(rng.integers(2**31))
-    return CrossValidatedBooster(n_folds=N_FOLDS, base_score=base_score, random_state=seed)
+    return CrossValidatedBooster(**search._asdict(), random_state=int(rng.integers(2**31)))
+
+
+def truth_of(queries: LabelledQueries) -> Truth:
+    """Return the truth of simulated queries."""
+    if queries.truth is None:
+        raise MetaRouterError(f"{queries.name} has no truth; give simulated queries.")
+    return queries.truth
 
 
 def squared_error(shift: RLearner | CrossValidatedBooster, test: LabelledQueries) -> float:
     """Return the mean squared error of a fitted shift against its truth."""
-    return float(np.mean((shift.predict(test.X) - test.truth.delta) ** 2))
+    return float(np.mean((shift.predict(np.asarray(test.X)) - truth_of(test).delta) ** 2))
 
 
 def run(
