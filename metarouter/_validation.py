@@ -176,13 +176,14 @@ def _validate_groups(groups: ArrayLike, n_rows: int) -> NDArray[np.intp]:
 
 
 def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    if np.iscomplexobj(values):
-        raise DataError(f"{name} holds complex numbers; give every row a real one.")
     try:
         column = np.asarray(column_or_1d(values, warn=True))
     except ValueError:
+        given = np.asarray(values)
+        if given.dtype.kind == "c":
+            raise DataError(f"{name} holds complex numbers; give every row a real one.") from None
         raise DataError(
-            f"{name} has shape {np.shape(values)}; give one column with one number per row."
+            f"{name} has shape {given.shape}; give one column with one number per row."
         ) from None
     bad = _first_text(column)
     if bad is not None:
