@@ -254,16 +254,13 @@ def _fit_clone(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Any:
     # believed that it had to route them on.
     with config_context(enable_metadata_routing=False):
         model.fit(X, y, **weights)
-    if isinstance(model, ForestRegressor | ForestClassifier):
-        # Workers add up the trees in the order in which they finish, and a last bit that differs
-        # can grow into another split of the next forest.
-        model.set_params(n_jobs=1)
     return model
 
 
 def _predict_timed(work: Any, *arguments: Any) -> FloatArray:
     ledger = _ACTIVE.get()
-    # Threads add up the trees of a forest in any order, which changes last bits from call to call.
+    # Threads add up the trees of a forest in the order in which they finish, and a last bit that
+    # differs can grow into another split of the next forest.
     with joblib.parallel_config(backend="sequential"):
         return work(*arguments) if ledger is None else ledger._timed(work, *arguments)
 
