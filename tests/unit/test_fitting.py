@@ -127,7 +127,6 @@ def test_forests_predict_the_same_bits_every_time() -> None:
     predictions = [predict_mean(fit_model(forest, X, Y), X) for _ in range(3)]
     np.testing.assert_array_equal(predictions[0], predictions[1])
     np.testing.assert_array_equal(predictions[0], predictions[2])
-    assert fit_model(forest, X, Y).n_jobs == 1
 
 
 def test_probability_is_that_of_gold_also_where_one_source_is_all_there_is() -> None:
