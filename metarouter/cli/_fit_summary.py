@@ -40,6 +40,9 @@ def print_fit_summary(
         *(f"Note: {note}." for note in queries.notes),
         *_scale_and_shift(last.model_, rows),
     ]
+    if held_out is None:
+        lines.append(f"Not checked out of fold: {why_not}.")
+    _print_lines(to, lines)
     if held_out is not None:
         print_frame(
             to,
@@ -48,9 +51,7 @@ def print_fit_summary(
             caption="Random routing has area 0. Differences are paired: this router minus the "
             "other one.",
         )
-    else:
-        lines.append(f"Not checked out of fold: {why_not}.")
-    lines.append(_share(router, rows, held_out))
+    lines = [_share(router, rows, held_out)]
     if tuned is not None:
         lines.append(
             f"{tuned.summary()}."
@@ -59,6 +60,10 @@ def print_fit_summary(
             "the share on new queries may differ more than that."
         )
     lines.append(f"Saved to {out}; use it: metarouter route {out} QUERIES --out routed.csv")
+    _print_lines(to, lines)
+
+
+def _print_lines(to: Console, lines: list[str]) -> None:
     for line in lines:
         to.print(line, markup=False, soft_wrap=True)
 

@@ -22,8 +22,8 @@ def package_versions() -> dict[str, str]:
 
     Examples
     --------
-    >>> sorted(package_versions())[:2]
-    ['joblib', 'metarouter']
+    >>> list(package_versions())[:2]
+    ['metarouter', 'python']
     """
     found = {"metarouter": __version__, "python": platform.python_version()}
     for package in _PACKAGES:
