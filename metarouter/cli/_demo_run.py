@@ -23,9 +23,9 @@ from metarouter.routing import MetaRouter, ThresholdRouter, save_router
 
 __all__ = ["run_demo"]
 
-N_QUERIES = 1500
+N_QUERIES = 1200
 N_FEATURES = 10
-N_TEST = 500
+N_TEST = 400
 N_GOLD = (50, 200)
 N_GOLD_OF_FIT = 200
 N_NEW = 5000
@@ -78,8 +78,8 @@ def run_demo(out: Path, *, seed: int, rounds: int, n_jobs: int) -> None:
         to,
         areas_wide(result),
         title=f"Area under the efficiency gain: {rounds} splits, {N_TEST} test queries",
-        caption="( ) s.e. on this table, [ ] corrected s.e. for another table of this size. "
-        "Random routing has area 0.",
+        caption="(\u00a0) s.e. on this table, [\u00a0] corrected s.e. for another table of this "
+        "size. Random routing has area 0.",
     )
     to.print(
         f"Written to {out}: {', '.join(file.name for file in files)}, {router.name}, "

@@ -26,8 +26,8 @@ def print_study(to: Console, report: StudyReport, files: list[Path]) -> None:
         to,
         areas_wide(report.result),
         title=f"Area under the efficiency gain: {report.result.data_name}",
-        caption=f"Mean over {report.result.n_rounds} splits; ( ) s.e. on this table, "
-        "[ ] corrected s.e. for another table of this size. Random routing has area 0.",
+        caption=f"Mean over {report.result.n_rounds} splits; (\u00a0) s.e. on this table, "
+        "[\u00a0] corrected s.e. for another table of this size. Random routing has area 0.",
     )
     for sentence in in_plain_words(check_claims(report.result)):
         to.print(sentence, markup=False, soft_wrap=True)

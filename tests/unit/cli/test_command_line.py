@@ -109,7 +109,8 @@ def test_fit_reports_labels_shift_and_check_and_route_adds_two_columns(folder: P
     out = folder / "tuned.skops"
     code, said, error = run(
         "fit", folder / "labels.csv", "--text", "query", "--out", out, "--max-share", 0.3,
-        "--primary", "large", "--alternative", "small", "--n-jobs", 1, "--group-by", "source", "--folds", 2,
+        "--primary", "large", "--alternative", "small", "--n-jobs", 1, "--group-by", "source",
+        "--folds", 2,
     )  # fmt: skip
     assert code == 0, error
     for expected in ("with a gold label", "s.e.", "out of fold", "share", "groups"):
