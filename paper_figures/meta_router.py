@@ -67,9 +67,9 @@ def run_experiment(name: str, rounds: int, n_jobs: int, out: Path) -> StudyResul
 def write_experiment(name: str, result: StudyResult, out: Path) -> str:
     """Write an experiment's files and return its section of ``claims.md``."""
     figure, changed, _, _ = EXPERIMENTS[name]
-    drawn = result.plot(bands=True)
+    panels = result.plot(bands=True)
     with atomic_path(out / f"{name}.png") as path:
-        drawn.figure_.savefig(path, dpi=150, bbox_inches="tight", format="png")
+        panels[0].figure_.savefig(path, dpi=150, bbox_inches="tight", format="png")
     write_text(out / f"{name}_areas.csv", result.areas().to_csv(index=False))
     write_text(
         out / f"{name}_paired.csv", result.paired_differences("all pairs").to_csv(index=False)

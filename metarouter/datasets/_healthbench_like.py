@@ -16,6 +16,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.special import betaincinv, expit, ndtr
+from threadpoolctl import threadpool_limits
 
 from metarouter.datasets._labelled_queries import LabelledQueries
 from metarouter.datasets._truth import Truth
@@ -149,16 +150,19 @@ def make_healthbench_like(
     """
     _check_arguments(n_queries, n_features, bias, heterogeneity)
     rng = np.random.default_rng(random_state)
-    factors = rng.standard_normal((n_queries, min(_N_FACTORS, n_features - 1)))
-    signals = _signals(factors)
-    rubric = _rubric(signals)
-    gold_scale = _gold_scale(bias, heterogeneity)
-    psi = gold_scale * (rubric.primary - rubric.alternative)
-    eta = _vote_mean(psi, signals, bias, heterogeneity)
-    gold, preference = _draw_labels(rubric, eta, rng)
+    # The last bits of a matrix product depend on the number of threads; a seed must not.
+    with threadpool_limits(limits=1):
+        factors = rng.standard_normal((n_queries, min(_N_FACTORS, n_features - 1)))
+        signals = _signals(factors)
+        rubric = _rubric(signals)
+        gold_scale = _gold_scale(bias, heterogeneity)
+        psi = gold_scale * (rubric.primary - rubric.alternative)
+        eta = _vote_mean(psi, signals, bias, heterogeneity)
+        gold, preference = _draw_labels(rubric, eta, rng)
+        X = _embed(factors, n_features)
     saturated = int((np.abs(eta) >= 1).sum())
     return LabelledQueries(
-        X=_embed(factors, n_features),
+        X=X,
         gold=gold,
         preference=preference,
         domain=np.array([f"theme {k + 1}" for k in factors[:, :7].argmax(axis=1)], dtype=object),

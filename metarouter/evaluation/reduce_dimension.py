@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_limits
 
 from metarouter.evaluation._validation import FloatArray
 from metarouter.exceptions import DataError
@@ -65,4 +66,7 @@ def reduce_dimension(X: Any, d: int) -> FloatArray:
             f"{features.shape[1]} features have at most {most}: give a number from 1 to {most}."
         )
     solver = "covariance_eigh" if features.shape[1] <= _FEW_COLUMNS else "full"
-    return np.ascontiguousarray(PCA(n_components=d, svd_solver=solver).fit_transform(features))
+    # The last bits of a matrix product depend on the number of threads, and a study that was begun
+    # with one number of threads must be able to go on with another.
+    with threadpool_limits(limits=1):
+        return np.ascontiguousarray(PCA(n_components=d, svd_solver=solver).fit_transform(features))
