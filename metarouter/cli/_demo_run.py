@@ -23,13 +23,12 @@ from metarouter.routing import MetaRouter, ThresholdRouter, save_router
 
 __all__ = ["run_demo"]
 
+# The generator's own settings throughout; only the number of queries is chosen, for speed.
 N_QUERIES = 1200
-N_FEATURES = 10
 N_TEST = 400
 N_GOLD = (50, 200)
 N_GOLD_OF_FIT = 200
 N_NEW = 5000
-_JUDGE = {"bias": 0.5, "heterogeneity": 0.5, "noise": 1.0}
 
 
 def run_demo(out: Path, *, seed: int, rounds: int, n_jobs: int) -> None:
@@ -92,13 +91,7 @@ def run_demo(out: Path, *, seed: int, rounds: int, n_jobs: int) -> None:
 
 def _queries(n_queries: int, seed: int) -> LabelledQueries:
     return make_judged_queries(
-        n_queries,
-        N_FEATURES,
-        gold_share=1.0,
-        pairing=1.0,
-        preference_levels=3,
-        random_state=seed,
-        **_JUDGE,
+        n_queries, gold_share=1.0, pairing=1.0, preference_levels=3, random_state=seed
     )
 
 
@@ -137,8 +130,8 @@ def _as_table(queries: LabelledQueries) -> Any:
 def _settings(seed: int, rounds: int) -> dict[str, str]:
     return {
         "command": f"metarouter demo --seed {seed} --rounds {rounds}",
-        "data": f"make_judged_queries({N_QUERIES}, {N_FEATURES}, gold_share=1, pairing=1, "
-        f"preference_levels=3, {', '.join(f'{k}={v:g}' for k, v in _JUDGE.items())})",
+        "data": f"make_judged_queries({N_QUERIES}, gold_share=1, pairing=1, "
+        f"preference_levels=3, random_state={seed})",
         "gold labels to learn from": ", ".join(map(str, N_GOLD)),
         "gold labels of the one fit": str(N_GOLD_OF_FIT),
         "rounds": str(rounds),
