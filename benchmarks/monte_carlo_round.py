@@ -48,8 +48,6 @@ class Round:
 def our_round(data: Round, n_jobs: int):
     """Gains predicted by metarouter's routers, and the ledger of their fits."""
     routers = default_routers(default_regressor(n_jobs=n_jobs))
-    for name in ("r_learner", "dr_learner"):
-        routers[name].set_params(shift__n_jobs=n_jobs)
     with FitLedger(reuse=True) as ledger:
         gains = {
             name: router.set_params(random_state=data.seed)
