@@ -51,8 +51,6 @@ def run_study(settings: StudySettings) -> None:
 def _run(
     settings: StudySettings, data: LabelledQueries, checkpoint: Path, *, grouped: bool
 ) -> StudyResult:
-    if not settings.resume:
-        _forget(checkpoint)
     study = MonteCarloStudy(
         _routers(settings, has_groups=data.groups is not None),
         n_gold=settings.n_gold,
@@ -64,6 +62,9 @@ def _run(
         checkpoint=checkpoint,
         progress=True,
     )
+    if not settings.resume:
+        study.check(data)
+        _forget(checkpoint)
     try:
         return study.run(data)
     except KeyboardInterrupt as stop:

@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator
 
 from metarouter._files import atomic_path, write_text
 from metarouter._version import __version__
+from metarouter.base_learners import default_classifier, default_final, default_regressor
 from metarouter.datasets import LabelledQueries
 from metarouter.evaluation._rounds import RoundOutcome, RoundPlan
 from metarouter.exceptions import DataError
@@ -39,6 +40,12 @@ def study_fingerprint(
         "data": {"name": data.name, "n_queries": data.n_queries, "digest": _digest(data)},
         "routers": {name: _describe(router) for name, router in plan.routers.items()},
         "oracle": _describe(plan.oracle),
+        # What stands behind a router whose learners are None.
+        "default learners": [
+            _describe(default_regressor()),
+            _describe(default_classifier()),
+            _describe(default_final(n_gold=100, n_rows=1000)),
+        ],
         "n_gold": list(plan.n_gold),
         "n_test": plan.n_test,
         "grouped": plan.grouped,

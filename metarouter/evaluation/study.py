@@ -124,11 +124,7 @@ class MonteCarloStudy:
         MetaRouterError
             If a setting is not usable.
         """
-        plan = self._plan(data)
-        check_labels(data, grouped=plan.grouped)
-        tasks = list(enumerate(np.random.SeedSequence(self.random_state).spawn(self.rounds)))
-        check_splits([split_of(seed, data, plan)[0] for _, seed in tasks], plan, data.n_queries)
-
+        plan, tasks = self._checked(data)
         folder = self._folder(data, plan)
         done: dict[int, RoundOutcome] = {}
         if folder is not None:
@@ -142,6 +138,17 @@ class MonteCarloStudy:
                 done[number] = outcome
                 advance()
         return StudyResult.from_rounds([done[number] for number, _ in tasks], plan, data)
+
+    def check(self, data: LabelledQueries) -> None:
+        """Raise what :meth:`run` would raise before its first round; touch no checkpoint."""
+        self._checked(data)
+
+    def _checked(self, data: LabelledQueries) -> tuple[RoundPlan, list[_Task]]:
+        plan = self._plan(data)
+        check_labels(data, grouped=plan.grouped)
+        tasks = list(enumerate(np.random.SeedSequence(self.random_state).spawn(self.rounds)))
+        check_splits([split_of(seed, data, plan)[0] for _, seed in tasks], plan, data.n_queries)
+        return plan, tasks
 
     def _plan(self, data: LabelledQueries) -> RoundPlan:
         check_count("rounds", self.rounds)
