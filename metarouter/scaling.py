@@ -96,7 +96,15 @@ class GainScaler(BaseEstimator):
             Labels(labels[rows], weight[rows])
             for rows in (source & (weight > 0), ~source & (weight > 0))
         )
-        self.factor_ = _FACTORS[self.method](gold, preference)
+        with np.errstate(all="ignore"):
+            factor = float(_FACTORS[self.method](gold, preference))
+        if not (np.isfinite(factor) and factor > 0):
+            raise DataError(
+                f"the {int(source.sum())} gold and {int((~source).sum())} preference labels differ "
+                f"too much in size to be brought to one scale (factor {factor:g}); rescale one of "
+                "the columns."
+            )
+        self.factor_ = factor
         return self
 
     def transform(self, y: ArrayLike, is_gold: ArrayLike | None = None) -> FloatArray:

@@ -101,14 +101,16 @@ class DRLearner(NuisanceShiftLearner):
         return self.pooled_outcome
 
     def _regress(self, data: TrainingData, nuisances: Nuisances, final: Any) -> Any:
-        _require_positive(nuisances.propensity_, data.is_gold)
-        pseudo_outcome = doubly_robust(
-            data.y,
-            data.is_gold,
-            nuisances.propensity_,
-            nuisances.gold_outcome_,
-            nuisances.preference_outcome_,
-        )
+        inside = nuisances.overlap_.in_overlap
+        _require_positive(nuisances.propensity_[inside], data.is_gold[inside])
+        with np.errstate(divide="ignore"):  # outside the overlap, whose rows are left out below
+            pseudo_outcome = doubly_robust(
+                data.y,
+                data.is_gold,
+                nuisances.propensity_,
+                nuisances.gold_outcome_,
+                nuisances.preference_outcome_,
+            )
         return regress_in_overlap(final, data, nuisances, pseudo_outcome, weight=None)
 
 

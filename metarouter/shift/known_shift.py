@@ -40,9 +40,15 @@ class KnownShift(ShiftLearner):
     def _predict_shift(self, X: NDArray[Any]) -> FloatArray:
         value = self.shift(X) if callable(self.shift) else self.shift or 0.0
         try:
-            return np.array(np.broadcast_to(np.asarray(value, dtype=np.float64), len(X)))
+            shift = np.array(np.broadcast_to(np.asarray(value, dtype=np.float64), len(X)))
         except ValueError:
             raise MetaRouterError(
                 f"the known shift returned shape {np.shape(value)} for {len(X)} rows; "
                 "it must return one number per row."
             ) from None
+        if not np.isfinite(shift).all():
+            raise MetaRouterError(
+                f"the known shift is NaN or infinite in {int((~np.isfinite(shift)).sum())} of "
+                f"{len(X)} rows; it must be a finite number for every query."
+            )
+        return shift
