@@ -15,7 +15,9 @@ def demo(
         Path,
         typer.Option("--out", "-o", help="Folder for the results.", show_default=False),
     ],
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of everything random.")
+    ] = 0,
     rounds: Annotated[
         int, typer.Option("--rounds", min=2, help="Random splits of the small study.")
     ] = 10,

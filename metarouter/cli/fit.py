@@ -144,7 +144,9 @@ def fit(
             help="Say what routing gains on queries that a router has not seen.",
         ),
     ] = True,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of everything random.")
+    ] = 0,
     n_jobs: Annotated[int, typer.Option("--n-jobs", help="Processor cores; -1 takes all.")] = -1,
 ) -> None:
     """Learn a router from your own labels and save it.

@@ -226,7 +226,10 @@ def study(
         ),
     ] = True,
     seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Seed of everything random.", rich_help_panel=_RUN)
+        int,
+        typer.Option(
+            "--seed", min=0, max=2**32 - 1, help="Seed of everything random.", rich_help_panel=_RUN
+        ),
     ] = 0,
     n_jobs: Annotated[
         int,

@@ -50,6 +50,10 @@ _CAUTION = (
     "placed at random. Every interval stands for itself at 95%: of many claims, some will look "
     "told apart by chance."
 )
+_GROUPED_CAUTION = (
+    " Here whole groups were split, and the corrected standard error does not know how few groups "
+    "there are: with a dozen of them the verdicts on other tables are surer than they should be."
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class StudyReport:
             "![Efficiency gain against the share of queries sent to the primary model]"
             "(efficiency_gain.png)",
             "Bands: 95%, pointwise, over splits of this table.",
-            _CAUTION,
+            _CAUTION + (_GROUPED_CAUTION if self.result.grouped else ""),
             "## Do the meta-routers gain more?",
             self._verdicts(),
             "## All paired differences",
