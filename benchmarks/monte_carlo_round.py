@@ -20,6 +20,8 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from econml.dml import NonParamDML
+from econml.dr import DRLearner
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from metarouter import FitLedger
@@ -62,8 +64,6 @@ def our_round(data: Round, n_jobs: int):
 
 def peer_round(data: Round, n_jobs: int | None):
     """Gains predicted by the same routers, written with econml and scikit-learn."""
-    from econml.dml import NonParamDML
-    from econml.dr import DRLearner
 
     def forest():
         return RandomForestRegressor(random_state=data.seed, n_jobs=n_jobs)

@@ -12,6 +12,7 @@ from metarouter.evaluation._intervals import corrected_error, student_quantile
 META = ("r_learner", "dr_learner")
 BASELINES = ("gold_only", "pooled", "preference_only", "linear_scaling")
 LEVEL = 0.95
+FLAT_MARGIN = 0.1  # of the oracle's area: a change that would not matter
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,13 @@ def contrast(result: StudyResult, values: np.ndarray) -> Contrast:
         corrected_error(values[:, None], result.test_to_train)[0]
     )
     return Contrast(values.mean(), values.mean() - margin, values.mean() + margin)
+
+
+def flat_verdict(found: Contrast, margin: float) -> str:
+    """Whether a change is shown to lie within a margin, by its interval (an equivalence test)."""
+    if -margin < found.low and found.high < margin:
+        return "held"
+    return "reversed" if found.low > margin or found.high < -margin else "not told apart"
 
 
 def areas_of(result: StudyResult, router: str, n_gold: int) -> np.ndarray:
@@ -69,8 +77,9 @@ def claims_table(result: StudyResult) -> str:
         result,
         areas_of(result, "preference_only", most) - areas_of(result, "preference_only", fewest),
     )
-    flat = "held" if found.low <= 0 <= found.high else "not held"
-    rows.append((f"preference_only flat from n_gold = {fewest} to {most}", found, flat))
+    margin = FLAT_MARGIN * areas_of(result, "oracle", fewest).mean()
+    claim = f"preference_only flat (within {margin:.4f}) from n_gold = {fewest} to {most}"
+    rows.append((claim, found, flat_verdict(found, margin)))
     lines = ["| claim | paired difference of areas [95%] | verdict |", "|---|---|---|"]
     return "\n".join(lines + [f"| {claim} | {found} | {says} |" for claim, found, says in rows])
 
