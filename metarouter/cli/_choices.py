@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["STUDY_DATASETS", "Encoder", "Learner", "Method", "Propensity", "Scaling", "Shift"]
+from metarouter.exceptions import MetaRouterError
+
+__all__ = [
+    "STUDY_DATASETS",
+    "Encoder",
+    "Learner",
+    "Method",
+    "Propensity",
+    "Scaling",
+    "Shift",
+    "check_cores",
+]
 
 
 class Learner(StrEnum):
@@ -64,3 +75,10 @@ STUDY_DATASETS = (
     "wmt_mt",
     "llmrouter_14task",
 )
+
+
+def check_cores(n_jobs: int) -> int:
+    """Refuse numbers of workers that mean nothing."""
+    if n_jobs == 0 or n_jobs < -1:
+        raise MetaRouterError(f"--n-jobs is {n_jobs}: give -1 for all cores, or a number above 0.")
+    return n_jobs

@@ -98,7 +98,9 @@ def _queries(n_queries: int, seed: int) -> LabelledQueries:
 def _labelled_once(data: LabelledQueries, seed: int) -> LabelledQueries:
     """Keep the gold label of a few random queries, and the vote of all others."""
     is_gold = np.zeros(data.n_queries, dtype=bool)
-    chosen = np.random.default_rng(seed).choice(data.n_queries, N_GOLD_OF_FIT, replace=False)
+    # A stream of its own: the seed itself has drawn the queries.
+    rng = np.random.default_rng([seed, 1])
+    chosen = rng.choice(data.n_queries, N_GOLD_OF_FIT, replace=False)
     is_gold[chosen] = True
     return replace(
         data,

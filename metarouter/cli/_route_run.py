@@ -29,6 +29,8 @@ def run_route(
     if w is not None and max_share is not None:
         raise BudgetError("Both --w and --max-share are given: give one of them.")
     output_file(out, suffixes=SUFFIXES)
+    if out.resolve() in (queries.resolve(), router_path.resolve()):
+        raise DataError(f"--out {out} is one of the files to read: name another file.")
     router = _threshold_router(load_router(router_path), router_path)
     features = _features(router, router_path, queries)
     if w is not None:

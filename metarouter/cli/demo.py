@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from metarouter.cli._choices import check_cores
+
 __all__ = ["demo"]
 
 
@@ -21,7 +23,9 @@ def demo(
     rounds: Annotated[
         int, typer.Option("--rounds", min=2, help="Random splits of the small study.")
     ] = 10,
-    n_jobs: Annotated[int, typer.Option("--n-jobs", help="Processor cores; -1 takes all.")] = -1,
+    n_jobs: Annotated[
+        int, typer.Option("--n-jobs", callback=check_cores, help="Processor cores; -1 takes all.")
+    ] = -1,
 ) -> None:
     """See everything at work on simulated queries whose truth is known.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from metarouter.cli._choices import Encoder, Method, Propensity, Scaling, Shift
+from metarouter.cli._choices import Encoder, Method, Propensity, Scaling, Shift, check_cores
 
 __all__ = ["fit"]
 
@@ -147,7 +147,9 @@ def fit(
     seed: Annotated[
         int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of everything random.")
     ] = 0,
-    n_jobs: Annotated[int, typer.Option("--n-jobs", help="Processor cores; -1 takes all.")] = -1,
+    n_jobs: Annotated[
+        int, typer.Option("--n-jobs", callback=check_cores, help="Processor cores; -1 takes all.")
+    ] = -1,
 ) -> None:
     """Learn a router from your own labels and save it.
 

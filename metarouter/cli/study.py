@@ -14,6 +14,7 @@ from metarouter.cli._choices import (
     Method,
     Propensity,
     Scaling,
+    check_cores,
 )
 
 __all__ = ["study"]
@@ -233,7 +234,12 @@ def study(
     ] = 0,
     n_jobs: Annotated[
         int,
-        typer.Option("--n-jobs", help="Processor cores; -1 takes all.", rich_help_panel=_RUN),
+        typer.Option(
+            "--n-jobs",
+            callback=check_cores,
+            help="Processor cores; -1 takes all.",
+            rich_help_panel=_RUN,
+        ),
     ] = -1,
 ) -> None:
     r"""Compare the routers over many random splits of one table.
