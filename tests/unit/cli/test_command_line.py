@@ -200,7 +200,20 @@ def test_columns_that_a_router_needs_are_missed_by_name(folder: Path, tmp_path: 
 def test_routing_twice_does_not_overwrite_the_first_decision(folder: Path, tmp_path: Path) -> None:
     once = tmp_path / "once.csv"
     run("route", folder / "router.skops", folder / "new.csv", "--out", once)
-    assert "already" in refused("route", folder / "router.skops", once, "--out", once)
+    twice = tmp_path / "twice.csv"
+    assert "already" in refused("route", folder / "router.skops", once, "--out", twice)
+
+
+def test_a_file_that_is_read_is_never_written_over(folder: Path, tmp_path: Path) -> None:
+    queries = tmp_path / "queries.csv"
+    queries.write_bytes((folder / "new.csv").read_bytes())
+    assert "files to read" in refused("route", folder / "router.skops", queries, "--out", queries)
+    assert queries.read_bytes() == (folder / "new.csv").read_bytes()
+
+
+@pytest.mark.parametrize("n_jobs", ["0", "-2"])
+def test_a_number_of_workers_that_means_nothing_is_refused(n_jobs: str, tmp_path: Path) -> None:
+    assert "--n-jobs" in refused("demo", "--n-jobs", n_jobs, "--out", tmp_path / "demo")
 
 
 def test_places_that_cannot_be_written_are_refused_before_any_work(
