@@ -1,0 +1,61 @@
+"""``metarouter fit`` learns a router from a table and says what it is worth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from command_line import refused, run
+
+
+def test_fit_reports_labels_shift_and_check_and_route_adds_two_columns(folder: Path) -> None:
+    out = folder / "tuned.skops"
+    code, said, error = run(
+        "fit", folder / "labels.csv", "--text", "query", "--out", out, "--max-share", 0.3,
+        "--primary", "large", "--alternative", "small", "--n-jobs", 1, "--group-by", "source",
+        "--folds", 2,
+    )  # fmt: skip
+    assert code == 0, error
+    for expected in ("with a gold label", "s.e.", "out of fold", "share", "groups"):
+        assert expected in said
+    code, said, error = run("route", out, folder / "new.csv", "--out", folder / "routed.csv")
+    assert code == 0, error
+    before = pd.read_csv(folder / "new.csv", dtype=str)
+    after = pd.read_csv(folder / "routed.csv", dtype=str)
+    assert list(after.columns) == [*before.columns, "route", "predicted_gain"]
+    # Cells are kept to the letter: 007 stays 007.
+    pd.testing.assert_frame_equal(after[before.columns], before)
+    assert set(after["route"]) <= {"large", "small"}
+
+
+def test_what_exists_is_kept_when_a_command_is_refused(folder: Path) -> None:
+    kept = (folder / "router.skops").read_bytes()
+    refused("fit", folder / "labels.csv", "--text", "qurey", "--out", folder / "router.skops")
+    assert (folder / "router.skops").read_bytes() == kept
+
+
+def test_mistakes_in_a_table_are_named(folder: Path, tmp_path: Path) -> None:
+    out = ("--out", tmp_path / "r.skops")
+    (tmp_path / "empty.csv").touch()
+    frame = pd.read_csv(folder / "labels.csv")
+    frame.assign(gold=np.nan).to_csv(tmp_path / "no_gold.csv", index=False)
+    frame.assign(x1="high").to_csv(tmp_path / "words.csv", index=False)
+    few = frame.assign(gold=frame["gold"].where(frame.index.isin(frame["gold"].dropna().index[:3])))
+    few.to_csv(tmp_path / "few.csv", index=False)
+
+    labels = folder / "labels.csv"
+    assert "did you mean 'query'?" in refused("fit", labels, "--text", "qury", *out)
+    assert "--text" in refused("fit", labels, *out)
+    assert "has no column 'y*'" in refused("fit", labels, "--features", "y*", *out)
+    assert "is empty" in refused("fit", tmp_path / "empty.csv", "--text", "query", *out)
+    assert "no gold label" in refused("fit", tmp_path / "no_gold.csv", "--text", "query", *out)
+    assert "holds no number" in refused("fit", tmp_path / "words.csv", "--features", "x1", *out)
+    assert "lower --folds to 3" in refused("fit", tmp_path / "few.csv", "--text", "query", *out)
+
+
+def test_budgets_that_cannot_be_are_refused(folder: Path, tmp_path: Path) -> None:
+    words = ("fit", folder / "labels.csv", "--text", "query", "--out", tmp_path / "r.skops")
+    assert "--max-share is 1.5" in refused(*words, "--max-share", 1.5)
+    assert "at least 0" in refused(*words, "--w", -1)
+    assert "give one of them" in refused(*words, "--w", 0.1, "--max-share", 0.2)

@@ -1,0 +1,62 @@
+"""Errors name options of the command line, and leave alone what the user has given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from command_line import refused
+
+from metarouter.cli._options_in_words import as_options
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("use method='cv'.", "use --method cv."),
+        ("lower n_gold or n_test.", "lower --n-gold or --n-test."),
+        ("or use scaling=None.", "or use --scaling none."),
+        ("name it with text=.", "name it with --text."),
+        ("n_gold=500 is too much", "--n-gold 500 is too much"),
+        ("the context=3 stays", "the context=3 stays"),
+    ],
+)
+def test_arguments_become_options(message: str, words: str) -> None:
+    assert as_options(message) == words
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["n_gold", "my max_share", "text=", "method='cv'", "save_router", "it's n_test", "gold=None"],
+)
+def test_quoted_values_stay_as_the_user_wrote_them(value: str) -> None:
+    message = f"Column {value!r} of t.csv is empty in 1 row of 3: lower n_gold."
+    assert as_options(message) == message.replace("lower n_gold", "lower --n-gold")
+
+
+@pytest.mark.parametrize("path", ["n_gold", "save_router/t.csv", "my n_test.csv", "text=a/t.csv"])
+def test_paths_of_the_command_line_stay_as_the_user_wrote_them(path: str) -> None:
+    message = f"The folder {path} holds rounds, see {path}/manifest.json: lower n_test."
+    given = ["study", f"--checkpoint={path}", "--folds", "5"]
+    assert as_options(message, given) == message.replace("lower n_test", "lower --n-test")
+    assert as_options(message, ["study", "--checkpoint", path]) == as_options(message, given)
+
+
+def test_an_apostrophe_opens_no_quote() -> None:
+    assert as_options("the study's n_gold and its judge's text=") == (
+        "the study's --n-gold and its judge's --text"
+    )
+
+
+def test_columns_and_files_with_the_names_of_arguments_are_reported_by_name(tmp_path: Path) -> None:
+    (tmp_path / "n_gold").mkdir()
+    table = tmp_path / "n_gold" / "max_share.csv"
+    table.write_text("save_router,n_test,gold,preference\na,1,2,3\n")
+    line = refused("fit", table, "--out", tmp_path / "r.skops")
+    assert "max_share.csv" in line
+    assert "'save_router', 'n_test', 'gold', 'preference'" in line
+    line = refused("fit", table, "--text", "n_tset", "--out", tmp_path / "r.skops")
+    assert "did you mean 'n_test'?" in line
+    assert "n_gold/none.csv" in refused(
+        "fit", tmp_path / "n_gold" / "none.csv", "--text", "q", "--out", tmp_path / "r.skops"
+    )

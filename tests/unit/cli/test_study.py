@@ -1,0 +1,91 @@
+"""``metarouter study`` compares routers on named data and on tables, and can be stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from command_line import refused, run
+
+
+def test_unknown_data_are_answered_by_what_exists(folder: Path, tmp_path: Path) -> None:
+    out = ("--out", tmp_path / "s")
+    assert "did you mean 'xstest'?" in refused("study", "--dataset", "xtest", *out)
+    assert "no preference labels" in refused("study", "--dataset", "routellm_evals", *out)
+    assert "--dataset" in refused("study", *out)
+    assert "no models" in refused("study", "--dataset", "judged_queries", "--pair", "a", "b", *out)
+    assert "belongs to --dataset" in refused(
+        "study", "--table", folder / "labels.csv", "--judge", "vote", "--text", "query", *out
+    )
+    assert "none" in refused("study", "--dataset", "judged_queries", "--group-by", "source", *out)
+
+
+def test_unknown_pairs_and_judges_are_answered_by_what_exists(
+    real_data_home: Path, tmp_path: Path
+) -> None:
+    words = ("study", "--dataset", "xstest", "--data-home", real_data_home, "--out", tmp_path)
+    assert "gpt4 mistralinstruct" in refused(*words, "--pair", "gpt4", "lama")
+    assert "judge_gpt4, judge_strmatch" in refused(*words, "--judge", "gpt5")
+    assert "--n-gold 1000" in refused(*words, "--n-gold", 1000)
+
+
+def test_a_study_of_a_grouped_table_reports_both_splits(folder: Path, tmp_path: Path) -> None:
+    words = (
+        "study", "--table", folder / "labels.csv", "--features", "x*", "--group-by", "source",
+        "--learner", "ridge", "--n-gold", 20, "--rounds", 3, "--n-jobs", 1, "--out", tmp_path,
+    )  # fmt: skip
+    code, said, error = run(*words)
+    assert code == 0, error
+    assert "random splits" in said
+    assert list(pd.read_csv(tmp_path / "areas.csv").columns) == ["router", "n_gold", "area", "se"]
+    assert (tmp_path / "areas_random_split.csv").is_file()
+    report = (tmp_path / "report.md").read_text()
+    assert " of 160 queries left out" in report
+    assert "Splits by group, and random splits" in report
+
+
+def test_other_settings_are_refused_until_one_begins_anew(folder: Path, tmp_path: Path) -> None:
+    words = (
+        "study", "--table", folder / "labels.csv", "--features", "x*", "--group-by", "none",
+        "--learner", "ridge", "--n-gold", 20, "--n-jobs", 1, "--out", tmp_path,
+    )  # fmt: skip
+    assert run(*words, "--rounds", 2)[0] == 0
+    before = pd.read_csv(tmp_path / "areas.csv")
+    assert "--no-resume" in refused(*words, "--rounds", 2, "--seed", 5)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "areas.csv"), before)
+    code, _, error = run(*words, "--rounds", 2, "--seed", 5, "--no-resume")
+    assert code == 0, error
+    assert not pd.read_csv(tmp_path / "areas.csv").equals(before)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs the signals of Unix")
+def test_a_stopped_study_goes_on_and_ends_with_the_same_numbers(tmp_path: Path) -> None:
+    def words(out: str) -> list[str]:
+        return [
+            sys.executable, "-m", "metarouter", "study", "--dataset", "judged_queries", "--learner",
+            "ridge", "--n-gold", "30", "--rounds", "5", "--n-jobs", "1", "--folds", "2",
+            "--out", out,
+        ]  # fmt: skip
+
+    stopped = subprocess.Popen(words("stopped"), cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    rounds = tmp_path / "stopped" / "checkpoint"
+    deadline = time.monotonic() + 100
+    while time.monotonic() < deadline and not list(rounds.glob("round_*")):
+        time.sleep(0.02)
+    os.kill(stopped.pid, signal.SIGINT)
+    error = stopped.communicate(timeout=60)[1]
+    assert stopped.returncode == 130
+    assert "the same command goes on from there" in error.splitlines()[-1]
+    assert "Traceback" not in error
+
+    for out in ("stopped", "whole"):
+        subprocess.run(words(out), cwd=tmp_path, check=True, capture_output=True)
+    for name in ("areas.csv", "curves.csv"):
+        ended = (tmp_path / "stopped" / name).read_bytes()
+        assert ended == (tmp_path / "whole" / name).read_bytes()
