@@ -41,7 +41,8 @@ class OneLineErrors(TyperGroup):
             except typer.Abort:
                 code = _say("Stopped.", EXIT_STOPPED)
             except MetaRouterError as error:
-                code = _say(as_options(str(error)), EXIT_MISTAKE)
+                given = sys.argv[1:] if args is None else args
+                code = _say(as_options(str(error), given), EXIT_MISTAKE)
             except BrokenPipeError:
                 code = _leave_quietly()
             except OSError as error:

@@ -1,8 +1,14 @@
-"""Errors of the library name Python arguments; those of the command line name its options."""
+"""Errors of the library name Python arguments; those of the command line name its options.
+
+What the user has given is never rewritten, even where a column or a folder bears the name of an
+argument: values that stand in quotes, and the words of the command line itself, are left alone.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from pathlib import PurePath
 from typing import Any
 
 __all__ = ["as_options"]
@@ -46,10 +52,18 @@ _PHRASES: tuple[tuple[re.Pattern[str], Any], ...] = (
 _ARGUMENT = re.compile(
     r"(?<![\w.-])(" + "|".join(_OPTION_OF) + r")=('([^']*)'|None\b|\d+(?:\.\d+)?|)"
 )
+# A Python literal of text. The quotes of name='value' are our own; an apostrophe is no quote.
+_QUOTED = r"""(?<![\w=])b?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")(?!\w)"""
 
 
-def as_options(message: str) -> str:
+def as_options(message: str, given: Iterable[str] = ()) -> str:
     """Write the arguments that a message names as options of the command line.
+
+    Parameters
+    ----------
+    message : str
+    given : iterable of str
+        The words of the command line: paths and names of the user, which stay as they are.
 
     Examples
     --------
@@ -57,10 +71,29 @@ def as_options(message: str) -> str:
     'name a column of text with --text, or use --scaling none.'
     >>> as_options("use method='cv'.")
     'use --method cv.'
+    >>> as_options("n_gold/t.csv has no column 'n_gold': lower n_test.", ["n_gold/t.csv"])
+    "n_gold/t.csv has no column 'n_gold': lower --n-test."
     """
+    kept: list[str] = []
+
+    def put_aside(found: re.Match[str]) -> str:
+        kept.append(found[0])
+        return f"\0{len(kept) - 1}\0"
+
+    message = _of_the_user(given).sub(put_aside, message)
     for phrase, replacement in _PHRASES:
         message = phrase.sub(replacement, message)
-    return _ARGUMENT.sub(_as_option, message)
+    message = _ARGUMENT.sub(_as_option, message)
+    return re.sub(r"\0(\d+)\0", lambda found: kept[int(found[1])], message)
+
+
+def _of_the_user(given: Iterable[str]) -> re.Pattern[str]:
+    """Match quoted values, and given words that could be misread, with the ends of paths."""
+    values = [word.partition("=")[2] if word.startswith("-") else word for word in given]
+    words = {part for value in values for part in (value, PurePath(value).name)}
+    misread = [word for word in words if any(name in word for name in (*_OPTION_OF, "save_router"))]
+    names = "|".join(re.escape(word) for word in sorted(misread, key=len, reverse=True))
+    return re.compile(_QUOTED + (rf"|(?<![\w-])(?:{names})(?![\w=])" if names else ""))
 
 
 def _as_option(found: re.Match[str]) -> str:

@@ -49,7 +49,7 @@ def read_labelled(
     from metarouter.datasets import read_table
 
     if text is None and not features:
-        known = ", ".join(str(name) for name in read_frame(table, None).columns)
+        known = ", ".join(repr(str(name)) for name in read_frame(table, None).columns)
         raise MetaRouterError(
             f"Which columns of {table.name} describe the queries? Name a column of text with "
             f"--text, or columns of numbers with --features; it has {known}."
