@@ -62,7 +62,8 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     path : str or path-like
         The file to write.
     text : str
-        All of its contents; line ends are kept as they are.
+        All of its contents; line ends are kept as they are. What is no character, such as a byte
+        of a file's name that is not UTF-8, is written as an escape.
 
     Examples
     --------
@@ -73,5 +74,5 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     ...     (Path(folder) / "report.md").read_text()
     '# Report'
     """
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))

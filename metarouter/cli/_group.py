@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from metarouter.cli._options_in_words import as_options
+from metarouter.cli._streams import any_encoding
 from metarouter.exceptions import MetaRouterError
 
 __all__ = ["EXIT_FAILED", "EXIT_MISTAKE", "EXIT_STOPPED", "OneLineErrors"]
@@ -31,7 +32,7 @@ class OneLineErrors(TyperGroup):
         """Run a command; leave the process unless ``standalone_mode`` is off."""
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), any_encoding():
             _show_warnings_as_notes()
             signal_before = _let_termination_clean_up()
             try:

@@ -47,3 +47,8 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     write_text(tmp_path / "link", "new")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real").read_text() == "new"
+
+
+def test_bytes_of_a_name_that_are_no_characters_are_written_as_escapes(tmp_path: Path) -> None:
+    write_text(tmp_path / "report.md", "gr\udcf6sse – größe\r\n")
+    assert (tmp_path / "report.md").read_bytes() == "gr\\udcf6sse – größe\r\n".encode()

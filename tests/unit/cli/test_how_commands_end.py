@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -85,3 +86,33 @@ def test_a_disk_that_refuses_writing_is_one_sentence(
 
     monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     assert "cannot be written to (Permission denied)" in refused("demo", "--out", tmp_path)
+
+
+def test_a_terminal_that_knows_only_ascii_loses_nothing_but_looks(tmp_path: Path) -> None:
+    (tmp_path / "größe.csv").write_text("frage,gold\na,1\n", encoding="utf-8")
+    script = (
+        "import sys; from metarouter.cli import main\n"
+        "from metarouter.cli._console import console, print_frame\n"
+        "import pandas as pd, typer\n"
+        "from metarouter.cli import _app\n"
+        "@_app.app.command()\n"
+        "def show(path: str) -> None:\n"
+        "    frame = pd.DataFrame({'größe – m²': [float('nan')]})\n"
+        "    print_frame(console(), frame, title=path, caption='(\\u00a0) s.e.')\n"
+        "main()"
+    )
+
+    def said(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", script, *words], capture_output=True, text=True, check=False,
+            env={**os.environ, "PYTHONIOENCODING": "ascii"}, cwd=tmp_path,
+        )  # fmt: skip
+
+    shown = said("show", "größe.csv")
+    assert shown.returncode == 0, shown.stderr
+    for expected in (r"gr\xf6\xdfe.csv", r"gr\xf6\xdfe - m\xb2", "( ) s.e."):
+        assert expected in shown.stdout
+    assert said("fit", "--help").returncode == 0
+    missed = said("fit", "größe.csv", "--text", "q", "--out", "r.skops")
+    assert missed.returncode == 2
+    assert r"gr\xf6\xdfe.csv has no column 'q'" in missed.stderr
