@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +36,8 @@ def read_frame(path: Path, text: str | None) -> pd.DataFrame:
     ------
     DataError
         If the file does not exist, has a suffix that is not known, is empty, truncated or not
-        encoded as UTF-8, or names a column twice.
+        encoded as UTF-8, names a column twice, or has a row with more cells than there are
+        columns. A shorter row is one whose last cells are empty.
     """
     if not path.is_file():
         raise DataError(f"There is no file {path}: check the path.")
@@ -87,7 +90,7 @@ def _read_delimited(path: Path, separator: str, text: str | None) -> pd.DataFram
         )
         columns = [str(name) for name in header.iloc[0]]
         columns_are_distinct(columns, path.name)
-        return pd.read_csv(
+        return _read_whole_rows(
             path,
             sep=separator,
             keep_default_na=False,
@@ -97,10 +100,44 @@ def _read_delimited(path: Path, separator: str, text: str | None) -> pd.DataFram
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise DataError(
-            f"{path} cannot be read as a delimited table ({reason}): give every row the columns "
-            "of the header, and quote text that holds separators."
-        ) from error
+        raise _not_delimited(path, _first_long_row(path, separator) or reason) from error
+
+
+def _read_whole_rows(path: Path, *, sep: str, **settings: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        # pandas cuts the cells beyond the header, and only warns of it, be they empty or not.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            return pd.read_csv(path, sep=sep, **settings)
+        except pd.errors.ParserWarning:
+            cut = _first_long_row(path, sep)
+            if cut:
+                raise _not_delimited(path, cut) from None
+        warnings.simplefilter("ignore", pd.errors.ParserWarning)
+        return pd.read_csv(path, sep=sep, **settings)
+
+
+def _not_delimited(path: Path, reason: str) -> DataError:
+    return DataError(
+        f"{path} cannot be read as a delimited table ({reason}): give every row the columns of the "
+        "header, and quote text that holds separators."
+    )
+
+
+def _first_long_row(path: Path, separator: str) -> str:
+    """Name the first row with a value beyond the header's last column; nothing if none has."""
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        rows = (row for row in csv.reader(file, delimiter=separator) if row)
+        try:
+            width = len(next(rows))
+            for number, row in enumerate(rows, start=1):
+                if any(row[width:]):
+                    return f"row {number} has {len(row)} cells, the header {width}"
+        except (csv.Error, StopIteration):
+            pass
+    return ""
 
 
 def _read_json_lines(path: Path) -> pd.DataFrame:

@@ -163,7 +163,14 @@ def test_an_empty_table_is_refused(frame: pd.DataFrame, tmp_path: Path) -> None:
         ("a.xlsx", b"PK", r"suffix '\.xlsx', which is not read"),
         ("a.parquet", b"PAR1 and no more", "cannot be read as Parquet"),
         ("a.csv", "length,gold\n1,é\n".encode("latin-1"), "not encoded as UTF-8 .byte 0xe9"),
-        ("a.csv", b"length,gold\n1,2\n1,2,3,4\n", "cannot be read as a delimited table"),
+        (
+            "a.csv",
+            b"length,gold\n1,2\n\n1,2,3,4\n",
+            r"cannot be read as a delimited table \(row 2 has 4 cells, the header 2\): give every",
+        ),
+        ("a.csv", b"length,gold\n1,2,3\n4,5,6\n", "row 1 has 3 cells, the header 2"),
+        ("a.csv", b"length,gold\n1,2,\n4,5,6\n", "row 2 has 3 cells, the header 2"),
+        ("a.tsv", b"length\tgold\n1\t2\t3\n4\t5\n", "row 1 has 3 cells, the header 2"),
         ("a.jsonl", b'{"length": 1, "gold": 1}\n{"length": ', "Line 2 of .* is not JSON"),
         ("a.jsonl", b"[1, 2]\n", "Line 1 of .* holds a list, not an object"),
     ],
@@ -189,3 +196,12 @@ def test_a_missing_file_and_a_foreign_object_are_refused(tmp_path: Path) -> None
         read_table(tmp_path / "nowhere.csv")
     with pytest.raises(DataError, match="cannot be read from a list"):
         read_table([1, 2])  # type: ignore[arg-type]
+
+
+def test_rows_may_leave_out_last_cells_or_end_in_a_separator(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("length,gold,preference\n1,2\n3,,4\n")
+    queries = read_table(tmp_path / "a.csv")
+    np.testing.assert_array_equal(queries.gold, [2, np.nan])
+    np.testing.assert_array_equal(queries.preference, [np.nan, 4])
+    (tmp_path / "b.csv").write_text("length,gold\n1,2,\n3,4,\n")
+    np.testing.assert_array_equal(read_table(tmp_path / "b.csv").gold, [2, 4])
