@@ -109,21 +109,21 @@ def validate_weight(weight: ArrayLike | None, is_gold: NDArray[np.bool_]) -> NDA
     """Return weights of at least 0, shape (n,), with some on each source; None weighs all alike."""
     if weight is None:
         return np.ones(len(is_gold))
-    weights = _numbers("sample_weight", weight)
-    _require_shape("sample_weight", weights, len(is_gold), "weight")
-    _require_finite("sample_weight", weights, "give every row a finite weight")
-    if (weights < 0).any():
-        raise DataError(
-            f"sample_weight is negative in {int((weights < 0).sum())} of {len(weights)} rows "
-            f"(first: row {int(np.argmax(weights < 0))}); give weights of at least 0."
-        )
-    for name, rows in (("gold", is_gold), ("preference", ~is_gold)):
-        if rows.any() and not weights[rows].any():
-            raise DataError(
-                f"sample_weight is zero in all {int(rows.sum())} {name} rows; give some of them a "
-                "positive weight, or leave them out."
-            )
+    weights = _nonnegative("sample_weight", weight, len(is_gold))
+    _require_some_weight(weights, is_gold, "gold")
+    _require_some_weight(weights, ~is_gold, "preference")
     return weights
+
+
+def validate_gold_weight(
+    weight: ArrayLike | None, is_gold: NDArray[np.bool_]
+) -> NDArray[np.float64] | None:
+    """Return the weights of the gold rows, with some above 0; None stays None."""
+    if weight is None:
+        return None
+    weights = _nonnegative("sample_weight", weight, len(is_gold))
+    _require_some_weight(weights, is_gold, "gold")
+    return weights[is_gold]
 
 
 def require_both_sources(is_gold: NDArray[np.bool_]) -> None:
@@ -192,6 +192,28 @@ def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
             "give every row a number."
         )
     return column.astype(np.float64)
+
+
+def _nonnegative(name: str, values: ArrayLike, n_rows: int) -> NDArray[np.float64]:
+    weights = _numbers(name, values)
+    _require_shape(name, weights, n_rows, "weight")
+    _require_finite(name, weights, "give every row a finite weight")
+    if (weights < 0).any():
+        raise DataError(
+            f"{name} is negative in {int((weights < 0).sum())} of {n_rows} rows "
+            f"(first: row {int(np.argmax(weights < 0))}); give weights of at least 0."
+        )
+    return weights
+
+
+def _require_some_weight(
+    weights: NDArray[np.float64], rows: NDArray[np.bool_], source: str
+) -> None:
+    if rows.any() and not weights[rows].any():
+        raise DataError(
+            f"sample_weight is zero in all {int(rows.sum())} {source} rows; give some of them a "
+            "positive weight, or leave them out."
+        )
 
 
 def _require_shape(name: str, values: NDArray[Any], n_rows: int, unit: str) -> None:

@@ -152,6 +152,8 @@ def fit_model(
     ------
     MetaRouterError
         If weights are needed and the estimator takes none.
+    DataError
+        If there are weights and all of them are 0.
     """
     ledger = _ACTIVE.get()
     if ledger is None:
@@ -248,6 +250,11 @@ def _fit_clone(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Any:
             raise MetaRouterError(
                 f"{type(estimator).__name__} takes no sample_weight, which this fit needs; "
                 "choose a base learner whose fit accepts sample_weight."
+            )
+        if not np.any(sample_weight):
+            raise DataError(
+                f"sample_weight is zero in all {len(y)} rows that {type(estimator).__name__} is "
+                "fitted on; give some of them a positive weight, or leave them out."
             )
         weights[parameter] = sample_weight
     # Metadata was routed to the caller; a pipeline inside would refuse weights by name if it

@@ -14,11 +14,18 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check
 from sklearn.utils.validation import check_is_fitted
 
 from metarouter._nuisance_fits import ON_FOLD, OUT_OF_BAG, constant_propensity
-from metarouter._random import seed_of, seeded
+from metarouter._nuisance_promises import (
+    require_folds,
+    require_forest,
+    require_partition,
+    require_probabilities,
+    require_weight,
+)
+from metarouter._random import check_n_jobs, seed_of, seeded
 from metarouter._validation import TrainingData, require_both_sources, validate_training
 from metarouter.base_learners import default_classifier, default_regressor
-from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.fitting import is_bagged_forest, run_jobs
+from metarouter.exceptions import MetaRouterError
+from metarouter.fitting import run_jobs
 from metarouter.overlap import Overlap, PropensityPolicy
 
 FloatArray = NDArray[np.float64]
@@ -108,7 +115,10 @@ class Nuisances(BaseEstimator):
         Raises
         ------
         DataError
-            If a source is missing, or has fewer rows (groups) than there are folds.
+            If a source is missing, has fewer rows (groups) than there are folds, or weighs nothing
+            in a fold.
+        MetaRouterError
+            If a parameter is out of its range, or a learner lacks what is asked of it.
         """
         data = validate_training(self, X, y, is_gold, sample_weight, groups)
         if is_gold is None:
@@ -119,6 +129,7 @@ class Nuisances(BaseEstimator):
     def fit_validated(self, data: TrainingData, names: Iterable[str]) -> Nuisances:
         """Cross-fit the named nuisances on arrays that were validated before."""
         require_both_sources(data.is_gold)
+        check_n_jobs(self.n_jobs)
         seed = seed_of(self.random_state)
         outcome = seeded(default_regressor() if self.outcome is None else self.outcome, seed)
         propensity = self._seeded_propensity(seed)
@@ -162,7 +173,10 @@ class Nuisances(BaseEstimator):
                     "None."
                 )
             return self.propensity
-        return seeded(default_classifier() if self.propensity is None else self.propensity, seed)
+        if self.propensity is None:
+            return seeded(default_classifier(), seed)
+        require_probabilities(self.propensity)
+        return seeded(self.propensity, seed)
 
     def _folds(self, data: TrainingData, seed: int) -> list[tuple[Rows, Rows]]:
         if self.method == "oob":
@@ -174,13 +188,14 @@ class Nuisances(BaseEstimator):
         if self.method != "cv":
             raise MetaRouterError(f"method={self.method!r} is unknown; choose 'cv' or 'oob'.")
         if isinstance(self.cv, int | np.integer):
-            _require_folds(data, int(self.cv))
+            require_folds(data, int(self.cv))
             kind = StratifiedKFold if data.groups is None else StratifiedGroupKFold
             splitter = kind(int(self.cv), shuffle=True, random_state=seed)
         else:
             splitter = check_cv(self.cv)
         folds = list(splitter.split(data.X, data.is_gold, data.groups))
-        _require_partition(folds, data)
+        require_partition(folds, data)
+        require_weight(folds, data)
         return folds
 
     def _predict_out_of_sample(
@@ -188,7 +203,7 @@ class Nuisances(BaseEstimator):
     ) -> dict[str, FloatArray]:
         if self.method == "oob":
             for learner in learners.values():
-                _require_forest(learner)
+                require_forest(learner)
             jobs = [partial(OUT_OF_BAG[name], learners[name], data) for name in learners]
             return dict(zip(learners, run_jobs(jobs, self.n_jobs), strict=True))
         jobs = [
@@ -227,45 +242,3 @@ def _plan(names: Iterable[str], *, pooled: bool) -> list[str]:
 def _assemble(folds: list[tuple[Rows, Rows]], parts: Iterator[FloatArray]) -> FloatArray:
     tests, predictions = zip(*((test, next(parts)) for _, test in folds), strict=True)
     return np.concatenate(predictions)[np.argsort(np.concatenate(tests))]
-
-
-def _require_forest(learner: Any) -> None:
-    if not is_bagged_forest(learner):
-        raise MetaRouterError(
-            f"method='oob' needs forests with bootstrap=True, not {type(learner).__name__}; "
-            "use method='cv'."
-        )
-
-
-def _require_folds(data: TrainingData, n_folds: int) -> None:
-    if n_folds < 2:
-        raise MetaRouterError(f"cv={n_folds} makes no folds; choose 2 or more.")
-    unit = "rows" if data.groups is None else "groups"
-    for name, rows in (("gold", data.is_gold), ("preference", ~data.is_gold)):
-        n = int(rows.sum()) if data.groups is None else len(np.unique(data.groups[rows]))
-        if n < n_folds:
-            fewer_folds = f"lower cv to {n}, or " if n > 1 else ""
-            raise DataError(
-                f"cv={n_folds} needs at least {n_folds} {name} {unit}, one in each fold, but found "
-                f"{n}; {fewer_folds}add {name} labels."
-            )
-
-
-def _require_partition(folds: list[tuple[Rows, Rows]], data: TrainingData) -> None:
-    predicted = np.concatenate([test for _, test in folds])
-    if len(predicted) != len(data.y) or len(np.unique(predicted)) != len(data.y):
-        raise MetaRouterError(
-            f"the test folds of cv hold {len(np.unique(predicted))} of {len(data.y)} rows "
-            f"({len(predicted)} entries); every row must be in exactly one test fold."
-        )
-    for train, test in folds:
-        require_both_sources(data.is_gold[train])
-        if data.groups is None:
-            continue
-        torn = np.intersect1d(data.groups[train], data.groups[test])
-        if len(torn):
-            raise MetaRouterError(
-                f"a fold of cv separates the rows of {len(torn)} of "
-                f"{len(np.unique(data.groups))} groups; give a splitter that respects groups, such "
-                "as StratifiedGroupKFold, or an integer."
-            )

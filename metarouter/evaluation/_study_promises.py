@@ -12,7 +12,14 @@ from metarouter.evaluation._rounds import RoundPlan
 from metarouter.evaluation._splits import Split
 from metarouter.exceptions import DataError, MetaRouterError
 
-__all__ = ["as_sizes", "check_count", "check_labels", "check_routers_fit", "check_splits"]
+__all__ = [
+    "as_sizes",
+    "check_count",
+    "check_labels",
+    "check_routers_fit",
+    "check_seed",
+    "check_splits",
+]
 
 
 def as_sizes(n_gold: Any) -> tuple[int, ...]:
@@ -30,6 +37,15 @@ def check_count(name: str, value: Any) -> None:
     """Refuse a setting that is not a positive whole number."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise MetaRouterError(f"{name} is {value!r}: give a positive whole number.")
+
+
+def check_seed(random_state: Any) -> None:
+    """Refuse a random_state that splits cannot be drawn from."""
+    whole = isinstance(random_state, int | np.integer) and not isinstance(random_state, bool)
+    if random_state is not None and (not whole or random_state < 0):
+        raise MetaRouterError(
+            f"random_state is {random_state!r}: give a whole number of at least 0, or None."
+        )
 
 
 def check_routers_fit(routers: dict[str, Any]) -> None:

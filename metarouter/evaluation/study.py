@@ -10,6 +10,7 @@ from typing import Any
 import joblib
 import numpy as np
 
+from metarouter._random import check_n_jobs
 from metarouter.datasets import LabelledQueries
 from metarouter.evaluation._checkpoint import StudyFolder, study_fingerprint
 from metarouter.evaluation._rounds import RoundOutcome, RoundPlan, run_round, split_of
@@ -18,6 +19,7 @@ from metarouter.evaluation._study_promises import (
     check_count,
     check_labels,
     check_routers_fit,
+    check_seed,
     check_splits,
 )
 from metarouter.evaluation.default_routers import default_routers
@@ -153,6 +155,8 @@ class MonteCarloStudy:
     def _plan(self, data: LabelledQueries) -> RoundPlan:
         check_count("rounds", self.rounds)
         check_count("n_test", self.n_test)
+        check_seed(self.random_state)
+        check_n_jobs(self.n_jobs)
         sizes = as_sizes(self.n_gold if np.ndim(self.n_gold) == 0 else list(self.n_gold))  # type: ignore[arg-type]
         grouped = self.grouped and data.groups is not None
         routers = self.routers

@@ -11,11 +11,12 @@ from sklearn.metrics import r2_score
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from metarouter._random import seed_of, seeded
+from metarouter._random import check_n_jobs, seed_of, seeded
 from metarouter._validation import (
     TrainingData,
     require_both_sources,
     validate_features,
+    validate_gold_weight,
     validate_labels,
     validate_source,
     validate_training,
@@ -122,9 +123,12 @@ class MetaRouter(RegressorMixin, BaseEstimator):
         ------
         DataError
             If the data are malformed or a source that is needed is missing.
+        MetaRouterError
+            If a parameter is out of its range, or a base learner lacks what is asked of it.
         """
         data = validate_training(self, X, y, is_gold, sample_weight, groups)
         self._check_sources(data, given=is_gold is not None)
+        check_n_jobs(self.n_jobs)
         seed = seed_of(self.random_state)
         self.n_gold_, self.n_preference_ = int(data.is_gold.sum()), int((~data.is_gold).sum())
         self.n_outside_overlap_ = 0
@@ -160,7 +164,8 @@ class MetaRouter(RegressorMixin, BaseEstimator):
         Raises
         ------
         DataError
-            If there is no gold label to score against.
+            If there is no gold label to score against, or the labels, sources or weights are
+            malformed.
         """
         labels = validate_labels(y, len(X))
         gold = validate_source(is_gold, len(labels))
@@ -169,7 +174,7 @@ class MetaRouter(RegressorMixin, BaseEstimator):
                 f"none of the {len(labels)} labels is gold, so there is nothing to score against; "
                 "use splits that keep gold rows in every part (StratifiedKFold on is_gold)."
             )
-        weight = None if sample_weight is None else np.asarray(sample_weight)[gold]
+        weight = validate_gold_weight(sample_weight, gold)
         return float(r2_score(labels[gold], self.predict(X)[gold], sample_weight=weight))
 
     def __sklearn_tags__(self) -> Tags:

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from metarouter import FitLedger
-from metarouter.exceptions import MetaRouterError
+from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.fitting import (
     active_ledger,
     fit_model,
@@ -120,6 +120,11 @@ def test_a_learner_without_weights_is_refused_where_they_are_needed() -> None:
     fit_model(KNeighborsRegressor(), X, Y)
     with pytest.raises(MetaRouterError, match=r"^KNeighborsRegressor takes no sample_weight.*\.$"):
         fit_model(KNeighborsRegressor(), X, Y, WEIGHT)
+
+
+def test_rows_that_weigh_nothing_teach_nothing() -> None:
+    with pytest.raises(DataError, match="zero in all 60 rows that Ridge is fitted on; give some"):
+        fit_model(Ridge(), X, Y, np.zeros(60))
 
 
 def test_forests_predict_the_same_bits_every_time() -> None:

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from two_sources import two_sources
 
 from metarouter import FitLedger, PropensityPolicy
@@ -216,6 +218,35 @@ REFUSED = {
         MetaRouterError,
         "method='oob' cannot keep the rows of a group together; use method='cv'.",
     ),
+    "a propensity that predicts means": (
+        {"propensity": LINE},
+        {},
+        MetaRouterError,
+        "propensity is a LinearRegression, which has no predict_proba; give a classifier",
+    ),
+    "a propensity that predicts classes": (
+        {"propensity": make_pipeline(StandardScaler(), RidgeClassifier())},
+        {},
+        MetaRouterError,
+        "propensity is a Pipeline, which has no predict_proba; give a classifier",
+    ),
+    "a propensity out of bag that predicts means": (
+        OUT_OF_BAG | {"propensity": forest()},
+        {},
+        MetaRouterError,
+        "propensity is a RandomForestRegressor, which has no predict_proba; give a classifier",
+    ),
+    "a source that weighs nothing in a fold": (
+        {},
+        {"sample_weight": ~DATA.is_gold | (np.arange(200) == np.argmax(DATA.is_gold))},
+        DataError,
+        "where nothing can be learned; leave out rows of weight 0, or give more of the "
+        f"{DATA.is_gold.sum()} gold rows a positive weight.",
+    ),
+    "no workers": ({"n_jobs": 0}, {}, MetaRouterError, "n_jobs=0 is no number of workers; give"),
+    "half a worker": ({"n_jobs": 0.5}, {}, MetaRouterError, "n_jobs=0.5 is no number of workers"),
+    "a seed below zero": ({"random_state": -1}, {}, MetaRouterError, "random_state=-1 is no seed"),
+    "a word as seed": ({"random_state": "a"}, {}, MetaRouterError, "random_state='a' is no seed"),
     "out of bag with few trees": (
         OUT_OF_BAG | {"outcome": forest(n_estimators=2)},
         {},

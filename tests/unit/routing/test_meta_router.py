@@ -33,7 +33,7 @@ R, DR = RLearner(LINE, LOGIT, LINE, cv=FOLDS), DRLearner(LINE, LOGIT, LINE, cv=F
 
 
 def router(shift=None, regressor=LINE, **given) -> MetaRouter:
-    return MetaRouter(shift, regressor, random_state=0, **given)
+    return MetaRouter(shift, regressor, **{"random_state": 0, **given})
 
 
 def fitted(shift=None, data=DATA, **given) -> MetaRouter:
@@ -199,12 +199,36 @@ def test_score_is_r2_on_gold_labels_only() -> None:
 
 
 @pytest.mark.parametrize(
+    ("weight", "words"),
+    [
+        (np.ones(2), r"sample_weight has shape \(2,\) but there are 300 labels"),
+        (np.full(300, -1.0), "sample_weight is negative in 300 of 300 rows"),
+        (np.full(300, np.nan), "sample_weight is NaN in 300 of 300 rows"),
+        (np.where(DATA.is_gold, 0, 1), f"sample_weight is zero in all {DATA.is_gold.sum()} gold"),
+        ("heavy", "sample_weight has shape"),
+    ],
+)
+def test_score_names_what_is_wrong_with_the_weights(weight, words) -> None:
+    with pytest.raises(DataError, match=words) as raised:
+        fitted(ZeroShift()).score(DATA.X, DATA.y, DATA.is_gold, weight)
+    assert "\n" not in str(raised.value)
+
+
+def test_score_needs_no_weight_on_preference_labels() -> None:
+    model, gold = fitted(ZeroShift()), DATA.is_gold
+    assert model.score(DATA.X, DATA.y, gold, gold * 2.0) == model.score(DATA.X, DATA.y, gold)
+
+
+@pytest.mark.parametrize(
     ("given", "is_gold", "words"),
     [
         ({"sources": "all"}, DATA.is_gold, "sources='all' is unknown; choose 'both', 'gold' or"),
         ({"scaling": "sd"}, DATA.is_gold, "scaling method 'sd' is unknown; choose one of"),
         ({"sources": "gold"}, ~(DATA.is_gold | True), "none of the 300 labels is a gold label"),
         ({"sources": "preference"}, None, "none of the 300 labels is a preference label"),
+        ({"n_jobs": 0}, DATA.is_gold, "n_jobs=0 is no number of workers; give a whole number"),
+        ({"random_state": -1}, DATA.is_gold, "random_state=-1 is no seed; give a whole number"),
+        ({"random_state": 2**32}, DATA.is_gold, "random_state=4294967296 is no seed"),
         ({}, DATA.is_gold | True, "all 300 labels are gold and none is a preference label"),
     ],
 )
