@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import validate_data
 
+from metarouter._groups import group_codes
 from metarouter.exceptions import DataError
 
 
@@ -165,14 +166,9 @@ def _validate_matrix(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
 def _validate_groups(groups: ArrayLike, n_rows: int) -> NDArray[np.intp]:
     labels = np.asarray(groups)
     _require_shape("groups", labels, n_rows, "group")
-    missing = np.array([_is_missing(value) for value in labels], dtype=bool)
-    if missing.any():
-        raise DataError(
-            f"groups is missing in {int(missing.sum())} of {n_rows} rows (first: row "
-            f"{int(np.argmax(missing))}); give those rows groups of their own."
-        )
-    codes: dict[Any, int] = {}
-    return np.array([codes.setdefault(label, len(codes)) for label in labels.tolist()], dtype=int)
+    # Folds are drawn from groups in the order in which they come, as scikit-learn's users know.
+    first, codes = np.unique(group_codes(labels), return_index=True, return_inverse=True)[1:]
+    return np.argsort(np.argsort(first))[codes]
 
 
 def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
@@ -293,10 +289,3 @@ def _is_number(value: Any) -> bool:
 
 def _is_boolean(value: Any) -> bool:
     return isinstance(value, bool | int | float | np.bool_ | np.number) and value in (0, 1)
-
-
-def _is_missing(value: Any) -> bool:
-    try:
-        return value is None or bool(value != value)
-    except TypeError:  # pandas.NA does not say whether it equals itself
-        return True

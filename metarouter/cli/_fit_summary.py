@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from metarouter._groups import count_groups
 from metarouter.cli._console import print_frame
 from metarouter.cli._out_of_fold import OutOfFold
 from metarouter.datasets import LabelledQueries
@@ -74,7 +75,7 @@ def _labels(queries: LabelledQueries) -> str:
         f"{queries.n_preference} with a preference label, {queries.n_paired} with both"
     )
     if queries.groups is not None:
-        text += f", in {np.unique(queries.groups.astype(str)).size} groups"
+        text += f", in {count_groups(queries.groups)} groups"
     return text + "."
 
 

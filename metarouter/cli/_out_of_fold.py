@@ -13,6 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
+from metarouter._groups import count_groups, group_codes
 from metarouter.datasets import LabelledQueries
 from metarouter.datasets._labelled_queries import take_rows
 from metarouter.evaluation import RouterComparison, compare_routers
@@ -66,7 +67,7 @@ def too_few_to_check(queries: LabelledQueries, folds: int) -> str:
         return f"{queries.n_gold} gold labels are too few, {needed} are needed"
     for kind, labelled in (("gold", queries.has_gold), ("preference", queries.has_preference)):
         if queries.groups is not None:
-            n_groups = np.unique(queries.groups[labelled].astype(str)).size
+            n_groups = count_groups(queries.groups[labelled])
             if n_groups < 2 * folds:
                 return f"{n_groups} groups with {kind} labels are too few, {2 * folds} are needed"
     return ""
@@ -128,7 +129,8 @@ def _encoded_folds(
     kind = 2 * queries.has_gold.astype(int) + queries.has_preference
     splitter: Any = StratifiedKFold if queries.groups is None else StratifiedGroupKFold
     split = splitter(folds, shuffle=True, random_state=seed)
-    for train, test in split.split(np.zeros(queries.n_queries), kind, queries.groups):
+    groups = None if queries.groups is None else group_codes(queries.groups)
+    for train, test in split.split(np.zeros(queries.n_queries), kind, groups):
         train_X, test_X = take_rows(X, train), take_rows(X, test)
         for encoder in encoders:
             fitted = clone(encoder)

@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from metarouter._groups import count_groups
 from metarouter.cli._console import console
 from metarouter.cli._learners import nuisance_method, regressor_of, scaling_of
 from metarouter.cli._outputs import output_folder
@@ -113,7 +112,7 @@ def _in_words(
 ) -> dict[str, str]:
     groups = "none"
     if data.groups is not None:
-        groups = f"{np.unique(data.groups.astype(str)).size} groups, kept on one side of each split"
+        groups = f"{count_groups(data.groups)} groups, kept on one side of each split"
     method = nuisance_method(settings.method, settings.learner, grouped=data.groups is not None)
     return {
         "command": shlex.join(["metarouter", *sys.argv[1:]]),

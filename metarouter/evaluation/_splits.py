@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from metarouter._groups import group_codes
+
 __all__ = ["Split", "draw_split"]
 
 
@@ -40,7 +42,8 @@ def draw_split(
     if groups is None:
         order = rng.permutation(n_queries)
         return Split(test=order[:n_test], train=order[n_test:])
-    number, size = np.unique(groups.astype(str), return_inverse=True, return_counts=True)[1:]
+    number = group_codes(groups)
+    size = np.bincount(number)
     drawn = rng.permutation(size.size)
     n_drawn = 1 + int(np.searchsorted(np.cumsum(size[drawn]), n_test))
     in_test = np.isin(number, drawn[:n_drawn])

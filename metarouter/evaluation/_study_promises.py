@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from metarouter._groups import count_groups
 from metarouter.datasets import LabelledQueries
 from metarouter.evaluation._rounds import RoundPlan
 from metarouter.evaluation._splits import Split
@@ -75,7 +76,7 @@ def check_labels(data: LabelledQueries, *, grouped: bool) -> None:
             f"{int(no_preference.sum())} no preference label, but a study needs both on every "
             "query: run it on data.subset(data.has_gold & data.has_preference)."
         )
-    if grouped and data.groups is not None and np.unique(data.groups.astype(str)).size < 2:
+    if grouped and data.groups is not None and count_groups(data.groups) < 2:
         raise DataError(
             f"All {data.n_queries} queries are in one group, which cannot be split: group by "
             "another column, or set grouped=False."

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from metarouter._groups import group_codes
 from metarouter.exceptions import DataError, MetaRouterError
 
 FloatArray = NDArray[np.float64]
@@ -70,13 +71,13 @@ def as_groups(groups: ArrayLike | None, n: int) -> NDArray[np.intp] | None:
         return None
     labels = np.asarray(groups)
     check_same_length("groups", labels.shape[0] if labels.ndim else 0, "gold_gain", n)
-    number = np.unique(labels.astype(str), return_inverse=True)[1].reshape(-1)
+    number = group_codes(labels)
     if number.max() == 0:
         raise DataError(
             f"groups puts all {n} queries into one group, which leaves no way to measure "
             "uncertainty: give at least two groups, or none."
         )
-    return np.asarray(number, dtype=np.intp)
+    return number
 
 
 def as_grid(grid: ArrayLike | None) -> FloatArray:
