@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from metarouter._groups import group_codes
 from metarouter.evaluation._efficiency_gain import influence_error
 from metarouter.evaluation._intervals import normal_quantile
 from metarouter.shift import ConstantShift, DRLearner, RLearner
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["MeanShift", "mean_shift"]
 
 _Array = NDArray[np.float64]
+_Rows = NDArray[np.bool_]
+_Estimate = tuple[float, _Array, str]  # value, what each row pulls it by, what was averaged
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ def mean_shift(model: MetaRouter, rows: TrainingRows) -> MeanShift | None:
 
     A mean of predictions Delta-hat inherits the bias of the final regression and has no simple
     standard error. The mean of the doubly robust pseudo-outcomes does (Kennedy 2023; it is the
-    augmented inverse-propensity estimate), and so does the residual-on-residual slope.
+    augmented inverse-propensity estimate), and so does the residual-on-residual slope. Rows that
+    the propensity policy has trimmed tell nothing of a shift and are left out.
 
     Parameters
     ----------
@@ -67,57 +72,66 @@ def mean_shift(model: MetaRouter, rows: TrainingRows) -> MeanShift | None:
         None where no shift is estimated.
     """
     shift = getattr(model, "shift_", None)
-    labels = model.scaler_.transform(rows.y, rows.is_gold)
-    share = _share(rows)
-    if isinstance(shift, DRLearner):
-        value, pulled, how = _doubly_robust_mean(shift.nuisances_, labels, rows.is_gold, share)
-    elif isinstance(shift, RLearner):
-        value, pulled, how = _residual_slope(shift.nuisances_, labels, rows.is_gold, share)
-    elif isinstance(shift, ConstantShift):
-        value, pulled, how = _difference_of_means(labels, rows.is_gold, share)
-    else:
+    estimate = next((how for kind, how in _ESTIMATES.items() if isinstance(shift, kind)), None)
+    if shift is None or estimate is None or shift.is_zero_:
         return None
-    groups = None
-    if rows.groups is not None:
-        groups = np.unique(rows.groups.astype(str), return_inverse=True)[1].astype(np.intp)
+    inside = shift.in_overlap_
+    weight = np.ones(len(rows.y)) if rows.sample_weight is None else rows.sample_weight
+    labels = _Labels(
+        model.scaler_.transform(rows.y, rows.is_gold)[inside],
+        rows.is_gold[inside],
+        np.asarray(weight[inside] / weight[inside].sum()),
+    )
+    value, pulled, how = estimate(shift, labels, inside)
+    if not inside.all():
+        how += f", over the {int(inside.sum())} of {inside.size} labels within the overlap"
+    groups = None if rows.groups is None else group_codes(rows.groups[inside])
     return MeanShift(value, influence_error(pulled, np.ones_like(pulled), groups), how)
 
 
-def _share(rows: TrainingRows) -> _Array:
-    weight = np.ones(len(rows.y)) if rows.sample_weight is None else rows.sample_weight
-    return np.asarray(weight / weight.sum())
+class _Labels(NamedTuple):
+    """Scaled labels within the overlap, their sources, and weights that sum to one."""
+
+    y: _Array
+    is_gold: _Rows
+    share: _Array
 
 
-def _doubly_robust_mean(
-    nuisances: Any, labels: _Array, is_gold: NDArray[np.bool_], share: _Array
-) -> tuple[float, _Array, str]:
+def _doubly_robust_mean(shift: Any, labels: _Labels, inside: _Rows) -> _Estimate:
+    nuisances = shift.nuisances_
     pseudo_outcome = doubly_robust(
-        labels,
-        is_gold,
-        nuisances.propensity_,
-        nuisances.gold_outcome_,
-        nuisances.preference_outcome_,
+        labels.y,
+        labels.is_gold,
+        nuisances.propensity_[inside],
+        nuisances.gold_outcome_[inside],
+        nuisances.preference_outcome_[inside],
     )
-    value = float(share @ pseudo_outcome)
-    return value, share * (pseudo_outcome - value), "mean of the doubly robust pseudo-outcomes"
+    value = float(labels.share @ pseudo_outcome)
+    pulled = labels.share * (pseudo_outcome - value)
+    return value, pulled, "mean of the doubly robust pseudo-outcomes"
 
 
-def _residual_slope(
-    nuisances: Any, labels: _Array, is_gold: NDArray[np.bool_], share: _Array
-) -> tuple[float, _Array, str]:
-    outcome_residual = labels - nuisances.marginal_outcome_
-    source_residual = is_gold - nuisances.propensity_
-    spread = float(share @ source_residual**2)
-    value = float(share @ (outcome_residual * source_residual)) / spread
+def _residual_slope(shift: Any, labels: _Labels, inside: _Rows) -> _Estimate:
+    nuisances = shift.nuisances_
+    outcome_residual = labels.y - nuisances.marginal_outcome_[inside]
+    source_residual = labels.is_gold - nuisances.propensity_[inside]
+    spread = float(labels.share @ source_residual**2)
+    value = float(labels.share @ (outcome_residual * source_residual)) / spread
     left = source_residual * (outcome_residual - value * source_residual) / spread
-    return value, share * left, "residual on residual, weighted towards overlap"
+    return value, labels.share * left, "residual on residual, weighted towards overlap"
 
 
-def _difference_of_means(
-    labels: _Array, is_gold: NDArray[np.bool_], share: _Array
-) -> tuple[float, _Array, str]:
+def _difference_of_means(shift: Any, labels: _Labels, inside: _Rows) -> _Estimate:
+    is_gold, share = labels.is_gold, labels.share
     gold = np.where(is_gold, share, 0.0) / share[is_gold].sum()
     preference = np.where(is_gold, 0.0, share) / share[~is_gold].sum()
-    of_gold, of_preference = float(gold @ labels), float(preference @ labels)
-    pulled = gold * (labels - of_gold) - preference * (labels - of_preference)
+    of_gold, of_preference = float(gold @ labels.y), float(preference @ labels.y)
+    pulled = gold * (labels.y - of_gold) - preference * (labels.y - of_preference)
     return of_gold - of_preference, pulled, "difference of the two means"
+
+
+_ESTIMATES: dict[type, Callable[[Any, _Labels, _Rows], _Estimate]] = {
+    DRLearner: _doubly_robust_mean,
+    RLearner: _residual_slope,
+    ConstantShift: _difference_of_means,
+}

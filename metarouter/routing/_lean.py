@@ -63,7 +63,8 @@ def _worth_storing(estimator: BaseEstimator) -> dict[str, Any]:
         state["shift"] = None
         state.pop("shift_", None)
     if isinstance(estimator, ShiftLearner):
-        state.pop("nuisances_", None)
+        for per_row in ("nuisances_", "in_overlap_"):
+            state.pop(per_row, None)
         if isinstance(state.get("nuisances"), Nuisances):
             # Fitted nuisances are data about the training rows; their recipe is not.
             state["nuisances"] = Nuisances(**state["nuisances"].get_params(deep=False))

@@ -226,7 +226,7 @@ class MetaRouter(RegressorMixin, BaseEstimator):
             sample_weight=data.sample_weight,
             groups=data.groups,
         )
-        usable = data.is_gold | self.shift_.in_overlap(len(data.y))
+        usable = data.is_gold | self.shift_.in_overlap_
         self.n_outside_overlap_ = int((~usable).sum())
         pseudo_gold = np.where(data.is_gold, data.y, data.y + self.shift_.predict(X))
         return data._replace(y=pseudo_gold).take(usable)

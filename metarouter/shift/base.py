@@ -30,6 +30,12 @@ class ShiftLearner(BaseEstimator, metaclass=ABCMeta):
 
     Subclasses implement ``_fit_shift(data)`` and ``_predict_shift(X)`` on validated arrays. When
     every label is gold there is no bias to learn and a learned shift is zero everywhere.
+
+    Attributes
+    ----------
+    in_overlap_ : array of bool of shape (n,)
+        Which training rows lie within the overlap of both sources: all, unless a propensity policy
+        has trimmed some.
     """
 
     needs_both_sources: ClassVar[bool] = True
@@ -63,6 +69,7 @@ class ShiftLearner(BaseEstimator, metaclass=ABCMeta):
             If the data are malformed, or one source is missing.
         """
         data = validate_training(self, X, y, is_gold, sample_weight, groups)
+        self.in_overlap_ = np.ones(len(data.y), dtype=bool)
         self.is_zero_ = is_gold is None and self.needs_both_sources
         if self.is_zero_:
             return self
@@ -76,10 +83,6 @@ class ShiftLearner(BaseEstimator, metaclass=ABCMeta):
         check_is_fitted(self)
         X = validate_features(self, X)
         return np.zeros(len(X)) if self.is_zero_ else self._predict_shift(X)
-
-    def in_overlap(self, data_length: int) -> NDArray[np.bool_]:
-        """Say which training rows lie within the overlap of both sources, shape (n,)."""
-        return np.ones(data_length, dtype=bool)
 
     @abstractmethod
     def _fit_shift(self, data: TrainingData) -> None: ...
@@ -143,17 +146,12 @@ class NuisanceShiftLearner(ShiftLearner):
     def _fit_shift(self, data: TrainingData) -> None:
         seed = seed_of(self.random_state)
         self.nuisances_ = self._fit_nuisances(data, seed)
+        self.in_overlap_ = self.nuisances_.overlap_.in_overlap
         final = self._seeded_final(data, seed)
         self.final_ = self._regress(data, self.nuisances_, final)
 
     def _predict_shift(self, X: NDArray[Any]) -> FloatArray:
         return predict_mean(self.final_, X)
-
-    def in_overlap(self, data_length: int) -> NDArray[np.bool_]:
-        """Say which training rows lie within the overlap of both sources, shape (n,)."""
-        if self.is_zero_:
-            return super().in_overlap(data_length)
-        return self.nuisances_.overlap_.in_overlap
 
     def _fit_nuisances(self, data: TrainingData, seed: int) -> Nuisances:
         if self.nuisances is not None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from two_sources import two_sources
 
-from metarouter import ConstantShift, DRLearner, MetaRouter, RLearner, ZeroShift
-from metarouter.datasets import make_judged_queries
+from metarouter import (
+    ConstantShift,
+    DRLearner,
+    MetaRouter,
+    PropensityPolicy,
+    RLearner,
+    ZeroShift,
+)
+from metarouter.datasets import TrainingRows, make_judged_queries
 from metarouter.exceptions import DataError
 from metarouter.reporting import mean_shift, truth_frame
 from metarouter.shift import ShiftLearner
@@ -67,6 +77,31 @@ def test_without_a_shift_there_is_no_mean_to_report() -> None:
     assert mean_shift(*fitted(ZeroShift())) is None
 
 
+@pytest.mark.filterwarnings("ignore::metarouter.overlap.OverlapWarning")
+@pytest.mark.parametrize("learner", [DRLearner, RLearner])
+def test_the_mean_shift_leaves_out_the_rows_that_were_trimmed(learner: type[ShiftLearner]) -> None:
+    data = two_sources(2000, confounding=2.0)
+    policy = PropensityPolicy(clip=None, trim=0.1)
+    shift = learner(LINE, LogisticRegression(), LINE, policy=policy)
+    model = MetaRouter(shift, LINE, scaling=None, random_state=0)
+    model.fit(data.X, data.y, data.is_gold)
+    inside = model.shift_.in_overlap_
+    rows = TrainingRows(data.X, data.y, data.is_gold, None, None, np.arange(2000))
+    estimate = mean_shift(model, rows)
+    assert f"over the {inside.sum()} of 2000 labels within the overlap" in estimate.how
+    assert abs(estimate.value - data.delta[inside].mean()) < 3 * estimate.se
+    # Labels of trimmed rows, however wild, do not reach the mean.
+    wild = replace(rows, y=np.where(inside, rows.y, 1e6))
+    assert mean_shift(model, wild) == estimate
+
+
+def test_a_shift_that_is_zero_by_design_has_no_mean() -> None:
+    data = two_sources(50)
+    model = MetaRouter(DRLearner(), LINE).fit(data.X, data.y)
+    rows = TrainingRows(data.X, data.y, np.ones(50, dtype=bool), None, None, np.arange(50))
+    assert mean_shift(model, rows) is None
+
+
 def test_truth_frame_gives_the_true_psi_the_largest_area() -> None:
     model, _ = fitted(DRLearner(LINE, "constant", LINE))
     new = make_judged_queries(2000, 6, random_state=1)
@@ -78,8 +113,6 @@ def test_truth_frame_gives_the_true_psi_the_largest_area() -> None:
 
 
 def test_truth_frame_asks_for_queries_that_know_the_truth() -> None:
-    from dataclasses import replace
-
     model, _ = fitted(ZeroShift())
     with pytest.raises(DataError, match="has no truth"):
         truth_frame({"pooled": model}, replace(make_judged_queries(50, 6), truth=None))

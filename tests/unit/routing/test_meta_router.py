@@ -181,7 +181,7 @@ def test_preference_labels_outside_the_overlap_are_left_out_and_counted() -> Non
     shift = DRLearner(LINE, LOGIT, LINE, policy=PropensityPolicy(trim=0.1))
     with pytest.warns(OverlapWarning, match="were trimmed"):
         model = fitted(shift, data)
-    outside = ~model.shift_.in_overlap(2000)
+    outside = ~model.shift_.in_overlap_
     assert model.n_outside_overlap_ == (outside & ~data.is_gold).sum() > 0
     assert (model.n_gold_, model.n_preference_) == (data.is_gold.sum(), (~data.is_gold).sum())
 

@@ -91,7 +91,7 @@ def test_trimmed_rows_teach_no_shift() -> None:
     learner = linear_dr_learner(policy=PropensityPolicy(trim=0.1))
     with FitLedger() as ledger, pytest.warns(OverlapWarning, match=r"were trimmed\.$"):
         learner.fit(data.X, data.y, data.is_gold)
-    inside = learner.in_overlap(2000)
+    inside = learner.in_overlap_
     assert 0 < (~inside).sum() == learner.nuisances_.overlap_.n_trimmed
     rows_of_nuisances = 2 * 4 * 2000
     assert ledger.rows == rows_of_nuisances + inside.sum()

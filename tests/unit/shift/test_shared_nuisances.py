@@ -106,4 +106,4 @@ def test_without_a_source_there_is_no_bias_and_nothing_is_fitted(learner) -> Non
         shift = learner().fit(DATA.X, DATA.y)
     assert ledger.fits == 0
     np.testing.assert_array_equal(shift.predict(DATA.X), np.zeros(200))
-    assert shift.in_overlap(200).all()
+    assert shift.in_overlap_.all()
