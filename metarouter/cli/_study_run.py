@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 from pathlib import Path
@@ -16,19 +15,23 @@ from metarouter.cli._study_data import StudySettings, study_data
 from metarouter.cli._study_summary import print_study
 from metarouter.datasets import LabelledQueries
 from metarouter.evaluation import MonteCarloStudy, StudyResult, default_routers
+from metarouter.evaluation._checkpoint import finished_rounds, forget_rounds
+from metarouter.evaluation._study_promises import as_sizes
+from metarouter.exceptions import MetaRouterError
 from metarouter.reporting import StudyReport, write_study_report
 
 __all__ = ["StudySettings", "run_study"]
 
 _MOST_TEST_QUERIES = 500
-_ROUND_FILE = re.compile(r"round_\d+\.npz")
 
 
 def run_study(settings: StudySettings) -> None:
     """Compare the routers, with splits by group and at random where there are groups."""
     out = output_folder(settings.out)
+    _check_gold(settings, grouped=False)
     data = study_data(settings)
     grouped = data.groups is not None
+    _check_gold(settings, grouped=grouped)
     checkpoint = settings.checkpoint or out / "checkpoint"
     result = _run(settings, data, checkpoint, grouped=grouped)
     random_split = None
@@ -63,12 +66,12 @@ def _run(
     )
     if not settings.resume:
         study.check(data)
-        _forget(checkpoint)
+        forget_rounds(checkpoint)
     try:
         return study.run(data)
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(
-            f"Stopped with {_finished(checkpoint)} of {settings.rounds} rounds finished"
+            f"Stopped with {finished_rounds(checkpoint)} of {settings.rounds} rounds finished"
             f"{'' if grouped or data.groups is None else ' of the random splits'}; the same "
             "command goes on from there."
         ) from stop
@@ -86,25 +89,21 @@ def _routers(settings: StudySettings, *, has_groups: bool) -> dict[str, Any]:
     )
 
 
+def _check_gold(settings: StudySettings, *, grouped: bool) -> None:
+    """Refuse gold labels that no round could learn from, as far as that is known without data."""
+    sizes = as_sizes(settings.n_gold)
+    method = nuisance_method(settings.method, settings.learner, grouped=grouped)
+    if method == "cv" and min(sizes) < settings.folds:
+        raise MetaRouterError(
+            f"--n-gold {min(sizes)} is below --folds {settings.folds}, but every fold needs a gold "
+            "label: raise --n-gold or lower --folds."
+        )
+
+
 def _test_queries(settings: StudySettings, data: LabelledQueries) -> int:
     if settings.n_test is not None:
         return settings.n_test
     return max(1, min(_MOST_TEST_QUERIES, data.n_queries // 4))
-
-
-def _finished(checkpoint: Path) -> int:
-    if not checkpoint.is_dir():
-        return 0
-    return sum(_ROUND_FILE.fullmatch(entry.name) is not None for entry in checkpoint.iterdir())
-
-
-def _forget(checkpoint: Path) -> None:
-    """Remove the rounds of an earlier study, and nothing else."""
-    if not (checkpoint / "manifest.json").is_file():
-        return
-    for entry in list(checkpoint.iterdir()):
-        if entry.name == "manifest.json" or _ROUND_FILE.fullmatch(entry.name):
-            entry.unlink()
 
 
 def _in_words(

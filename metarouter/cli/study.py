@@ -143,8 +143,8 @@ def study(
         list[int] | None,
         typer.Option(
             "--n-gold",
-            min=1,
-            help="Number of gold labels to learn from; may be repeated.",
+            min=2,
+            help="Number of gold labels to learn from, at least 2; may be repeated.",
             rich_help_panel=_DESIGN,
             show_default="100",
         ),

@@ -23,9 +23,10 @@ from metarouter.datasets import LabelledQueries
 from metarouter.evaluation._rounds import RoundOutcome, RoundPlan
 from metarouter.exceptions import DataError
 
-__all__ = ["StudyFolder", "study_fingerprint"]
+__all__ = ["StudyFolder", "finished_rounds", "forget_rounds", "study_fingerprint"]
 
 _MANIFEST = "manifest.json"
+_ROUND_FILE = re.compile(r"round_\d+\.npz")
 
 
 def study_fingerprint(
@@ -64,7 +65,7 @@ class StudyFolder:
     Parameters
     ----------
     path : path-like
-        Created if it does not exist.
+        Created if it does not exist. A study that has finished no round is written over.
     fingerprint : dict
         From :func:`study_fingerprint`.
 
@@ -80,15 +81,17 @@ class StudyFolder:
         if self.path.exists() and not self.path.is_dir():
             raise DataError(f"{self.path} is a file: give a folder for the study's checkpoints.")
         self.path.mkdir(parents=True, exist_ok=True)
-        if (self.path / _MANIFEST).exists():
+        entries = {entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")}
+        # A manifest alone is what a study leaves that failed before its first round was finished.
+        if entries <= {_MANIFEST}:
+            write_text(self.path / _MANIFEST, json.dumps(fingerprint, indent=1) + "\n")
+        elif _MANIFEST in entries:
             self._refuse_other(fingerprint)
-        elif any(not entry.name.startswith(".") for entry in self.path.iterdir()):
+        else:
             raise DataError(
                 f"The folder {self.path} holds files but no study: give an empty folder for the "
                 "study's checkpoints."
             )
-        else:
-            write_text(self.path / _MANIFEST, json.dumps(fingerprint, indent=1) + "\n")
 
     def _refuse_other(self, fingerprint: Mapping[str, Any]) -> None:
         try:
@@ -126,6 +129,24 @@ class StudyFolder:
 
     def _file(self, number: int) -> Path:
         return self.path / f"round_{number:05d}.npz"
+
+
+def finished_rounds(path: Path) -> int:
+    """Count the finished rounds in a folder; none where there is no folder."""
+    return len(_round_files(path))
+
+
+def forget_rounds(path: Path) -> None:
+    """Remove the rounds of a study and its manifest, and nothing else."""
+    manifest = path / _MANIFEST
+    if manifest.is_file():
+        for file in (*_round_files(path), manifest):
+            file.unlink()
+
+
+def _round_files(path: Path) -> list[Path]:
+    entries = path.iterdir() if path.is_dir() else ()
+    return [entry for entry in entries if _ROUND_FILE.fullmatch(entry.name)]
 
 
 def _digest(data: LabelledQueries) -> str:

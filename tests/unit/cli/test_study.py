@@ -35,6 +35,35 @@ def test_unknown_pairs_and_judges_are_answered_by_what_exists(
     assert "--n-gold 1000" in refused(*words, "--n-gold", 1000)
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--n-gold", 1), "--n-gold"),
+        (("--n-gold", 4, "--learner", "ridge"), "--n-gold 4 is below --folds 5"),
+        (("--n-gold", 9, "--method", "cv", "--folds", 10), "raise --n-gold or lower --folds"),
+        (("--n-gold", 30, "--n-gold", 30), "different positive whole numbers"),
+        (("--method", "oob", "--learner", "ridge"), "--method oob needs a forest"),
+    ],
+)
+def test_what_no_data_can_mend_is_refused_before_they_are_read(
+    words: tuple[object, ...], sentence: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "s"
+    line = refused("study", "--table", tmp_path / "none.csv", "--text", "q", "--out", out, *words)
+    assert sentence in line
+    assert "none.csv" not in line
+
+
+def test_folds_of_groups_need_a_gold_label_each_even_where_forests_need_no_folds(
+    folder: Path, tmp_path: Path
+) -> None:
+    words = (
+        "study", "--table", folder / "labels.csv", "--features", "x*", "--n-gold", 3,
+        "--out", tmp_path,
+    )  # fmt: skip
+    assert "--n-gold 3 is below --folds 5" in refused(*words, "--group-by", "source")
+
+
 def test_a_study_of_a_grouped_table_reports_both_splits(folder: Path, tmp_path: Path) -> None:
     words = (
         "study", "--table", folder / "labels.csv", "--features", "x*", "--group-by", "source",

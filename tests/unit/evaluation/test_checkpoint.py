@@ -14,9 +14,11 @@ import pytest
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.linear_model import Ridge
 
+from metarouter import MetaRouter
 from metarouter.datasets import make_judged_queries
 from metarouter.evaluation import MonteCarloStudy, default_routers
 from metarouter.evaluation import study as study_module
+from metarouter.evaluation._checkpoint import finished_rounds, forget_rounds
 from metarouter.exceptions import DataError
 
 KILLED_STUDY = """
@@ -158,6 +160,32 @@ def test_a_folder_of_something_else_is_left_alone(queries, tmp_path):
     with pytest.raises(DataError, match="holds files but no study"):
         forest_study(tmp_path).run(queries)
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_study_that_failed_in_its_first_round_does_not_block_a_corrected_one(queries, tmp_path):
+    class Broken(Ridge):
+        def fit(self, X, y, is_gold=None):
+            raise DataError("no")
+
+    def study(router, **settings):
+        settings = {"rounds": 2, "n_gold": 20, "n_test": 80, **settings}
+        return MonteCarloStudy({"mine": router}, oracle=False, checkpoint=tmp_path, **settings)
+
+    with pytest.raises(DataError, match="no"):
+        study(Broken()).run(queries)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["manifest.json"]
+    router = MetaRouter(regressor=Ridge(), sources="gold")
+    study(router).run(queries)
+    with pytest.raises(DataError, match="other n_test"):
+        study(router, n_test=70).run(queries)
+    (tmp_path / "round_00000.npz").unlink()
+    (tmp_path / "round_00001.npz").unlink()
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(DataError, match="other n_test"):
+        study(router, n_test=70).run(queries)
+    assert finished_rounds(tmp_path) == 0
+    forget_rounds(tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["notes.txt"]
 
 
 def test_a_file_is_no_folder(queries, tmp_path):
