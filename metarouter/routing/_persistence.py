@@ -2,7 +2,7 @@
 
 A router file is a zip archive as skops writes it, with one more member: a header that says what
 the file is and which versions wrote it. Nothing in it is executed on loading. Only types from an
-allow-list are built, and the trees among them are checked before they can predict.
+allow-list are built, and the trees and vocabularies among them are checked before they can predict.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from sklearn.utils.validation import check_is_fitted
 from metarouter._files import atomic_path
 from metarouter._version import __version__
 from metarouter.exceptions import RouterFileError
+from metarouter.routing._content_checks import require_sound_content
 from metarouter.routing._lean import lean
-from metarouter.routing._tree_checks import require_sound_trees
-from metarouter.routing._trusted import trusted_by_name
+from metarouter.routing._trusted import untrusted_types
 
 __all__ = ["load_router", "save_router"]
 
@@ -93,8 +93,11 @@ def load_router(path: str | os.PathLike[str], *, trusted: Sequence[str | type] =
     path : str or path-like
         The file.
     trusted : sequence of str or type, default=()
-        Types beyond those of metarouter, bandits and scikit-learn that the file may build, by their
-        full names, for example ``"xgboost.sklearn.XGBRegressor"``. Trust only what you know.
+        Types that the file may build beyond those of metarouter and bandits and the common ones of
+        scikit-learn (linear models, forests, neural networks, Gaussian processes, pipelines), by
+        their full names, for example ``"xgboost.sklearn.XGBRegressor"`` or
+        ``"sklearn.svm._classes.SVR"``. Trust only files that you know: such types may hand what is
+        in the file to compiled code that does not check it.
 
     Returns
     -------
@@ -238,8 +241,8 @@ def _build(content: bytes, path: Any, trusted: list[str | type]) -> Any:
 
     names = {name if isinstance(name, str) else _full_name(name) for name in trusted}
     try:
+        refused = untrusted_types(content, names)
         foreign = skops_io.get_untrusted_types(data=content)
-        refused = [name for name in foreign if name not in names and not trusted_by_name(name)]
     except Exception as error:
         raise _damaged(path, len(content), error) from None
     if refused:
@@ -253,7 +256,7 @@ def _build(content: bytes, path: Any, trusted: list[str | type]) -> Any:
             # Said once, in one sentence, from the header.
             warnings.simplefilter("ignore", InconsistentVersionWarning)
             router = skops_io.loads(content, trusted=foreign)
-        require_sound_trees(router)
+        require_sound_content(router)
     except ImportError as error:
         raise RouterFileError(
             f"{path} needs a package that cannot be imported ({_first_line(error)}); install it."

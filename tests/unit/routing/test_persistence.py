@@ -1,8 +1,9 @@
+"""A saved router predicts what it predicted, and holds nothing of single training rows."""
+
 from __future__ import annotations
 
 import io
 import json
-import warnings
 import zipfile
 
 import numpy as np
@@ -11,22 +12,19 @@ import pytest
 import sklearn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sklearn.base import BaseEstimator
 from sklearn.ensemble import (
     ExtraTreesRegressor,
-    GradientBoostingRegressor,
-    HistGradientBoostingRegressor,
     RandomForestRegressor,
     StackingRegressor,
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.linear_model import LinearRegression, Ridge
-from sklearn.neighbors import KNeighborsRegressor
+from sklearn.gaussian_process.kernels import RBF, WhiteKernel
+from sklearn.linear_model import ElasticNet, PoissonRegressor, Ridge, SGDRegressor
+from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeRegressor
 
 from metarouter.exceptions import RouterFileError
@@ -38,7 +36,6 @@ from metarouter.routing import (
     load_router,
     save_router,
 )
-from metarouter.routing._trusted import trusted_by_name
 from metarouter.shift import ConstantShift, DRLearner, KnownShift, RLearner
 
 pytest.importorskip("skops")
@@ -50,29 +47,9 @@ IS_GOLD = np.arange(120) % 3 == 0
 TREES = ExtraTreesRegressor(5, min_samples_leaf=5, random_state=0)
 
 
-class ForeignRegressor(LinearRegression):
-    """A regressor from neither scikit-learn nor this project."""
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "router.skops"
-
-
 def saved(router, path):
     save_router(router, path)
     return load_router(path)
-
-
-def with_header(path, **changes):
-    """Rewrite the header of a router file, and leave the rest."""
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    header = json.loads(members["metarouter.json"]) | changes
-    members["metarouter.json"] = json.dumps(header).encode()
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
 
 
 @pytest.mark.parametrize(
@@ -81,18 +58,18 @@ def with_header(path, **changes):
         Ridge(),
         TREES,
         RandomForestRegressor(5, random_state=0, n_jobs=2),
-        GradientBoostingRegressor(n_estimators=5),
-        HistGradientBoostingRegressor(max_iter=5),
+        GridSearchCV(make_pipeline(StandardScaler(), ElasticNet()), {"elasticnet__alpha": [0.1]}),
+        PoissonRegressor(),
+        SGDRegressor(random_state=0),
         MLPRegressor(max_iter=5, random_state=0),
-        GaussianProcessRegressor(),
-        SVR(),
+        GaussianProcessRegressor(RBF() + WhiteKernel()),
         StackingRegressor([("ridge", Ridge()), ("tree", DecisionTreeRegressor(max_depth=2))]),
     ],
     ids=lambda regressor: type(regressor).__name__,
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_loaded_router_predicts_what_the_saved_one_did(regressor, path):
-    router = ThresholdRouter(regressor, w=0.1, models=("small", "large")).fit(X, Y)
+    router = ThresholdRouter(regressor, w=0.1, models=("small", "large")).fit(X, np.abs(Y))
     loaded = saved(router, path)
     np.testing.assert_array_equal(loaded.predict_gain(X), router.predict_gain(X))
     np.testing.assert_array_equal(loaded.predict(X), router.predict(X))
@@ -196,198 +173,3 @@ def test_saving_fails_without_harm_to_what_was_there(path):
         save_router({}, path)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
-
-
-def test_a_folder_is_no_file(tmp_path):
-    with pytest.raises(RouterFileError, match="cannot be written"):
-        save_router(ThresholdRouter(Ridge()).fit(X, Y), tmp_path)
-    with pytest.raises(RouterFileError, match="cannot be read"):
-        load_router(tmp_path)
-
-
-def test_an_absent_file_is_named(path):
-    with pytest.raises(RouterFileError, match=r"There is no file .*router.skops; check the path"):
-        load_router(path)
-
-
-@pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x04K\x01."])
-def test_a_file_that_is_no_archive_is_not_a_router_file(path, content):
-    path.write_bytes(content)
-    with pytest.raises(RouterFileError, match=f"not a router file .{len(content)} bytes"):
-        load_router(path)
-
-
-def test_a_skops_file_of_another_program_is_told_apart(path):
-    from skops.io import dump
-
-    dump(Ridge().fit(X, Y), path)
-    with pytest.raises(RouterFileError, match="a skops file that was not written by save_router"):
-        load_router(path)
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("notes.txt", "hello")
-    with pytest.raises(RouterFileError, match="a zip archive that was not written by save_router"):
-        load_router(path)
-
-
-def test_a_newer_format_asks_for_an_upgrade(path):
-    save_router(ThresholdRouter(Ridge()).fit(X, Y), path)
-    with_header(path, format_version=2, metarouter="9.0")
-    with pytest.raises(RouterFileError, match=r"format 2, written by metarouter 9.0.*; upgrade"):
-        load_router(path)
-
-
-def test_another_version_of_scikit_learn_is_named_once(path):
-    router = ThresholdRouter(TREES).fit(X, Y)
-    save_router(router, path)
-    with_header(path, **{"scikit-learn": "1.0.2"})
-    with pytest.warns(UserWarning, match="scikit-learn 1.0.2 and is read with") as caught:
-        loaded = load_router(path)
-    assert len(caught) == 1
-    np.testing.assert_array_equal(loaded.predict(X), router.predict(X))
-
-
-def test_foreign_types_are_listed_and_loaded_only_when_they_are_trusted(path):
-    save_router(ThresholdRouter(ForeignRegressor()).fit(X, Y), path)
-    with pytest.raises(RouterFileError, match=r"not trusted: '.*ForeignRegressor'; .*trusted=\["):
-        load_router(path)
-    name = f"{ForeignRegressor.__module__}.ForeignRegressor"
-    for trusted in ([name], [ForeignRegressor], name):
-        assert isinstance(load_router(path, trusted=trusted).model_, ForeignRegressor)
-
-
-def test_a_search_tree_over_training_rows_must_be_trusted_by_name(path):
-    save_router(ThresholdRouter(KNeighborsRegressor(algorithm="kd_tree")).fit(X, Y), path)
-    with pytest.raises(RouterFileError, match=r"sklearn.neighbors._kd_tree.KDTree"):
-        load_router(path)
-
-
-def test_xgboost_is_loaded_when_it_is_trusted(path):
-    xgboost = pytest.importorskip("xgboost")
-    router = ThresholdRouter(xgboost.XGBRegressor(n_estimators=3)).fit(X, Y)
-    save_router(router, path)
-    with pytest.raises(RouterFileError, match="xgboost"):
-        load_router(path)
-    loaded = load_router(path, trusted=[xgboost.XGBRegressor, xgboost.Booster])
-    np.testing.assert_array_equal(loaded.predict_gain(X), router.predict_gain(X))
-
-
-def test_only_classes_of_ours_are_trusted_and_nothing_that_our_modules_import():
-    assert trusted_by_name("metarouter.routing.threshold_router.ThresholdRouter")
-    assert trusted_by_name("metarouter.routing.token_rates.TokenRates")
-    for name in (
-        "metarouter._files.os",
-        "metarouter._files.write_text",
-        "metarouter.routing._persistence.Path",
-        "metarouter.routing._persistence.BaseEstimator",
-        "metarouter.exceptions.MetaRouterError",
-        "metarouter.routing.threshold_router.ThresholdRouter.fit",
-        "metarouter.__main__.main",
-        "metarouter.nowhere.Nothing",
-        "metarouterx.Router",
-        "os.system",
-        "builtins.eval",
-        "sklearn.neighbors._kd_tree.KDTree",
-    ):
-        assert not trusted_by_name(name), name
-
-
-def corrupted_tree(field, value):
-    """Fit a tree whose node table points to where nothing is."""
-    model = DecisionTreeRegressor(max_depth=2, random_state=0).fit(X, Y)
-    state = model.tree_.__getstate__()
-    state["nodes"] = state["nodes"].copy()
-    state["nodes"][field][0] = value
-    model.tree_.__setstate__(state)
-    return model
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("left_child", 10**6),
-        ("right_child", -7),
-        ("left_child", 0),
-        ("feature", 99),
-        ("feature", -2),
-    ],
-)
-def test_a_tree_that_points_outside_itself_is_refused_before_it_can_predict(path, field, value):
-    save_router(ThresholdRouter(corrupted_tree(field, value)), path)
-    with pytest.raises(RouterFileError, match=r"truncated or damaged .*; a tree"):
-        load_router(path)
-
-
-def test_a_tree_of_more_features_than_its_model_is_refused(path):
-    wide = RandomForestRegressor(2, random_state=0).fit(np.hstack([X, X]), Y)
-    wide.n_features_in_ = 4
-    save_router(ThresholdRouter(wide), path)
-    with pytest.raises(RouterFileError, match="a tree on 8 features in a model of 4"):
-        load_router(path)
-    del wide.n_features_in_
-    for tree in wide.estimators_:
-        del tree.n_features_in_
-    save_router(ThresholdRouter(wide), path)
-    with pytest.raises(RouterFileError, match="does not say its number of features"):
-        load_router(path)
-
-
-def test_boosted_trees_that_point_outside_themselves_are_refused(path):
-    model = HistGradientBoostingRegressor(max_iter=2).fit(X, Y)
-    model._predictors[0][0].nodes["feature_idx"][0] = 50
-    save_router(ThresholdRouter(model), path)
-    with pytest.raises(RouterFileError, match="a feature that its model has not seen"):
-        load_router(path)
-    boosted = GradientBoostingRegressor(n_estimators=2).fit(X, Y)
-    boosted.estimators_ = np.hstack([boosted.estimators_, boosted.estimators_])
-    save_router(ThresholdRouter(boosted), path)
-    with pytest.raises(RouterFileError, match="another number of trees per round"):
-        load_router(path)
-
-
-def test_a_file_that_holds_no_router_is_refused(path):
-    save_router(Ridge().fit(X, Y), path)
-    assert isinstance(load_router(path), BaseEstimator)
-    from skops.io import dumps
-
-    with zipfile.ZipFile(path) as archive:
-        header = archive.read("metarouter.json")
-    path.write_bytes(dumps({"a": 1}))
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("metarouter.json", header)
-    with pytest.raises(RouterFileError, match="holds a dict, which is not a router"):
-        load_router(path)
-
-
-@pytest.fixture(scope="module")
-def file_and_prediction(tmp_path_factory):
-    path = tmp_path_factory.mktemp("fuzz") / "router.skops"
-    model = MetaRouter(ConstantShift(), TREES, random_state=0)
-    router = ThresholdRouter(model, w=0.2).fit(X, Y, is_gold=IS_GOLD)
-    save_router(router, path)
-    return path.read_bytes(), router.decision_function(X)
-
-
-@pytest.mark.parametrize("seed", range(50))
-def test_a_truncated_file_is_refused(file_and_prediction, path, seed):
-    content, _ = file_and_prediction
-    path.write_bytes(content[: int(np.random.default_rng(seed).integers(len(content)))])
-    with pytest.raises(RouterFileError):
-        load_router(path)
-
-
-@pytest.mark.parametrize("seed", range(50))
-def test_a_flipped_byte_is_refused_or_changes_no_prediction(file_and_prediction, path, seed):
-    content, prediction = file_and_prediction
-    rng = np.random.default_rng(seed)
-    # Half of the flips hit the directory at the end, where an archive is most fragile.
-    offset = int(rng.integers(0 if seed % 2 else len(content) - 1500, len(content)))
-    damaged = bytearray(content)
-    damaged[offset] ^= int(rng.integers(1, 256))
-    path.write_bytes(bytes(damaged))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            loaded = load_router(path)
-        except RouterFileError:
-            return
-    np.testing.assert_array_equal(loaded.decision_function(X), prediction)

@@ -1,8 +1,8 @@
-"""Refuse trees whose node tables point outside themselves.
+"""Refuse trees and vocabularies whose indices point outside themselves.
 
-scikit-learn follows the indices in a tree's node table without looking, so a crafted file could
-crash the process, or read memory that is not its own, the first time it predicts. A type check
-cannot see that; these checks do.
+scikit-learn follows the indices in a tree's node table, and those of a sparse matrix of counted
+words, without looking, so a crafted file could crash the process, or read memory that is not its
+own, the first time it predicts. A type check cannot see that; these checks do.
 """
 
 from __future__ import annotations
@@ -15,19 +15,21 @@ from numpy.typing import NDArray
 from sklearn.ensemble._forest import BaseForest
 from sklearn.ensemble._gb import BaseGradientBoosting
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.tree._tree import Tree
 
-__all__ = ["require_sound_trees"]
+__all__ = ["require_sound_content"]
 
 
-def require_sound_trees(loaded: Any) -> None:
-    """Check every tree that is reachable from a loaded object.
+def require_sound_content(loaded: Any) -> None:
+    """Check every tree and every vocabulary that is reachable from a loaded object.
 
     Raises
     ------
     ValueError
         If a tree has a child that does not come after its parent, a feature that the estimator
-        around it has not seen, or a place in a boosted model that it should not have.
+        around it has not seen, or a place in a boosted model that it should not have; or if a
+        vocabulary gives a word a column that is not one of its own.
     """
     for tree, n_features in _trees(loaded, _Width(), set()):
         if n_features is None:
@@ -63,6 +65,8 @@ def _trees(
     seen.add((id(node), width))
     if isinstance(node, BaseGradientBoosting):
         _check_boosting(node)
+    if isinstance(node, CountVectorizer):
+        _check_vocabulary(node)
     inside = width.inside(node)
     for child in _children(node):
         yield from _trees(child, inside, seen)
@@ -82,6 +86,12 @@ def _check_boosting(model: Any) -> None:
     per_round = getattr(model, "n_trees_per_iteration_", None)
     if hasattr(model, "estimators_") and model.estimators_.shape[1:] != (per_round,):
         raise ValueError("a boosted model has another number of trees per round than it says")
+
+
+def _check_vocabulary(vectorizer: CountVectorizer) -> None:
+    columns = getattr(vectorizer, "vocabulary_", {}).values()
+    if set(columns) != set(range(len(columns))):
+        raise ValueError("a vocabulary gives its words other columns than one each")
 
 
 def _check_tree(tree: Tree, n_features: int) -> None:
