@@ -99,6 +99,11 @@ class PropensityPolicy(BaseEstimator):
         self.density_ratio = density_ratio
         self.calibrate = calibrate
 
+    @property
+    def trims(self) -> bool:
+        """Whether rows may be left out of the overlap."""
+        return self.trim is not None or self.density_ratio is not None
+
     def apply(
         self,
         propensity: FloatArray,

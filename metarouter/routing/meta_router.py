@@ -44,7 +44,8 @@ class MetaRouter(RegressorMixin, BaseEstimator):
     regressor : regressor, optional
         Learner of psi, the expected gain; an extremely randomised forest by default.
     scaling : {"variance", "max", "wasserstein"} or None, default="variance"
-        How the gold labels are brought to the scale of the preference labels (Remark 1).
+        How the gold labels are brought to the scale of the preference labels (Remark 1), within
+        the overlap of the two sources where the shift's ``PropensityPolicy`` trims (section 5).
     sources : {"both", "gold", "preference"}, default="both"
         Which labels the gain is regressed on. With "gold" and "preference" no shift is learned.
     random_state : int, RandomState or None
@@ -133,7 +134,7 @@ class MetaRouter(RegressorMixin, BaseEstimator):
         self.n_gold_, self.n_preference_ = int(data.is_gold.sum()), int((~data.is_gold).sum())
         self.n_outside_overlap_ = 0
 
-        data = self._scale(data)
+        data = self._scale(data, seed)
         rows = self._corrected_rows(X, data, seed) if self._learns_shift else self._own_rows(data)
         regressor = self.regressor
         if regressor is None:
@@ -205,12 +206,21 @@ class MetaRouter(RegressorMixin, BaseEstimator):
                 f"{self.sources} label; add some, or change sources."
             )
 
-    def _scale(self, data: TrainingData) -> TrainingData:
+    def _scale(self, data: TrainingData, seed: int) -> TrainingData:
         # A gold-only router is its regressor on the gold rows, in their own units.
         both = self.sources != "gold" and self.n_gold_ > 0 and self.n_preference_ > 0
-        source = data.is_gold if both else None
-        self.scaler_ = GainScaler(self.scaling).fit(data.y, source, data.sample_weight)
-        return data._replace(y=self.scaler_.transform(data.y, source))
+        inside = data
+        if self._learns_shift:
+            inside = data.take(self._seeded_shift(seed).find_overlap(data))
+        self.scaler_ = GainScaler(self.scaling).fit(
+            inside.y, inside.is_gold if both else None, inside.sample_weight
+        )
+        return data._replace(y=self.scaler_.transform(data.y, data.is_gold if both else None))
+
+    def _seeded_shift(self, seed: int) -> ShiftLearner:
+        shift = DRLearner(n_jobs=self.n_jobs) if self.shift is None else self.shift
+        learner: ShiftLearner = seeded(shift, seed)
+        return learner
 
     def _own_rows(self, data: TrainingData) -> TrainingData:
         if self.sources == "both":
@@ -218,8 +228,7 @@ class MetaRouter(RegressorMixin, BaseEstimator):
         return data.take(data.is_gold if self.sources == "gold" else ~data.is_gold)
 
     def _corrected_rows(self, X: Any, data: TrainingData, seed: int) -> TrainingData:
-        shift = DRLearner(n_jobs=self.n_jobs) if self.shift is None else self.shift
-        self.shift_ = seeded(shift, seed).fit(
+        self.shift_ = self._seeded_shift(seed).fit(
             X,
             data.y,
             data.is_gold,

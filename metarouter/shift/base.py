@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABCMeta, abstractmethod
 from typing import Any, ClassVar, Literal
 
@@ -20,7 +21,7 @@ from metarouter._validation import (
 from metarouter.base_learners import default_final
 from metarouter.fitting import fit_model, predict_mean
 from metarouter.nuisance import Nuisances
-from metarouter.overlap import PropensityPolicy
+from metarouter.overlap import OverlapWarning, PropensityPolicy
 
 FloatArray = NDArray[np.float64]
 
@@ -83,6 +84,14 @@ class ShiftLearner(BaseEstimator, metaclass=ABCMeta):
         check_is_fitted(self)
         X = validate_features(self, X)
         return np.zeros(len(X)) if self.is_zero_ else self._predict_shift(X)
+
+    def find_overlap(self, data: TrainingData) -> NDArray[np.bool_]:
+        """Say which rows would lie within the overlap, shape (n,), without using their labels.
+
+        The scale of the labels is set within the overlap (Meta-Router, section 5), and so before a
+        shift can be learned from them.
+        """
+        return np.ones(len(data.y), dtype=bool)
 
     @abstractmethod
     def _fit_shift(self, data: TrainingData) -> None: ...
@@ -153,13 +162,33 @@ class NuisanceShiftLearner(ShiftLearner):
     def _predict_shift(self, X: NDArray[Any]) -> FloatArray:
         return predict_mean(self.final_, X)
 
+    def find_overlap(self, data: TrainingData) -> NDArray[np.bool_]:
+        """Say which rows would lie within the overlap, shape (n,), without using their labels."""
+        nuisances = self._seeded_nuisances(seed_of(self.random_state))
+        if not nuisances.__sklearn_is_fitted__():
+            if nuisances.policy is None or not nuisances.policy.trims:
+                return super().find_overlap(data)
+            with warnings.catch_warnings():
+                # Said when the shift itself is learned.
+                warnings.simplefilter("ignore", OverlapWarning)
+                nuisances.fit_validated(data, ("propensity",))
+        # Nuisances of other data are refused when the shift is learned.
+        known = getattr(nuisances, "overlap_", None)
+        fits = known is not None and len(known.in_overlap) == len(data.y)
+        return known.in_overlap if fits else super().find_overlap(data)
+
     def _fit_nuisances(self, data: TrainingData, seed: int) -> Nuisances:
+        nuisances = self._seeded_nuisances(seed)
+        if nuisances.__sklearn_is_fitted__():
+            nuisances.require(data, self.required_nuisances)
+            return nuisances
+        return nuisances.fit_validated(data, self.required_nuisances)
+
+    def _seeded_nuisances(self, seed: int) -> Nuisances:
+        """Return shared nuisances, fitted or not, or else unfitted ones of this learner's own."""
         if self.nuisances is not None:
             shared = clone(self.nuisances)
-            if shared.__sklearn_is_fitted__():
-                shared.require(data, self.required_nuisances)
-                return shared
-            return seeded(shared, seed).fit_validated(data, self.required_nuisances)
+            return shared if shared.__sklearn_is_fitted__() else seeded(shared, seed)
         return Nuisances(
             outcome=self.outcome,
             propensity=self.propensity,
@@ -169,7 +198,7 @@ class NuisanceShiftLearner(ShiftLearner):
             policy=self.policy,
             random_state=seed,
             n_jobs=self.n_jobs,
-        ).fit_validated(data, self.required_nuisances)
+        )
 
     @property
     def _pooled_outcome(self) -> bool:

@@ -16,14 +16,12 @@ from metarouter import (
     DRLearner,
     FitLedger,
     KnownShift,
-    PropensityPolicy,
     RLearner,
     ZeroShift,
 )
 from metarouter.datasets import make_judged_queries
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.nuisance import Nuisances
-from metarouter.overlap import OverlapWarning
 from metarouter.routing.meta_router import MetaRouter
 
 LINE, LOGIT = LinearRegression(), LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000)
@@ -174,16 +172,6 @@ def test_shared_nuisances_must_be_fitted_on_scaled_labels() -> None:
     assert fitted(shift, scaling=None).shift_.nuisances_ is nuisances
     with pytest.raises(MetaRouterError, match=r"labels \(after scaling\)"):
         fitted(shift)
-
-
-def test_preference_labels_outside_the_overlap_are_left_out_and_counted() -> None:
-    data = two_sources(2000, confounding=2.0)
-    shift = DRLearner(LINE, LOGIT, LINE, policy=PropensityPolicy(trim=0.1))
-    with pytest.warns(OverlapWarning, match="were trimmed"):
-        model = fitted(shift, data)
-    outside = ~model.shift_.in_overlap_
-    assert model.n_outside_overlap_ == (outside & ~data.is_gold).sum() > 0
-    assert (model.n_gold_, model.n_preference_) == (data.is_gold.sum(), (~data.is_gold).sum())
 
 
 def test_score_is_r2_on_gold_labels_only() -> None:
