@@ -21,7 +21,7 @@ from metarouter._validation import (
 from metarouter.base_learners import default_final
 from metarouter.fitting import fit_model, predict_mean
 from metarouter.nuisance import Nuisances
-from metarouter.overlap import OverlapWarning, PropensityPolicy
+from metarouter.overlap import Overlap, OverlapWarning, PropensityPolicy
 
 FloatArray = NDArray[np.float64]
 
@@ -173,9 +173,10 @@ class NuisanceShiftLearner(ShiftLearner):
                 warnings.simplefilter("ignore", OverlapWarning)
                 nuisances.fit_validated(data, ("propensity",))
         # Nuisances of other data are refused when the shift is learned.
-        known = getattr(nuisances, "overlap_", None)
-        fits = known is not None and len(known.in_overlap) == len(data.y)
-        return known.in_overlap if fits else super().find_overlap(data)
+        known: Overlap | None = getattr(nuisances, "overlap_", None)
+        if known is None or len(known.in_overlap) != len(data.y):
+            return super().find_overlap(data)
+        return known.in_overlap
 
     def _fit_nuisances(self, data: TrainingData, seed: int) -> Nuisances:
         nuisances = self._seeded_nuisances(seed)
