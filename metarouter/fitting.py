@@ -23,6 +23,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
+from metarouter._out_of_bag import mean_out_of_bag
 from metarouter.exceptions import DataError, MetaRouterError
 
 FloatArray = NDArray[np.float64]
@@ -75,6 +76,7 @@ class FitLedger:
         self.rows = 0
         self.seconds = 0.0
         self._known: dict[str, Any] = {}
+        self._running = False
         self._token: Token[FitLedger | None] | None = None
 
     def __enter__(self) -> FitLedger:
@@ -100,10 +102,13 @@ class FitLedger:
         self.seconds += other.seconds
 
     def _timed(self, work: Any, *arguments: Any) -> Any:
-        start = time.perf_counter()
+        if self._running:  # inside a base learner that is made of base learners of ours
+            return work(*arguments)
+        self._running, start = True, time.perf_counter()
         try:
             return work(*arguments)
         finally:
+            self._running = False
             self.seconds += time.perf_counter() - start
 
     def _fit(self, estimator: Any, X: Any, y: Any, sample_weight: Any) -> Any:
@@ -122,11 +127,6 @@ class FitLedger:
 
 
 _ACTIVE: ContextVar[FitLedger | None] = ContextVar("active_fit_ledger", default=None)
-
-
-def active_ledger() -> FitLedger | None:
-    """Return the ledger of the innermost open ``with FitLedger()`` block, if any."""
-    return _ACTIVE.get()
 
 
 def fit_model(
@@ -162,7 +162,13 @@ def fit_model(
 
 
 def predict_mean(model: Predictor, X: Any) -> FloatArray:
-    """Predict with a fitted regressor: floats of shape (n,)."""
+    """Predict with a fitted regressor: floats of shape (n,).
+
+    Raises
+    ------
+    MetaRouterError
+        If the regressor predicts several numbers per row.
+    """
     return _predict_timed(_mean, model, X)
 
 
@@ -185,12 +191,12 @@ def out_of_bag_mean(forest: Any, X: Any) -> FloatArray:
     DataError
         If some row is in every tree's bag.
     """
-    return _predict_timed(_out_of_bag, forest, X, "predict")
+    return _predict_timed(mean_out_of_bag, forest, X, "predict")
 
 
 def out_of_bag_probability(forest: Any, X: Any) -> FloatArray:
     """Out-of-bag P(gold | X) of a classification forest: floats of shape (n,)."""
-    return _predict_timed(_out_of_bag, forest, X, "predict_proba")
+    return _predict_timed(mean_out_of_bag, forest, X, "predict_proba")
 
 
 def is_bagged_forest(estimator: Any) -> bool:
@@ -273,7 +279,14 @@ def _predict_timed(work: Any, *arguments: Any) -> FloatArray:
 
 
 def _mean(model: Predictor, X: Any) -> FloatArray:
-    return np.asarray(model.predict(X), dtype=np.float64).reshape(len(X))
+    mean = np.asarray(model.predict(X), dtype=np.float64)
+    mean = mean[:, 0] if mean.ndim == 2 and mean.shape[1] == 1 else mean
+    if mean.ndim != 1:
+        raise MetaRouterError(
+            f"{type(model).__name__} predicts numbers of shape {mean.shape[1:]} per row; fit it on "
+            "one column of labels."
+        )
+    return mean
 
 
 def _probability(model: Any, X: Any) -> FloatArray:
@@ -281,20 +294,3 @@ def _probability(model: Any, X: Any) -> FloatArray:
     if True not in classes:
         return np.zeros(len(X))
     return np.asarray(model.predict_proba(X)[:, classes.index(True)], dtype=np.float64)
-
-
-def _out_of_bag(forest: Any, X: Any, method: str) -> FloatArray:
-    X = np.ascontiguousarray(X, dtype=np.float32)
-    total, n_trees = np.zeros(len(X)), np.zeros(len(X))
-    for tree, in_bag in zip(forest.estimators_, forest.estimators_samples_, strict=True):
-        out = np.ones(len(X), dtype=bool)
-        out[in_bag] = False
-        prediction = getattr(tree, method)(X[out], check_input=False)
-        total[out] += prediction if prediction.ndim == 1 else prediction[:, -1]
-        n_trees[out] += 1
-    if not n_trees.all():
-        raise DataError(
-            f"{int((n_trees == 0).sum())} of {len(X)} rows are in the bag of every tree, so they "
-            "have no out-of-bag prediction; use more trees (100 are enough) or method='cv'."
-        )
-    return total / n_trees

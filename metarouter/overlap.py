@@ -70,7 +70,8 @@ class PropensityPolicy(BaseEstimator):
         tenth of the gold share, the upper one likewise for the preference share.
     trim : float or None, default=None
         Rows with a propensity outside [trim, 1 - trim] are left out of the overlap: no shift is
-        learned from them and no preference label among them is used.
+        learned from them, the scale of the labels is set without them, and no preference label
+        among them is used.
     density_ratio : float or None, default=None
         The bound of Meta-Router, section 5: rows where the density of gold queries over that of
         preference queries, p (1 - kappa) / ((1 - p) kappa) with the gold share kappa, lies

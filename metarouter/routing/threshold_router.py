@@ -6,7 +6,6 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from joblib import parallel_config
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
@@ -14,6 +13,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from metarouter.exceptions import MetaRouterError
+from metarouter.fitting import predict_mean
 from metarouter.routing.unit_cost import UnitCost
 
 __all__ = ["ThresholdRouter"]
@@ -144,16 +144,7 @@ class ThresholdRouter(BaseEstimator):
             In the units of the gold labels.
         """
         check_is_fitted(self)
-        # Threads add up the trees of a forest in any order, which changes last bits from call to
-        # call; a query at the threshold would then be routed by chance.
-        with parallel_config(backend="sequential"):
-            gain = np.asarray(self._fitted_model().predict(X), dtype=float)
-        gain = gain[:, 0] if gain.ndim == 2 and gain.shape[1] == 1 else gain
-        if gain.ndim != 1:
-            raise MetaRouterError(
-                f"The gain model predicts {gain.shape[1:]} numbers per query; "
-                "fit it on one column of quality gains."
-            )
+        gain = predict_mean(self._fitted_model(), X)
         if not np.all(np.isfinite(gain)):
             raise MetaRouterError(
                 f"The gain model predicts no finite gain for {np.sum(~np.isfinite(gain))} of "

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import sklearn
@@ -10,10 +12,9 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from metarouter import FitLedger
+from metarouter import FitLedger, MetaRouter, ThresholdRouter
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.fitting import (
-    active_ledger,
     fit_model,
     is_bagged_forest,
     predict_mean,
@@ -35,14 +36,14 @@ def test_the_given_estimator_is_left_untouched() -> None:
 
 def test_fits_rows_and_seconds_are_counted() -> None:
     with FitLedger() as ledger:
-        assert active_ledger() is ledger
         model = fit_model(LinearRegression(), X, Y)
         fit_model(LinearRegression(), X[:10], Y[:10])
         seconds = ledger.seconds
         predict_mean(model, X)
     assert (ledger.fits, ledger.rows, ledger.reused) == (2, 70, 0)
     assert 0 < seconds < ledger.seconds
-    assert active_ledger() is None
+    fit_model(LinearRegression(), X, Y)
+    assert ledger.fits == 2
 
 
 def test_the_inner_of_two_ledgers_counts_and_can_be_merged() -> None:
@@ -55,9 +56,23 @@ def test_the_inner_of_two_ledgers_counts_and_can_be_merged() -> None:
 
 
 def test_a_ledger_ends_with_its_block_even_when_a_fit_fails() -> None:
-    with pytest.raises(ValueError, match="NaN"), FitLedger():
+    with pytest.raises(ValueError, match="NaN"), FitLedger() as ledger:
         fit_model(LinearRegression(), X, np.full(60, np.nan))
-    assert active_ledger() is None
+    fit_model(LinearRegression(), X, Y)
+    assert ledger.fits == 0
+
+
+def test_a_second_inside_a_learner_of_learners_is_counted_once() -> None:
+    class Slow(LinearRegression):
+        def predict(self, X):
+            time.sleep(0.02)
+            return super().predict(X)
+
+    router = ThresholdRouter(MetaRouter(regressor=Slow())).fit(X, Y)
+    start = time.perf_counter()
+    with FitLedger() as ledger:
+        router.predict_gain(X)
+    assert 0.02 <= ledger.seconds <= time.perf_counter() - start
 
 
 @pytest.mark.parametrize(
