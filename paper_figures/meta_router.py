@@ -23,7 +23,7 @@ from metarouter.evaluation import (
     default_routers,
     reduce_dimension,
 )
-from paper_figures._claims import claims_table, grid_row, grid_table
+from paper_figures._claims_tables import claims_table, grid_row, grid_table
 
 N_GOLD = (100, 500, 1000)
 GRID_N_GOLD = (100, 500)

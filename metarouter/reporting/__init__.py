@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from metarouter.reporting._claims import Claim, check_claims, verdict
+from metarouter.reporting._claims import Claim, Trend, check_claims, check_trends, verdict
 from metarouter.reporting._figure import save_efficiency_gain_figure
 from metarouter.reporting._markdown import markdown_table
 from metarouter.reporting._mean_shift import MeanShift, mean_shift
@@ -15,7 +15,9 @@ __all__ = [
     "Claim",
     "MeanShift",
     "StudyReport",
+    "Trend",
     "check_claims",
+    "check_trends",
     "compare_splits",
     "differing_verdicts",
     "markdown_table",

@@ -1,11 +1,15 @@
-"""The claims of the paper about meta-routers, held against a study."""
+"""The claims of Meta-Router, section 4.1: held, reversed or not told apart by a study."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from metarouter.evaluation._intervals import corrected_error, student_quantile
 from metarouter.evaluation._style import router_label
+from metarouter.evaluation._validation import FloatArray
 from metarouter.reporting._markdown import with_interval
 
 if TYPE_CHECKING:
@@ -17,7 +21,9 @@ __all__ = [
     "BASELINES",
     "META_ROUTERS",
     "Claim",
+    "Trend",
     "check_claims",
+    "check_trends",
     "claims_frame",
     "in_plain_words",
     "verdict",
@@ -25,6 +31,7 @@ __all__ = [
 
 META_ROUTERS = ("dr_learner", "r_learner")
 BASELINES = ("gold_only", "pooled", "preference_only", "linear_scaling")
+FLAT_MARGIN = 0.1  # of the oracle's area: a change that would not matter
 
 
 @dataclass(frozen=True)
@@ -62,17 +69,50 @@ class Claim:
         return verdict(*self.other_tables)
 
 
+@dataclass(frozen=True)
+class Trend:
+    """How an area, or a lead, changes with the number of gold labels.
+
+    Parameters
+    ----------
+    statement : str
+        What is claimed of the change.
+    change : float
+        Mean change over the rounds, in gold units.
+    other_tables : tuple of float
+        Interval from the corrected resampled standard error.
+    margin : float, default=0.0
+        Where above 0, the claim is that the change lies within plus or minus this; else, that it
+        is above 0.
+    """
+
+    statement: str
+    change: float
+    other_tables: tuple[float, float]
+    margin: float = 0.0
+
+    @property
+    def verdict(self) -> str:
+        """Verdict on another table of this size from the same source."""
+        low, high = self.other_tables
+        if self.margin == 0:
+            return verdict(low, high)
+        if -self.margin < low and high < self.margin:
+            return "held"
+        return "reversed" if low > self.margin or high < -self.margin else "not told apart"
+
+
 def verdict(low: float, high: float) -> str:
-    """Say on which side of zero an interval lies.
+    """Say what an interval makes of the claim that a difference is above zero.
 
     Examples
     --------
     >>> verdict(0.01, 0.02), verdict(-0.02, -0.01), verdict(-0.01, 0.01)
-    ('better', 'worse', 'not told apart')
+    ('held', 'reversed', 'not told apart')
     """
     if low > 0:
-        return "better"
-    return "worse" if high < 0 else "not told apart"
+        return "held"
+    return "reversed" if high < 0 else "not told apart"
 
 
 def check_claims(
@@ -117,6 +157,67 @@ def check_claims(
     return sorted(claims, key=lambda c: (c.n_gold, place[c.router], place[c.baseline]))
 
 
+def check_trends(result: StudyResult, *, level: float = 0.95) -> list[Trend]:
+    """Hold the paper's claims on more gold labels against a study.
+
+    Parameters
+    ----------
+    result : StudyResult
+        Routers that were not studied are passed over.
+    level : float, default=0.95
+        Level of the intervals, each by itself.
+
+    Returns
+    -------
+    list of Trend
+        Between the fewest and the most gold labels: that the lead over gold only shrinks, that
+        areas rise, and that a router without gold labels stays where it is. Nothing with one
+        number of gold labels.
+    """
+    fewest, most = min(result.n_gold), max(result.n_gold)
+    if fewest == most:
+        return []
+
+    def rise(router: str) -> FloatArray:
+        return _areas(result, router, most) - _areas(result, router, fewest)
+
+    def trend(statement: str, change: FloatArray, margin: float = 0.0) -> Trend:
+        return Trend(statement, *_corrected(result, change, level), margin)
+
+    studied = [name for name in (*META_ROUTERS, "gold_only", "pooled") if name in result.routers]
+    trends = [
+        trend(
+            f"{name}: lead over gold_only larger at n_gold = {fewest} than at {most}",
+            rise("gold_only") - rise(name),
+        )
+        for name in META_ROUTERS
+        if name in studied and "gold_only" in studied
+    ]
+    trends += [
+        trend(f"{name} rises from n_gold = {fewest} to {most}", rise(name)) for name in studied
+    ]
+    if {"oracle", "preference_only"} <= set(result.routers):
+        margin = FLAT_MARGIN * float(_areas(result, "oracle", fewest).mean())
+        flat = f"preference_only flat (within {margin:.4f}) from n_gold = {fewest} to {most}"
+        trends.append(trend(flat, rise("preference_only"), margin))
+    return trends
+
+
+def _areas(result: StudyResult, router: str, n_gold: int) -> FloatArray:
+    return result.area[:, result.routers.index(router), result.n_gold.index(n_gold)]
+
+
+def _corrected(
+    result: StudyResult, values: FloatArray, level: float
+) -> tuple[float, tuple[float, float]]:
+    """Mean of one value per round, with its interval for other tables."""
+    margin = student_quantile(level, len(values)) * float(
+        corrected_error(values[:, None], result.test_to_train)[0]
+    )
+    mean = float(np.mean(values))
+    return mean, (mean - margin, mean + margin)
+
+
 def in_plain_words(claims: list[Claim]) -> list[str]:
     """Say what the claims of each router and number of gold labels come to.
 
@@ -144,8 +245,8 @@ def _verdicts_in_words(verdicts: dict[str, str]) -> str:
     """Write verdicts as in "better than pooled, not told apart from gold only"."""
     parts = []
     for word, joined in (
-        ("better", "better than"),
-        ("worse", "worse than"),
+        ("held", "better than"),
+        ("reversed", "worse than"),
         ("not told apart", "not told apart from"),
     ):
         names = [router_label(name) for name, found in verdicts.items() if found == word]

@@ -53,7 +53,7 @@ def differing_verdicts(grouped: StudyResult, random_split: StudyResult) -> list[
     for mine, other in zip(check_claims(grouped), check_claims(random_split), strict=True):
         if mine.verdict_here != other.verdict_here:
             sentences.append(
-                f"With {mine.n_gold} gold labels, {router_label(mine.router)} against "
+                f"With {mine.n_gold} gold labels, {router_label(mine.router)} above "
                 f"{router_label(mine.baseline)}: {mine.verdict_here} with splits by group, "
                 f"{other.verdict_here} with random splits."
             )

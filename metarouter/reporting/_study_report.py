@@ -116,10 +116,10 @@ class StudyReport:
         here = [claim.verdict_here for claim in claims]
         counts = (
             f"Of {len(claims)} comparisons on this table, the meta-routers are better in "
-            f"{here.count('better')}, worse in {here.count('worse')} and not told apart in "
+            f"{here.count('held')}, worse in {here.count('reversed')} and not told apart in "
             f"{here.count('not told apart')}; for other tables like it they are better in "
-            f"{sum(c.verdict_elsewhere == 'better' for c in claims)} and worse in "
-            f"{sum(c.verdict_elsewhere == 'worse' for c in claims)}."
+            f"{sum(c.verdict_elsewhere == 'held' for c in claims)} and worse in "
+            f"{sum(c.verdict_elsewhere == 'reversed' for c in claims)}."
         )
         sentences = "\n".join(f"- {sentence}" for sentence in in_plain_words(claims))
         return "\n\n".join([counts, sentences, markdown_table(claims_frame(claims))])
