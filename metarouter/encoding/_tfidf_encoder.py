@@ -7,19 +7,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 from sklearn.utils.extmath import randomized_svd
 from sklearn.utils.validation import check_is_fitted
 
-from metarouter.encoding._text import as_texts, one_column_name
+from metarouter.encoding._text_encoder import TextEncoder
 from metarouter.exceptions import DataError
 
 __all__ = ["TfidfEncoder"]
 
 
-class TfidfEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class TfidfEncoder(TextEncoder):
     """Latent semantic analysis: TF-IDF weights of words, reduced to a few components.
 
     Parameters
@@ -113,7 +112,7 @@ class TfidfEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         ndarray of shape (n_queries, n_components_)
             As by `transform`.
         """
-        texts = as_texts(X, type(self).__name__)
+        texts = self._texts(X)
         self._check_parameters()
         weights = self._fit_weights(texts)
         self.n_components_ = min(self.n_components, *weights.shape)
@@ -121,7 +120,6 @@ class TfidfEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.components_ = randomized_svd(
             weights, self.n_components_, random_state=self.random_state
         )[2]
-        self.n_features_in_ = 1
         self._remember_column(X)
         return np.asarray(normalize(weights @ self.components_.T))
 
@@ -144,7 +142,7 @@ class TfidfEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             If `X` holds anything but text.
         """
         check_is_fitted(self)
-        weights = self.vectorizer_.transform(as_texts(X, type(self).__name__))
+        weights = self.vectorizer_.transform(self._texts(X))
         return np.asarray(normalize(weights @ self.components_.T))
 
     def _check_parameters(self) -> None:
@@ -170,20 +168,6 @@ class TfidfEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 "column, lower min_df, or count characters with analyzer='char'."
             ) from error
 
-    def _remember_column(self, X: Any) -> None:
-        name = one_column_name(X)
-        if name is not None:
-            self.feature_names_in_ = name
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
-
     @property
     def _n_features_out(self) -> int:
         return self.n_components_
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.one_d_array = True
-        tags.input_tags.string = True
-        return tags
