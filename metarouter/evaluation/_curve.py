@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from metarouter.evaluation._curve_display import CurveDisplay
 from metarouter.evaluation._efficiency_gain import area_influence, influence_error, rank_gains
 from metarouter.evaluation._intervals import normal_quantile
 from metarouter.evaluation._validation import (
@@ -84,7 +85,7 @@ class EfficiencyGainCurve:
             }
         )
 
-    def plot(self, ax: Any = None, *, name: str = "router") -> Any:
+    def plot(self, ax: Any = None, *, name: str = "router") -> CurveDisplay:
         """Draw the curve.
 
         Parameters
@@ -96,11 +97,10 @@ class EfficiencyGainCurve:
 
         Returns
         -------
-        EfficiencyGainDisplay
+        CurveDisplay
+            With ``ax_``, ``figure_`` and ``lines_``, as of :class:`EfficiencyGainDisplay`.
         """
-        from metarouter.evaluation.display import EfficiencyGainDisplay
-
-        return EfficiencyGainDisplay.from_curves({name: self}).plot(ax=ax)
+        return CurveDisplay.from_curves({name: self}).plot(ax=ax)
 
     def summary(self) -> str:
         """Say in one line what the router gains."""

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from metarouter.evaluation.display import Curve, EfficiencyGainDisplay
+from metarouter.evaluation._curve_display import Curve
+from metarouter.evaluation.display import EfficiencyGainDisplay
 from metarouter.exceptions import MetaRouterError
 
 __all__ = ["plot_panels"]

@@ -3,43 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Self
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from metarouter.evaluation._curve import efficiency_gain_curve
-from metarouter.evaluation._intervals import normal_quantile
+from metarouter.evaluation._curve_display import CurveDisplay
 from metarouter.evaluation._scores import routing_score
-from metarouter.evaluation._style import random_line, router_styles
-from metarouter.evaluation._validation import FloatArray, check_routers
+from metarouter.evaluation._validation import check_routers
 
-__all__ = ["EfficiencyGainDisplay", "MeanCurve"]
-
-
-class Curve(Protocol):
-    """What can be drawn: EG at some usages, with ``se`` where there is one."""
-
-    @property
-    def usage(self) -> FloatArray:
-        """Usage ratios."""
-
-    @property
-    def efficiency_gain(self) -> FloatArray:
-        """EG at these ratios."""
+__all__ = ["EfficiencyGainDisplay"]
 
 
-@dataclass(frozen=True)
-class MeanCurve:
-    """Mean efficiency gain over rounds, with its Monte Carlo standard error."""
-
-    usage: FloatArray
-    efficiency_gain: FloatArray
-    se: FloatArray
-
-
-class EfficiencyGainDisplay:
+class EfficiencyGainDisplay(CurveDisplay):
     """Efficiency gain over random routing against the share sent to the primary model.
 
     Use :meth:`from_estimators`, :meth:`from_predictions` or :meth:`from_curves` to make one.
@@ -71,10 +47,6 @@ class EfficiencyGainDisplay:
     ['pooled', 'r_learner', 'random']
     """
 
-    def __init__(self, *, curves: Mapping[str, Curve]) -> None:
-        check_routers(curves)
-        self.curves = curves
-
     @classmethod
     def from_estimators(
         cls,
@@ -84,7 +56,7 @@ class EfficiencyGainDisplay:
         *,
         sample_weight: ArrayLike | None = None,
         grid: ArrayLike | None = None,
-    ) -> EfficiencyGainDisplay:
+    ) -> Self:
         """Predict with fitted routers and compute their curves.
 
         Parameters
@@ -120,7 +92,7 @@ class EfficiencyGainDisplay:
         *,
         sample_weight: ArrayLike | None = None,
         grid: ArrayLike | None = None,
-    ) -> EfficiencyGainDisplay:
+    ) -> Self:
         """Compute the curve of every router from its scores.
 
         Parameters
@@ -149,88 +121,3 @@ class EfficiencyGainDisplay:
                 for name, psi_hat in predictions.items()
             }
         )
-
-    @classmethod
-    def from_curves(cls, curves: Mapping[str, Curve]) -> EfficiencyGainDisplay:
-        """Take curves that were computed before.
-
-        Parameters
-        ----------
-        curves : dict of str to curve
-
-        Returns
-        -------
-        EfficiencyGainDisplay
-        """
-        return cls(curves=curves)
-
-    def plot(
-        self,
-        ax: Any = None,
-        *,
-        bands: bool = True,
-        level: float = 0.95,
-        legend: bool = True,
-        title: str | None = None,
-        **line_kwargs: Any,
-    ) -> EfficiencyGainDisplay:
-        """Draw all curves.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-        bands : bool, default=True
-            Draw pointwise bands around the curves that have standard errors.
-        level : float, default=0.95
-            Pointwise level of the bands.
-        legend : bool, default=True
-            Name the routers.
-        title : str, optional
-        **line_kwargs
-            Passed to ``Axes.plot``; they override the house's style.
-
-        Returns
-        -------
-        EfficiencyGainDisplay
-            This object, with ``ax_``, ``figure_``, ``lines_`` and ``bands_``.
-        """
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            ax = plt.subplots(figsize=(6.0, 4.2), layout="constrained")[1]
-        margin = normal_quantile(level)
-        self.lines_: dict[str, Any] = {}
-        self.bands_: dict[str, Any] = {}
-        styles = router_styles(self.curves)
-        for number, (name, curve) in enumerate(self.curves.items()):
-            style = {**styles[name].line(), **_markers(curve, number, len(self.curves))}
-            (self.lines_[name],) = ax.plot(
-                curve.usage, curve.efficiency_gain, **{**style, **line_kwargs}
-            )
-            se = getattr(curve, "se", None)
-            if bands and se is not None and np.isfinite(se).all():
-                self.bands_[name] = ax.fill_between(
-                    curve.usage,
-                    curve.efficiency_gain - margin * se,
-                    curve.efficiency_gain + margin * se,
-                    color=self.lines_[name].get_color(),
-                    alpha=0.13,
-                    linewidth=0,
-                )
-        self.lines_["random"] = ax.axhline(0.0, **random_line())
-        ax.set_xlabel("share sent to the primary model")
-        ax.set_ylabel("efficiency gain per query")
-        ax.set_xlim(0, 1)
-        if title is not None:
-            ax.set_title(title)
-        if legend:
-            ax.legend(frameon=False, fontsize="small", handlelength=3.2)
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
-
-
-def _markers(curve: Curve, number: int, n_curves: int) -> dict[str, Any]:
-    """Place a few markers per curve, staggered so that curves do not hide each other's."""
-    step = max(1, len(curve.usage) // 7)
-    return {"markevery": (step // 2 + (number * step) // n_curves, step)}

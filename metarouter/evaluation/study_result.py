@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.datasets import LabelledQueries
+from metarouter.evaluation._curve_display import MeanCurve
 from metarouter.evaluation._intervals import (
     corrected_error,
     monte_carlo_error,
@@ -19,7 +20,6 @@ from metarouter.evaluation._intervals import (
 from metarouter.evaluation._rounds import RoundOutcome, RoundPlan
 from metarouter.evaluation._summary import text_table
 from metarouter.evaluation._validation import FloatArray, as_level, check_reference
-from metarouter.evaluation.display import MeanCurve
 from metarouter.exceptions import MetaRouterError
 
 if TYPE_CHECKING:

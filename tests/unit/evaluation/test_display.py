@@ -9,9 +9,9 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from metarouter.evaluation import EfficiencyGainDisplay, efficiency_gain_curve
+from metarouter.evaluation._curve_display import MeanCurve
 from metarouter.evaluation._panels import plot_panels
 from metarouter.evaluation._style import ROUTER_ORDER, router_styles
-from metarouter.evaluation.display import MeanCurve
 from metarouter.exceptions import DataError, MetaRouterError
 
 mpl.use("Agg")
