@@ -77,6 +77,17 @@ def validate_features(estimator: Any, X: Any) -> NDArray[Any]:
     return _validate_matrix(estimator, X, reset=False)
 
 
+def learn_features(estimator: Any, X: Any) -> NDArray[Any]:
+    """Check the first features that an estimator sees; remember their number and names.
+
+    Raises
+    ------
+    DataError
+        As `validate_features`.
+    """
+    return _validate_matrix(estimator, X, reset=True)
+
+
 def validate_labels(y: ArrayLike, n_rows: int | None = None) -> NDArray[np.float64]:
     """Return labels as finite floats of shape (n,)."""
     labels = _numbers("y", y)
