@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 
 from metarouter.exceptions import MetaRouterError
@@ -78,7 +79,8 @@ STUDY_DATASETS = (
 
 
 def check_cores(n_jobs: int) -> int:
-    """Refuse numbers of workers that mean nothing."""
+    """Refuse numbers of workers that mean nothing, and take no more than there are cores."""
     if n_jobs == 0 or n_jobs < -1:
         raise MetaRouterError(f"--n-jobs is {n_jobs}: give -1 for all cores, or a number above 0.")
-    return n_jobs
+    # More would only wait for each other; the numbers do not depend on how many there are.
+    return min(n_jobs, os.cpu_count() or n_jobs)

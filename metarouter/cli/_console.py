@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["console", "print_frame"]
 
 _WIDTH_IN_FILES = 110
+_NO_LIMIT = 10_000
 
 
 def console() -> Console:
@@ -31,18 +32,22 @@ def print_frame(
     """Print a frame as a table, numbers to the right."""
     from rich import box
     from rich.markup import escape
+    from rich.measure import Measurement
     from rich.table import Table
 
-    table = Table(
-        title=escape(title),
-        caption=escape(caption) or None,
-        box=box.SIMPLE_HEAD,
-        title_justify="left",
-        caption_justify="left",
-    )
+    table = Table(box=box.SIMPLE_HEAD)
     for name, dtype in zip(frame.columns, frame.dtypes, strict=True):
-        table.add_column(escape(str(name)), justify="right" if dtype.kind in "fiu" else "left")
+        table.add_column(
+            escape(str(name)), justify="right" if dtype.kind in "fiu" else "left", no_wrap=True
+        )
     for row in frame.itertuples(index=False):
         table.add_row(*(escape(format_cell(value, decimals)) for value in row))
-    to.print()
-    to.print(table)
+    # A table that is wider than the terminal is left to the terminal: cells and heads stay whole.
+    natural = Measurement.get(to, to.options.update(max_width=_NO_LIMIT), table).maximum
+    if natural > to.width:
+        table.width = natural
+    # A title or a caption inside the table would be broken to its width.
+    to.print(f"\n{title}", markup=False, style="italic", soft_wrap=True)
+    to.print(table, crop=False)
+    if caption:
+        to.print(caption, markup=False, style="dim", soft_wrap=True)

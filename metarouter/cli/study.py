@@ -14,7 +14,21 @@ from metarouter.cli._choices import (
     Method,
     Propensity,
     Scaling,
-    check_cores,
+)
+from metarouter.cli._options import (
+    MODEL,
+    RUNNING,
+    Cores,
+    EncoderChoice,
+    FeatureColumns,
+    Folds,
+    GoldColumn,
+    MethodChoice,
+    PreferenceColumn,
+    ScalingChoice,
+    Seed,
+    TextColumn,
+    WeightColumn,
 )
 
 __all__ = ["study"]
@@ -22,8 +36,6 @@ __all__ = ["study"]
 _DATA = "A data set that is known by name"
 _TABLE = "Or a table of your own"
 _DESIGN = "Design of the study"
-_MODEL = "How to learn"
-_RUN = "Running and resuming"
 
 
 def study(
@@ -96,38 +108,12 @@ def study(
             show_default=False,
         ),
     ] = None,
-    text: Annotated[
-        str | None,
-        typer.Option("--text", help="Column of text.", rich_help_panel=_TABLE, show_default=False),
-    ] = None,
-    features: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--features",
-            help="Column of numbers, or a pattern like 'e*'; may be repeated. Instead of --text.",
-            rich_help_panel=_TABLE,
-            show_default=False,
-        ),
-    ] = None,
-    gold: Annotated[
-        str, typer.Option("--gold", help="Trustworthy labels.", rich_help_panel=_TABLE)
-    ] = "gold",
-    preference: Annotated[
-        str, typer.Option("--preference", help="Cheap labels.", rich_help_panel=_TABLE)
-    ] = "preference",
-    weight: Annotated[
-        str | None,
-        typer.Option(
-            "--weight",
-            help="How much each query counts.",
-            rich_help_panel=_TABLE,
-            show_default="column 'weight' if there is one",
-        ),
-    ] = None,
-    encoder: Annotated[
-        Encoder,
-        typer.Option("--encoder", help="How text becomes vectors.", rich_help_panel=_TABLE),
-    ] = Encoder.tfidf,
+    text: TextColumn = None,
+    features: FeatureColumns = None,
+    gold: GoldColumn = "gold",
+    preference: PreferenceColumn = "preference",
+    weight: WeightColumn = None,
+    encoder: EncoderChoice = Encoder.tfidf,
     group_by: Annotated[
         str | None,
         typer.Option(
@@ -178,7 +164,7 @@ def study(
             "--learner",
             help="Regression used everywhere, H in the paper; forest stands for "
             "extremely randomised trees.",
-            rich_help_panel=_MODEL,
+            rich_help_panel=MODEL,
         ),
     ] = Learner.forest,
     propensity: Annotated[
@@ -186,35 +172,18 @@ def study(
         typer.Option(
             "--propensity",
             help="The study places gold labels at random, so constant is right.",
-            rich_help_panel=_MODEL,
+            rich_help_panel=MODEL,
         ),
     ] = Propensity.constant,
-    scaling: Annotated[
-        Scaling,
-        typer.Option(
-            "--scaling",
-            help="What is made equal to bring both labels to one scale.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = Scaling.variance,
-    method: Annotated[
-        Method,
-        typer.Option(
-            "--method",
-            help="Out-of-bag predictions (oob) or folds (cv) for the nuisances; auto "
-            "takes oob for forests without groups.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = Method.auto,
-    folds: Annotated[
-        int, typer.Option("--folds", min=2, help="Number of folds.", rich_help_panel=_MODEL)
-    ] = 5,
+    scaling: ScalingChoice = Scaling.variance,
+    method: MethodChoice = Method.auto,
+    folds: Folds = 5,
     checkpoint: Annotated[
         Path | None,
         typer.Option(
             "--checkpoint",
             help="Folder that keeps every finished round.",
-            rich_help_panel=_RUN,
+            rich_help_panel=RUNNING,
             show_default="checkpoint, inside --out",
         ),
     ] = None,
@@ -223,24 +192,11 @@ def study(
         typer.Option(
             "--resume/--no-resume",
             help="Go on from the finished rounds of the same study, or begin anew.",
-            rich_help_panel=_RUN,
+            rich_help_panel=RUNNING,
         ),
     ] = True,
-    seed: Annotated[
-        int,
-        typer.Option(
-            "--seed", min=0, max=2**32 - 1, help="Seed of everything random.", rich_help_panel=_RUN
-        ),
-    ] = 0,
-    n_jobs: Annotated[
-        int,
-        typer.Option(
-            "--n-jobs",
-            callback=check_cores,
-            help="Processor cores; -1 takes all.",
-            rich_help_panel=_RUN,
-        ),
-    ] = -1,
+    seed: Seed = 0,
+    n_jobs: Cores = -1,
 ) -> None:
     r"""Compare the routers over many random splits of one table.
 

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from command_line import refused, run
+
+from metarouter.cli import _fit_summary
+from metarouter.reporting import MeanShift
 
 
 def test_fit_reports_labels_shift_and_check_and_route_adds_two_columns(folder: Path) -> None:
@@ -59,3 +63,34 @@ def test_budgets_that_cannot_be_are_refused(folder: Path, tmp_path: Path) -> Non
     assert "--max-share is 1.5" in refused(*words, "--max-share", 1.5)
     assert "at least 0" in refused(*words, "--w", -1)
     assert "give one of them" in refused(*words, "--w", 0.1, "--max-share", 0.2)
+
+
+def test_a_router_without_a_price_says_how_to_name_one(folder: Path, tmp_path: Path) -> None:
+    words = (
+        "fit", folder / "labels.csv", "--features", "x*", "--out", tmp_path / "r.skops",
+        "--no-check", "--shift", "constant", "--n-jobs", 1,
+    )  # fmt: skip
+    hint = "give --w or --max-share"
+    assert hint in run(*words)[1]
+    assert hint not in run(*words, "--w", 0.1)[1]
+    assert hint not in run(*words, "--max-share", 1)[1]
+
+
+@pytest.mark.parametrize(
+    ("value", "se", "words"),
+    [
+        (-1.99, 1.0, "cheap labels overstate the primary model."),
+        (1.99, 1.0, "cheap labels understate the primary model."),
+        (1.95, 1.0, "not told apart from 0"),
+    ],
+)
+def test_a_shift_is_told_apart_when_its_interval_does_not_hold_zero(
+    value: float, se: float, words: str, folder: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(_fit_summary, "mean_shift", lambda *_: MeanShift(value, se, "a mean"))
+    said = run(
+        "fit", folder / "labels.csv", "--features", "x*", "--out", tmp_path / "r.skops",
+        "--no-check", "--shift", "constant", "--n-jobs", 1,
+    )[1]  # fmt: skip
+    assert words in said

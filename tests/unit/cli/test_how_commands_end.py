@@ -7,8 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from command_line import refused, run
+from rich.console import Console
+
+from metarouter.cli._choices import check_cores
+from metarouter.cli._console import print_frame
 
 
 @pytest.mark.parametrize("command", ["demo", "study", "fit", "route"])
@@ -116,3 +121,29 @@ def test_a_terminal_that_knows_only_ascii_loses_nothing_but_looks(tmp_path: Path
     missed = said("fit", "größe.csv", "--text", "q", "--out", "r.skops")
     assert missed.returncode == 2
     assert r"gr\xf6\xdfe.csv has no column 'q'" in missed.stderr
+
+
+def test_no_more_workers_are_started_than_there_are_cores() -> None:
+    cores = os.cpu_count() or 1
+    assert [check_cores(n) for n in (-1, 1, cores, 10 * cores)] == [-1, 1, cores, cores]
+
+
+@pytest.mark.parametrize("command", ["fit", "study"])
+def test_help_names_the_extra_in_plain_brackets_or_none(command: str) -> None:
+    shown = run(command, "--help")[1]
+    assert "[[" not in shown
+    assert "encoders" in shown
+
+
+@pytest.mark.parametrize("width", [40, 110])
+def test_titles_heads_and_captions_are_not_broken(
+    width: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.DataFrame({"this router's lead": [0.25], "corrected s.e. (other tables)": ["none"]})
+    title, caption = "A title that is longer than the table " * 3, "a caption of many words " * 6
+    print_frame(Console(width=width, file=sys.stdout), frame, title=title, caption=caption)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert title.strip() in lines
+    assert caption.strip() in lines
+    assert any("this router's lead" in line and "(other tables)" in line for line in lines)
+    assert any("0.2500" in line and "none" in line for line in lines)

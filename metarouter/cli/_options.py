@@ -1,0 +1,108 @@
+"""Options that several commands share: one wording, one place in the help."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from metarouter.cli._choices import Encoder, Method, Scaling, check_cores
+
+__all__ = [
+    "COLUMNS",
+    "MODEL",
+    "RUNNING",
+    "Cores",
+    "EncoderChoice",
+    "FeatureColumns",
+    "Folds",
+    "GoldColumn",
+    "MethodChoice",
+    "PreferenceColumn",
+    "ScalingChoice",
+    "Seed",
+    "TextColumn",
+    "WeightColumn",
+]
+
+COLUMNS = "Columns of the table"
+MODEL = "How to learn"
+RUNNING = "Running"
+
+TextColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--text", help="Column of text: the queries.", rich_help_panel=COLUMNS, show_default=False
+    ),
+]
+FeatureColumns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--features",
+        help="Column of numbers, or a pattern like 'e*'; may be repeated. Instead of --text.",
+        rich_help_panel=COLUMNS,
+        show_default=False,
+    ),
+]
+GoldColumn = Annotated[
+    str, typer.Option("--gold", help="Trustworthy labels.", rich_help_panel=COLUMNS)
+]
+PreferenceColumn = Annotated[
+    str, typer.Option("--preference", help="Cheap labels.", rich_help_panel=COLUMNS)
+]
+WeightColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--weight",
+        help="How much each query counts.",
+        rich_help_panel=COLUMNS,
+        show_default="column 'weight' if there is one",
+    ),
+]
+EncoderChoice = Annotated[
+    Encoder,
+    typer.Option(
+        "--encoder",
+        help="How text becomes vectors; minilm needs the extra `encoders`.",
+        rich_help_panel=MODEL,
+    ),
+]
+ScalingChoice = Annotated[
+    Scaling,
+    typer.Option(
+        "--scaling",
+        help="What is made equal to bring both labels to one scale.",
+        rich_help_panel=MODEL,
+    ),
+]
+MethodChoice = Annotated[
+    Method,
+    typer.Option(
+        "--method",
+        help="Folds (cv) or out-of-bag predictions (oob) for the nuisances; auto takes oob for "
+        "forests, and folds where rows belong together.",
+        rich_help_panel=MODEL,
+    ),
+]
+Folds = Annotated[
+    int, typer.Option("--folds", min=2, help="Number of folds.", rich_help_panel=MODEL)
+]
+Seed = Annotated[
+    int,
+    typer.Option(
+        "--seed",
+        min=0,
+        max=2**32 - 1,
+        help="Seed of everything random.",
+        rich_help_panel=RUNNING,
+    ),
+]
+Cores = Annotated[
+    int,
+    typer.Option(
+        "--n-jobs",
+        callback=check_cores,
+        help="Processor cores, at most those that there are; -1 takes all.",
+        rich_help_panel=RUNNING,
+    ),
+]
