@@ -267,13 +267,10 @@ def claims_frame(claims: list[Claim]) -> pd.DataFrame:
         {
             "gold labels": claim.n_gold,
             "claim": f"{router_label(claim.router)} above {router_label(claim.baseline)}",
-            "difference (95% interval, this table)": with_interval(
-                claim.difference, *claim.this_table
-            ),
-            "on this table": claim.verdict_here,
-            "95% interval, other tables": f"{claim.other_tables[0]:+.4f} to "
-            f"{claim.other_tables[1]:+.4f}",
-            "for other tables": claim.verdict_elsewhere,
+            "difference (95%, this table)": with_interval(claim.difference, *claim.this_table),
+            "this table": claim.verdict_here,
+            "95%, other tables": f"{claim.other_tables[0]:+.4f} to {claim.other_tables[1]:+.4f}",
+            "other tables": claim.verdict_elsewhere,
         }
         for claim in claims
     ]

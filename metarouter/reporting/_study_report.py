@@ -13,6 +13,7 @@ from metarouter.evaluation._style import ROUTER_ORDER, router_label
 from metarouter.evaluation.study_result import ALL_PAIRS
 from metarouter.reporting._claims import check_claims, claims_frame, in_plain_words
 from metarouter.reporting._figure import save_efficiency_gain_figure
+from metarouter.reporting._glossary import glossary
 from metarouter.reporting._markdown import markdown_table, settings_table
 from metarouter.reporting._split_comparison import compare_splits, differing_verdicts
 from metarouter.reporting._versions import package_versions
@@ -98,7 +99,7 @@ class StudyReport:
             self._verdicts(),
             "## All paired differences",
             f"Each pair of routers with {_sizes(self.result)} gold labels is in "
-            "`paired_differences.csv`; those against pooling:",
+            "`paired_differences.csv`; those against pooling, with corrected 95% intervals:",
             _differences_table(self.result),
         ]
         if self.random_split is not None:
@@ -107,6 +108,7 @@ class StudyReport:
         if self.notes:
             parts.append("\n".join(f"- {note}" for note in self.notes))
         parts.append(_work_done(self.result, self.random_split))
+        parts += ["## Words", glossary(self.result.routers)]
         return "\n\n".join(part for part in parts if part) + "\n"
 
     def _verdicts(self) -> str:
@@ -208,8 +210,8 @@ def _differences_table(result: StudyResult) -> str:
                 "difference": f"minus {router_label(frame['reference'].iloc[0])}",
                 "se": "s.e.",
                 "se_corrected": "corrected s.e.",
-                "ci_low": "95% low (corrected)",
-                "ci_high": "95% high (corrected)",
+                "ci_low": "95% low",
+                "ci_high": "95% high",
             }
         )
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from metarouter.evaluation import StudyResult
+from metarouter.evaluation._style import router_label
 from metarouter.reporting import (
     StudyReport,
     compare_splits,
@@ -14,6 +15,7 @@ from metarouter.reporting import (
     save_efficiency_gain_figure,
     write_study_report,
 )
+from metarouter.reporting._glossary import glossary
 from metarouter.reporting._markdown import markdown_table
 
 
@@ -52,6 +54,15 @@ def test_the_report_says_what_was_run_and_what_its_errors_mean(result: StudyResu
         "(efficiency_gain.png)",
     ):
         assert expected in text
+
+
+def test_the_report_explains_its_words_and_the_routers_that_it_names(result: StudyResult) -> None:
+    words = StudyReport("A study", result, {}).to_markdown().split("## Words")[1]
+    for word in ("gold label", "preference label", "shift, Delta", "usage", "held, reversed"):
+        assert f"- **{word}" in words
+    for router in result.routers:
+        assert f"- **{router_label(router)}**: " in words
+    assert "oracle" not in glossary(["pooled", "one of your own"])
 
 
 def test_the_report_holds_both_standard_errors_of_every_area(result: StudyResult) -> None:
