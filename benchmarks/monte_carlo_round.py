@@ -17,6 +17,7 @@ import argparse
 import json
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -150,7 +151,7 @@ def report(rounds: list[dict], settings: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -160,7 +161,7 @@ def main() -> None:
     parser.add_argument("--our-jobs", type=int, default=2)
     parser.add_argument("--peer-jobs", type=int, default=None)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
 
     # econml's own chatter about its inputs would drown the table.
     warnings.filterwarnings("ignore", module="econml|sklearn")
