@@ -21,15 +21,7 @@ def output_folder(path: Path) -> Path:
     """
     if path.exists() and not path.is_dir():
         raise MetaRouterError(f"--out {path} is a file: name a folder for the results.")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        # Permissions alone do not tell: the disk may be full or mounted for reading only.
-        with tempfile.TemporaryFile(dir=path) as probe:
-            probe.write(b"?")
-    except OSError as error:
-        raise MetaRouterError(
-            f"--out {path} cannot be written to ({error.strerror or error}): choose another folder."
-        ) from error
+    _require_writable(path, path)
     return path
 
 
@@ -52,12 +44,17 @@ def output_file(path: Path, *, suffixes: tuple[str, ...]) -> Path:
     parent = Path(os.path.realpath(path)).parent
     if parent.exists() and not parent.is_dir():
         raise MetaRouterError(f"--out {path} lies below {parent}, which is a file: move it.")
+    _require_writable(parent, path)
+    return path
+
+
+def _require_writable(folder: Path, out: Path) -> None:
     try:
-        parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=parent) as probe:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Permissions alone do not tell: the disk may be full or mounted for reading only.
+        with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"?")
     except OSError as error:
         raise MetaRouterError(
-            f"--out {path} cannot be written ({error.strerror or error}): choose another folder."
+            f"--out {out} cannot be written to ({error.strerror or error}): choose another folder."
         ) from error
-    return path

@@ -56,7 +56,5 @@ def test_both_sides_score_the_same_seven_routers_and_a_run_goes_on(tmp_path: Pat
     assert len(rounds) == 2
     report = (tmp_path / "round_60_4_1_None.md").read_text()
     assert "2 rounds. Seconds per round" in report
-    assert (
-        sum(line.split("|")[1].strip() in SEVEN for line in report.splitlines()[1:] if "|" in line)
-        == 7
-    )
+    table = [line.split("|")[1].strip() for line in report.splitlines() if line.startswith("|")]
+    assert set(table) >= SEVEN
