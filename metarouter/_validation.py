@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import column_or_1d
-from sklearn.utils.validation import validate_data
 
+from metarouter._feature_matrix import first_text, validate_matrix
 from metarouter._groups import group_codes
 from metarouter.exceptions import DataError
 
@@ -49,7 +48,7 @@ def validate_training(
     DataError
         One sentence that names the column, the row counts and the mend.
     """
-    X = _validate_matrix(estimator, X, reset=True)
+    X = validate_matrix(estimator, X, reset=True)
     if y is None:
         raise DataError(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None; "
@@ -74,7 +73,7 @@ def validate_features(estimator: Any, X: Any) -> NDArray[Any]:
         If a feature is missing, unknown, in another place, not a number or not finite. Columns
         that do not match are listed in scikit-learn's words, one per line.
     """
-    return _validate_matrix(estimator, X, reset=False)
+    return validate_matrix(estimator, X, reset=False)
 
 
 def learn_features(estimator: Any, X: Any) -> NDArray[Any]:
@@ -85,7 +84,7 @@ def learn_features(estimator: Any, X: Any) -> NDArray[Any]:
     DataError
         As `validate_features`.
     """
-    return _validate_matrix(estimator, X, reset=True)
+    return validate_matrix(estimator, X, reset=True)
 
 
 def validate_labels(y: ArrayLike, n_rows: int | None = None) -> NDArray[np.float64]:
@@ -153,27 +152,6 @@ def require_both_sources(is_gold: NDArray[np.bool_]) -> None:
         )
 
 
-def _validate_matrix(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
-    _require_distinct_names(X)
-    try:
-        matrix = validate_data(
-            estimator,
-            X,
-            reset=reset,
-            ensure_all_finite=False,
-            dtype=[np.float64, np.float32],
-            order="C",  # a frame and an array with the same numbers give the same bits
-        )
-    except ValueError as error:
-        # What scikit-learn says of text names no column, and of no rows no mend.
-        _require_numeric_columns(X)
-        if np.shape(X)[:1] == (0,):
-            raise DataError("X has 0 rows; give at least one labelled query.") from None
-        raise DataError(str(error)) from None
-    _require_finite_columns(matrix, getattr(estimator, "feature_names_in_", None))
-    return matrix
-
-
 def _validate_groups(groups: ArrayLike, n_rows: int) -> NDArray[np.intp]:
     labels = np.asarray(groups)
     _require_shape("groups", labels, n_rows, "group")
@@ -192,7 +170,7 @@ def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
         raise DataError(
             f"{name} has shape {given.shape}; give one column with one number per row."
         ) from None
-    bad = _first_text(column)
+    bad = first_text(column)
     if bad is not None:
         raise DataError(
             f"{name} holds {column.tolist()[bad]!r} in row {bad}, which is not a number; "
@@ -231,54 +209,6 @@ def _require_shape(name: str, values: NDArray[Any], n_rows: int, unit: str) -> N
         )
 
 
-def _require_distinct_names(X: Any) -> None:
-    counts = Counter(getattr(X, "columns", ()))
-    repeated = [name for name, count in counts.items() if count > 1]
-    if repeated:
-        more = f" (and {len(repeated) - 1} more names repeat)" if len(repeated) > 1 else ""
-        raise DataError(
-            f"X has {counts[repeated[0]]} columns named {repeated[0]!r}{more}; rename them or "
-            "keep one of each."
-        )
-
-
-def _require_numeric_columns(X: Any) -> None:
-    table = np.asarray(X)
-    if table.ndim != 2:
-        return
-    for position, name in enumerate(getattr(X, "columns", range(table.shape[1]))):
-        bad = _first_text(table[:, position])
-        if bad is not None:
-            raise DataError(
-                f"X holds {table[bad, position]!r} in row {bad} of column {name!r}, which is not a "
-                "number; encode text as numbers (metarouter.encoding), or leave the column out."
-            )
-
-
-def _first_text(column: NDArray[Any]) -> int | None:
-    """Return the first row of a column that is not a number, or None."""
-    if column.dtype.kind in "buifc":
-        return None
-    return next((row for row, value in enumerate(column) if not _is_number(value)), None)
-
-
-def _require_finite_columns(X: NDArray[Any], names: NDArray[Any] | None) -> None:
-    with np.errstate(over="ignore"):
-        if np.isfinite(X.sum()) or np.isfinite(X).all():
-            return
-    bad = ~np.isfinite(X)
-    column = int(np.argmax(bad.any(axis=0)))
-    name = f"column {column}" if names is None else f"column {names[column]!r}"
-    rows = np.flatnonzero(bad[:, column])
-    kind = "NaN" if np.isnan(X[:, column]).any() else "infinite (inf)"
-    more = int(bad.any(axis=0).sum()) - 1
-    others = f" and {more} more column{'s' * (more > 1)}" if more else ""
-    raise DataError(
-        f"X is {kind} in {len(rows)} of {len(X)} rows of {name}{others} (first: row {rows[0]}); "
-        "fill in the values, or leave out those rows or columns."
-    )
-
-
 def _require_finite(what: str, values: NDArray[np.float64], mend: str) -> None:
     bad = ~np.isfinite(values)
     if not bad.any():
@@ -288,14 +218,6 @@ def _require_finite(what: str, values: NDArray[np.float64], mend: str) -> None:
         f"{what} is {kind} in {int(bad.sum())} of {len(values)} rows "
         f"(first: row {int(np.argmax(bad))}); {mend}."
     )
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return value is None  # numpy reads None as NaN, which is reported as such
-    return True
 
 
 def _is_boolean(value: Any) -> bool:

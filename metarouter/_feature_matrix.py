@@ -1,0 +1,106 @@
+"""The promises that a table of features must keep."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import validate_data
+
+from metarouter.exceptions import DataError
+
+__all__ = ["first_text", "validate_matrix"]
+
+
+def validate_matrix(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
+    """Return features as finite floats of shape (n, d).
+
+    Parameters
+    ----------
+    estimator : estimator
+        Remembers the number and names of its features.
+    X : array-like of shape (n, d)
+    reset : bool
+        Whether these are the first features that the estimator sees, as in ``fit``.
+
+    Raises
+    ------
+    DataError
+        One sentence that names the column, the row counts and the mend.
+    """
+    _require_distinct_names(X)
+    try:
+        matrix = validate_data(
+            estimator,
+            X,
+            reset=reset,
+            ensure_all_finite=False,
+            dtype=[np.float64, np.float32],
+            order="C",  # a frame and an array with the same numbers give the same bits
+        )
+    except ValueError as error:
+        # What scikit-learn says of text names no column, and of no rows no mend.
+        _require_numeric_columns(X)
+        if np.shape(X)[:1] == (0,):
+            raise DataError("X has 0 rows; give at least one labelled query.") from None
+        raise DataError(str(error)) from None
+    _require_finite_columns(matrix, getattr(estimator, "feature_names_in_", None))
+    return matrix
+
+
+def _require_distinct_names(X: Any) -> None:
+    counts = Counter(getattr(X, "columns", ()))
+    repeated = [name for name, count in counts.items() if count > 1]
+    if repeated:
+        more = f" (and {len(repeated) - 1} more names repeat)" if len(repeated) > 1 else ""
+        raise DataError(
+            f"X has {counts[repeated[0]]} columns named {repeated[0]!r}{more}; rename them or "
+            "keep one of each."
+        )
+
+
+def _require_numeric_columns(X: Any) -> None:
+    table = np.asarray(X)
+    if table.ndim != 2:
+        return
+    for position, name in enumerate(getattr(X, "columns", range(table.shape[1]))):
+        bad = first_text(table[:, position])
+        if bad is not None:
+            raise DataError(
+                f"X holds {table[bad, position]!r} in row {bad} of column {name!r}, which is not a "
+                "number; encode text as numbers (metarouter.encoding), or leave the column out."
+            )
+
+
+def first_text(column: NDArray[Any]) -> int | None:
+    """Return the first row of a column that is not a number, or None."""
+    if column.dtype.kind in "buifc":
+        return None
+    return next((row for row, value in enumerate(column) if not _is_number(value)), None)
+
+
+def _require_finite_columns(X: NDArray[Any], names: NDArray[Any] | None) -> None:
+    with np.errstate(over="ignore"):
+        if np.isfinite(X.sum()) or np.isfinite(X).all():
+            return
+    bad = ~np.isfinite(X)
+    column = int(np.argmax(bad.any(axis=0)))
+    name = f"column {column}" if names is None else f"column {names[column]!r}"
+    rows = np.flatnonzero(bad[:, column])
+    kind = "NaN" if np.isnan(X[:, column]).any() else "infinite (inf)"
+    more = int(bad.any(axis=0).sum()) - 1
+    others = f" and {more} more column{'s' * (more > 1)}" if more else ""
+    raise DataError(
+        f"X is {kind} in {len(rows)} of {len(X)} rows of {name}{others} (first: row {rows[0]}); "
+        "fill in the values, or leave out those rows or columns."
+    )
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return value is None  # numpy reads None as NaN, which is reported as such
+    return True
