@@ -1,1 +1,54 @@
-"""Routers that learn from partial feedback, as estimators under the scikit-learn API."""
+"""Routers that learn from partial feedback, as estimators under the scikit-learn API.
+
+Names are loaded on first use, so that ``import bandits`` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bandits._persistence import load_bandit
+    from bandits.base import BanditRouter
+    from bandits.baselines import Constant, OracleRouter, RandomRouter
+    from bandits.linear import EpsilonGreedy, LinTS, LinUCB, SquareCB
+    from bandits.replay import Replay, ReplayError
+
+_HOME = {
+    "BanditRouter": "base",
+    "Constant": "baselines",
+    "EpsilonGreedy": "linear",
+    "LinTS": "linear",
+    "LinUCB": "linear",
+    "OracleRouter": "baselines",
+    "RandomRouter": "baselines",
+    "Replay": "replay",
+    "ReplayError": "replay",
+    "SquareCB": "linear",
+    "load_bandit": "_persistence",
+}
+
+__all__ = [
+    "BanditRouter",
+    "Constant",
+    "EpsilonGreedy",
+    "LinTS",
+    "LinUCB",
+    "OracleRouter",
+    "RandomRouter",
+    "Replay",
+    "ReplayError",
+    "SquareCB",
+    "load_bandit",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"bandits.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'bandits' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,153 @@
+"""A router in one file: arrays and a header in JSON, never pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metarouter._files import atomic_path
+from metarouter._version import __version__
+from metarouter.exceptions import RouterFileError
+
+__all__ = ["load_bandit", "save_bandit"]
+
+FORMAT = "bandit-router-1"
+
+# Learned attributes that are plain enough for JSON, in the order in which they are put back.
+_PLAIN = ("arms_", "has_cost_", "cost_cap_", "n_updates_", "n_features_in_", "_seed")
+
+
+def save_bandit(router: Any, path: str | os.PathLike[str]) -> None:
+    """Write a fitted router to one .npz file, whole or not at all.
+
+    Raises
+    ------
+    RouterFileError
+        If a parameter or the name of an arm is neither a number, text nor None.
+    """
+    header: dict[str, Any] = {
+        "format": FORMAT,
+        "version": __version__,
+        "class": type(router).__name__,
+        "parameters": {k: v for k, v in router.get_params(deep=False).items() if k != "prior"},
+        "learned": {name: getattr(router, name) for name in _PLAIN},
+        "feature_names": list(getattr(router, "feature_names_in_", [])),
+        "generators": [router._ties.bit_generator.state, router._exploration.bit_generator.state],
+    }
+    header["parameters"]["arms"] = router.arms_
+    if not isinstance(header["parameters"]["random_state"], int | None):
+        header["parameters"]["random_state"] = router._seed
+    try:
+        text = json.dumps(header, default=_plain)
+    except TypeError as error:
+        raise RouterFileError(
+            f"The router cannot be saved: {error}; name arms by numbers or text, and give "
+            "parameters that are numbers, text or None."
+        ) from None
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, header=np.array(text), **router._arrays())
+
+
+def load_bandit(path: str | os.PathLike[str]) -> Any:
+    """Read a router that was saved with ``router.save``; it goes on where it was.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    BanditRouter
+        With the same decisions, posteriors and draws to come as the one that was saved.
+
+    Raises
+    ------
+    RouterFileError
+        If the file is missing, truncated, or no saved bandit router.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from bandits import LinUCB
+    >>> router = LinUCB(random_state=0).fit(np.eye(2), np.eye(2))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     router.save(f"{folder}/router.npz")
+    ...     again = load_bandit(f"{folder}/router.npz")
+    >>> bool((again.predict(np.eye(2)) == router.predict(np.eye(2))).all())
+    True
+    """
+    header, arrays = _read(path)
+    try:
+        router = _class_of(header["class"])(**header["parameters"])
+        for name in _PLAIN[:-1]:
+            setattr(router, name, header["learned"][name])
+        if header["feature_names"]:
+            router.feature_names_in_ = np.array(header["feature_names"], dtype=object)
+        cap = router.cost_cap_
+        router._begin(list(router.arms_), has_cost=router.has_cost_)
+        router.cost_cap_, router._seed = cap, header["learned"]["_seed"]
+        router.n_updates_ = header["learned"]["n_updates_"]
+        for generator, state in zip(
+            (router._ties, router._exploration), header["generators"], strict=True
+        ):
+            generator.bit_generator.state = state
+        _require_shapes(router, arrays)
+        router._set_arrays(arrays)
+    except RouterFileError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RouterFileError(
+            f"{path} is damaged ({type(error).__name__}: {error}); save the router again."
+        ) from None
+    return router
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        header = json.loads(str(arrays.pop("header")))
+    except FileNotFoundError:
+        raise RouterFileError(f"There is no file {path}; save a router there first.") from None
+    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile):
+        raise RouterFileError(
+            f"{path} is truncated or no saved bandit router; save the router again."
+        ) from None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise RouterFileError(f"{path} is no bandit router of this version; save it again.")
+    return header, arrays
+
+
+def _class_of(name: str) -> Any:
+    from bandits.base import BanditRouter
+
+    found = getattr(import_module("bandits"), name, None)
+    if not (isinstance(found, type) and issubclass(found, BanditRouter)):
+        raise RouterFileError(f"The file holds a {name!r}, which is no bandit router.")
+    return found
+
+
+def _require_shapes(router: Any, arrays: dict[str, NDArray[Any]]) -> None:
+    for name, expected in router._arrays().items():
+        held = arrays.get(name)
+        if held is None or held.shape != expected.shape or held.dtype != expected.dtype:
+            raise RouterFileError(
+                f"The file's array {name!r} is missing or has another shape than its header says; "
+                "save the router again."
+            )
+        if not np.isfinite(held).all():
+            raise RouterFileError(f"The file's array {name!r} is not finite; save it again.")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} {value!r} is neither a number nor text")

@@ -1,0 +1,180 @@
+"""The promises that contexts, preferences and feedback must keep, checked at the edge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from metarouter._validation import learn_features, validate_features
+from metarouter.exceptions import DataError
+
+__all__ = [
+    "check_cost_cap",
+    "check_matrix",
+    "check_outcome",
+    "check_preference",
+    "check_propensity",
+    "contexts",
+]
+
+QUALITY_ALONE = np.array([1.0, 0.0])
+
+
+def contexts(router: Any, X: Any, *, first: bool = False) -> NDArray[np.float64]:
+    """Return the contexts as finite float64 of shape (n, d), in the order that was learned.
+
+    Raises
+    ------
+    DataError
+        If a feature is missing, unknown, in another place, not a number or not finite.
+    """
+    # A service asks for one query at a time: a plain array needs none of the longer way.
+    if not first and type(X) is np.ndarray and X.dtype == np.float64 and X.ndim == 2:
+        plain = X.shape[1] == router.n_features_in_ and X.flags.c_contiguous
+        if plain and len(X) and not hasattr(router, "feature_names_in_") and np.isfinite(X.sum()):
+            return X
+    matrix = learn_features(router, X) if first else validate_features(router, X)
+    return np.ascontiguousarray(matrix, dtype=np.float64)
+
+
+def check_preference(
+    preference: ArrayLike | None, n_rows: int, *, has_cost: bool
+) -> NDArray[np.float64]:
+    """Return the weights of quality and cost, of shape (2,) or (n, 2), on the simplex.
+
+    Parameters
+    ----------
+    preference : pair, array of shape (n, 2), or None
+        None is (0.5, 0.5) where costs are known, else (1, 0).
+    n_rows : int
+    has_cost : bool
+        Whether the router knows costs.
+
+    Raises
+    ------
+    DataError
+        If a weight is negative or missing, a pair does not sum to 1, or cost has weight where no
+        cost is known.
+    """
+    if preference is None:
+        return np.array([0.5, 0.5]) if has_cost else QUALITY_ALONE
+    try:
+        pairs = np.asarray(preference, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(
+            f"preference is {preference!r}; give (w_quality, w_cost), one pair or one per row."
+        ) from None
+    if pairs.shape != (2,) and pairs.shape != (n_rows, 2):
+        raise DataError(
+            f"preference has shape {pairs.shape} but there are {n_rows} rows; give one pair "
+            "(w_quality, w_cost), or one per row."
+        )
+    rows = np.atleast_2d(pairs)
+    off = ~((rows >= 0).all(axis=1) & (np.abs(rows.sum(axis=1) - 1.0) <= 1e-6))
+    if off.any():
+        row = int(np.argmax(off))
+        where = "" if pairs.ndim == 1 else f" in row {row} ({int(off.sum())} of {n_rows} rows)"
+        raise DataError(
+            f"preference is ({rows[row, 0]:g}, {rows[row, 1]:g}){where}; give two weights of at "
+            "least 0 that sum to 1."
+        )
+    if not has_cost and rows[:, 1].any():
+        raise DataError(
+            "preference weighs cost, but this router has seen no costs: pass cost= when training, "
+            "or use the preference (1, 0)."
+        )
+    return pairs
+
+
+def check_matrix(name: str, values: Any, shape: tuple[int, int] | None) -> NDArray[np.float64]:
+    """Return the log of all arms as floats of shape (n, n_arms); NaN is a missing record.
+
+    Raises
+    ------
+    DataError
+        If the shape differs, a value is infinite or not a number, or a cost is negative.
+    """
+    try:
+        matrix = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"{name} holds something that is not a number; give numbers.") from None
+    if matrix.ndim == 1:
+        matrix = matrix[:, None]
+    if matrix.ndim != 2 or (shape is not None and matrix.shape != shape):
+        expected = "two dimensions" if shape is None else f"shape {shape}"
+        raise DataError(
+            f"{name} has shape {np.shape(values)}, but {expected} is needed: one row per query "
+            "and one column per arm."
+        )
+    if np.isinf(matrix).any():
+        row, column = np.argwhere(np.isinf(matrix))[0]
+        raise DataError(f"{name} is infinite in row {row}, column {column}; give finite numbers.")
+    if name == "cost" and (matrix < 0).any():
+        row, column = np.argwhere(matrix < 0)[0]
+        raise DataError(
+            f"cost is negative in {int((matrix < 0).sum())} cells (first: row {row}, column "
+            f"{column}); give costs of at least 0."
+        )
+    return matrix
+
+
+def check_outcome(name: str, values: Any, n_rows: int) -> NDArray[np.float64]:
+    """Return one finite number per row; costs must not be negative.
+
+    Raises
+    ------
+    DataError
+    """
+    try:
+        column = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"{name} holds something that is not a number; give numbers.") from None
+    if column.shape != (n_rows,):
+        raise DataError(
+            f"{name} has shape {column.shape} but there are {n_rows} rows; give one number per row."
+        )
+    if not np.isfinite(column).all():
+        bad = ~np.isfinite(column)
+        raise DataError(
+            f"{name} is NaN or infinite in {int(bad.sum())} of {n_rows} rows (first: row "
+            f"{int(np.argmax(bad))}); leave out rows without feedback."
+        )
+    if name == "cost" and (column < 0).any():
+        raise DataError(
+            f"cost is negative in {int((column < 0).sum())} of {n_rows} rows (first: row "
+            f"{int(np.argmax(column < 0))}); give costs of at least 0."
+        )
+    return column
+
+
+def check_propensity(propensity: Any, n_rows: int) -> NDArray[np.float64]:
+    """Return the probabilities with which the actions were chosen, in (0, 1].
+
+    Raises
+    ------
+    DataError
+    """
+    column = check_outcome("propensity", propensity, n_rows)
+    off = (column <= 0) | (column > 1)
+    if off.any():
+        raise DataError(
+            f"propensity is {column[off][0]:g} in row {int(np.argmax(off))} ({int(off.sum())} of "
+            f"{n_rows} rows are not above 0 and at most 1); log the probability with which each "
+            "action was chosen."
+        )
+    return column
+
+
+def check_cost_cap(cost_cap: float | None) -> None:
+    """Refuse a cap that is not a positive number.
+
+    Raises
+    ------
+    DataError
+    """
+    if cost_cap is not None and not (np.isfinite(cost_cap) and cost_cap > 0):
+        raise DataError(
+            f"cost_cap is {cost_cap!r}; give the cost that counts as 1, a number above 0, or None."
+        )

@@ -1,0 +1,414 @@
+"""What every bandit router shares: arms by name, preferences, costs, feedback, locks."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from threading import RLock
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from bandits._arms import check_arms, names_of, positions_of
+from bandits._ties import argmax_with_ties
+from bandits._validation import (
+    check_cost_cap,
+    check_outcome,
+    check_preference,
+    check_propensity,
+    contexts,
+)
+from bandits.replay import Replay
+from metarouter._random import seed_of
+from metarouter.exceptions import DataError
+
+__all__ = ["BanditRouter"]
+
+
+class Feedback(NamedTuple):
+    """Validated outcomes of chosen arms; outcomes are quality and, where known, cost."""
+
+    X: NDArray[np.float64]
+    arm: NDArray[np.intp]
+    outcomes: NDArray[np.float64]
+    propensity: NDArray[np.float64] | None
+
+
+class BanditRouter(BaseEstimator):
+    """Base of the routers that see the outcome of the model they called and nothing else.
+
+    Quality and cost are learned apart, so that one trained router serves every preference vector
+    (w_quality, w_cost): the reward of an arm is w_q q - w_c min(c / tau, 1) (BaRP, equation 1).
+    A router may be shared by threads: whatever learns or explores holds one lock.
+
+    A subclass names its parameters, learns (`_start`, `_update`), predicts the outcomes of every
+    arm (`_predict_outcomes`) and explores (`_choose`, `_probabilities`).
+
+    Parameters
+    ----------
+    arms : iterable, optional
+        Names of the arms; by default the columns of the logs, else 0, 1, ...
+    cost_cap : float, optional
+        tau, the cost that counts as 1, in the unit of the costs; larger costs count as 1 too. By
+        default the largest cost that feedback has shown so far, so that none is cut.
+    random_state : int, RandomState or None
+        Draws of exploration and of ties.
+    """
+
+    arms_: list[Any]
+    cost_cap_: float
+    n_updates_: int
+    n_features_in_: int
+
+    def __init__(
+        self,
+        *,
+        arms: Iterable[Any] | None = None,
+        cost_cap: float | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.arms = arms
+        self.cost_cap = cost_cap
+        self.random_state = random_state
+
+    # What a user calls -----------------------------------------------------------------------
+
+    def fit(
+        self, X: Any, quality: Any, cost: Any = None, *, preference: ArrayLike | None = None
+    ) -> Self:
+        """Learn anew from logs of all arms, played as a bandit.
+
+        Rows are played in the order given; in each, one arm is chosen and only its outcome seen.
+
+        Parameters
+        ----------
+        X : array of shape (n, n_features)
+        quality : array or DataFrame of shape (n, n_arms)
+        cost : array of the same shape, optional
+        preference : pair, or array of shape (n, 2), optional
+            The preference that each round is played with. By default drawn uniformly on the
+            simplex, or (1, 0) where there are no costs.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError
+            One sentence that names what is wrong, where, and the mend.
+        """
+        if quality is None:
+            raise DataError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None; give "
+                "the quality of every arm, shape (n, n_arms)."
+            )
+        features = contexts(self, X, first=True)
+        replay = Replay(
+            features, quality, cost, arms=self.arms or getattr(quality, "columns", None)
+        )
+        self._begin(replay.arms, has_cost=replay.has_cost)
+        if preference is None and replay.has_cost:
+            weight = self._exploration.random(replay.n_rounds)
+            preferences = np.column_stack([weight, 1.0 - weight])
+        else:
+            preferences = check_preference(
+                (1.0, 0.0) if preference is None else preference,
+                replay.n_rounds,
+                has_cost=replay.has_cost,
+            )
+        with self._lock:
+            self._play(replay, np.broadcast_to(preferences, (replay.n_rounds, 2)))
+        self.n_revealed_ = replay.n_revealed
+        return self
+
+    def partial_fit(
+        self,
+        X: Any,
+        action: Any,
+        quality: Any,
+        cost: Any = None,
+        *,
+        propensity: Any = None,
+        arms: Iterable[Any] | None = None,
+    ) -> Self:
+        """Learn from the outcomes of chosen arms; on any error nothing is learned.
+
+        Parameters
+        ----------
+        X : array of shape (n, n_features)
+        action : array of shape (n,)
+            Names of the arms that were called.
+        quality, cost : array of shape (n,)
+            What came of it. Costs are given always or never.
+        propensity : array of shape (n,), optional
+            Probability with which each action was chosen.
+        arms : iterable, optional
+            Names of all arms, wanted at the first call where the constructor has none.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError
+            One sentence that names what is wrong, where, and the mend.
+        """
+        if not hasattr(self, "arms_"):
+            self._begin_with(X, arms, has_cost=cost is not None)
+        with self._lock:
+            self._learn(self._feedback(X, action, quality, cost, propensity))
+        return self
+
+    def decision_function(self, X: Any, preference: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Return the expected reward of every arm, shape (n, n_arms)."""
+        features, pairs = self._query(X, preference)
+        with self._lock:
+            return self._expected_reward(self._predict_outcomes(features), pairs)
+
+    def predict(self, X: Any, preference: ArrayLike | None = None) -> NDArray[Any]:
+        """Return the name of the arm with the highest expected reward, shape (n,).
+
+        Nothing is explored: the same call gives the same arms. Ties are drawn from the seed.
+        """
+        scores = self.decision_function(X, preference)
+        ties = np.random.default_rng([self._seed, 2])
+        return names_of(argmax_with_ties(scores, ties.random(len(scores))), self.arms_)
+
+    def predict_proba(self, X: Any, preference: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Return the probabilities with which `sample` calls every arm, shape (n, n_arms)."""
+        features, pairs = self._query(X, preference)
+        with self._lock:
+            return self._probabilities(features, pairs)
+
+    def sample(
+        self, X: Any, preference: ArrayLike | None = None
+    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """Explore: return the arms to call and the probabilities with which they were chosen.
+
+        Returns
+        -------
+        action : ndarray of shape (n,)
+        propensity : ndarray of shape (n,)
+            Log it: evaluation from logs needs it.
+        """
+        features, pairs = self._query(X, preference)
+        with self._lock:
+            arm, propensity = self._choose(features, pairs)
+            return names_of(arm, self.arms_), propensity
+
+    def predict_quality(self, X: Any) -> NDArray[np.float64]:
+        """Return the expected quality of every arm, shape (n, n_arms)."""
+        features, _ = self._query(X, None)
+        with self._lock:
+            return self._predict_outcomes(features)[:, :, 0]
+
+    def predict_cost(self, X: Any) -> NDArray[np.float64]:
+        """Return the expected cost of every arm, shape (n, n_arms), in the unit of the costs."""
+        features, _ = self._query(X, None)
+        if not self.has_cost_:
+            raise DataError("This router has seen no costs: pass cost= when training.")
+        with self._lock:
+            return self._predict_outcomes(features)[:, :, 1]
+
+    def add_arm(self, name: Any, *, like: Any = None, weight: float = 1.0) -> Self:
+        """Add an arm, without touching what is known of the others.
+
+        Parameters
+        ----------
+        name : str or int
+        like : name of an arm, optional
+            Start from what is known of this arm instead of from nothing.
+        weight : float, default=1.0
+            The evidence of `like` counts this much, from 0 to 1.
+
+        Raises
+        ------
+        DataError
+            If the name is taken, `like` is no arm, or the weight is off its range.
+        """
+        check_is_fitted(self)
+        if not 0 <= weight <= 1:
+            raise DataError(f"weight is {weight}; give a number from 0 to 1.")
+        with self._lock:
+            names = check_arms([*self.arms_, name])
+            origin = None if like is None else int(positions_of([like], self.arms_)[0])
+            self._add_arm(origin, weight)
+            self.arms_ = names
+        return self
+
+    def remove_arm(self, name: Any) -> Self:
+        """Forget an arm; it is never called again.
+
+        Raises
+        ------
+        DataError
+            If there is no such arm, or no other one.
+        """
+        check_is_fitted(self)
+        with self._lock:
+            position = int(positions_of([name], self.arms_)[0])
+            if len(self.arms_) == 1:
+                raise DataError(f"{name!r} is the only arm: add another before removing it.")
+            self._remove_arm(position)
+            self.arms_ = [arm for k, arm in enumerate(self.arms_) if k != position]
+        return self
+
+    def save(self, path: Any) -> None:
+        """Write the router to one file, without pickle; see `load_bandit`."""
+        from bandits._persistence import save_bandit
+
+        check_is_fitted(self)
+        with self._lock:
+            save_bandit(self, path)
+
+    @property
+    def n_arms_(self) -> int:
+        """Number of arms."""
+        return len(self.arms_)
+
+    # What a subclass writes ------------------------------------------------------------------
+
+    @abstractmethod
+    def _start(self, n_features: int, n_arms: int, n_outcomes: int) -> None:
+        """Know nothing yet."""
+
+    @abstractmethod
+    def _update(self, feedback: Feedback) -> None:
+        """Learn from validated feedback."""
+
+    @abstractmethod
+    def _predict_outcomes(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return expected outcomes, shape (n, n_arms, n_outcomes)."""
+
+    @abstractmethod
+    def _choose(
+        self, X: NDArray[np.float64], preference: NDArray[np.float64]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Explore: positions of arms, and their probabilities."""
+
+    @abstractmethod
+    def _probabilities(
+        self, X: NDArray[np.float64], preference: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the probabilities of `_choose`, shape (n, n_arms)."""
+
+    def _add_arm(self, like: int | None, weight: float) -> None:
+        raise NotImplementedError
+
+    def _remove_arm(self, position: int) -> None:
+        raise NotImplementedError
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what was learned, for `save`."""
+        return {}
+
+    def _set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take back what `_arrays` returned."""
+
+    def _play(self, replay: Replay, preference: NDArray[np.float64]) -> None:
+        for row in range(replay.n_rounds):
+            x = replay.X[row : row + 1]
+            arm, propensity = self._choose(x, preference[row])
+            shown = replay.reveal(row, arm)
+            columns = [shown.quality] if shown.cost is None else [shown.quality, shown.cost]
+            self._learn(Feedback(x, arm, np.column_stack(columns), propensity))
+
+    # What they share -------------------------------------------------------------------------
+
+    def _begin(self, arms: list[Any], *, has_cost: bool) -> None:
+        check_cost_cap(self.cost_cap)
+        self.arms_ = list(arms)
+        self.has_cost_ = has_cost
+        self.cost_cap_ = 0.0 if self.cost_cap is None else float(self.cost_cap)
+        self.n_updates_ = 0
+        self._lock = RLock()
+        self._seed = seed_of(self.random_state)
+        self._ties = np.random.default_rng([self._seed, 0])
+        self._exploration: Generator = np.random.default_rng([self._seed, 1])
+        self._start(self.n_features_in_, len(self.arms_), 2 if has_cost else 1)
+
+    def _begin_with(self, X: Any, arms: Iterable[Any] | None, *, has_cost: bool) -> None:
+        names = self.arms if arms is None else arms
+        if names is None:
+            raise DataError(
+                f"{type(self).__name__} does not know its arms: name them all with arms= at the "
+                "first partial_fit, or in the constructor."
+            )
+        contexts(self, X, first=True)
+        self._begin(check_arms(names), has_cost=has_cost)
+
+    def _feedback(self, X: Any, action: Any, quality: Any, cost: Any, propensity: Any) -> Feedback:
+        features = contexts(self, X)
+        n_rows = len(features)
+        arm = positions_of(action, self.arms_)
+        if len(arm) != n_rows:
+            raise DataError(f"action has {len(arm)} rows but X has {n_rows}; give one per row.")
+        if (cost is not None) != self.has_cost_:
+            raise DataError(
+                "cost is missing, but earlier feedback had it: give the cost of every call."
+                if self.has_cost_
+                else "cost is given, but earlier feedback had none: fit anew to learn costs."
+            )
+        columns = [check_outcome("quality", quality, n_rows)]
+        if cost is not None:
+            columns.append(check_outcome("cost", cost, n_rows))
+        chances = None if propensity is None else check_propensity(propensity, n_rows)
+        return Feedback(features, arm, np.column_stack(columns), chances)
+
+    def _learn(self, feedback: Feedback) -> None:
+        outcomes = feedback.outcomes
+        if self.has_cost_:
+            outcomes = self._capped(outcomes)
+        self._update(feedback._replace(outcomes=outcomes))
+        self.n_updates_ += len(feedback.X)
+
+    def _capped(self, outcomes: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self.cost_cap is None:
+            self.cost_cap_ = max(self.cost_cap_, float(outcomes[:, 1].max()))
+            return outcomes
+        return np.column_stack([outcomes[:, 0], np.minimum(outcomes[:, 1], self.cost_cap_)])
+
+    def _query(
+        self, X: Any, preference: ArrayLike | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        check_is_fitted(self, "arms_")
+        features = contexts(self, X)
+        return features, check_preference(preference, len(features), has_cost=self.has_cost_)
+
+    def _outcome_weights(self, preference: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what multiplies the outcomes in the reward, shape (m,) or (n, m)."""
+        if not self.has_cost_:
+            return preference[..., :1]
+        # Costs of nothing at all leave the cap at zero; they then cost nothing in any unit.
+        return preference * np.array([1.0, -1.0 / (self.cost_cap_ or 1.0)])
+
+    def _expected_reward(
+        self, outcomes: NDArray[np.float64], preference: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        weights = self._outcome_weights(preference)
+        if weights.ndim == 1:
+            return np.asarray(outcomes @ weights)
+        return np.asarray(np.einsum("nkm,nm->nk", outcomes, weights))
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        state.pop("_lock", None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "arms_" in state:
+            self._lock = RLock()
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        tags.target_tags.single_output = False
+        return tags

@@ -1,0 +1,135 @@
+"""The best arm in hindsight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from bandits._arms import names_of
+from bandits._reward import reward
+from bandits._ties import argmax_with_ties
+from bandits._validation import check_cost_cap, check_preference, contexts
+from bandits.replay import Replay
+from metarouter._random import seed_of
+from metarouter.exceptions import DataError
+
+__all__ = ["OracleRouter", "oracle_actions"]
+
+
+def oracle_actions(
+    quality: NDArray[np.floating[Any]],
+    cost: NDArray[np.floating[Any]] | None,
+    preference: NDArray[np.floating[Any]],
+    cost_cap: float,
+    seed: int = 0,
+) -> NDArray[np.intp]:
+    """Return the arm with the highest reward of every row, shape (n,); ties are drawn.
+
+    Parameters
+    ----------
+    quality : ndarray of shape (n, n_arms)
+    cost : ndarray of the same shape, or None
+    preference : ndarray of shape (2,) or (n, 2)
+    cost_cap : float
+    seed : int
+
+    Examples
+    --------
+    >>> quality, cost = np.array([[1.0, 0.9]]), np.array([[2.0, 0.1]])
+    >>> oracle_actions(quality, cost, np.array([0.5, 0.5]), 2.0).tolist()
+    [1]
+    """
+    ties = np.random.default_rng([seed, 2])
+    return argmax_with_ties(reward(quality, cost, preference, cost_cap), ties.random(len(quality)))
+
+
+class OracleRouter(BaseEstimator):
+    """Know what every arm will do on the queries it was shown: what no router can beat.
+
+    It is no router to deploy. `fit` is given the outcomes of all arms on the very queries that are
+    to be routed; a query that it was not shown is refused. Queries with equal features are one.
+
+    Parameters
+    ----------
+    arms : iterable, optional
+        Names of the arms.
+    cost_cap : float, optional
+        The cost that counts as 1; by default the largest.
+    random_state : int, RandomState or None
+        Draws of ties.
+
+    Examples
+    --------
+    >>> oracle = OracleRouter(arms=("large", "small")).fit(np.eye(2), [[1.0, 0.0], [0.2, 0.3]])
+    >>> oracle.predict(np.eye(2)).tolist()
+    ['large', 'small']
+    """
+
+    def __init__(
+        self,
+        *,
+        arms: Iterable[Any] | None = None,
+        cost_cap: float | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.arms = arms
+        self.cost_cap = cost_cap
+        self.random_state = random_state
+
+    def fit(self, X: Any, quality: Any, cost: Any = None) -> Self:
+        """Memorise the outcomes of all arms.
+
+        Parameters
+        ----------
+        X : array of shape (n, n_features)
+        quality : array or DataFrame of shape (n, n_arms)
+        cost : array of the same shape, optional
+        """
+        if quality is None:
+            raise DataError("OracleRouter requires y to be passed, but the target y is None.")
+        check_cost_cap(self.cost_cap)
+        features = contexts(self, X, first=True)
+        arms = self.arms or getattr(quality, "columns", None)
+        replay = Replay(features, quality, cost, arms=arms)
+        self.arms_, self.has_cost_ = replay.arms, replay.has_cost
+        self.cost_cap_ = self.cost_cap or (
+            float(np.nanmax(replay._cost)) if replay._cost is not None else 1.0
+        )
+        self._seed = seed_of(self.random_state)
+        rows = np.unique(features, axis=0, return_inverse=True)[1].ravel()
+        self._position = {features[i].tobytes(): row for i, row in enumerate(rows)}
+        self.quality_ = _mean_by(rows, replay._quality)
+        self.cost_ = None if replay._cost is None else _mean_by(rows, replay._cost)
+        return self
+
+    def predict(self, X: Any, preference: ArrayLike | None = None) -> NDArray[Any]:
+        """Return the best arm of every query, shape (n,).
+
+        Raises
+        ------
+        DataError
+            If a query is not among those of `fit`.
+        """
+        check_is_fitted(self, "arms_")
+        features = contexts(self, X)
+        pairs = check_preference(preference, len(features), has_cost=self.has_cost_)
+        rows = np.array([self._position.get(x.tobytes(), -1) for x in features])
+        if (rows < 0).any():
+            raise DataError(
+                f"X holds {int((rows < 0).sum())} queries that the oracle was not shown (first: "
+                f"row {int(np.argmax(rows < 0))}); fit it on the queries that are to be routed."
+            )
+        cost = None if self.cost_ is None else self.cost_[rows]
+        best = oracle_actions(self.quality_[rows], cost, pairs, self.cost_cap_, self._seed)
+        return names_of(best, self.arms_)
+
+
+def _mean_by(rows: NDArray[np.intp], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    total = np.zeros((rows.max() + 1, values.shape[1]))
+    np.add.at(total, rows, values)
+    return total / np.bincount(rows)[:, None]

@@ -1,0 +1,266 @@
+"""Exact Gaussian posteriors of linear outcomes, one per arm.
+
+Every arm k has a ridge regression for each of its m outcomes (quality, and cost where known). Both
+are seen together, so that they share the precision A_k = lambda I + sum x x'; with unit noise the
+coefficients of outcome j are N(A_k^-1 b_kj, A_k^-1), b_kj = sum x y_j.
+
+The precision is a plain sum and therefore exact. What decisions need is derived from it: the
+covariance (one context at a time; kept up by rank-one steps) or the inverse Cholesky factor (many
+contexts at once). Only one of the two is held per arm, and either is made when it is first read.
+Only lower triangles are ever written or read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import blas, lapack
+
+Array = NDArray[np.float64]
+
+CHUNK = 1024  # contexts at a time, so that a batch needs little memory of its own
+REFRESH = 1000  # rank-one steps after which the covariance is made anew from the precision
+
+
+class GaussianPosterior:
+    """Posteriors of all arms, stacked.
+
+    Parameters
+    ----------
+    n_features, n_arms, n_outcomes : int
+    prior_precision : float
+        lambda, the precision of every coefficient before any data.
+    """
+
+    def __init__(
+        self, n_features: int, n_arms: int, n_outcomes: int, prior_precision: float
+    ) -> None:
+        self.prior_precision = float(prior_precision)
+        self.moment = np.zeros((n_arms, n_outcomes, n_features))
+        self.coef = np.zeros((n_arms, n_outcomes, n_features))
+        self.precision = [self._prior() for _ in range(n_arms)]
+        self._covariance: list[Array | None] = [None] * n_arms
+        self._inverse_factor: list[Array | None] = [None] * n_arms
+        self._stale = [False] * n_arms  # does the moment hold more than coef does?
+        self._steps = [0] * n_arms
+
+    def _prior(self) -> Array:
+        return np.asfortranarray(self.prior_precision * np.eye(self.moment.shape[2]))
+
+    @property
+    def n_arms(self) -> int:
+        """Number of arms."""
+        return len(self.precision)
+
+    # Reading -----------------------------------------------------------------------------------
+
+    def means(self, X: Array) -> Array:
+        """Return the posterior means of the outcomes, shape (n, n_arms, n_outcomes)."""
+        for arm in range(self.n_arms):
+            self._solve(arm)
+        n_arms, n_outcomes, n_features = self.coef.shape
+        flat = self.coef.reshape(n_arms * n_outcomes, n_features)
+        return np.asarray(X @ flat.T).reshape(len(X), n_arms, n_outcomes)
+
+    def variances(self, X: Array) -> Array:
+        """Return x' A_k^-1 x, the variance that all outcomes of an arm share, shape (n, n_arms)."""
+        if len(X) == 1:
+            return np.array([[self._variance(arm, X[0]) for arm in range(self.n_arms)]])
+        variance = np.empty((len(X), self.n_arms))
+        factors = [self._factor(arm) for arm in range(self.n_arms)]
+        for start in range(0, len(X), CHUNK):
+            rows = slice(start, start + CHUNK)
+            columns = np.asfortranarray(X[rows].T)
+            for arm, factor in enumerate(factors):
+                half = blas.dtrmm(1.0, factor, columns, lower=1)
+                variance[rows, arm] = np.einsum("ij,ij->j", half, half)
+        return variance
+
+    def _variance(self, arm: int, x: Array) -> float:
+        factor = self._inverse_factor[arm]
+        if factor is None:
+            return float(x @ blas.dsymv(1.0, self.covariance(arm), x, lower=1))
+        half = blas.dtrmv(factor, x, lower=1)
+        return float(half @ half)
+
+    def covariance(self, arm: int) -> Array:
+        """Return A_k^-1 (lower triangle), kept up by rank-one steps from now on."""
+        held = self._covariance[arm]
+        if held is not None:
+            return held
+        self._solve(arm)
+        made: Array = lapack.dpotri(self._cholesky(arm), lower=1, overwrite_c=1)[0]
+        self._covariance[arm], self._inverse_factor[arm] = made, None
+        self._steps[arm] = 0
+        return made
+
+    def _factor(self, arm: int) -> Array:
+        held = self._inverse_factor[arm]
+        if held is not None:
+            return held
+        self._solve(arm)
+        made: Array = lapack.dtrtri(self._cholesky(arm), lower=1, overwrite_c=1)[0]
+        self._inverse_factor[arm], self._covariance[arm] = made, None
+        return made
+
+    def _cholesky(self, arm: int) -> Array:
+        return np.asfortranarray(lapack.dpotrf(self.precision[arm], lower=1, clean=1)[0])
+
+    def _solve(self, arm: int) -> None:
+        if self._stale[arm]:
+            solved, _ = lapack.dpotrs(self._cholesky(arm), self.moment[arm].T, lower=1)
+            self.coef[arm] = solved.T
+            self._stale[arm] = False
+
+    # Learning ----------------------------------------------------------------------------------
+
+    def update(self, x: Array, arm: int, outcomes: Array) -> None:
+        """Learn one row by a rank-one step (Sherman & Morrison 1950).
+
+        Parameters
+        ----------
+        x : ndarray of shape (d,)
+        arm : int
+        outcomes : ndarray of shape (m,)
+        """
+        covariance = self.covariance(arm)
+        u = blas.dsymv(1.0, covariance, x, lower=1)
+        step = 1.0 / (1.0 + float(u @ x))
+        residual = outcomes - self.coef[arm] @ x
+        self.coef[arm] += np.multiply.outer(residual * step, u)
+        self.moment[arm] += np.multiply.outer(outcomes, x)
+        blas.dsyr(-step, u, lower=1, a=covariance, overwrite_a=1)
+        blas.dsyr(1.0, x, lower=1, a=self.precision[arm], overwrite_a=1)
+        self._count_steps(arm, 1)
+
+    def update_block(
+        self, X: Array, arm: int, outcomes: Array, factors: Array, coef: Array
+    ) -> None:
+        """Take over rank-one steps that were computed outside.
+
+        Parameters
+        ----------
+        X : ndarray of shape (b, d)
+            Rows that were learned.
+        arm : int
+        outcomes : ndarray of shape (b, m)
+        factors : ndarray of shape (b, d)
+            Rows u sqrt(step), whose outer products leave the covariance.
+        coef : ndarray of shape (m, d)
+            Coefficients after the steps.
+        """
+        covariance = self.covariance(arm)
+        blas.dsyrk(-1.0, factors.T, beta=1.0, c=covariance, lower=1, overwrite_c=1)
+        blas.dsyrk(1.0, X.T, beta=1.0, c=self.precision[arm], lower=1, overwrite_c=1)
+        self.moment[arm] += outcomes.T @ X
+        self.coef[arm] = coef
+        self._count_steps(arm, len(X))
+
+    def update_rows(
+        self, X: Array, arm: NDArray[np.intp], outcomes: Array, weight: Array | None = None
+    ) -> None:
+        """Learn many rows at once.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+        arm : ndarray of int, shape (n,)
+        outcomes : ndarray of shape (n, m)
+        weight : ndarray of shape (n,), optional
+            What each row counts.
+        """
+        if len(X) == 1 and weight is None:
+            self.update(X[0], int(arm[0]), outcomes[0])
+            return
+        for k in np.unique(arm):
+            rows = np.flatnonzero(arm == k)
+            few = 8 * len(rows) < X.shape[1] and self._covariance[k] is not None
+            if few and weight is None:
+                for row in rows:
+                    self.update(X[row], int(k), outcomes[row])
+            else:
+                self._add_rows(
+                    int(k), X[rows], outcomes[rows], None if weight is None else weight[rows]
+                )
+
+    def _add_rows(self, arm: int, X: Array, outcomes: Array, weight: Array | None) -> None:
+        if weight is not None:
+            root = np.sqrt(weight)[:, None]
+            X, outcomes = X * root, outcomes * root
+        blas.dsyrk(1.0, X.T, beta=1.0, c=self.precision[arm], lower=1, overwrite_c=1)
+        self.moment[arm] += outcomes.T @ X
+        self._forget_derived(arm)
+
+    def discount(self, factor: float) -> None:
+        """Multiply the evidence of all arms by a factor; the prior stays as it is."""
+        for arm in range(self.n_arms):
+            self._weigh(arm, factor)
+
+    def merge(self, other: GaussianPosterior, weight: float = 1.0) -> None:
+        """Add the evidence of other posteriors of the same arms, features and prior."""
+        for arm in range(self.n_arms):
+            self.precision[arm] += weight * (other.precision[arm] - self._prior())
+            self.moment[arm] += weight * other.moment[arm]
+            self._forget_derived(arm)
+
+    def add_arm(self, like: int | None, weight: float) -> None:
+        """Add an arm that knows nothing, or what another one knows, weighted."""
+        empty = np.zeros((1, *self.moment.shape[1:]))
+        self.moment = np.concatenate([self.moment, empty])
+        self.coef = np.concatenate([self.coef, empty])
+        self.precision.append(self._prior())
+        self._covariance.append(None)
+        self._inverse_factor.append(None)
+        self._stale.append(False)
+        self._steps.append(0)
+        if like is not None:
+            self.precision[-1] = self.precision[like].copy(order="F")
+            self.moment[-1] = self.moment[like]
+            self._weigh(self.n_arms - 1, weight)
+
+    def remove_arm(self, position: int) -> None:
+        """Forget an arm."""
+        self.moment = np.delete(self.moment, position, axis=0)
+        self.coef = np.delete(self.coef, position, axis=0)
+        for held in (
+            self.precision, self._covariance, self._inverse_factor, self._stale, self._steps,
+        ):  # fmt: skip
+            del held[position]
+
+    def _weigh(self, arm: int, weight: float) -> None:
+        prior = self._prior()
+        self.precision[arm] = prior + weight * (self.precision[arm] - prior)
+        self.moment[arm] *= weight
+        self._forget_derived(arm)
+
+    def _forget_derived(self, arm: int) -> None:
+        self._covariance[arm] = self._inverse_factor[arm] = None
+        self._stale[arm] = True
+
+    def _count_steps(self, arm: int, steps: int) -> None:
+        # Rank-one steps gather rounding errors; the precision, a plain sum, does not.
+        self._inverse_factor[arm] = None
+        self._steps[arm] += steps
+        if self._steps[arm] >= REFRESH:
+            self._forget_derived(arm)
+
+    # Saving ------------------------------------------------------------------------------------
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the sums that everything else follows from.
+
+        What is derived is forgotten here as well as there: a router that goes on after it was
+        saved and the one that is loaded from the file then agree to the last bit.
+        """
+        for arm in range(self.n_arms):
+            self._forget_derived(arm)
+        return {"precision": np.stack(self.precision), "moment": self.moment}
+
+    def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take back what `arrays` returned."""
+        self.precision = [np.asfortranarray(matrix) for matrix in arrays["precision"]]
+        self.moment = np.array(arrays["moment"])
+        for arm in range(self.n_arms):
+            self._forget_derived(arm)

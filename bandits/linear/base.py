@@ -1,0 +1,166 @@
+"""What the linear bandits share: exact posteriors, preferences, exact replay in blocks."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandits.base import BanditRouter, Feedback
+from bandits.linear._blocks import play_in_blocks
+from bandits.linear._posterior import GaussianPosterior
+from bandits.replay import Replay
+from metarouter.exceptions import DataError
+
+__all__ = ["LinearBandit"]
+
+Array = NDArray[np.float64]
+
+
+class LinearBandit(BanditRouter):
+    """Base of the routers with one ridge regression per arm and outcome (disjoint linear models).
+
+    The reward of an arm under (w_q, w_c) has the posterior mean w_q m_q - w_c m_c / tau and the
+    standard deviation sqrt(w_q^2 + w_c^2) sqrt(x' A^-1 x): quality and cost are seen together and
+    share the precision A, and their noises are independent with variance 1.
+
+    A subclass says which arm follows from means and standard deviations (`_select`), and with
+    which probability (`_chances`).
+
+    Parameters
+    ----------
+    prior_precision : float, default=1.0
+        lambda, the ridge penalty; the intercept is penalised like the rest.
+    fit_intercept : bool, default=True
+    discount : float, default=1.0
+        What the evidence of all arms is multiplied by with every row of feedback, in (0, 1]. Below
+        1 old feedback fades while the prior stays, for streams that drift; every decision after
+        feedback then costs a factorisation per arm, so that feedback is best given in batches.
+    prior : fitted linear router or (router, weight), optional
+        Warm start from what another router with the same arms and features has learned, its
+        evidence multiplied by the weight.
+    arms, cost_cap, random_state
+        As in `BanditRouter`.
+    """
+
+    posterior_: GaussianPosterior
+
+    def __init__(
+        self,
+        *,
+        prior_precision: float = 1.0,
+        fit_intercept: bool = True,
+        discount: float = 1.0,
+        prior: Any = None,
+        arms: Iterable[Any] | None = None,
+        cost_cap: float | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        super().__init__(arms=arms, cost_cap=cost_cap, random_state=random_state)
+        self.prior_precision = prior_precision
+        self.fit_intercept = fit_intercept
+        self.discount = discount
+        self.prior = prior
+
+    # What a subclass writes ------------------------------------------------------------------
+
+    @abstractmethod
+    def _select(self, mean: Array, std: Array, tie: Array, noise: Array) -> NDArray[np.intp]:
+        """Return the arm of each row, from (n, n_arms) means and standard deviations."""
+
+    @abstractmethod
+    def _chances(self, mean: Array, std: Array) -> Array:
+        """Return the probability of every arm under `_select`, shape (n, n_arms)."""
+
+    def _noise(self, n_rows: int) -> Array:
+        """Return the draws of exploration that `_select` wants, one row per context."""
+        return np.empty((n_rows, 0))
+
+    # What the base asks for ------------------------------------------------------------------
+
+    def _start(self, n_features: int, n_arms: int, n_outcomes: int) -> None:
+        self._check_parameters()
+        width = n_features + bool(self.fit_intercept)
+        self.posterior_ = GaussianPosterior(width, n_arms, n_outcomes, self.prior_precision)
+        if self.prior is not None:
+            self._start_from(self.prior)
+
+    def _update(self, feedback: Feedback) -> None:
+        X, n_rows = self._design(feedback.X), len(feedback.X)
+        weight = None
+        if self.discount < 1:
+            self.posterior_.discount(self.discount**n_rows)
+            weight = self.discount ** np.arange(n_rows - 1, -1, -1.0)
+        self.posterior_.update_rows(X, feedback.arm, feedback.outcomes, weight)
+
+    def _predict_outcomes(self, X: Array) -> Array:
+        return self.posterior_.means(self._design(X))
+
+    def _choose(self, X: Array, preference: Array) -> tuple[NDArray[np.intp], Array]:
+        mean, std = self._reward_marginals(X, preference)
+        arm = self._select(mean, std, self._ties.random(len(X)), self._noise(len(X)))
+        return arm, self._chances(mean, std)[np.arange(len(X)), arm]
+
+    def _probabilities(self, X: Array, preference: Array) -> Array:
+        return self._chances(*self._reward_marginals(X, preference))
+
+    def _play(self, replay: Replay, preference: Array) -> None:
+        if self.discount < 1:
+            super()._play(replay, preference)
+        else:
+            play_in_blocks(self, replay, self._design(replay.X), preference)
+
+    def _add_arm(self, like: int | None, weight: float) -> None:
+        self.posterior_.add_arm(like, weight)
+
+    def _remove_arm(self, position: int) -> None:
+        self.posterior_.remove_arm(position)
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        return self.posterior_.arrays()
+
+    def _set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self.posterior_.set_arrays(arrays)
+
+    # Helpers ---------------------------------------------------------------------------------
+
+    def _reward_marginals(self, X: Array, preference: Array) -> tuple[Array, Array]:
+        """Return mean and standard deviation of every arm's reward, shape (n, n_arms) each."""
+        design = self._design(X)
+        mean = self._expected_reward(self.posterior_.means(design), preference)
+        variance = self.posterior_.variances(design)
+        length = np.sqrt((preference**2).sum(axis=-1))
+        return mean, np.sqrt(np.maximum(variance, 0.0)) * np.reshape(length, (-1, 1))
+
+    def _design(self, X: Array) -> Array:
+        if not self.fit_intercept:
+            return X
+        return np.column_stack([X, np.ones(len(X))])
+
+    def _start_from(self, prior: Any) -> None:
+        router, weight = prior if isinstance(prior, tuple) else (prior, 1.0)
+        source = getattr(router, "posterior_", None)
+        if source is None or source.moment.shape != self.posterior_.moment.shape:
+            raise DataError(
+                f"prior is a {type(router).__name__} that does not fit: give a linear router that "
+                f"was trained with {self.n_features_in_} features and {len(self.arms_)} arms, with "
+                "costs if this one has costs."
+            )
+        if router.arms_ != self.arms_:
+            raise DataError(
+                f"prior has the arms {router.arms_}, this router {self.arms_}; name them alike and "
+                "in the same order."
+            )
+        self.posterior_.merge(source, weight)
+        self.cost_cap_ = (
+            max(self.cost_cap_, router.cost_cap_) if self.cost_cap is None else (self.cost_cap_)
+        )
+
+    def _check_parameters(self) -> None:
+        if not (np.isfinite(self.prior_precision) and self.prior_precision > 0):
+            raise DataError(f"prior_precision is {self.prior_precision!r}; give a number above 0.")
+        if not 0 < self.discount <= 1:
+            raise DataError(f"discount is {self.discount!r}; give a number above 0, at most 1.")

@@ -1,0 +1,193 @@
+"""Full-information logs, played as a bandit: one cell of every row is ever shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bandits._arms import check_arms
+from bandits._validation import check_matrix
+from metarouter.datasets import ModelMatrix
+from metarouter.exceptions import DataError, MetaRouterError
+
+__all__ = ["Replay", "ReplayError", "Revealed"]
+
+
+class ReplayError(MetaRouterError):
+    """A router asked for more than the outcome of the arm that it chose."""
+
+
+class Revealed(NamedTuple):
+    """What a bandit sees of the arms that it chose."""
+
+    quality: NDArray[np.float64]
+    cost: NDArray[np.float64] | None
+
+
+class Replay:
+    """Play logs that hold the outcome of every arm as an environment with bandit feedback.
+
+    Parameters
+    ----------
+    X : array of shape (n_rounds, n_features)
+        Contexts, in the order in which they arrive.
+    quality : array or DataFrame of shape (n_rounds, n_arms)
+        Quality of every arm's answer; NaN where none was recorded.
+    cost : array of the same shape, optional
+        Cost of every call, at least 0.
+    arms : iterable, optional
+        Names of the columns; by default those of a DataFrame, else 0, 1, ...
+    task : array of shape (n_rounds,), optional
+        Where each query comes from.
+
+    Attributes
+    ----------
+    n_revealed : int
+        Number of cells that were shown.
+    revealed : ndarray of int, shape (n_rounds,)
+        The arm that was shown in each round, -1 where none was.
+
+    Raises
+    ------
+    DataError
+        If shapes differ, a value is infinite, or a cost is negative.
+
+    Examples
+    --------
+    >>> replay = Replay(np.zeros((2, 1)), [[1.0, 0.0], [0.5, 1.0]], arms=("large", "small"))
+    >>> replay.reveal([0, 1], [1, 1]).quality.tolist()
+    [0.0, 1.0]
+    >>> replay.n_revealed
+    2
+    >>> replay.reveal(0, 0)
+    Traceback (most recent call last):
+    ...
+    bandits.replay.ReplayError: Round 0 has shown the outcome of 'small'; nobody will ever know \
+what 'large' would have done.
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        quality: Any,
+        cost: Any = None,
+        *,
+        arms: Iterable[Any] | None = None,
+        task: ArrayLike | None = None,
+    ) -> None:
+        self._quality = check_matrix("quality", quality, None)
+        shape = (len(self._quality), self._quality.shape[1])
+        self._cost = None if cost is None else check_matrix("cost", cost, shape)
+        if np.shape(X)[:1] != shape[:1]:
+            raise DataError(
+                f"X has {np.shape(X)[0] if np.ndim(X) else 0} rows but quality has {shape[0]}; "
+                "give one row of quality per query."
+            )
+        columns = getattr(quality, "columns", range(shape[1])) if arms is None else arms
+        self.arms = check_arms(columns)
+        if len(self.arms) != shape[1]:
+            raise DataError(
+                f"arms has {len(self.arms)} names but quality has {shape[1]} columns; name each."
+            )
+        self.X = X
+        self.task = None if task is None else np.asarray(task)
+        self._lock = Lock()
+        self.reset()
+
+    @classmethod
+    def from_matrix(cls, matrix: ModelMatrix, rows: Any = slice(None)) -> Replay:
+        """Play some rows of published logs.
+
+        Parameters
+        ----------
+        matrix : ModelMatrix
+        rows : index, default all
+            In the order in which they are to arrive.
+        """
+        return cls(
+            matrix.X[rows],
+            matrix.quality[rows],
+            None if matrix.cost is None else matrix.cost[rows],
+            arms=matrix.models,
+            task=matrix.task[rows],
+        )
+
+    @property
+    def n_rounds(self) -> int:
+        """Number of rounds."""
+        return len(self._quality)
+
+    @property
+    def n_arms(self) -> int:
+        """Number of arms."""
+        return len(self.arms)
+
+    @property
+    def has_cost(self) -> bool:
+        """Whether costs were recorded."""
+        return self._cost is not None
+
+    @property
+    def n_revealed(self) -> int:
+        """Number of cells that were shown."""
+        return int((self.revealed >= 0).sum())
+
+    def reset(self) -> None:
+        """Forget what was shown: the stream can be played anew."""
+        self.revealed = np.full(self.n_rounds, -1, dtype=np.intp)
+
+    def reveal(self, rows: Any, arm: Any) -> Revealed:
+        """Show what the chosen arms did.
+
+        Parameters
+        ----------
+        rows : int or array of int, shape (m,)
+            Rounds, each at most once in a call.
+        arm : int or array of int, shape (m,)
+            Position of the arm chosen in each.
+
+        Returns
+        -------
+        Revealed
+            Quality and cost, shape (m,). A cell that was shown before is shown again for nothing.
+
+        Raises
+        ------
+        ReplayError
+            If another arm of a round was shown before, or nothing was recorded for this one.
+        """
+        rounds, arms = np.atleast_1d(rows), np.atleast_1d(arm)
+        with self._lock:
+            before = self.revealed[rounds]
+            second = (before >= 0) & (before != arms)
+            if second.any():
+                i = int(np.argmax(second))
+                raise ReplayError(
+                    f"Round {rounds[i]} has shown the outcome of {self.arms[before[i]]!r}; nobody "
+                    f"will ever know what {self.arms[arms[i]]!r} would have done."
+                )
+            shown = Revealed(
+                self._quality[rounds, arms],
+                None if self._cost is None else self._cost[rounds, arms],
+            )
+            self._require_recorded(shown, rounds, arms)
+            self.revealed[rounds] = arms
+        return shown
+
+    def _require_recorded(
+        self, shown: Revealed, rounds: NDArray[np.intp], arms: NDArray[np.intp]
+    ) -> None:
+        missing = np.isnan(shown.quality)
+        if shown.cost is not None:
+            missing |= np.isnan(shown.cost)
+        if missing.any():
+            i = int(np.argmax(missing))
+            raise ReplayError(
+                f"No outcome of {self.arms[arms[i]]!r} was recorded in round {rounds[i]} "
+                f"({int(missing.sum())} of {len(rounds)} rounds asked for); leave out those rows, "
+                "or those arms."
+            )
