@@ -26,28 +26,29 @@ _CommandLineError: Any = typer.BadParameter.__mro__[2]
 
 
 class OneLineErrors(TyperGroup):
-    """A group of commands that says every mistake in one line."""
+    """A group of commands that says every mistake in one line, which its name begins."""
 
     def main(self, args: Any = None, *, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
         """Run a command; leave the process unless ``standalone_mode`` is off."""
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)
         with warnings.catch_warnings(), any_encoding():
-            _show_warnings_as_notes()
+            program = self.name or "metarouter"
+            _show_warnings_as_notes(program)
             signal_before = _let_termination_clean_up()
             try:
                 code = super().main(args, standalone_mode=False, **extra)
             except _CommandLineError as error:
-                code = _say(_usage_sentence(error), error.exit_code)
+                code = _say(program, _usage_sentence(error), error.exit_code)
             except typer.Abort:
-                code = _say("Stopped.", EXIT_STOPPED)
+                code = _say(program, "Stopped.", EXIT_STOPPED)
             except MetaRouterError as error:
                 given = sys.argv[1:] if args is None else args
-                code = _say(as_options(str(error), given), EXIT_MISTAKE)
+                code = _say(program, as_options(str(error), given), EXIT_MISTAKE)
             except BrokenPipeError:
                 code = _leave_quietly()
             except OSError as error:
-                code = _say(_file_sentence(error), EXIT_FAILED)
+                code = _say(program, _file_sentence(error), EXIT_FAILED)
             finally:
                 if signal_before is not None:
                     signal.signal(signal.SIGTERM, signal_before)
@@ -58,14 +59,14 @@ class OneLineErrors(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
-            _say(str(stop) or "Stopped.", EXIT_STOPPED)
+            _say(self.name or "metarouter", str(stop) or "Stopped.", EXIT_STOPPED)
             raise typer.Exit(EXIT_STOPPED) from stop
 
 
-def _say(sentence: str, code: int) -> int:
+def _say(program: str, sentence: str, code: int) -> int:
     if not sentence:
         return code
-    print(f"metarouter: {' '.join(sentence.split())}", file=sys.stderr)
+    print(f"{program}: {' '.join(sentence.split())}", file=sys.stderr)
     return code
 
 
@@ -90,14 +91,14 @@ def _leave_quietly() -> int:
     return EXIT_FAILED
 
 
-def _show_warnings_as_notes() -> None:
+def _show_warnings_as_notes(program: str) -> None:
     seen: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         sentence = " ".join(str(message).split())
         if sentence not in seen:
             seen.add(sentence)
-            print(f"metarouter: note: {sentence}", file=sys.stderr)
+            print(f"{program}: note: {sentence}", file=sys.stderr)
 
     warnings.simplefilter("ignore", DeprecationWarning)
     warnings.simplefilter("ignore", FutureWarning)
