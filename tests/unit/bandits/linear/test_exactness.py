@@ -20,9 +20,7 @@ def logs():
 
 
 def played_one_by_one(router, monkeypatch):
-    monkeypatch.setattr(
-        type(router), "_play", lambda self, *rest: BanditRouter._play(self, *rest)
-    )
+    monkeypatch.setattr(type(router), "_play", lambda self, *rest: BanditRouter._play(self, *rest))
     return router
 
 

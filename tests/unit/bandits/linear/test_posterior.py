@@ -36,9 +36,7 @@ def assert_equal(posterior, arms, X):
             lower(posterior.precision[k]), lower(arm.precision()), atol=1e-9, rtol=0
         )
         np.testing.assert_allclose(means[:, k], X @ arm.coef().T, atol=1e-9, rtol=0)
-        np.testing.assert_allclose(
-            variances[:, k], [arm.variance(x) for x in X], atol=1e-9, rtol=0
-        )
+        np.testing.assert_allclose(variances[:, k], [arm.variance(x) for x in X], atol=1e-9, rtol=0)
 
 
 def test_posteriors_equal_a_solve_by_hand(rows):

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bandits import Constant, EpsilonGreedy, LinTS, LinUCB, RandomRouter, SquareCB, load_bandit
+from metarouter.exceptions import RouterFileError
+
+RNG = np.random.default_rng(0)
+X, QUALITY, COST = RNG.normal(size=(120, 3)), RNG.random((120, 3)), RNG.random((120, 3))
+ROUTERS = [LinUCB(0.4), LinTS(), EpsilonGreedy(), SquareCB(), Constant("b"), RandomRouter()]
+
+
+@pytest.mark.parametrize("router", ROUTERS, ids=lambda router: type(router).__name__)
+def test_a_loaded_router_goes_on_as_the_one_that_was_saved(router, tmp_path):
+    router = router.set_params(arms=("a", "b", "c"), random_state=3).fit(X, QUALITY, COST)
+    router.save(tmp_path / "router.npz")
+    again = load_bandit(tmp_path / "router.npz")
+    for x, quality, cost in zip(X, QUALITY, COST, strict=True):
+        action, chance = router.sample(x[None])
+        other, other_chance = again.sample(x[None])
+        assert action == other
+        assert chance == other_chance
+        arm = router.arms_.index(action[0])
+        for learner in (router, again):
+            learner.partial_fit(x[None], action, quality[[arm]], cost[[arm]])
+    assert (router.decision_function(X) == again.decision_function(X)).all()
+    assert router.n_updates_ == again.n_updates_
+
+
+def test_what_changed_after_training_is_kept(tmp_path):
+    router = LinUCB(random_state=0).fit(X, QUALITY)
+    router.add_arm("new").remove_arm(1)
+    router.save(tmp_path / "router.npz")
+    assert load_bandit(tmp_path / "router.npz").arms_ == [0, 2, "new"]
+
+
+def test_files_that_are_no_routers_are_refused(tmp_path):
+    path = tmp_path / "router.npz"
+    with pytest.raises(RouterFileError, match="There is no file"):
+        load_bandit(path)
+    LinUCB(random_state=0).fit(X, QUALITY).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(RouterFileError, match="truncated or no saved bandit router"):
+        load_bandit(path)
+    path.write_bytes(b"sample_id,prompt\n")
+    with pytest.raises(RouterFileError, match="truncated or no saved bandit router"):
+        load_bandit(path)
+    np.savez(path, precision=np.eye(2))
+    with pytest.raises(RouterFileError, match="truncated or no saved bandit router"):
+        load_bandit(path)
+    np.savez(path, header=np.array([{"format": "evil"}], dtype=object))
+    with pytest.raises(RouterFileError, match="truncated or no saved bandit router"):
+        load_bandit(path)
+
+
+def test_a_file_whose_arrays_do_not_fit_is_refused(tmp_path):
+    path = tmp_path / "router.npz"
+    LinUCB(random_state=0).fit(X, QUALITY).save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    np.savez(path, **{**arrays, "moment": arrays["moment"][:2]})
+    with pytest.raises(RouterFileError, match="'moment'"):
+        load_bandit(path)
+    np.savez(path, **{**arrays, "moment": arrays["moment"] * np.nan})
+    with pytest.raises(RouterFileError, match="not finite"):
+        load_bandit(path)
+
+
+def test_a_name_that_is_no_text_is_refused_and_the_old_file_stays(tmp_path):
+    path = tmp_path / "router.npz"
+    LinUCB(random_state=0).fit(X, QUALITY).save(path)
+    before = path.read_bytes()
+    router = LinUCB(arms=((1, 2), frozenset(), "c"), random_state=0).fit(X, QUALITY)
+    with pytest.raises(RouterFileError, match="cannot be saved"):
+        router.save(path)
+    assert path.read_bytes() == before
