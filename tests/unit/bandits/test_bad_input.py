@@ -118,7 +118,7 @@ def test_arms_must_be_known_before_feedback():
 def test_a_frame_with_reordered_columns_is_refused(router):
     frame = pd.DataFrame(X, columns=list("abc"))
     fitted = LinUCB(random_state=0).fit(frame, QUALITY)
-    with pytest.raises(DataError, match="same order|feature names"):
+    with pytest.raises(DataError, match=r"same order|feature names"):
         fitted.predict(frame[["b", "a", "c"]])
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from oracles.linear_bandit import naive_lin_ucb
 
 from bandits import EpsilonGreedy, LinTS, LinUCB, SquareCB
 from bandits.base import BanditRouter
-from oracles.linear_bandit import naive_lin_ucb
 
 ROUTERS = [LinUCB(0.7), LinTS(0.5), EpsilonGreedy(0.2), SquareCB(30.0)]
 

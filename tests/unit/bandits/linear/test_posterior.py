@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from oracles.linear_bandit import NaiveArm
 
 from bandits.linear._posterior import GaussianPosterior
-from oracles.linear_bandit import NaiveArm
 
 D, K, M = 6, 3, 2
 
