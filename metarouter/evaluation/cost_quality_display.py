@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from metarouter.evaluation._style import RouterStyle, router_styles
-from metarouter.evaluation._validation import check_routers
-from metarouter.evaluation.cost_quality import CostQualityCurve
+from metarouter.evaluation._labels import arrange_labels
+from metarouter.evaluation._style import router_styles
+from metarouter.evaluation._validation import FloatArray, check_routers
+from metarouter.evaluation.cost_quality import CostQualityCurve, cost_quality_curve
 
 __all__ = ["CostQualityDisplay"]
 
 _MODEL_COLOR = "#7F7F7F"
+_MIXTURE = "mixture of models"
 _POINTS_PER_HULL = 400
 
 
@@ -24,16 +26,18 @@ class CostQualityDisplay:
     ----------
     curves : dict of str to CostQualityCurve
     models : dict of str to (float, float), optional
-        Cost and quality of single models, drawn as grey points with their names.
+        Cost and quality of single models, drawn as grey points with their names, and the hull of
+        what tossing coins between them reaches: a router below it might as well not look at the
+        queries.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     lines_ : dict of str to matplotlib Line2D
-        The hull of every router.
+        The hull of every router and, with models, of their mixtures.
     points_ : dict of str to matplotlib Line2D
-        Its points.
+        The points of every router.
     labels_ : dict of str to matplotlib Annotation
         The names of the single models.
 
@@ -45,7 +49,7 @@ class CostQualityDisplay:
     >>> curve = cost_quality_curve([0.1, 0.4, 2.0], [0.5, 0.8, 0.7])
     >>> display = CostQualityDisplay({"mine": curve}, models={"small": (0.1, 0.4)}).plot()
     >>> list(display.lines_), list(display.labels_)
-    (['mine'], ['small'])
+    (['mine', 'mixture of models'], ['small'])
     """
 
     def __init__(
@@ -63,7 +67,7 @@ class CostQualityDisplay:
         ax: Any = None,
         *,
         cost_scale: float = 1.0,
-        unit: str = "",
+        unit: str = "per query",
         log: bool = False,
         legend: bool = True,
         title: str | None = None,
@@ -76,7 +80,7 @@ class CostQualityDisplay:
             Where to draw; a new figure by default.
         cost_scale : float, default=1.0
             Costs are multiplied by it, such as 1000 for the cost of a thousand queries.
-        unit : str, default=""
+        unit : str, default="per query"
             Unit of the scaled costs, for the axis.
         log : bool, default=False
             Draw costs on a logarithmic axis; hulls are then bent, for mixtures are straight in
@@ -94,58 +98,74 @@ class CostQualityDisplay:
             import matplotlib.pyplot as plt
 
             ax = plt.subplots(figsize=(6.4, 4.4), layout="constrained")[1]
+        self.ax_, self.figure_, self._cost_scale = ax, ax.figure, cost_scale
         self.lines_: dict[str, Any] = {}
         self.points_: dict[str, Any] = {}
-        right = max(curve.cost_range[1] for curve in self.curves.values())
+        self.labels_: dict[str, Any] = {}
         for name, style in router_styles(self.curves).items():
-            self._draw(ax, name, style, cost_scale, right)
-        self.labels_ = {
-            name: _named_point(ax, name, cost * cost_scale, quality)
-            for name, (cost, quality) in self.models.items()
-        }
+            line = style.line()
+            self._draw_hull(name, self.curves[name], line | {"marker": ""})
+            (self.points_[name],) = ax.plot(
+                self.curves[name].cost * cost_scale,
+                self.curves[name].quality,
+                **(line | {"linestyle": "", "markersize": 4.5, "label": None}),
+            )
+            # The legend names line and points at once.
+            self.lines_[name].set(marker=style.marker, markevery=[])
+        if self.models:
+            self._draw_models()
         if log:
-            ax.set_xscale("log")
-        ax.set_xlabel(f"cost per query ({unit})" if unit else "cost per query")
+            _plain_logarithms(ax)
+        ax.set_xlabel(f"cost ({unit})")
         ax.set_ylabel("quality per query")
         if title is not None:
             ax.set_title(title)
         if legend:
             ax.legend(frameon=False, fontsize="small", handlelength=3.2, loc="lower right")
-        self.ax_, self.figure_ = ax, ax.figure
+        self.arrange_labels()
         return self
 
-    def _draw(
-        self, ax: Any, name: str, style: RouterStyle, cost_scale: float, right: float
-    ) -> None:
-        curve = self.curves[name]
-        first, last = curve.cost[curve.hull[0]], max(right, curve.cost[curve.hull[-1]])
-        # Dense where the hull is: straight pieces in cost are bent on a logarithmic axis.
-        cost = np.union1d(np.linspace(first, last, _POINTS_PER_HULL), curve.cost[curve.hull])
-        (self.lines_[name],) = ax.plot(
-            cost * cost_scale, curve.quality_at(cost), **{**style.line(), "marker": ""}
+    def arrange_labels(self) -> None:
+        """Place the models' names anew, after something changed the size of the axes."""
+        lines = (*self.points_.values(), *self.lines_.values())
+        drawn = [line.get_xydata() for line in lines]
+        models = np.array([label.xy for label in self.labels_.values()]).reshape(-1, 2)
+        arrange_labels(self.ax_, self.labels_, np.concatenate([*drawn, models]))
+
+    def _draw_models(self) -> None:
+        cost, quality = np.array(list(self.models.values()), dtype=np.float64).T
+        style = {"color": _MODEL_COLOR, "linewidth": 1.2, "zorder": 1}
+        self._draw_hull(_MIXTURE, cost_quality_curve(cost, quality), style | {"label": _MIXTURE})
+        points = {"linestyle": "", "marker": "o", "markersize": 3.5}
+        self.ax_.plot(cost * self._cost_scale, quality, **(style | points))
+        for name, (x, y) in self.models.items():
+            self.labels_[name] = self.ax_.annotate(
+                name,
+                (x * self._cost_scale, y),
+                xytext=(5, 0),
+                textcoords="offset points",
+                fontsize="x-small",
+                color="#4D4D4D",
+            )
+
+    def _draw_hull(self, name: str, curve: CostQualityCurve, style: dict[str, Any]) -> None:
+        cost = self._costs_of_hull(curve)
+        (self.lines_[name],) = self.ax_.plot(
+            cost * self._cost_scale, curve.quality_at(cost), **style
         )
-        (self.points_[name],) = ax.plot(
-            curve.cost * cost_scale,
-            curve.quality,
-            linestyle="",
-            marker=style.marker,
-            color=style.color,
-            markersize=4.5,
-        )
-        # The legend names line and points at once.
-        self.lines_[name].set_marker(style.marker)
-        self.lines_[name].set_markevery([])
+
+    def _costs_of_hull(self, curve: CostQualityCurve) -> FloatArray:
+        """Dense where the hull is: straight pieces in cost are bent on a logarithmic axis."""
+        first, last = curve.cost[curve.hull[0]], curve.cost[curve.hull[-1]]
+        dense = np.linspace(first, last, _POINTS_PER_HULL)
+        return np.union1d(dense, curve.cost[curve.hull])
 
 
-def _named_point(ax: Any, name: str, cost: float, quality: float) -> Any:
-    ax.plot(cost, quality, linestyle="", marker="o", color=_MODEL_COLOR, markersize=3.5, zorder=1)
-    return ax.annotate(
-        name,
-        (cost, quality),
-        xytext=(4, -3),
-        textcoords="offset points",
-        fontsize="x-small",
-        color="#4D4D4D",
-        va="top",
-        zorder=1,
-    )
+def _plain_logarithms(ax: Any) -> None:
+    """Write 0.1, 0.2, 0.5, 1 instead of powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
