@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
+from metarouter._groups import group_codes
 from metarouter.evaluation._validation import FloatArray, as_level
 from metarouter.exceptions import DataError
 
@@ -150,7 +151,7 @@ def as_clusters(groups: ArrayLike | None, n: int) -> tuple[_Clusters, ...] | Non
             f"groups has shape {np.shape(groups)}, but there are {n} rows: give one value per row, "
             "or two, such as the seed and the query."
         )
-    numbers = [_numbered(column) for column in columns.T]
+    numbers = [group_codes(column) for column in columns.T]
     varied = tuple(column for column in numbers if column.max() > 0)
     if not varied:
         raise DataError(
@@ -160,13 +161,9 @@ def as_clusters(groups: ArrayLike | None, n: int) -> tuple[_Clusters, ...] | Non
     return varied
 
 
-def _numbered(labels: NDArray[np.generic]) -> _Clusters:
-    comparable = labels if labels.dtype.kind in "biuf" else labels.astype(str)
-    return np.asarray(np.unique(comparable, return_inverse=True)[1].reshape(-1), dtype=np.intp)
-
-
 def _crossed(first: _Clusters, second: _Clusters) -> _Clusters:
-    return _numbered(first * (int(second.max()) + 1) + second)
+    pair = first * (int(second.max()) + 1) + second
+    return np.asarray(np.unique(pair, return_inverse=True)[1].reshape(-1), dtype=np.intp)
 
 
 def _summed(pull: FloatArray, numbers: _Clusters) -> FloatArray:

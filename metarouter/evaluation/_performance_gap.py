@@ -17,9 +17,31 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from metarouter.evaluation._efficiency_gain import area_influence, rank_gains
 from metarouter.evaluation._validation import FloatArray
 
-__all__ = ["first_crossing", "gap_curves", "resampled_weights"]
+__all__ = ["average_gap", "first_crossing", "gap_curves", "resampled_weights"]
+
+
+def average_gap(gain: FloatArray, score: FloatArray) -> tuple[float, FloatArray]:
+    """Average PGR, and its influence function at every query.
+
+    Parameters
+    ----------
+    gain : ndarray of shape (n,)
+        Quality of the strong minus that of the weak model, above 0 on average.
+    score : ndarray of shape (n,)
+
+    Returns
+    -------
+    apgr : float
+    influence : ndarray of shape (n,)
+        ``(A_i - (apgr - 1/2)(r_i - E[r])) / E[r]``, with A_i that of the area under EG.
+    """
+    share, gap = np.full(gain.size, 1 / gain.size), gain.mean()
+    centred = gain - gap
+    area, influence = area_influence(centred, rank_gains(centred, score, share), share)
+    return float(0.5 + area / gap), (influence - area / gap * centred) / gap
 
 
 def gap_curves(

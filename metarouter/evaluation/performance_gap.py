@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metarouter.evaluation._efficiency_gain import area_influence, influence_error, rank_gains
+from metarouter.evaluation._efficiency_gain import influence_error
 from metarouter.evaluation._intervals import normal_quantile
-from metarouter.evaluation._performance_gap import first_crossing, gap_curves, resampled_weights
+from metarouter.evaluation._performance_gap import (
+    average_gap,
+    first_crossing,
+    gap_curves,
+    resampled_weights,
+)
 from metarouter.evaluation._validation import (
     FloatArray,
     as_finite_column,
@@ -179,7 +184,7 @@ def performance_gap_curve(
     _check(strong, weak, target, n_resamples)
 
     gain = strong - weak
-    apgr, influence = _apgr(gain, scores)
+    apgr, influence = average_gap(gain, scores)
     block = np.unique(-scores, return_inverse=True)[1].reshape(-1)
     rng = np.random.default_rng(random_state)
     weight = resampled_weights(rng, gain.size, numbers, n_resamples)
@@ -199,14 +204,6 @@ def performance_gap_curve(
         gap=float(gain.mean()),
         n=gain.size,
     )
-
-
-def _apgr(gain: FloatArray, score: FloatArray) -> tuple[float, FloatArray]:
-    """Average PGR and its influence function."""
-    share, gap = np.full(gain.size, 1 / gain.size), gain.mean()
-    centred = gain - gap
-    area, influence = area_influence(centred, rank_gains(centred, score, share), share)
-    return float(0.5 + area / gap), (influence - area / gap * centred) / gap
 
 
 class _Readings(NamedTuple):
