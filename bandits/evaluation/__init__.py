@@ -1,0 +1,21 @@
+"""How good routers are that learn from partial feedback, with the uncertainty of the answer."""
+
+from __future__ import annotations
+
+from bandits.evaluation._report import BanditStudyReport, write_bandit_report
+from bandits.evaluation._study_data import STUDY_TABLES, StudyTable, study_table
+from bandits.evaluation.router_table import RouterTable, router_table
+from bandits.evaluation.study import BanditStudy
+from bandits.evaluation.study_result import BanditStudyResult
+
+__all__ = [
+    "STUDY_TABLES",
+    "BanditStudy",
+    "BanditStudyReport",
+    "BanditStudyResult",
+    "RouterTable",
+    "StudyTable",
+    "router_table",
+    "study_table",
+    "write_bandit_report",
+]

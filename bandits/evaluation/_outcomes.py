@@ -1,0 +1,120 @@
+"""The outcomes that routers are judged by, and what each router chose, checked at the edge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bandits._arms import check_arms, positions_of
+from bandits._validation import check_cost_cap, check_matrix, check_preference
+from metarouter.exceptions import DataError
+
+__all__ = ["Outcomes", "action_probability", "check_outcomes", "oracle_probability"]
+
+FloatArray = NDArray[np.float64]
+
+
+class Outcomes(NamedTuple):
+    """Validated outcomes of every arm on every query, and the reward's two settings."""
+
+    quality: FloatArray  # (n, n_arms)
+    cost: FloatArray | None  # (n, n_arms)
+    arms: list[Any]
+    preference: FloatArray  # (2,) or (n, 2)
+    cost_cap: float
+
+
+def check_outcomes(
+    quality: ArrayLike,
+    cost: ArrayLike | None,
+    arms: Sequence[Any] | None,
+    preference: ArrayLike | None,
+    cost_cap: float | None,
+) -> Outcomes:
+    """Return finite outcomes with names, or say what is wrong with them."""
+    qualities = _complete("quality", check_matrix("quality", quality, None))
+    costs = None
+    if cost is not None:
+        costs = _complete("cost", check_matrix("cost", cost, qualities.shape))
+    names = check_arms(_names(quality, qualities.shape[1]) if arms is None else arms)
+    if len(names) != qualities.shape[1]:
+        raise DataError(
+            f"quality has {qualities.shape[1]} columns but arms names {len(names)}: name every "
+            "column."
+        )
+    check_cost_cap(cost_cap)
+    largest = 0.0 if costs is None else float(costs.max())
+    return Outcomes(
+        qualities,
+        costs,
+        names,
+        check_preference(preference, len(qualities), has_cost=costs is not None),
+        # Where nothing costs anything, any cap says so.
+        cost_cap or largest or 1.0,
+    )
+
+
+def action_probability(name: str, router: Any, X: Any, outcomes: Outcomes) -> FloatArray:
+    """Probability of every arm on every query, of shape (n, n_arms)."""
+    shape = outcomes.quality.shape
+    if hasattr(router, "predict"):
+        if X is None:
+            raise DataError(f"The router {name!r} must be asked, but X is None: give the features.")
+        router = router.predict(X, preference=outcomes.preference)
+    chosen = np.asarray(router)
+    if chosen.shape == shape:
+        return _probabilities(name, chosen)
+    if chosen.shape != shape[:1]:
+        raise DataError(
+            f"The choices of {name!r} have shape {chosen.shape}, but there are {shape[0]} queries "
+            f"and {shape[1]} arms: give one arm, or one probability per arm, for each query."
+        )
+    try:
+        return np.eye(shape[1])[positions_of(chosen, outcomes.arms)]
+    except DataError as error:
+        raise DataError(f"The choices of {name!r} do not fit: {error}") from None
+
+
+def oracle_probability(rewards: FloatArray, cost: FloatArray | None) -> FloatArray:
+    """Choice of whoever knows every reward: the highest, and of equals the cheapest.
+
+    Parameters
+    ----------
+    rewards, cost : ndarray of shape (n, n_arms)
+
+    Returns
+    -------
+    ndarray of shape (n, n_arms)
+        One 1 per row.
+    """
+    best = rewards >= rewards.max(axis=1, keepdims=True) - 1e-12
+    price = np.zeros_like(rewards) if cost is None else cost
+    return np.eye(rewards.shape[1])[np.where(best, price, np.inf).argmin(axis=1)]
+
+
+def _probabilities(name: str, chosen: NDArray[Any]) -> FloatArray:
+    probability = chosen.astype(np.float64)
+    wrong = (probability < 0).any(axis=1) | (np.abs(probability.sum(axis=1) - 1) > 1e-6)
+    if wrong.any() or not np.isfinite(probability).all():
+        raise DataError(
+            f"The probabilities of {name!r} are negative or do not add up to 1 in "
+            f"{int(wrong.sum())} of {len(wrong)} rows: give one distribution per query."
+        )
+    return probability
+
+
+def _complete(name: str, matrix: FloatArray) -> FloatArray:
+    missing = int(np.isnan(matrix).any(axis=1).sum())
+    if missing or not len(matrix):
+        raise DataError(
+            f"{name} is NaN in {missing} of {len(matrix)} rows: a table needs the outcome of every "
+            "arm on at least one query; judge logs of chosen arms with bandits.off_policy."
+        )
+    return matrix
+
+
+def _names(quality: Any, n_arms: int) -> Sequence[Any]:
+    return list(getattr(quality, "columns", range(n_arms)))

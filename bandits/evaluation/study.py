@@ -1,0 +1,248 @@
+"""Train bandit routers on one part of a table over several seeds, and test them on the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from bandits._arms import positions_of
+from bandits._reward import reward as preference_reward
+from bandits.evaluation._full_information import FullInformation
+from bandits.evaluation._split import StudySplit, numbered_texts, split_by_task
+from bandits.evaluation._test_rows import SeedOutcome
+from bandits.evaluation.study_result import FULL_INFORMATION, BanditStudyResult
+from metarouter.datasets import ModelMatrix
+from metarouter.evaluation._validation import check_routers
+from metarouter.exceptions import DataError, MetaRouterError
+
+__all__ = ["DIAL", "BanditStudy"]
+
+# Settings of w_cost for the curves, finer where little weight on cost begins to matter.
+DIAL = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+_CAP_QUANTILE = 0.95
+
+FloatArray = NDArray[np.float64]
+
+
+class BanditStudy:
+    """Play routers on the training rows of a table, once per seed, and dial them on the rest.
+
+    Every seed draws a new split, a new order of play, and new seeds for the routers. A router is
+    played once per seed, ``fit(X, quality, cost)``, with a preference drawn uniformly for each
+    round, and sees one outcome per round. It is then asked at every setting of the dial without
+    being trained again.
+
+    Parameters
+    ----------
+    routers : dict of str to router
+        Unfitted; `arms`, `cost_cap` and `random_state` are set by the study.
+    in_distribution, out_of_distribution : tuple of str
+        Tasks to learn from (of which a share is held back for testing), and to test on only.
+    w_cost : tuple of float, default=(0.2, 0.4, 0.5, 0.6, 0.8)
+        Weights of cost to tabulate; that of quality is one minus it.
+    cost_cap : float, optional
+        The cost that counts as 1 in the reward, the same for all routers, tasks and seeds. By
+        default the 0.95 quantile of the costs of all models on the tasks learned from.
+    pair : (str, str), optional
+        A strong and a weak model, for the performance gap that a router recovers between them.
+    seeds : int, default=5
+    test_share : float, default=0.2
+        Share of the queries of each task that is held back.
+    random_state : int, default=0
+
+    Notes
+    -----
+    The cap is a statement of taste, made before any routing: at equal weights, a call of that cost
+    and a right answer are worth as much as no call and no answer. An operator knows prices and the
+    lengths of prompts beforehand, so that taking it from the costs of all models hands no outcome
+    to a router. A high quantile instead of the maximum keeps one long answer from setting the
+    scale: on RouterBench it is about what a call of the dearest model costs.
+
+    Examples
+    --------
+    >>> from bandits import LinUCB
+    >>> study = BanditStudy({"linucb": LinUCB()}, in_distribution=("math",), seeds=2)
+    >>> study.seeds
+    2
+    """
+
+    def __init__(
+        self,
+        routers: Mapping[str, Any],
+        *,
+        in_distribution: tuple[str, ...],
+        out_of_distribution: tuple[str, ...] = (),
+        w_cost: tuple[float, ...] = (0.2, 0.4, 0.5, 0.6, 0.8),
+        cost_cap: float | None = None,
+        pair: tuple[str, str] | None = None,
+        seeds: int = 5,
+        test_share: float = 0.2,
+        random_state: int = 0,
+    ) -> None:
+        self.routers = routers
+        self.in_distribution = in_distribution
+        self.out_of_distribution = out_of_distribution
+        self.w_cost = w_cost
+        self.cost_cap = cost_cap
+        self.pair = pair
+        self.seeds = seeds
+        self.test_share = test_share
+        self.random_state = random_state
+
+    def run(
+        self, matrix: ModelMatrix, *, advance: Callable[[], None] | None = None
+    ) -> BanditStudyResult:
+        """Play, dial and test every router over all seeds.
+
+        Parameters
+        ----------
+        matrix : ModelMatrix
+            With costs.
+        advance : callable, optional
+            Called whenever a router has been played and tested, as by a progress bar.
+
+        Returns
+        -------
+        BanditStudyResult
+
+        Raises
+        ------
+        DataError
+            If the table has no costs, or lacks a task or a model.
+        MetaRouterError
+            If a setting makes no sense.
+        """
+        self._check(matrix)
+        cap = self._cap(matrix)
+        dial = tuple(sorted({*DIAL, *self.w_cost}))
+        texts = numbered_texts(matrix.text)
+        outcomes = []
+        for seed in np.random.SeedSequence(self.random_state).spawn(self.seeds):
+            of_split, *of_routers = seed.spawn(1 + len(self.routers))
+            split = split_by_task(
+                matrix.task,
+                texts,
+                self.in_distribution,
+                self.out_of_distribution,
+                self.test_share,
+                np.random.default_rng(of_split),
+            )
+            outcomes.append(self._play_and_test(matrix, split, cap, dial, of_routers, advance))
+        return BanditStudyResult(
+            matrix=matrix,
+            routers=(*self.routers, FULL_INFORMATION),
+            in_distribution=self.in_distribution,
+            out_of_distribution=self.out_of_distribution,
+            w_cost=tuple(sorted(set(self.w_cost))),
+            dial=dial,
+            cost_cap=cap,
+            pair=self.pair,
+            seeds=tuple(outcomes),
+            query=texts,
+        )
+
+    def _play_and_test(
+        self,
+        matrix: ModelMatrix,
+        split: StudySplit,
+        cap: float,
+        dial: tuple[float, ...],
+        of_routers: list[np.random.SeedSequence],
+        advance: Callable[[], None] | None,
+    ) -> SeedOutcome:
+        X, cost = np.asarray(matrix.X, dtype=np.float64), matrix.cost
+        assert cost is not None  # _check has refused such a table
+        train, test = split.train, np.concatenate(split[1:])
+        logs = (X[train], matrix.quality[train], cost[train])
+        choices, gains, revealed = [], [], []
+        for template, seed in zip(self.routers.values(), of_routers, strict=True):
+            router = clone(template).set_params(
+                arms=list(matrix.models),
+                cost_cap=cap,
+                random_state=int(seed.generate_state(1)[0]),
+            )
+            router.fit(*logs)
+            revealed.append(int(router.n_revealed_))
+            asked = (router.predict(X[test], preference=(1 - w, w)) for w in dial)
+            choices.append([positions_of(arms, matrix.models) for arms in asked])
+            gains.append(self._gain(matrix, _predicted_quality(router, X[test], matrix)))
+            if advance is not None:
+                advance()
+        informed = FullInformation.learned(*logs, cap, X[test])
+        choices.append([informed.chosen(w, cap) for w in dial])
+        gains.append(self._gain(matrix, informed.quality))
+        return SeedOutcome(
+            test=test,
+            outside=np.arange(test.size) >= split.in_distribution.size,
+            chosen=np.array(choices),
+            best_constant=_best_constants(*logs[1:], cap, dial),
+            predicted_gain=np.array(gains),
+            n_train=train.size,
+            n_revealed=tuple(revealed),
+        )
+
+    def _gain(self, matrix: ModelMatrix, quality: FloatArray) -> FloatArray:
+        """Predicted quality of the strong minus that of the weak model; NaN without a pair."""
+        if self.pair is None:
+            return np.full(len(quality), np.nan)
+        strong, weak = (matrix.models.index(model) for model in self.pair)
+        return quality[:, strong] - quality[:, weak]
+
+    def _cap(self, matrix: ModelMatrix) -> float:
+        if self.cost_cap is not None:
+            return self.cost_cap
+        assert matrix.cost is not None
+        return float(
+            np.quantile(matrix.cost[np.isin(matrix.task, self.in_distribution)], _CAP_QUANTILE)
+        )
+
+    def _check(self, matrix: ModelMatrix) -> None:
+        check_routers(self.routers)
+        if matrix.cost is None:
+            raise DataError(
+                f"{matrix.name} has no costs: give a table with the cost of every call."
+            )
+        tasks = (*self.in_distribution, *self.out_of_distribution)
+        unknown = [task for task in tasks if task not in set(matrix.task)]
+        if unknown:
+            known = ", ".join(sorted(set(matrix.task)))
+            raise DataError(f"{matrix.name} has no task {unknown[0]!r}: choose from {known}.")
+        both = set(self.in_distribution) & set(self.out_of_distribution)
+        if both or not self.in_distribution:
+            what = f"{min(both)!r} is to be learned and held out" if both else "No task is learned"
+            raise MetaRouterError(f"{what}: name tasks to learn from, and others to hold out.")
+        if self.pair is not None and not set(self.pair) <= set(matrix.models):
+            raise DataError(
+                f"{matrix.name} lacks a model of the pair {' '.join(self.pair)!r}: choose from "
+                f"{', '.join(matrix.models)}."
+            )
+        if not self.w_cost or min(self.w_cost) < 0 or max(self.w_cost) > 1:
+            raise MetaRouterError(
+                f"w_cost is {self.w_cost}: give weights of cost from 0 to 1, at least one."
+            )
+        if not 0 < self.test_share < 1 or self.seeds < 1:
+            raise MetaRouterError(
+                f"test_share is {self.test_share:g} and seeds is {self.seeds}: give a share "
+                "between 0 and 1 and at least one seed."
+            )
+        if self.cost_cap is not None and not 0 < self.cost_cap < np.inf:
+            raise MetaRouterError(f"cost_cap is {self.cost_cap:g}: give a cost above 0.")
+
+
+def _predicted_quality(router: Any, X: FloatArray, matrix: ModelMatrix) -> FloatArray:
+    """Predicted quality of every model, NaN for routers that predict none."""
+    if not hasattr(router, "predict_quality"):
+        return np.full((len(X), len(matrix.models)), np.nan)
+    return np.asarray(router.predict_quality(X))
+
+
+def _best_constants(
+    quality: FloatArray, cost: FloatArray, cap: float, dial: tuple[float, ...]
+) -> NDArray[np.intp]:
+    """Return the model with the highest mean reward on the given rows, at each setting."""
+    means = [preference_reward(quality, cost, np.array([1 - w, w]), cap).mean(axis=0) for w in dial]
+    return np.argmax(means, axis=1)
