@@ -1,0 +1,8 @@
+"""``python -m bandits`` is the command line."""
+
+from __future__ import annotations
+
+from bandits.cli import main
+
+if __name__ == "__main__":
+    main()

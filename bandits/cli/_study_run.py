@@ -1,0 +1,155 @@
+"""Run a study of bandit routers and write its report."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bandits.cli._routers import Exploration, RouterName, routers_of
+from bandits.evaluation import (
+    BanditStudy,
+    BanditStudyReport,
+    BanditStudyResult,
+    study_table,
+    write_bandit_report,
+)
+from metarouter.cli._console import console, print_frame
+from metarouter.cli._outputs import output_folder
+
+__all__ = ["StudySettings", "run_study"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySettings:
+    """The options of ``python -m bandits study``; empty tasks stand for those of the data."""
+
+    dataset: str
+    out: Path
+    router: tuple[RouterName, ...]
+    seeds: int
+    data_home: Path | None
+    in_distribution: tuple[str, ...]
+    out_of_distribution: tuple[str, ...]
+    test_share: float
+    pair: tuple[str, str] | None
+    w_cost: tuple[float, ...]
+    cost_cap: float | None
+    exploration: Exploration
+    prior_precision: float
+    seed: int
+
+
+def run_study(settings: StudySettings) -> None:
+    """Play, test, report."""
+    out = output_folder(settings.out)
+    table = study_table(settings.dataset, settings.data_home)
+    learned = settings.in_distribution or table.in_distribution
+    routers = routers_of(settings.router, settings.exploration, settings.prior_precision)
+    study = BanditStudy(
+        routers,
+        in_distribution=learned,
+        out_of_distribution=_held_out(settings, table.out_of_distribution, learned),
+        w_cost=settings.w_cost,
+        cost_cap=settings.cost_cap,
+        pair=settings.pair or table.pair,
+        seeds=settings.seeds,
+        test_share=settings.test_share,
+        random_state=settings.seed,
+    )
+    with _progress_bar(settings.seeds * len(routers)) as advance:
+        result = study.run(table.matrix, advance=advance)
+    report = BanditStudyReport(result, _in_words(settings, routers, result))
+    _print_study(report, write_bandit_report(report, out))
+
+
+def _held_out(
+    settings: StudySettings, of_table: tuple[str, ...], learned: tuple[str, ...]
+) -> tuple[str, ...]:
+    if settings.out_of_distribution == ("none",):
+        return ()
+    return settings.out_of_distribution or tuple(task for task in of_table if task not in learned)
+
+
+def _in_words(
+    settings: StudySettings, routers: dict[str, Any], result: BanditStudyResult
+) -> dict[str, str]:
+    seeds = result.seeds
+    tested = sum(int((~seed.outside).sum()) for seed in seeds) / len(seeds)
+    outside = sum(int(seed.outside.sum()) for seed in seeds) / len(seeds)
+    return {
+        "command": shlex.join(["python", "-m", "bandits", *sys.argv[1:]]),
+        "data": f"{result.matrix.name}, {len(result.matrix.models)} models, "
+        f"{result.matrix.X.shape[1]} features per query (embeddings that come with the data)",
+        "queries": f"{seeds[0].n_train} to learn from, {tested:.0f} held back and {outside:.0f} "
+        f"of other tasks to test on ({settings.test_share:g} of each task held back, queries of "
+        "one text on one side)",
+        "outcomes seen": outcomes_seen(result),
+        "preferences in training": "uniform on the simplex, one per round",
+        "cost cap": f"{result.cost_cap:.4g} US dollars"
+        + (" (0.95 quantile of all models' costs)" if settings.cost_cap is None else ""),
+        "routers": "; ".join(f"{name}: {_one_line(router)}" for name, router in routers.items()),
+        "seeds": f"{settings.seeds}, spawned from {settings.seed}",
+    }
+
+
+def outcomes_seen(result: BanditStudyResult) -> str:
+    """Say how many outcomes each router was shown, beside the rounds it played."""
+    shown = sorted({count for seed in result.seeds for count in seed.n_revealed})
+    rounds = sorted({seed.n_train for seed in result.seeds})
+    cells = result.seeds[0].n_train * len(result.matrix.models)
+    return (
+        f"{' or '.join(map(str, shown))} of {cells} per router and seed, one for each of the "
+        f"{' or '.join(map(str, rounds))} rounds"
+    )
+
+
+def _one_line(router: Any) -> str:
+    return " ".join(repr(router).split())
+
+
+def _print_study(report: BanditStudyReport, files: list[Path]) -> None:
+    to, result = console(), report.result
+    for split, heading in report.headings().items():
+        print_frame(
+            to,
+            report.main_table(split),
+            title=f"{heading}, w_cost = {report.middle:g}",
+            caption="( ) s.e. over seeds and queries; * the single model that turned out best on "
+            "these test queries",
+        )
+    to.print()
+    for sentence in report.verdicts():
+        to.print(sentence, markup=False, soft_wrap=True)
+    to.print(f"Outcomes seen: {outcomes_seen(result)}.", markup=False, soft_wrap=True)
+    to.print(
+        f"Written to {files[0].parent}: {', '.join(file.name for file in files)}.",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+@contextmanager
+def _progress_bar(total: int) -> Iterator[Callable[[], None]]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    columns = (
+        TextColumn("routers played"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda: progress.advance(task)

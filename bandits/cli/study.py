@@ -1,0 +1,215 @@
+"""``python -m bandits study``: play routers on published outcomes and compare them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bandits.cli._routers import RouterName
+
+__all__ = ["study"]
+
+_DATA = "Data"
+_REWARD = "What is rewarded"
+_LEARNING = "How to learn"
+_RUNNING = "Running"
+
+_DEFAULT_ROUTERS = (RouterName.linucb, RouterName.lints, RouterName.epsilon_greedy)
+_DEFAULT_WEIGHTS = (0.2, 0.4, 0.5, 0.6, 0.8)
+
+
+def study(
+    dataset: Annotated[
+        str,
+        typer.Option(
+            "--dataset",
+            help="routerbench_fewshot (11 models with costs) or llmrouter_14task (9 models, costs "
+            "from a price list).",
+            rich_help_panel=_DATA,
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="Folder for the results.", show_default=False),
+    ],
+    router: Annotated[
+        list[RouterName] | None,
+        typer.Option(
+            "--router",
+            help="Router to play; may be repeated. Every single model, the best of them, random "
+            "choice and the oracle are always compared with.",
+            show_default="linucb, lints and epsilon_greedy",
+        ),
+    ] = None,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            "--seeds",
+            min=1,
+            help="Number of splits, orders of play and trained routers.",
+            rich_help_panel=_RUNNING,
+        ),
+    ] = 5,
+    data_home: Annotated[
+        Path | None,
+        typer.Option(
+            "--data-home",
+            help="Folder of the published data sets.",
+            rich_help_panel=_DATA,
+            show_default="$METAROUTER_DATA_HOME",
+        ),
+    ] = None,
+    in_distribution: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--in-distribution",
+            help="Task to learn from; may be repeated.",
+            rich_help_panel=_DATA,
+            show_default="as suits the data",
+        ),
+    ] = None,
+    out_of_distribution: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--out-of-distribution",
+            help="Task to test on without having seen it; may be repeated; none for no such task.",
+            rich_help_panel=_DATA,
+            show_default="as suits the data",
+        ),
+    ] = None,
+    test_share: Annotated[
+        float,
+        typer.Option(
+            "--test-share",
+            min=0.01,
+            max=0.99,
+            help="Share of the queries of each task learned from that is kept for testing.",
+            rich_help_panel=_DATA,
+        ),
+    ] = 0.2,
+    pair: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            "--pair",
+            metavar="STRONG WEAK",
+            help="Two models, for the performance gap that a router recovers between them.",
+            rich_help_panel=_DATA,
+            show_default="as suits the data",
+        ),
+    ] = None,
+    w_cost: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--w-cost",
+            min=0.0,
+            max=1.0,
+            help="Weight of cost to tabulate, that of quality being one minus it; may be repeated.",
+            rich_help_panel=_REWARD,
+            show_default="0.2, 0.4, 0.5, 0.6, 0.8",
+        ),
+    ] = None,
+    cost_cap: Annotated[
+        float | None,
+        typer.Option(
+            "--cost-cap",
+            min=0.0,
+            help="Cost, in US dollars, that counts as 1 in the reward, as do larger ones; the same "
+            "for all routers.",
+            rich_help_panel=_REWARD,
+            show_default="0.95 quantile over all models",
+        ),
+    ] = None,
+    alpha: Annotated[
+        float,
+        typer.Option(
+            "--alpha",
+            min=0.0,
+            help="Of linucb: width of the confidence bound.",
+            rich_help_panel=_LEARNING,
+        ),
+    ] = 1.0,
+    scale: Annotated[
+        float,
+        typer.Option(
+            "--scale",
+            min=0.0,
+            help="Of lints: width of the posterior that is drawn from.",
+            rich_help_panel=_LEARNING,
+        ),
+    ] = 1.0,
+    epsilon: Annotated[
+        float,
+        typer.Option(
+            "--epsilon",
+            min=0.0,
+            max=1.0,
+            help="Of epsilon_greedy: share of random rounds.",
+            rich_help_panel=_LEARNING,
+        ),
+    ] = 0.1,
+    gamma: Annotated[
+        float,
+        typer.Option(
+            "--gamma",
+            min=0.0,
+            help="Of square_cb: how fast chances fall with the gap.",
+            rich_help_panel=_LEARNING,
+        ),
+    ] = 100.0,
+    prior_precision: Annotated[
+        float,
+        typer.Option(
+            "--prior-precision",
+            min=1e-9,
+            help="Ridge penalty of all routers.",
+            rich_help_panel=_LEARNING,
+        ),
+    ] = 1.0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed",
+            min=0,
+            max=2**32 - 1,
+            help="Seed of everything random.",
+            rich_help_panel=_RUNNING,
+        ),
+    ] = 0,
+) -> None:
+    r"""Play routers on published outcomes of many models, and compare them.
+
+    Once per seed each router is played on the training queries: it calls one model per query, sees
+    the quality and cost of that call, and learns. Then it is tested on queries that were kept
+    back, and on tasks that it has never seen, at every weight of cost, without being trained
+    again. Writes table.csv, cost_quality.png, and a report with plain verdicts and all standard
+    errors.
+
+    ```
+    python -m bandits study --dataset routerbench_fewshot --router linucb --router lints \
+        --router epsilon_greedy --seeds 5 --out study
+    python -m bandits study --dataset llmrouter_14task --router linucb --alpha 0.2 --out study
+    ```
+    """
+    from bandits.cli._study_run import StudySettings, run_study
+
+    run_study(
+        StudySettings(
+            dataset=dataset,
+            out=out,
+            router=tuple(router or _DEFAULT_ROUTERS),
+            seeds=seeds,
+            data_home=data_home,
+            in_distribution=tuple(in_distribution or ()),
+            out_of_distribution=tuple(out_of_distribution or ()),
+            test_share=test_share,
+            pair=pair,
+            w_cost=tuple(w_cost or _DEFAULT_WEIGHTS),
+            cost_cap=cost_cap,
+            exploration={"alpha": alpha, "scale": scale, "epsilon": epsilon, "gamma": gamma},
+            prior_precision=prior_precision,
+            seed=seed,
+        )
+    )
