@@ -61,6 +61,7 @@ def run_study(settings: StudySettings) -> None:
         test_share=settings.test_share,
         random_state=settings.seed,
     )
+    study.check(table.matrix)
     with _progress_bar(settings.seeds * len(routers)) as advance:
         result = study.run(table.matrix, advance=advance)
     report = BanditStudyReport(result, _in_words(settings, routers, result))

@@ -44,15 +44,6 @@ def study(
             show_default="linucb, lints and epsilon_greedy",
         ),
     ] = None,
-    seeds: Annotated[
-        int,
-        typer.Option(
-            "--seeds",
-            min=1,
-            help="Number of splits, orders of play and trained routers.",
-            rich_help_panel=_RUNNING,
-        ),
-    ] = 5,
     data_home: Annotated[
         Path | None,
         typer.Option(
@@ -168,6 +159,15 @@ def study(
             rich_help_panel=_LEARNING,
         ),
     ] = 1.0,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            "--seeds",
+            min=1,
+            help="Number of splits, orders of play and trained routers.",
+            rich_help_panel=_RUNNING,
+        ),
+    ] = 5,
     seed: Annotated[
         int,
         typer.Option(

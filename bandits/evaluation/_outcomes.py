@@ -38,6 +38,7 @@ def check_outcomes(
     qualities = _complete("quality", check_matrix("quality", quality, None))
     costs = None
     if cost is not None:
+        _require_same_columns(quality, cost)
         costs = _complete("cost", check_matrix("cost", cost, qualities.shape))
     names = check_arms(_names(quality, qualities.shape[1]) if arms is None else arms)
     if len(names) != qualities.shape[1]:
@@ -114,6 +115,14 @@ def _complete(name: str, matrix: FloatArray) -> FloatArray:
             "arm on at least one query; judge logs of chosen arms with bandits.off_policy."
         )
     return matrix
+
+
+def _require_same_columns(quality: Any, cost: Any) -> None:
+    of_quality, of_cost = (list(getattr(table, "columns", ())) for table in (quality, cost))
+    if of_quality and of_cost and of_quality != of_cost:
+        raise DataError(
+            f"quality has the columns {of_quality} but cost has {of_cost}: put them in one order."
+        )
 
 
 def _names(quality: Any, n_arms: int) -> Sequence[Any]:

@@ -116,7 +116,7 @@ class BanditStudy:
         MetaRouterError
             If a setting makes no sense.
         """
-        self._check(matrix)
+        self.check(matrix)
         cap = self._cap(matrix)
         dial = tuple(sorted({*DIAL, *self.w_cost}))
         texts = numbered_texts(matrix.text)
@@ -155,7 +155,7 @@ class BanditStudy:
         advance: Callable[[], None] | None,
     ) -> SeedOutcome:
         X, cost = np.asarray(matrix.X, dtype=np.float64), matrix.cost
-        assert cost is not None  # _check has refused such a table
+        assert cost is not None  # check has refused such a table
         train, test = split.train, np.concatenate(split[1:])
         logs = (X[train], matrix.quality[train], cost[train])
         choices, gains, revealed = [], [], []
@@ -200,7 +200,20 @@ class BanditStudy:
             np.quantile(matrix.cost[np.isin(matrix.task, self.in_distribution)], _CAP_QUANTILE)
         )
 
-    def _check(self, matrix: ModelMatrix) -> None:
+    def check(self, matrix: ModelMatrix) -> None:
+        """Refuse what cannot be studied, before any work is done.
+
+        Parameters
+        ----------
+        matrix : ModelMatrix
+
+        Raises
+        ------
+        DataError
+            If the table has no costs, or lacks a task or a model.
+        MetaRouterError
+            If a setting makes no sense.
+        """
         check_routers(self.routers)
         if matrix.cost is None:
             raise DataError(
