@@ -156,8 +156,31 @@ def test_picture_shows_hulls_points_and_models():
     assert quality == pytest.approx(curve.quality_at(np.asarray(cost) / 1000))
     assert display.points_["mine"].get_ydata() == pytest.approx(curve.quality)
     assert display.labels_["large"].get_text() == "large"
+    assert list(display.lines_) == ["mine", "mixture of models"]
     assert display.ax_.get_xscale() == "log"
-    assert display.ax_.get_xlabel() == "cost per query (mUSD)"
+    assert display.ax_.get_xlabel() == "cost (mUSD)"
+
+
+def test_mixtures_of_models_are_drawn_as_their_hull():
+    models = {"large": (4.0, 0.9), "small": (1.0, 0.6), "wasteful": (3.0, 0.5)}
+    display = CostQualityDisplay({"mine": cost_quality_curve([2.0], [0.7])}, models=models).plot()
+    cost, quality = display.lines_["mixture of models"].get_data()
+    assert quality == pytest.approx(0.6 + 0.1 * (np.asarray(cost) - 1))
+
+
+def test_names_of_models_cover_neither_each_other_nor_points():
+    rng = np.random.default_rng(0)
+    cost, quality = np.linspace(1, 4, 9), 0.5 + 0.1 * np.linspace(0, 1, 9) + 0.02 * rng.random(9)
+    models = {f"model number {k}": point for k, point in enumerate(zip(cost, quality, strict=True))}
+    display = CostQualityDisplay({"mine": cost_quality_curve([2.0], [0.9])}, models=models).plot()
+    boxes = [label.get_window_extent() for label in display.labels_.values()]
+    points = display.ax_.transData.transform(np.c_[cost, quality])
+    inside = display.ax_.get_window_extent()
+    for k, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:k])
+        assert not any(box.contains(*point) for point in points)
+        assert inside.x0 <= box.x0
+        assert box.x1 <= inside.x1
 
 
 def test_a_single_curve_draws_itself():
