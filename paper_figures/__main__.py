@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 # Each of these modules has main(arguments), which understands --out DIR.
-SCRIPTS = ("meta_router", "nie_wager", "real_data")
+SCRIPTS = ("barp_table7", "meta_router", "nie_wager", "real_data")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -122,7 +122,7 @@ class BanditStudy:
         texts = numbered_texts(matrix.text)
         outcomes = []
         for seed in np.random.SeedSequence(self.random_state).spawn(self.seeds):
-            of_split, *of_routers = seed.spawn(1 + len(self.routers))
+            of_split, of_routers = seed.spawn(2)
             split = split_by_task(
                 matrix.task,
                 texts,
@@ -131,7 +131,9 @@ class BanditStudy:
                 self.test_share,
                 np.random.default_rng(of_split),
             )
-            outcomes.append(self._play_and_test(matrix, split, cap, dial, of_routers, advance))
+            # One seed for all: a router's numbers do not hang on which others are played.
+            router_seed = int(of_routers.generate_state(1)[0])
+            outcomes.append(self._play_and_test(matrix, split, cap, dial, router_seed, advance))
         return BanditStudyResult(
             matrix=matrix,
             routers=(*self.routers, FULL_INFORMATION),
@@ -151,7 +153,7 @@ class BanditStudy:
         split: StudySplit,
         cap: float,
         dial: tuple[float, ...],
-        of_routers: list[np.random.SeedSequence],
+        router_seed: int,
         advance: Callable[[], None] | None,
     ) -> SeedOutcome:
         X, cost = np.asarray(matrix.X, dtype=np.float64), matrix.cost
@@ -159,11 +161,9 @@ class BanditStudy:
         train, test = split.train, np.concatenate(split[1:])
         logs = (X[train], matrix.quality[train], cost[train])
         choices, gains, revealed = [], [], []
-        for template, seed in zip(self.routers.values(), of_routers, strict=True):
+        for template in self.routers.values():
             router = clone(template).set_params(
-                arms=list(matrix.models),
-                cost_cap=cap,
-                random_state=int(seed.generate_state(1)[0]),
+                arms=list(matrix.models), cost_cap=cap, random_state=router_seed
             )
             router.fit(*logs)
             revealed.append(int(router.n_revealed_))

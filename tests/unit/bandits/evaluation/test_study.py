@@ -153,6 +153,14 @@ def test_the_same_seed_gives_the_same_table(matrix, frame):
     pd.testing.assert_frame_equal(make_study().run(matrix).to_frame(), frame)
 
 
+def test_numbers_of_a_router_do_not_hang_on_the_others(matrix, frame):
+    study = make_study()
+    study.routers = {"greedy": EpsilonGreedy()}
+    alone = study.run(matrix).to_frame()
+    both = frame[frame.router.isin(alone.router)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone, both)
+
+
 def test_one_seed_and_no_unseen_task_are_a_study_too(matrix, tmp_path):
     alone = make_study(seeds=1, out_of_distribution=()).run(matrix)
     assert set(alone.to_frame().split) == {"in_distribution"}
