@@ -1,0 +1,21 @@
+"""How good a policy is, from the logs of another one."""
+
+from __future__ import annotations
+
+from bandits.off_policy.confidence_sequence import ValueSequence
+from bandits.off_policy.logged_feedback import LoggedFeedback
+from bandits.off_policy.value import (
+    FewEffectiveRowsWarning,
+    OffPolicyResult,
+    compare_policies,
+    off_policy_value,
+)
+
+__all__ = [
+    "FewEffectiveRowsWarning",
+    "LoggedFeedback",
+    "OffPolicyResult",
+    "ValueSequence",
+    "compare_policies",
+    "off_policy_value",
+]

@@ -1,0 +1,105 @@
+"""What a deployed router leaves behind: contexts, actions, propensities, rewards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandits._arms import check_arms, positions_of
+from bandits._validation import check_outcome, check_propensity
+from metarouter.exceptions import DataError
+
+__all__ = ["LoggedFeedback"]
+
+
+@dataclass(frozen=True)
+class LoggedFeedback:
+    """Feedback of one or more logging policies, a propensity for every row.
+
+    Parameters
+    ----------
+    X : array of shape (n, n_features)
+        Contexts.
+    action : array of shape (n,)
+        Names of the arms that were called.
+    propensity : array of shape (n,)
+        Probability, in (0, 1], with which each action was chosen when it was chosen. Several
+        loggers may be mixed.
+    reward : array of shape (n,)
+        What came of it, one finite number per row.
+    arms : iterable
+        Names of all arms.
+    reward_range : pair of float, default=(0, 1)
+        Least and largest reward that is possible. With a preference (w_q, w_c) and qualities in
+        [0, 1] it is (-w_c, w_q).
+    adaptive : bool, default=False
+        Whether the logging policy learned from these very rows. Rows then depend on each other and
+        most intervals are wrong; see `off_policy_value`.
+    groups : array of shape (n,), optional
+        Rows with one value stay on one side of every fold.
+
+    Raises
+    ------
+    DataError
+        One sentence: a propensity that is no probability, an unknown arm, a reward that is missing
+        or out of its range, rows that do not match.
+
+    Examples
+    --------
+    >>> log = LoggedFeedback(np.zeros((2, 1)), [0, 1], [0.5, 0.5], [1.0, 0.0], arms=range(2))
+    >>> log.n, log.arm.tolist()
+    (2, [0, 1])
+    """
+
+    X: NDArray[np.float64]
+    action: Any
+    propensity: NDArray[np.float64]
+    reward: NDArray[np.float64]
+    arms: Iterable[Any]
+    reward_range: tuple[float, float] = (0.0, 1.0)
+    adaptive: bool = False
+    groups: NDArray[Any] | None = None
+
+    def __post_init__(self) -> None:
+        X = np.asarray(self.X, dtype=np.float64)
+        if X.ndim != 2 or not len(X):
+            raise DataError(f"X has shape {X.shape}; give one row of features per logged action.")
+        low, high = self.reward_range
+        if not low < high:
+            raise DataError(f"reward_range is ({low:g}, {high:g}); give (least, largest).")
+        arms = tuple(check_arms(self.arms))
+        arm = positions_of(self.action, arms)
+        if len(arm) != len(X):
+            raise DataError(f"action has {len(arm)} rows but X has {len(X)}; give one per row.")
+        if self.propensity is None:
+            raise DataError(
+                "propensity is missing; logs without the probabilities of their actions say "
+                "nothing of other policies."
+            )
+        reward = check_outcome("reward", self.reward, len(X))
+        outside = (reward < low - 1e-9) | (reward > high + 1e-9)
+        if outside.any():
+            raise DataError(
+                f"reward is {reward[outside][0]:g} in row {int(np.argmax(outside))} "
+                f"({int(outside.sum())} of {len(X)} rows lie outside ({low:g}, {high:g})); give "
+                "reward_range, the least and the largest reward that is possible."
+            )
+        for name, value in (
+            ("X", X),
+            ("arms", arms),
+            ("arm", arm),
+            ("propensity", check_propensity(self.propensity, len(X))),
+            ("reward", reward),
+        ):
+            object.__setattr__(self, name, value)
+
+    arm: NDArray[np.intp] = None  # type: ignore[assignment]
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.X)
