@@ -130,6 +130,12 @@ MINIMA = {
         "preference labels",
         "The two sources are treated alike, and five folds need as many labels of either.",
     ),
+    "gold_rows_held_out": Minimum(
+        50,
+        "gold labels for a check of predictions",
+        "The first of the models that are checked on later folds learns from two fifths of the "
+        "labels, and 20 gold labels are the fewest that its own five folds can share.",
+    ),
     "rows_per_group": Minimum(
         10,
         "gold labels in a sorted group",
@@ -143,10 +149,10 @@ MINIMA = {
         "the information about the shift.",
     ),
     "clusters": Minimum(
-        20,
+        10,
         "independent groups of rows",
-        "Cluster-robust errors count groups; below about 20 of them even the jackknife errors "
-        "used here are known to be too small where groups differ in size.",
+        "Cluster-robust errors count groups, and in our coverage study the jackknife over groups "
+        "keeps its level from ten of them on.",
     ),
 }
 

@@ -1,0 +1,69 @@
+"""The histogram of label differences, as figure S2 of Meta-Router."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from metarouter.exceptions import MetaRouterError
+
+__all__ = ["new_axes", "plot_differences"]
+
+BAR, MEAN, OUTLINE = "#56B4E9", "#D55E00", "#1A1A1A"
+_MOST_STEPS = 25
+_SHOWN = (0.5, 99.5)
+
+
+def new_axes(ax: Any, width: float = 6.0, height: float = 4.0) -> Any:
+    """Return the given axes, or those of a new figure."""
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(width, height), layout="constrained")[1]
+
+
+def plot_differences(test: Any, ax: Any) -> Any:
+    """Draw the values behind a mean-shift test, their mean and its interval."""
+    values = test.values
+    if not values.size:
+        raise MetaRouterError(
+            f"a mean shift by method={test.method!r} averages nothing that could be drawn; use "
+            "'paired' or 'aipw'."
+        )
+    ax = new_axes(ax)
+    low, high = np.percentile(values, _SHOWN) if test.method == "aipw" else _ends(values)
+    shown = values[(values >= low) & (values <= high)]
+    ax.hist(shown, bins=_bins(shown), color=BAR, edgecolor=OUTLINE, linewidth=0.4)
+    ax.axvspan(test.lower, test.upper, color=MEAN, alpha=0.25, linewidth=0)
+    words = (
+        f"mean {test.value:+.3f} ({test.level:.0%} interval {test.lower:+.3f} to {test.upper:+.3f})"
+    )
+    ax.axvline(test.value, color=MEAN, linewidth=1.8, label=words)
+    ax.axvline(0.0, color="#7F7F7F", linewidth=0.9, linestyle="--", label="no bias")
+    hidden = values.size - shown.size
+    what = (
+        "gold minus preference label of a query"
+        if test.method == "paired"
+        else "doubly robust score of a label"
+    )
+    ax.set_xlabel(f"{what} ({hidden} of {values.size} lie outside)" if hidden else what)
+    ax.set_ylabel("queries" if test.method == "paired" else "labels")
+    ax.legend(
+        frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=2
+    )
+    return ax
+
+
+def _ends(values: Any) -> tuple[float, float]:
+    return float(values.min()), float(values.max())
+
+
+def _bins(values: Any) -> Any:
+    """Bars on the steps of discrete labels, else numpy's own choice."""
+    steps = np.unique(values)
+    if 1 < len(steps) <= _MOST_STEPS:
+        half = np.diff(steps).min() / 2
+        return np.concatenate([steps - half, [steps[-1] + half]])
+    return min(80, max(10, len(np.histogram_bin_edges(values, bins="auto")) - 1))
