@@ -1,0 +1,133 @@
+"""Type-I error, power and coverage of the tests and intervals of ``metarouter.inference``.
+
+    python -m benchmarks.inference_tests --out tables.md
+
+Worlds with known truth are drawn again and again (``benchmarks/_inference_worlds.py``). A type-I
+error may exceed 5%, and a coverage differ from 95%, by at most three binomial standard errors.
+``--study NAME`` runs one study, ``--rounds`` sets the number of draws. Whatever is finished is
+kept beside ``--out`` and not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn import config_context
+from threadpoolctl import threadpool_limits
+
+from benchmarks._inference_worlds import STUDIES
+from metarouter._files import write_text
+from metarouter.reporting._markdown import markdown_table
+
+SIZES = (300, 1000, 4000)
+NOMINAL = {"size": 0.05, "coverage": 0.95}
+# study: (sample sizes, rounds); flexible learners are slow, and power needs no precision
+PLAN = {
+    "no_shift": (SIZES, 400),
+    "some_shift": (SIZES, 400),
+    "some_shift_models": ((300, 1000), 100),
+    "no_gain": (SIZES, 400),
+    "two_units": (SIZES, 400),
+    "two_units_shifted": ((1000,), 400),
+    "few_groups": (SIZES, 1000),
+    "scarce": ((300,), 1000),
+    "quality": (SIZES, 400),
+    "support": (SIZES, 400),
+    "support_strong": (SIZES, 400),
+    "hidden_difference": ((1000,), 400),
+    "schemes": (SIZES, 400),
+    "default_forests": ((1000,), 40),
+}
+
+
+def run(study: str, n: int, rounds: int, seed: int) -> dict[str, list[int]]:
+    """Count hits: quantity -> [hits, rounds in which it could be judged]."""
+    counts: dict[str, list[int]] = {}
+    source = np.random.SeedSequence([seed, list(STUDIES).index(study), n])
+    # scikit-learn's own checks of inputs that we have just drawn take half of the time.
+    with threadpool_limits(1), config_context(skip_parameter_validation=True, assume_finite=True):
+        for child in source.spawn(rounds):
+            for (measure, name), hit in STUDIES[study](np.random.default_rng(child), n).items():
+                count = counts.setdefault(f"{measure}|{name}", [0, 0])
+                count[0] += int(hit)
+                count[1] += 1
+    return counts
+
+
+def standard_error(measure: str, rate: float, rounds: int) -> float:
+    """Binomial standard error, at the nominal rate where there is one."""
+    p = NOMINAL.get(measure, rate)
+    return float(np.sqrt(p * (1 - p) / rounds))
+
+
+def holds(measure: str, quantity: str, rate: float, rounds: int) -> str:
+    """Say whether a rate keeps what its measure promises; what is not promised is blank."""
+    if measure == "power" or "cross_fit" in quantity or "ignored" in quantity:
+        return ""
+    distance = rate - NOMINAL[measure]
+    allowed = 3 * standard_error(measure, rate, rounds)
+    if measure == "size":
+        return "yes" if distance <= allowed else "NO"
+    if distance > allowed:
+        return "conservative"
+    return "yes" if distance >= -allowed else "NO"
+
+
+def table(results: dict[str, dict[str, list[int]]]) -> pd.DataFrame:
+    """Lay out all counts, one row per quantity, study and sample size."""
+    rows = []
+    for key, counts in results.items():
+        study, n = key.split("|")
+        for name, (hits, rounds) in counts.items():
+            measure, quantity = name.split("|")
+            rate = hits / rounds
+            rows.append(
+                {
+                    "measure": {"size": "type-I error"}.get(measure, measure),
+                    "quantity": quantity,
+                    "study": study,
+                    "n": int(n),
+                    "rounds": rounds,
+                    "rate": rate,
+                    "s.e.": standard_error(measure, rate, rounds),
+                    "holds": holds(measure, quantity, rate, rounds),
+                }
+            )
+    frame = pd.DataFrame(rows)
+    order = {"type-I error": 0, "power": 1, "coverage": 2}
+    return frame.sort_values(
+        ["measure", "study", "quantity", "n"],
+        key=lambda column: column.map(order) if column.name == "measure" else column,
+        ignore_index=True,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("inference_tests.md"))
+    parser.add_argument("--study", choices=[*PLAN], action="append")
+    parser.add_argument("--rounds", type=int, help="draws of every study; its own number else")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args(arguments)
+    kept = given.out.with_suffix(".json")
+    results = json.loads(kept.read_text()) if kept.exists() else {}
+    for study in given.study or PLAN:
+        sizes, rounds = PLAN[study]
+        for n in sizes:
+            if f"{study}|{n}" in results:
+                continue
+            start = time.process_time()
+            results[f"{study}|{n}"] = run(study, n, given.rounds or rounds, given.seed)
+            write_text(kept, json.dumps(results, indent=1))
+            print(f"{study}, n={n}: {time.process_time() - start:.0f} s", flush=True)
+    write_text(given.out, markdown_table(table(results), decimals=3) + "\n")
+
+
+if __name__ == "__main__":
+    main()
