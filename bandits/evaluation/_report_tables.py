@@ -40,7 +40,7 @@ def main_table(part: pd.DataFrame) -> pd.DataFrame:
             {
                 "router": f"{router_name(row.router)}{' *' if row.best_here else ''}",
                 "score": _with_error(row.score, row.se_score),
-                "cost": f"{row.cost * _QUERIES:.3f} ({row.se_cost * _QUERIES:.3f})",
+                "cost": f"{row.cost * _QUERIES:.3g} ({row.se_cost * _QUERIES:.1g})",
                 "reward": _with_error(row.reward, row.se_reward),
                 "regret": _with_error(row.regret, row.se_regret),
                 "reward minus best constant": _lead(row),
