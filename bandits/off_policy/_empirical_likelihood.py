@@ -1,8 +1,8 @@
 """Bounds by empirical likelihood for means whose importance weights are known to average 1.
 
 Of all distributions Q over (w, s) with E_Q[w] = 1, those are kept that explain the rows nearly as
-well as the best one does: -2 sum log(n Q_i) <= c, c the chi-squared quantile with one degree of
-freedom (Owen 1988; Karampatziakis, Langford & Mineiro 2020, Empirical likelihood for contextual
+well as the best one among them does: -2 sum log(n Q_i) <= c, c the chi-squared quantile with one
+degree of freedom plus what the best one pays for E_Q[w] = 1 (Owen 1988; Karampatziakis, Langford & Mineiro 2020, Empirical likelihood for contextual
 bandits). The least E_Q[s] among them is the lower bound. Q may put mass on pairs that were never
 seen, as long as they are possible: that is what keeps the bound honest when the rare, large
 weights are missing from the logs.
@@ -23,12 +23,15 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 
 Array = NDArray[np.float64]
 Loss = Callable[[Array], tuple[float, Array]]
 
 __all__ = ["lower_bound"]
+
+# The search stays where the difference of two large numbers still has digits left.
+FAR = 1e5
 
 
 def lower_bound(
@@ -65,7 +68,8 @@ def lower_bound(
     at_one = 1.0 / max_weight
     excess = np.maximum(score - floor - slope * weight, 0.0)
     scale = max(float(excess.mean()), 1e-12)
-    discount = np.exp(-statistic / (2 * n))
+    allowed = statistic + _price_of_known_mean(weight, max_weight)
+    discount = np.exp(-allowed / (2 * n))
 
     def loss(ends: Array) -> tuple[float, Array]:
         density = np.maximum((1 - share) * ends[0] + share * ends[1] + excess, 1e-300)
@@ -80,6 +84,16 @@ def lower_bound(
     return float(-min(_least(loss, np.array(units)) for units in starts) * scale + floor + slope)
 
 
+def _price_of_known_mean(weight: Array, max_weight: float) -> float:
+    """Return -2 log of the empirical likelihood ratio of E[w] = 1, weights up to the largest."""
+    found = minimize_scalar(
+        lambda multiplier: -float(np.log1p(multiplier * (weight - 1.0)).sum()),
+        bounds=(-(1 - 1e-9) / (max_weight - 1.0), 1 - 1e-9),
+        method="bounded",
+    )
+    return max(-2.0 * float(found.fun), 0.0)
+
+
 def _least(loss: Loss, units: Array) -> float:
     """Return the least loss over pairs of at least zero, searched in some units."""
 
@@ -92,7 +106,7 @@ def _least(loss: Loss, units: Array) -> float:
         np.ones(2),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(1e-12, None)] * 2,
+        bounds=[(1e-12, FAR)] * 2,
         options={"maxiter": 500, "ftol": 1e-13, "gtol": 1e-10},
     )
     return float(found.fun)
