@@ -16,7 +16,7 @@ def test_published_and_own_rows_stand_side_by_side():
         "best constant model", "oracle",
     ]  # fmt: skip
     assert table["score, published"].tolist()[:4] == [0.6430, 0.6166, 0.6556, 0.7432]
-    assert table["score, here"].tolist() == ["0.7500 (0.0100)"] * 3 + ["–"] + [
-        "0.7500 (0.0100)"
-    ] * 3
+    assert (
+        table["score, here"].tolist() == ["0.7500 (0.0100)"] * 3 + ["–"] + ["0.7500 (0.0100)"] * 3
+    )
     assert table["cost, here"].iloc[0] == "0.3000 (0.0100)"
