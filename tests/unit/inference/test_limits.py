@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import metarouter.inference._limits as module
+from metarouter.inference._limits import (
+    LIMITS,
+    MINIMA,
+    Limit,
+    Verdict,
+    limits_table,
+    rows_needed,
+    worst,
+)
+
+
+@pytest.mark.parametrize("name", [*LIMITS, *MINIMA])
+def test_every_limit_has_a_sentence_that_defends_it(name):
+    limit = LIMITS.get(name) or MINIMA[name]
+    assert limit.why.endswith(".")
+    assert len(limit.why.split()) >= 8
+    assert limit.what
+
+
+def test_all_limits_stand_in_one_table():
+    frame = limits_table()
+    assert sorted(frame["limit"]) == sorted([*LIMITS, *MINIMA])
+
+
+def test_more_may_be_better():
+    share = Limit(0.5, 0.2, "effective share", "An example.")
+    assert share.judge(0.6, 0.9) is Verdict.PASS
+    assert share.judge(0.05, 0.1) is Verdict.FAIL
+    assert share.judge(0.3, 0.4) is Verdict.CAUTION
+    assert share.judge(0.1, 0.7) is Verdict.INCONCLUSIVE
+
+
+def test_an_interval_that_could_not_be_had_is_inconclusive():
+    assert LIMITS["slope"].judge(float("nan"), float("nan")) is Verdict.INCONCLUSIVE
+
+
+def test_failure_is_graver_than_ignorance():
+    assert worst([Verdict.INCONCLUSIVE, Verdict.FAIL, Verdict.PASS]) is Verdict.FAIL
+    assert worst([]) is Verdict.INCONCLUSIVE
+
+
+def test_rows_needed_never_asks_for_fewer_than_there_are():
+    assert rows_needed(100, 0.1, 0.5) == 100
+    assert rows_needed(100, float("nan"), 0.5) is None
+    assert rows_needed(100, 0.1, 0.0) is None
+
+
+def test_no_verdict_is_given_without_a_limit_from_the_one_file():
+    # Whoever names a failing verdict reads limits, or compares an interval with 0.
+    folder = Path(module.__file__).parent
+    for path in folder.glob("_*.py"):
+        names = {
+            node.attr
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Attribute)
+        }
+        if "FAIL" in names and path.name != "_limits.py":
+            assert "LIMITS" in path.read_text() or "upper < 0" in path.read_text()
