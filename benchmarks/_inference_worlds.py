@@ -129,8 +129,9 @@ def some_shift(rng: np.random.Generator, n: int, *, with_models: bool) -> Hits:
         hits["power", f"mean shift, {method}"] = test.p_value < 0.05
         hits["coverage", f"mean shift away from 0, {method}"] = covers(test.lower, test.upper, MEAN)
     hits |= _projection_hits(table, known, np.array([MEAN, 0, SLOPE, 0, 0]), "power")
+    rows = table.data.training_rows()
     for effect, truth in (("shift", table.delta), ("gain", table.psi)):
-        test = calibration_test(table.data, truth, effect=effect, **known)
+        test = calibration_test(rows, truth, effect=effect, **known)
         hits["size", f"calibration of the true {effect}: mean is 1"] = test.p_calibrated[0] < 0.05
         hits["size", f"calibration of the true {effect}: slope is 1"] = test.p_calibrated[1] < 0.05
         hits["coverage", f"calibration of the true {effect}, both"] = _bonferroni(test)
@@ -428,13 +429,14 @@ def _projection_hits(table: Table, known: Any, truth: np.ndarray, measure: str) 
     if not np.isfinite(found.joint.p_value):
         return {}
     ends = (found.simultaneous_lower[1:], found.simultaneous_upper[1:])
+    world = "no shift" if measure == "size" else "some shift"
     return {
         (measure, "projection: all slopes zero"): found.joint.p_value < 0.05,
-        ("coverage", f"projection ({measure}): simultaneous"): covers(*ends, truth[1:]),
-        ("coverage", f"projection ({measure}): second slope"): covers(
+        ("coverage", f"projection, {world}: all slopes"): covers(*ends, truth[1:]),
+        ("coverage", f"projection, {world}: second slope"): covers(
             found.lower[2], found.upper[2], truth[2]
         ),
-        ("coverage", f"projection ({measure}): mean"): covers(
+        ("coverage", f"projection, {world}: mean"): covers(
             found.lower[0], found.upper[0], truth[0]
         ),
     }

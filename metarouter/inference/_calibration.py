@@ -47,8 +47,9 @@ def calibration_test(
     data : LabelledQueries or TrainingRows
     predictions : HeldOutPredictions, MetaRouter, ShiftLearner, array-like or None
         Held-out predictions, or the recipe of a model from which they are made; `MetaRouter()` by
-        default. An array holds predictions, in units of the preference labels, of a model that
-        was fitted on an independent sample: in-sample predictions void the test.
+        default. An array holds predictions, in units of the preference labels and in the order of
+        the rows of `data`, of a model that was fitted on an independent sample: in-sample
+        predictions void the test.
     effect : {"shift", "gain"}, default="shift"
         Which prediction is tested: Delta-hat on labels of both sources, or psi-hat on gold labels.
     nuisances : Nuisances, optional
@@ -117,7 +118,7 @@ def calibration_test(
         return _too_few(effect, level, counts.gold, counts.preference, lack)
     labels = scaled_labels(rows, scaling)
     kind = choose_covariance(covariance, labels.units, ("HC3", "cluster"))
-    held_out = as_held_out(predictions, labels, effect, random_state)
+    held_out = as_held_out(predictions, data, labels, effect, random_state)
     prediction, taken = held_out.of(effect), held_out.fold >= 0
     if effect == "shift":
         needed = ("marginal_outcome", "propensity")

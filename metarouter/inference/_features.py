@@ -8,6 +8,7 @@ import numpy as np
 
 from metarouter.datasets import LabelledQueries, TrainingRows
 from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.inference._labels import row_count
 from metarouter.inference._pulls import FloatArray
 
 __all__ = ["chosen_features", "column_names"]
@@ -23,8 +24,9 @@ def chosen_features(data: Any, rows: TrainingRows, features: Any) -> tuple[Float
     data : LabelledQueries or TrainingRows
     rows : TrainingRows
         One row per label of `data`.
-    features : None, "domain", list of names or positions, or array-like (n_queries or n_rows, k)
-        None takes all columns of `X`, if they are at most 20.
+    features : None, "domain", list of names or positions, or array-like of shape (n, k)
+        None takes all columns of `X`, if they are at most 20. An array has one row per query of
+        LabelledQueries, one per label of TrainingRows.
 
     Raises
     ------
@@ -98,17 +100,15 @@ def _given(data: Any, rows: TrainingRows, features: Any) -> tuple[FloatArray, li
     columns = getattr(features, "columns", None)
     table = np.asarray(features)
     table = table[:, None] if table.ndim == 1 else table
-    n_queries, n_rows = np.shape(data.X)[0], len(rows.y)
-    if table.ndim != 2 or len(table) not in (n_queries, n_rows):
+    n, unit = row_count(data)
+    if table.ndim != 2 or len(table) != n:
         raise DataError(
-            f"features has shape {np.shape(features)}, but there are {n_queries} queries; give one "
-            "row of numbers per query."
+            f"features has shape {np.shape(features)}, but there are {n} {unit}; give one row of "
+            "numbers for each."
         )
     names = _numbered(table.shape[1]) if columns is None else [str(name) for name in columns]
-    # Rows of queries are told from rows of labels by their number; where both agree, each query
-    # has one label, and the order of the queries is meant.
-    of_queries = isinstance(data, LabelledQueries) and len(table) == n_queries
-    return _numbers(table[rows.query] if of_queries else table, names), names
+    rowwise = table[rows.query] if isinstance(data, LabelledQueries) else table
+    return _numbers(rowwise, names), names
 
 
 def _numbers(table: Any, names: list[str]) -> FloatArray:

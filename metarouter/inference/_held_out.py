@@ -12,8 +12,9 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from metarouter._random import seed_of, seeded
 from metarouter._validation import TrainingData
+from metarouter.datasets import LabelledQueries
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._labels import ScaledLabels, Scaling, scaled_labels
+from metarouter.inference._labels import ScaledLabels, Scaling, row_count, scaled_labels
 from metarouter.inference._pulls import FloatArray
 from metarouter.routing import MetaRouter
 from metarouter.shift import ShiftLearner
@@ -139,7 +140,7 @@ def held_out_predictions(
 
 
 def as_held_out(
-    predictions: Any, labels: ScaledLabels, effect: str, random_state: Any
+    predictions: Any, data: Any, labels: ScaledLabels, effect: str, random_state: Any
 ) -> HeldOutPredictions:
     """Take held-out predictions, a recipe to make them, or an array from an independent sample.
 
@@ -156,7 +157,7 @@ def as_held_out(
             labels.rows, predictions, scaling=labels.factor, random_state=random_state
         )
     if not isinstance(predictions, HeldOutPredictions):
-        predictions = _given(predictions, labels, effect)
+        predictions = _given(predictions, data, labels, effect)
     if len(predictions.fold) != len(labels.y):
         raise DataError(
             f"there are {len(predictions.fold)} predictions but {len(labels.y)} labels; predict "
@@ -172,16 +173,17 @@ def as_held_out(
     return predictions
 
 
-def _given(values: ArrayLike, labels: ScaledLabels, effect: str) -> HeldOutPredictions:
+def _given(values: ArrayLike, data: Any, labels: ScaledLabels, effect: str) -> HeldOutPredictions:
     column = np.asarray(values, dtype=np.float64)
-    n_rows, last = len(labels.y), int(labels.rows.query.max())
-    if column.ndim != 1 or (len(column) != n_rows and len(column) <= last):
+    n, unit = row_count(data)
+    if column.shape != (n,):
         raise DataError(
-            f"predictions have shape {column.shape}, but there are {n_rows} labels of queries up "
-            f"to number {last}; give one number per label, or per query."
+            f"predictions have shape {column.shape}, but there are {n} {unit}; give one number per "
+            f"{unit[:-1] if unit == 'labels' else 'query'}."
         )
-    if len(column) != n_rows:
+    if isinstance(data, LabelledQueries):
         column = column[labels.rows.query]
+    n_rows = len(labels.y)
     empty = np.full(n_rows, np.nan)
     shift, gain = (column, empty) if effect == "shift" else (empty, column)
     return HeldOutPredictions(shift, gain, np.zeros(n_rows, dtype=np.intp), "given")

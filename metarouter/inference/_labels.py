@@ -21,7 +21,7 @@ from metarouter.inference._pulls import FloatArray, Units, as_units
 from metarouter.nuisance import Nuisances
 from metarouter.scaling import GainScaler
 
-__all__ = ["ScaledLabels", "as_rows", "fitted_nuisances", "scaled_labels"]
+__all__ = ["ScaledLabels", "as_rows", "fitted_nuisances", "row_count", "scaled_labels"]
 
 Scaling = Any  # "variance", "max", "wasserstein", None, a number, or a fitted GainScaler
 
@@ -93,6 +93,18 @@ def as_rows(data: Any) -> TrainingRows:
         f"data is a {type(data).__name__}; give LabelledQueries or the TrainingRows made of them "
         "(metarouter.datasets)."
     )
+
+
+def row_count(data: Any) -> tuple[int, str]:
+    """Say how many entries a column that belongs to `data` has, and what they stand for.
+
+    One order of rows is meant for either kind of data: that of the queries for LabelledQueries,
+    that of the labels for TrainingRows. To guess by length would be wrong without a word wherever
+    every query has one label.
+    """
+    if isinstance(data, LabelledQueries):
+        return data.n_queries, "queries"
+    return len(data.y), "labels"
 
 
 def scaled_labels(data: Any, scaling: Scaling = "variance") -> ScaledLabels:

@@ -16,7 +16,7 @@ from scipy.special import fdtrc
 from metarouter.exceptions import DataError
 from metarouter.inference._pulls import FloatArray, Units, unit_sums, welch_df
 
-__all__ = ["LinearFit", "WaldTest", "wald_test", "weighted_least_squares"]
+__all__ = ["LinearFit", "WaldTest", "require_full_rank", "wald_test", "weighted_least_squares"]
 
 _NEARLY_ONE = 1 - 1e-9
 _CHUNK = 512
@@ -86,7 +86,7 @@ def weighted_least_squares(
     units = None if units is None or covariance != "cluster" else units[taken]
     if units is not None:
         units = np.unique(units, return_inverse=True)[1].reshape(-1)
-    _require_full_rank(np.sqrt(share)[:, None] * design, names)
+    require_full_rank(design, share, names)
     bread: FloatArray = np.asarray(
         np.linalg.inv(design.T @ (share[:, None] * design)), dtype=np.float64
     )
@@ -185,7 +185,15 @@ def _unit_pull(
     return pull
 
 
-def _require_full_rank(weighted: FloatArray, names: list[str]) -> None:
+def require_full_rank(design: FloatArray, share: FloatArray, names: list[str]) -> None:
+    """Refuse columns that do not vary, or that depend on each other.
+
+    Raises
+    ------
+    DataError
+        Naming the first such column.
+    """
+    weighted = np.sqrt(share)[:, None] * design
     n, k = weighted.shape
     if n <= k:
         raise DataError(
@@ -193,10 +201,9 @@ def _require_full_rank(weighted: FloatArray, names: list[str]) -> None:
             "add labels."
         )
     scale = np.sqrt((weighted**2).sum(axis=0))
-    if (scale == 0).any():
-        raise DataError(
-            f"column {names[int(np.argmax(scale == 0))]!r} is zero in all rows; leave it out."
-        )
+    still = scale < 1e-9 * max(1.0, float(np.abs(design).max()))
+    if still.any():
+        raise DataError(f"column {names[int(np.argmax(still))]!r} does not vary; leave it out.")
     triangle = np.linalg.qr(weighted / scale, mode="r")
     new = np.abs(np.diag(triangle))
     if (new < 1e-9).any():

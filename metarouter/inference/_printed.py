@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,9 @@ class Printed(ABC):
     def summary(self) -> str:
         """Return a title, the settings, the table and its notes as text."""
         notes = [line for note in self._notes() for line in textwrap.wrap(note, _WIDTH)]
-        return text_table(self._title(), self._written(), facts=self._facts(), notes=notes)
+        # A number that is not known is a dash wherever it stands.
+        facts = {name: re.sub(r"[+-]?\bnan\b", "–", text) for name, text in self._facts().items()}
+        return text_table(self._title(), self._written(), facts=facts, notes=notes)
 
     def to_markdown(self, *, decimals: int = 4) -> str:
         """Return the table as markdown, numbers to the right.

@@ -8,10 +8,15 @@ import numpy as np
 
 from metarouter.evaluation._validation import as_level
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference._enough import count_labels, lack_of
+from metarouter.inference._enough import Lack, count_labels, lack_of
 from metarouter.inference._features import chosen_features
 from metarouter.inference._labels import Scaling, as_rows, fitted_nuisances, scaled_labels
-from metarouter.inference._least_squares import WaldTest, wald_test, weighted_least_squares
+from metarouter.inference._least_squares import (
+    WaldTest,
+    require_full_rank,
+    wald_test,
+    weighted_least_squares,
+)
 from metarouter.inference._limits import LIMITS, MINIMA, Verdict, rows_needed
 from metarouter.inference._projection_result import BestLinearProjection, Effect
 from metarouter.inference._pulls import (
@@ -45,7 +50,7 @@ def best_linear_projection(
     Parameters
     ----------
     data : LabelledQueries or TrainingRows
-    features : None, "domain", list of names or positions, or array-like (n_queries, k)
+    features : None, "domain", list of names or positions, or array-like of shape (n, k)
         None takes all columns of `X`, if they are at most 20. "domain" compares every domain with
         the first.
     effect : {"shift", "gain"}, default="shift"
@@ -109,8 +114,7 @@ def best_linear_projection(
     lack = lack_of(counts, ("gold_rows", counts.gold), ("preference_rows", counts.preference))
     fewest = MINIMA["rows_per_coefficient"].count * (1 + len(names))
     if lack is not None or counts.gold < fewest:
-        reason = "" if lack is None else lack.reason
-        return _too_few(known, max(fewest, 0 if lack is None else lack.needed), reason)
+        return _too_few(known, lack, fewest)
 
     labels = scaled_labels(rows, scaling)
     kind = choose_covariance(covariance, labels.units, ("HC3", "cluster"))
@@ -121,6 +125,7 @@ def best_linear_projection(
     share = np.where(scores.inside, labels.share, 0.0)
     share = share / share.sum()
     design = np.column_stack([np.ones(len(share)), table - share @ table])
+    require_full_rank(design, share, ["mean", *names])
     fit = weighted_least_squares(
         design,
         outcome,
@@ -199,8 +204,14 @@ def _centring_pull(design: FloatArray, share: FloatArray, outcome: FloatArray) -
     return pull
 
 
-def _too_few(known: dict[str, Any], needed: int, reason: str) -> BestLinearProjection:
+def _too_few(known: dict[str, Any], lack: Lack | None, fewest: int) -> BestLinearProjection:
     k, nan = len(known["names"]), float("nan")
+    if lack is None or known["n_gold"] < fewest:
+        lack = Lack(
+            fewest,
+            f"{known['n_gold']} gold labels are too few for {k} coefficients; {fewest} would do. "
+            f"{MINIMA['rows_per_coefficient'].why}",
+        )
     columns = (
         "coefficient",
         "se",
@@ -218,8 +229,7 @@ def _too_few(known: dict[str, Any], needed: int, reason: str) -> BestLinearProje
         joint=WaldTest(nan, k - 1, nan, nan),
         covariance="none",
         verdict=Verdict.INCONCLUSIVE,
-        needed=needed,
-        reason=reason
-        or f"{known['n_gold']} gold labels are too few for {k} coefficients; {needed} would do.",
+        needed=lack.needed,
+        reason=lack.reason,
         **known,
     )

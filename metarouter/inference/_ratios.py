@@ -126,4 +126,7 @@ def share_interval(
     z = float(ndtri(0.5 + level / 2))
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     margin = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return Measured(p, max(0.0, float(centre - margin)), min(1.0, float(centre + margin)))
+    # At the ends the limit is the share itself, which rounding must not cross.
+    lower = 0.0 if p <= 0 else max(0.0, float(centre - margin))
+    upper = 1.0 if p >= 1 else min(1.0, float(centre + margin))
+    return Measured(p, lower, upper)

@@ -118,7 +118,7 @@ def sorted_group_effects(
         return _too_few(known, n_groups, lack)
     labels = scaled_labels(rows, scaling)
     kind = choose_covariance(covariance, labels.units, ("HC3", "cluster"))
-    held_out = as_held_out(predictions, labels, by, random_state)
+    held_out = as_held_out(predictions, data, labels, by, random_state)
     needed = ("propensity", "gold_outcome", "preference_outcome")
     fitted = fitted_nuisances(labels, nuisances, needed, random_state, n_jobs)
     scores = orthogonal_scores(labels, fitted)
