@@ -43,9 +43,13 @@ class Replay:
         Names of the columns; by default those of a DataFrame, else 0, 1, ...
     task : array of shape (n_rounds,), optional
         Where each query comes from.
+    available : array of bool of the shape of `quality`, optional
+        Which arms could be called in which round; by default all, always.
 
     Attributes
     ----------
+    available : ndarray of bool, shape (n_rounds, n_arms)
+        Which arms can be called in which round.
     n_revealed : int
         Number of cells that were shown.
     revealed : ndarray of int, shape (n_rounds,)
@@ -54,7 +58,12 @@ class Replay:
     Raises
     ------
     DataError
-        If shapes differ, a value is infinite, or a cost is negative.
+        If shapes differ, a value is infinite, a cost is negative, or a round has no arm.
+
+    Notes
+    -----
+    Threads may share a replay. What all arms would have done is not to be had from it: figures that
+    compare with the best arm in hindsight are computed from the matrices it was made of.
 
     Examples
     --------
@@ -78,6 +87,7 @@ what 'large' would have done.
         *,
         arms: Iterable[Any] | None = None,
         task: ArrayLike | None = None,
+        available: ArrayLike | None = None,
     ) -> None:
         self._quality = check_matrix("quality", quality, None)
         shape = (len(self._quality), self._quality.shape[1])
@@ -95,8 +105,9 @@ what 'large' would have done.
             )
         self.X = X
         self.task = None if task is None else np.asarray(task)
+        self.available = _check_available(available, shape)
+        self.revealed = np.full(self.n_rounds, -1, dtype=np.intp)
         self._lock = Lock()
-        self.reset()
 
     @classmethod
     def from_matrix(cls, matrix: ModelMatrix, rows: Any = slice(None)) -> Replay:
@@ -138,7 +149,8 @@ what 'large' would have done.
 
     def reset(self) -> None:
         """Forget what was shown: the stream can be played anew."""
-        self.revealed = np.full(self.n_rounds, -1, dtype=np.intp)
+        with self._lock:
+            self.revealed[:] = -1
 
     def reveal(self, rows: Any, arm: Any) -> Revealed:
         """Show what the chosen arms did.
@@ -158,25 +170,45 @@ what 'large' would have done.
         Raises
         ------
         ReplayError
-            If another arm of a round was shown before, or nothing was recorded for this one.
+            If another arm of a round was shown before, the arm was not to be had in that round, or
+            nothing was recorded for it. Then nothing is shown.
         """
-        rounds, arms = np.atleast_1d(rows), np.atleast_1d(arm)
+        rounds, chosen = np.atleast_1d(rows), np.atleast_1d(arm)
+        if chosen.shape != rounds.shape:
+            chosen = np.broadcast_to(chosen, rounds.shape)
         with self._lock:
-            before = self.revealed[rounds]
-            second = (before >= 0) & (before != arms)
-            if second.any():
-                i = int(np.argmax(second))
-                raise ReplayError(
-                    f"Round {rounds[i]} has shown the outcome of {self.arms[before[i]]!r}; nobody "
-                    f"will ever know what {self.arms[arms[i]]!r} would have done."
-                )
+            self._require_one_cell_each(rounds, chosen)
             shown = Revealed(
-                self._quality[rounds, arms],
-                None if self._cost is None else self._cost[rounds, arms],
+                self._quality[rounds, chosen],
+                None if self._cost is None else self._cost[rounds, chosen],
             )
-            self._require_recorded(shown, rounds, arms)
-            self.revealed[rounds] = arms
+            self._require_recorded(shown, rounds, chosen)
+            self.revealed[rounds] = chosen
         return shown
+
+    def _require_one_cell_each(self, rounds: NDArray[np.intp], arms: NDArray[np.intp]) -> None:
+        if (rounds < 0).any() or (arms < 0).any():
+            raise ReplayError("Rounds and arms are counted from 0; give no negative ones.")
+        if len(rounds) > 1 and len(np.unique(rounds)) < len(rounds):
+            raise ReplayError(
+                f"{len(rounds) - len(np.unique(rounds))} of {len(rounds)} rounds are asked for "
+                "twice in one call; ask for each once."
+            )
+        before = self.revealed[rounds]
+        second = (before >= 0) & (before != arms)
+        if second.any():
+            i = int(np.argmax(second))
+            raise ReplayError(
+                f"Round {rounds[i]} has shown the outcome of {self.arms[before[i]]!r}; nobody "
+                f"will ever know what {self.arms[arms[i]]!r} would have done."
+            )
+        offered = self.available[rounds, arms]
+        if not offered.all():
+            i = int(np.argmin(offered))
+            raise ReplayError(
+                f"{self.arms[arms[i]]!r} could not be called in round {rounds[i]}; choose among "
+                "the arms that replay.available names."
+            )
 
     def _require_recorded(
         self, shown: Revealed, rounds: NDArray[np.intp], arms: NDArray[np.intp]
@@ -191,3 +223,27 @@ what 'large' would have done.
                 f"({int(missing.sum())} of {len(rounds)} rounds asked for); leave out those rows, "
                 "or those arms."
             )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=Lock())
+
+
+def _check_available(available: ArrayLike | None, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    if available is None:
+        return np.broadcast_to(np.True_, shape)
+    table = np.array(available)
+    if table.shape != shape or table.dtype != bool:
+        raise DataError(
+            f"available is {table.dtype} of shape {table.shape}, but booleans of shape {shape} are "
+            "needed: one row per query and one column per arm."
+        )
+    empty = ~table.any(axis=1)
+    if empty.any():
+        raise DataError(
+            f"available leaves no arm in {int(empty.sum())} of {shape[0]} rounds (first: round "
+            f"{int(np.argmax(empty))}); leave one to call in every round."
+        )
+    return table
