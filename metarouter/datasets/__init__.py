@@ -15,6 +15,7 @@ from metarouter.datasets._model_matrix import ModelMatrix
 from metarouter.datasets._nie_wager import make_nie_wager
 from metarouter.datasets._registry import DATASETS, load_dataset
 from metarouter.datasets._routellm_evals import fetch_routellm_evals
+from metarouter.datasets._routerbench import read_routerbench
 from metarouter.datasets._routerbench_fewshot import fetch_routerbench_fewshot
 from metarouter.datasets._table import read_table
 from metarouter.datasets._truth import Truth
@@ -40,5 +41,6 @@ __all__ = [
     "make_healthbench_like",
     "make_judged_queries",
     "make_nie_wager",
+    "read_routerbench",
     "read_table",
 ]
