@@ -16,7 +16,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from metarouter import MetaRouter, Nuisances, RLearner
-from metarouter.datasets import LabelledQueries
+from metarouter.datasets import LabelledQueries, make_healthbench_like
 from metarouter.inference._calibration import calibration_test
 from metarouter.inference._held_out import HeldOutPredictions, held_out_predictions
 from metarouter.inference._labels import fitted_nuisances, scaled_labels
@@ -193,11 +193,16 @@ def few_groups(rng: np.random.Generator, n: int, *, n_groups: int = 10) -> Hits:
 
 
 def scarce(rng: np.random.Generator, n: int) -> Hits:
-    """Draw the fewest labels that are judged at all: 20 pairs; 30 gold labels among n."""
+    """Draw the fewest labels that are judged at all: 30 pairs; 30 gold labels among n."""
     hits: Hits = {}
-    table = draw(rng, 20, mean=MEAN, both=True)
+    table = draw(rng, 30, mean=MEAN, both=True)
     test = mean_shift_test(table.data, scaling=None)
-    hits["coverage", "mean shift, 20 pairs"] = covers(test.lower, test.upper, MEAN)
+    hits["coverage", "mean shift, 30 pairs"] = covers(test.lower, test.upper, MEAN)
+    votes, truth = _votes()
+    test = mean_shift_test(votes.subset(rng.choice(votes.n_queries, 30, replace=False)))
+    hits["coverage", "mean shift, 30 pairs of rubric gains and votes, factor estimated"] = covers(
+        test.lower, test.upper, truth
+    )
     table = draw(rng, n, tilt=0.0, mean=MEAN)
     gold = table.data.gold.copy()
     gold[np.flatnonzero(~np.isnan(gold))[30:]] = np.nan
@@ -206,6 +211,14 @@ def scarce(rng: np.random.Generator, n: int) -> Hits:
     test = mean_shift_test(data, scaling=None, nuisances=recipe(), random_state=_seed(rng))
     hits["coverage", "mean shift, aipw, 30 gold labels"] = covers(test.lower, test.upper, MEAN)
     return hits
+
+
+@lru_cache(maxsize=1)
+def _votes() -> tuple[LabelledQueries, float]:
+    """Rubric gains and votes to draw from, and the mean shift with the factor of all of them."""
+    data = make_healthbench_like(20_000, 64, random_state=1)
+    factor = data.preference.std() / data.gold.std()
+    return data, float(np.mean(factor * data.gold - data.preference))
 
 
 def held_out_hits(table: Table, held_out: HeldOutPredictions, known: Any, measure: str) -> Hits:

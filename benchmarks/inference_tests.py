@@ -80,8 +80,9 @@ def holds(measure: str, quantity: str, rate: float, rounds: int) -> str:
 
 
 def table(results: dict[str, dict[str, list[int]]]) -> pd.DataFrame:
-    """Lay out all counts, one row per quantity, study and sample size."""
-    rows = []
+    """Lay out all rates: one row per quantity and study, one column per sample size."""
+    rows: dict[tuple[str, str, str], dict[str, str]] = {}
+    kept: dict[tuple[str, str, str], list[str]] = {}
     for key, counts in results.items():
         study, n = key.split("|")
         for name, (hits, rounds) in counts.items():
@@ -89,24 +90,28 @@ def table(results: dict[str, dict[str, list[int]]]) -> pd.DataFrame:
             if study == "some_shift_models" and measure != "power":
                 continue  # told with more rounds by some_shift
             rate = hits / rounds
-            rows.append(
-                {
-                    "measure": {"size": "type-I error"}.get(measure, measure),
-                    "quantity": quantity,
-                    "study": study,
-                    "n": int(n),
-                    "rounds": rounds,
-                    "rate": rate,
-                    "s.e.": standard_error(measure, rate, rounds),
-                    "holds": holds(measure, quantity, rate, rounds),
-                }
+            line = rows.setdefault((measure, study, quantity), {})
+            most = PLAN[study][1]
+            fewer = f" ({rounds})" if rounds != most else ""
+            line["rounds"] = str(most)
+            line[f"n={n}"] = f"{rate:.3f}{fewer}"
+            kept.setdefault((measure, study, quantity), []).append(
+                holds(measure, quantity, rate, rounds)
             )
-    frame = pd.DataFrame(rows)
-    order = {"type-I error": 0, "power": 1, "coverage": 2}
-    return frame.sort_values(
-        ["measure", "study", "quantity", "n"],
-        key=lambda column: column.map(order) if column.name == "measure" else column,
-        ignore_index=True,
+    order = {"size": 0, "power": 1, "coverage": 2}
+    keys = sorted(rows, key=lambda key: (order[key[0]], *key[1:]))
+    return pd.DataFrame(
+        [
+            {
+                "measure": "type-I error" if key[0] == "size" else key[0],
+                "quantity": key[2],
+                "world": key[1],
+                "rounds": rows[key]["rounds"],
+                **{f"n={n}": rows[key].get(f"n={n}", "–") for n in SIZES},
+                "holds": min(kept[key], key=("NO", "conservative", "yes", "").index),
+            }
+            for key in keys
+        ]
     )
 
 

@@ -167,11 +167,10 @@ def _quality_checks(quality: NuisanceQuality) -> list[Check]:
             found,
             quality.verdicts[name],
             quality.needed if quality.verdicts[name] is Verdict.INCONCLUSIVE else None,
-            quality.reason if quality.verdicts[name] is not Verdict.PASS else "Yes.",
+            _worse(quality, name),
         )
         for name, found in quality.r2.items()
     ]
-    passed = quality.verdicts["propensity"] is Verdict.PASS
     return [
         *checks,
         Check(
@@ -180,9 +179,17 @@ def _quality_checks(quality: NuisanceQuality) -> list[Check]:
             quality.log_loss_ratio,
             quality.verdicts["propensity"],
             quality.needed if quality.verdicts["propensity"] is Verdict.INCONCLUSIVE else None,
-            "Yes." if passed else quality.reason,
+            _worse(quality, "propensity"),
         ),
     ]
+
+
+def _worse(quality: NuisanceQuality, name: str) -> str:
+    if quality.verdicts[name] is Verdict.PASS:
+        return "Yes."
+    if "among them" in quality.reason:
+        return quality.reason
+    return "Not shown to be as good as a constant; try a simpler or a more regular learner."
 
 
 def _sensitivity_check(analysis: SensitivityAnalysis) -> Check:

@@ -89,7 +89,8 @@ def _domain_columns(data: Any, rows: TrainingRows) -> tuple[FloatArray, list[str
             "table is read, or choose other features."
         )
     domain = data.domain.astype(str)[rows.query]
-    levels = sorted(set(domain.tolist()))
+    names, counts = np.unique(domain, return_counts=True)
+    levels = [str(names[k]) for k in np.lexsort((names, -counts))]  # the commonest is compared with
     if len(levels) < 2:
         raise MetaRouterError(f"all rows are of the domain {levels[0]!r}; choose other features.")
     columns = np.column_stack([domain == level for level in levels[1:]]).astype(float)

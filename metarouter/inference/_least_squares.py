@@ -176,10 +176,11 @@ def _unit_pull(
         # Scaled to the full moments, the least eigenvalue is one minus the largest leverage.
         kept = np.linalg.det(bread @ left)
         if (kept < 1e-12).any():
+            unit = int(np.argmin(kept))
+            column = names[int(np.argmin(np.diag(left[unit]) / np.diag(moments)))]
             raise DataError(
-                f"a column (one of {', '.join(map(repr, names))}) varies within one group of rows "
-                "only, so its uncertainty cannot be measured; merge rare categories, or leave the "
-                "column out."
+                f"column {column!r} varies within one group of rows only, so its uncertainty "
+                "cannot be measured; merge rare categories, or leave the column out."
             )
         pull[first:last] = np.linalg.solve(left, score[first:last, :, None])[:, :, 0]
     return pull

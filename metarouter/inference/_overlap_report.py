@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -91,8 +92,25 @@ def overlap_report(
         return _too_few(level, np.asarray(rows.is_gold, dtype=bool), lack)
     labels = scaled_labels(rows, scaling)
     fitted = fitted_nuisances(labels, nuisances, ("propensity",), random_state, n_jobs)
-    propensity = _recalibrated(labels, fitted)
-    return _measured(labels, fitted, propensity, level)
+    report = _measured(labels, fitted, _recalibrated(labels, fitted), level)
+    return _by_design(report) if counts.gold == counts.preference == counts.paired else report
+
+
+def _by_design(report: OverlapReport) -> OverlapReport:
+    """Say what needs no estimate: queries with both labels overlap, whatever a model believes."""
+    nothing, everything = Measured(0.0, 0.0, 0.0), Measured(1.0, 1.0, 1.0)
+    return replace(
+        report,
+        out_of_support=nothing,
+        gold_out_of_support=nothing,
+        effective_gold=everything,
+        effective_preference=everything,
+        verdicts=dict.fromkeys(report.verdicts, Verdict.PASS),
+        verdict=Verdict.PASS,
+        needed=None,
+        reason="Every query carries both labels, so that the overlap is complete by design.",
+        propensity=np.full(len(report.propensity), 0.5),
+    )
 
 
 def _recalibrated(labels: ScaledLabels, fitted: Nuisances) -> FloatArray:
@@ -159,7 +177,11 @@ def _reason(
     if verdict is Verdict.INCONCLUSIVE:
         wanted = (LIMITS["out_of_support"].fails - LIMITS["out_of_support"].passes) / 2
         needed = rows_needed(labels.n_preference, (missing.upper - missing.lower) / 2, wanted)
-        return needed, f"The overlap is open; about {needed} preference labels would settle it."
+        where = "" if labels.units is None else ", in as many more groups,"
+        return needed, (
+            f"The overlap is open; about {needed} preference labels{where} would settle it, "
+            f"{labels.n_preference} are there."
+        )
     return None, (
         f"For {missing.value:.0%} of the preference labels hardly any gold query is alike; "
         f"{gold.value:.0%} of the gold labels are left after weighting. Trim (PropensityPolicy), "

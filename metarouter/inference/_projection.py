@@ -52,7 +52,7 @@ def best_linear_projection(
     data : LabelledQueries or TrainingRows
     features : None, "domain", list of names or positions, or array-like of shape (n, k)
         None takes all columns of `X`, if they are at most 20. "domain" compares every domain with
-        the first.
+        the commonest.
     effect : {"shift", "gain"}, default="shift"
         Project Delta, or psi itself; both in units of the preference labels.
     nuisances : Nuisances, optional

@@ -106,7 +106,7 @@ def test_a_category_of_one_row_is_refused_with_its_column():
 def test_a_category_of_one_group_is_refused():
     design, outcome, share, is_gold, units = regression()
     lonely = np.column_stack([design, units == 5]).astype(float)
-    with pytest.raises(DataError, match="within one group"):
+    with pytest.raises(DataError, match="column 'x3' varies within one group"):
         fitted(lonely, outcome, share, is_gold, units, "cluster")
 
 

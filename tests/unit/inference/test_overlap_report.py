@@ -45,6 +45,14 @@ def test_a_randomised_design_leaves_every_label(make):
     assert found.out_of_support.value == 0
 
 
+def test_queries_with_both_labels_overlap_by_design(make):
+    data = make.labelled(300, both=True, groups=np.arange(300) % 12)
+    found = report(data, make.recipe())
+    assert str(found.verdict) == "PASS"
+    assert found.out_of_support == (0.0, 0.0, 0.0)
+    assert "by design" in found.summary()
+
+
 def test_the_effective_share_is_that_of_kish(make):
     data = make.labelled(20_000, tilt=1.0)
     found = report(data, make.recipe())
