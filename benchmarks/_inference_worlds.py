@@ -17,16 +17,19 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from metarouter import MetaRouter, Nuisances, RLearner
 from metarouter.datasets import LabelledQueries, make_healthbench_like
-from metarouter.inference._calibration import calibration_test
-from metarouter.inference._held_out import HeldOutPredictions, held_out_predictions
+from metarouter.inference import (
+    LIMITS,
+    HeldOutPredictions,
+    best_linear_projection,
+    calibration_test,
+    held_out_predictions,
+    mean_shift_test,
+    nuisance_quality,
+    overlap_report,
+    sensitivity_analysis,
+    sorted_group_effects,
+)
 from metarouter.inference._labels import fitted_nuisances, scaled_labels
-from metarouter.inference._limits import LIMITS
-from metarouter.inference._mean_shift import mean_shift_test
-from metarouter.inference._nuisance_quality import nuisance_quality
-from metarouter.inference._overlap_report import overlap_report
-from metarouter.inference._projection import best_linear_projection
-from metarouter.inference._sensitivity import sensitivity_analysis
-from metarouter.inference._sorted_groups import sorted_group_effects
 from metarouter.nuisance import ALL_NUISANCES
 
 D = 4
