@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from threading import Lock
 from typing import Any, NamedTuple
@@ -185,6 +186,18 @@ what 'large' would have done.
             self._require_recorded(shown, rounds, chosen)
             self.revealed[rounds] = chosen
         return shown
+
+    def _changed(
+        self,
+        quality: NDArray[np.float64],
+        cost: NDArray[np.float64] | None,
+        available: NDArray[np.bool_],
+    ) -> Replay:
+        """Return the same rounds in another world; what is shown of one is shown of both."""
+        other = copy.copy(self)
+        other._quality, other._cost, other._lock = quality, cost, self._lock
+        other.available = _check_available(available, quality.shape)
+        return other
 
     def _require_one_cell_each(self, rounds: NDArray[np.intp], arms: NDArray[np.intp]) -> None:
         if (rounds < 0).any() or (arms < 0).any():

@@ -1,0 +1,224 @@
+"""A router in a replayed world: choose, see one outcome, learn, one round after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from heapq import heappop, heappush
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike, NDArray
+
+from bandits._arms import names_of, positions_of
+from bandits._reward import reward
+from bandits._validation import check_preference
+from bandits.base import BanditRouter
+from bandits.play_log import PlayLog
+from bandits.replay import Replay, ReplayError
+from bandits.scenarios import Scenario, Stream
+from metarouter._random import seed_of
+from metarouter.exceptions import DataError
+
+__all__ = ["PlayLog", "play"]
+
+Array = NDArray[np.float64]
+
+
+def play(
+    router: BanditRouter,
+    replay: Replay,
+    *,
+    preference: ArrayLike | None = None,
+    batch_size: int = 1,
+    scenario: Scenario | Iterable[Scenario] = (),
+    random_state: int | np.random.RandomState | None = None,
+) -> PlayLog:
+    """Play a router: in every round it chooses first and learns from its one outcome afterwards.
+
+    Rewards are thus earned before anything is learned from them (prequential evaluation). The
+    best arm in hindsight is kept from the router.
+
+    Parameters
+    ----------
+    router : BanditRouter
+        It goes on from what it knows; one that was never fitted starts with the replay's arms.
+        Arms that come or go in the replay are added to it or removed.
+    replay : Replay
+        Rounds of which nothing was shown yet.
+    preference : pair, or array of shape (n_rounds, 2), optional
+        Weights of quality and cost. By default drawn uniformly on the simplex for every round, or
+        (1, 0) where there are no costs.
+    batch_size : int, default=1
+        Rounds that are decided with one state of the router, before what arrived is learned.
+    scenario : Scenario or iterable of Scenario, optional
+        How the world changes, and what is told; see `bandits.scenarios`.
+    random_state : int, RandomState or None
+        Draws of the preferences and scenarios. Routers that are played with one seed live in the
+        same world; how a router explores is its own seed's matter.
+
+    Returns
+    -------
+    PlayLog
+
+    Raises
+    ------
+    ReplayError
+        If some of the replay was played before, or nothing was recorded for a chosen arm.
+    DataError
+        If the router and the replay do not fit, or a scenario does not fit the replay.
+
+    Examples
+    --------
+    >>> from bandits import LinUCB, Replay
+    >>> quality = np.tile([0.2, 0.9], (50, 1))
+    >>> replay = Replay(np.ones((50, 1)), quality, arms=("small", "large"))
+    >>> log = play(LinUCB(random_state=0), replay)
+    >>> log.action[-1].item(), replay.n_revealed
+    ('large', 50)
+    """
+    if replay.n_revealed:
+        raise ReplayError(
+            f"{replay.n_revealed} of {replay.n_rounds} rounds have been played; call "
+            "replay.reset() to play a router anew."
+        )
+    if batch_size < 1:
+        raise DataError(f"batch_size is {batch_size}; give at least 1.")
+    rng = np.random.default_rng(seed_of(random_state))
+    stream = Stream.of(replay).under(
+        [scenario] if isinstance(scenario, Scenario) else scenario, rng
+    )
+    pairs = _preferences(preference, replay, rng)
+    return _Play(router, replay, stream, pairs).run(batch_size)
+
+
+class _Play:
+    """A play in progress."""
+
+    def __init__(
+        self, router: BanditRouter, replay: Replay, stream: Stream, preference: Array
+    ) -> None:
+        self.router, self.stream, self.preference = router, stream, preference
+        self.replay = replay._changed(stream.quality, stream.cost, stream.available)
+        n_rounds = replay.n_rounds
+        self.arm = np.zeros(n_rounds, dtype=np.intp)
+        self.propensity, self.quality = np.zeros(n_rounds), np.zeros(n_rounds)
+        self.cost = np.zeros(n_rounds) if replay.has_cost else None
+        self.told, self.arrival = np.zeros(n_rounds), np.zeros(n_rounds)
+        self.learned = np.zeros(n_rounds, dtype=bool)
+        self._on_its_way: list[tuple[float, int]] = []
+        _prepare(router, self.replay)
+
+    def run(self, batch_size: int) -> PlayLog:
+        available = self.stream.available
+        changes = np.flatnonzero((available[1:] != available[:-1]).any(axis=1)) + 1
+        n_rounds = self.replay.n_rounds
+        starts = np.union1d(np.arange(0, n_rounds, batch_size), changes)
+        for start, stop in pairwise([*starts.tolist(), n_rounds]):
+            _follow(self.router, names_of(np.flatnonzero(available[start]), self.replay.arms))
+            self._decide(np.arange(start, stop))
+            self._learn(self._arrived(stop))
+        return self._log()
+
+    def _decide(self, rounds: NDArray[np.intp]) -> None:
+        X = _rows(self.replay.X, rounds)
+        action, self.propensity[rounds] = self.router.sample(X, self.preference[rounds])
+        arm = self.arm[rounds] = positions_of(action, self.replay.arms)
+        shown = self.replay.reveal(rounds, arm)
+        self.quality[rounds] = shown.quality
+        if self.cost is not None:
+            self.cost[rounds] = shown.cost
+        self.told[rounds] = shown.quality + self.stream.error[rounds, arm]
+        self.arrival[rounds] = rounds + self.stream.delay[rounds, arm]
+        for row in rounds.tolist():
+            heappush(self._on_its_way, (float(self.arrival[row]), row))
+
+    def _arrived(self, stop: int) -> NDArray[np.intp]:
+        """Take the rounds whose feedback is there before round `stop`, in order of arrival."""
+        rows = []
+        while self._on_its_way and self._on_its_way[0][0] < stop:
+            rows.append(heappop(self._on_its_way)[1])
+        return np.array(rows, dtype=np.intp)
+
+    def _learn(self, arrived: NDArray[np.intp]) -> None:
+        action = names_of(self.arm[arrived], self.replay.arms)
+        known = np.array([name in self.router.arms_ for name in action.tolist()], dtype=bool)
+        rows = arrived[known]
+        if not len(rows):
+            return
+        self.router.partial_fit(
+            _rows(self.replay.X, rows),
+            action[known],
+            self.told[rows],
+            None if self.cost is None else self.cost[rows],
+            propensity=self.propensity[rows],
+        )
+        self.learned[rows] = True
+
+    def _log(self) -> PlayLog:
+        stream, router = self.stream, self.router
+        cap = 1.0 if stream.cost is None else router.cost_cap or float(np.nanmax(stream.cost))
+        cap = cap or 1.0  # costs of nothing at all cost nothing in any unit
+        everything = reward(stream.quality, stream.cost, self.preference, cap)
+        possible = np.where(stream.available & ~np.isnan(everything), everything, -np.inf)
+        return PlayLog(
+            arms=stream.arms,
+            X=self.replay.X,
+            task=self.replay.task,
+            action=names_of(self.arm, self.replay.arms),
+            propensity=self.propensity,
+            quality=self.quality,
+            cost=self.cost,
+            preference=self.preference,
+            reward=reward(self.quality, self.cost, self.preference, cap),
+            oracle_reward=possible.max(axis=1),
+            cost_cap=cap,
+            told=self.told,
+            arrival=self.arrival,
+            learned=self.learned,
+        )
+
+
+def _preferences(preference: ArrayLike | None, replay: Replay, rng: Generator) -> Array:
+    if preference is None and replay.has_cost:
+        weight = rng.random(replay.n_rounds)
+        return np.column_stack([weight, 1.0 - weight])
+    given = (1.0, 0.0) if preference is None else preference
+    pairs = check_preference(given, replay.n_rounds, has_cost=replay.has_cost)
+    return np.array(np.broadcast_to(pairs, (replay.n_rounds, 2)))
+
+
+def _prepare(router: BanditRouter, replay: Replay) -> None:
+    """Refuse a router that does not fit the replay; start one that was never fitted."""
+    fitted = hasattr(router, "arms_")
+    named = router.arms_ if fitted else router.arms
+    arms = replay.arms if named is None else list(named)
+    foreign = [arm for arm in arms if arm not in replay.arms]
+    if foreign:
+        raise DataError(
+            f"The router has the arm {foreign[0]!r}, of which the replay knows nothing: remove "
+            "it with remove_arm, or name the arms of both alike."
+        )
+    if fitted and router.has_cost_ != replay.has_cost:
+        raise DataError(
+            "The router has learned costs, but the replay has none: give it cost=."
+            if router.has_cost_
+            else "The replay has costs, but the router has learned none: leave out cost=."
+        )
+    if not fitted:
+        router._begin_with(replay.X, arms, has_cost=replay.has_cost)
+
+
+def _follow(router: BanditRouter, available: NDArray[Any]) -> None:
+    """Give the router the arms that can be called now, and no others."""
+    arms = available.tolist()
+    for arm in arms:
+        if arm not in router.arms_:
+            router.add_arm(arm)
+    for arm in [arm for arm in router.arms_ if arm not in arms]:
+        router.remove_arm(arm)
+
+
+def _rows(X: Any, rows: NDArray[np.intp]) -> Any:
+    return X.iloc[rows] if hasattr(X, "iloc") else np.asarray(X)[rows]
