@@ -46,6 +46,7 @@ class World:
         return 1 / (1 + np.exp(-(X @ self.effect.T)))
 
     def value(self) -> float:
+        """Return the mean reward of the policy that is judged."""
         X = np.random.default_rng(5).normal(size=(400_000, N_FEATURES))
         return float(self.chances(X).max(axis=1).mean())
 

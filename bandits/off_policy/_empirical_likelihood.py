@@ -2,10 +2,10 @@
 
 Of all distributions Q over (w, s) with E_Q[w] = 1, those are kept that explain the rows nearly as
 well as the best one among them does: -2 sum log(n Q_i) <= c, c the chi-squared quantile with one
-degree of freedom plus what the best one pays for E_Q[w] = 1 (Owen 1988; Karampatziakis, Langford & Mineiro 2020, Empirical likelihood for contextual
-bandits). The least E_Q[s] among them is the lower bound. Q may put mass on pairs that were never
-seen, as long as they are possible: that is what keeps the bound honest when the rare, large
-weights are missing from the logs.
+degree of freedom plus what the best one pays for E_Q[w] = 1 (Owen 1988; Karampatziakis, Langford
+& Mineiro 2020, Empirical likelihood for contextual bandits). The least E_Q[s] among them is the
+lower bound. Q may put mass on pairs that were never seen, as long as they are possible: that is
+what keeps the bound honest when the rare, large weights are missing from the logs.
 
 Dual. With multipliers gamma and beta of the two constraints, Q_i is inversely proportional to
 d_i = gamma + beta w_i + s_i, and the bound is the largest value over (gamma, beta) of
