@@ -98,7 +98,7 @@ def test_a_stopped_study_goes_on_and_ends_with_the_same_numbers(tmp_path: Path) 
     def words(out: str) -> list[str]:
         return [
             sys.executable, "-m", "metarouter", "study", "--dataset", "judged_queries", "--learner",
-            "ridge", "--n-gold", "30", "--rounds", "5", "--n-jobs", "1", "--folds", "2",
+            "ridge", "--n-gold", "30", "--rounds", "25", "--n-jobs", "1", "--folds", "2",
             "--out", out,
         ]  # fmt: skip
 
