@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bandits._reward_range import reward_range
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -129,11 +131,6 @@ class PlayLog:
             self.propensity[arrived],
             told[arrived],
             arms=self.arms,
-            reward_range=self._reward_range(),
+            reward_range=reward_range(self.told, self.preference),
             adaptive=True,
         )
-
-    def _reward_range(self) -> tuple[float, float]:
-        w_quality, w_cost = self.preference.T
-        low = min(0.0, float(self.told.min())) * w_quality - w_cost
-        return float(low.min()), float((max(1.0, float(self.told.max())) * w_quality).max())

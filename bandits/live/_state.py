@@ -1,0 +1,158 @@
+"""What events make of a router; the same whether they happen or are read from a journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandits._arms import positions_of
+from bandits.base import BanditRouter, Feedback
+from bandits.live._events import (
+    ArmAdded,
+    ArmRemoved,
+    Carried,
+    Decided,
+    Event,
+    Ignored,
+    Opened,
+    Told,
+)
+from bandits.live._ledger import Ledger
+from bandits.live.counts import Receipt
+from metarouter.exceptions import RouterFileError
+
+__all__ = ["LiveState"]
+
+Array = NDArray[np.float64]
+
+FORMAT = "live-router-1"
+
+
+class LiveState:
+    """A router, the book of its decisions, and accepted feedback that waits for its batch.
+
+    One thread at a time.
+
+    Parameters
+    ----------
+    router : BanditRouter
+    max_pending, update_every : int
+    """
+
+    def __init__(self, router: BanditRouter, *, max_pending: int, update_every: int) -> None:
+        self.router = router
+        self.ledger = Ledger(max_pending)
+        self.update_every = update_every
+        self.waiting: list[tuple[Decided | Carried, Told]] = []
+
+    @classmethod
+    def resumed(cls, router: BanditRouter, events: Iterator[Event], path: Path) -> Self:
+        """Return what the events of a journal make of the router beside it.
+
+        Raises
+        ------
+        RouterFileError
+            If they do not belong together.
+        """
+        opened = next(events, None)
+        if not isinstance(opened, Opened) or opened.format != FORMAT:
+            raise RouterFileError(f"{path} is no journal of this version; resume with that one.")
+        if opened.arms != router.arms_:
+            raise RouterFileError(
+                f"{path} and the router beside it name other arms: the folder is damaged, go back "
+                "to a copy of it."
+            )
+        state = cls(router, max_pending=opened.max_pending, update_every=opened.update_every)
+        for number, event in enumerate(chain([opened], events), start=1):
+            try:
+                state._redo(event)
+            except (KeyError, ValueError, TypeError) as error:
+                raise RouterFileError(
+                    f"Line {number} of {path} does not follow from those before it ({error}): the "
+                    "journal is damaged, go back to a copy of its folder."
+                ) from None
+        return state
+
+    def decide(self, x: Array, preference: Array) -> Decided:
+        """Choose an arm for one context; nothing has happened yet.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_features,)
+        preference : ndarray of shape (2,)
+        """
+        router = self.router
+        with router._lock:
+            arm, propensity = router._choose(x[None], preference)
+            name = router.arms_[int(arm[0])]
+        return Decided(self.ledger.next_id, name, float(propensity[0]), preference, x)
+
+    def judge(self, told: Told) -> Told | Ignored:
+        """Accept feedback, or say why it is ignored; nothing has happened yet."""
+        receipt = self.ledger.judge(told)
+        return told if receipt is Receipt.ACCEPTED else Ignored(receipt)
+
+    def apply(self, event: Event) -> None:
+        """Let an event happen; one that is refused leaves no trace."""
+        match event:
+            case Decided():
+                self.ledger.decide(event)
+            case Told():
+                self.waiting.append((self.ledger.settle(event), event))
+                if len(self.waiting) >= self.update_every:
+                    self.learn()
+            case Ignored():
+                self.ledger.ignore(event.why)
+            case ArmAdded():
+                self.learn()
+                self.router.add_arm(event.arm, like=event.like, weight=event.weight)
+            case ArmRemoved():
+                self.learn()
+                self.router.remove_arm(event.arm)
+                self.ledger.void(event.arm)
+            case Opened():
+                self.ledger.restore(event.ledger)
+            case Carried():
+                self.ledger.carry(event)
+
+    def _redo(self, event: Event) -> None:
+        if isinstance(event, Decided):
+            # The generators move on as they did then, so that exploration does not repeat itself;
+            # what was decided stands.
+            self.decide(event.x, event.preference)
+        self.apply(event)
+
+    def learn(self) -> None:
+        """Learn the accepted feedback that waits."""
+        if not self.waiting:
+            return
+        decisions, told = zip(*self.waiting, strict=True)
+        columns = [[t.quality for t in told]]
+        if self.router.has_cost_:
+            columns.append([t.cost for t in told])
+        with self.router._lock:
+            self.router._learn(
+                Feedback(
+                    np.stack([d.x for d in decisions]),
+                    positions_of([d.arm for d in decisions], self.router.arms_),
+                    np.column_stack(columns),
+                    np.array([d.propensity for d in decisions]),
+                )
+            )
+        self.waiting = []
+
+    def head(self) -> list[Event]:
+        """Return what a journal begins with, beside a router that has learned all."""
+        opened = Opened(
+            FORMAT,
+            list(self.router.arms_),
+            self.ledger.max_pending,
+            self.update_every,
+            self.ledger.state(),
+        )
+        return [opened, *(Carried(*decision) for decision in self.ledger.pending.values())]

@@ -1,0 +1,59 @@
+"""What a live router asks of its limits, the names of its arms, and feedback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bandits._validation import check_outcome
+from bandits.live._events import Told
+from metarouter.exceptions import DataError
+
+__all__ = ["check_limit", "check_name", "check_told"]
+
+
+def check_limit(name: str, value: int) -> None:
+    """Refuse a limit below 1.
+
+    Raises
+    ------
+    DataError
+    """
+    if value < 1:
+        raise DataError(f"{name} is {value}; give at least 1.")
+
+
+def check_name(arm: Any) -> None:
+    """Refuse names that a journal cannot give back as they are.
+
+    Raises
+    ------
+    DataError
+    """
+    if isinstance(arm, bool) or not isinstance(arm, str | int):
+        raise DataError(f"The arm {arm!r} is neither text nor a whole number: give it such a name.")
+
+
+def check_told(id: Any, quality: Any, cost: Any, *, has_cost: bool) -> Told:
+    """Return feedback as plain finite numbers.
+
+    Raises
+    ------
+    DataError
+        If the id is no whole number, quality or cost is missing, too much, or not finite, or the
+        cost is negative.
+    """
+    if isinstance(id, bool) or not isinstance(id, int | np.integer):
+        raise DataError(f"There is no decision {id!r}: quote the id that choose returned.")
+    if (cost is not None) != has_cost:
+        raise DataError(
+            "cost is missing, but this router learns costs: give the cost of every call."
+            if has_cost
+            else "cost is given, but this router learns none: leave it out."
+        )
+    return Told(
+        int(id),
+        float(check_outcome("quality", [quality], 1)[0]),
+        None if cost is None else float(check_outcome("cost", [cost], 1)[0]),
+    )

@@ -1,0 +1,59 @@
+"""What became of decisions and of feedback, counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["LiveCounts", "Receipt"]
+
+
+class Receipt(StrEnum):
+    """What a piece of feedback is told about itself."""
+
+    ACCEPTED = "accepted"
+    """It is learned, once."""
+    DUPLICATE = "duplicate"
+    """The same was told before."""
+    VOID = "void"
+    """The arm has been removed since the decision."""
+    EXPIRED = "expired"
+    """It came after the decision had to make room for later ones."""
+    FORGOTTEN = "forgotten"
+    """The decision was settled so long ago that nobody knows how."""
+    CONTRADICTION = "contradiction"
+    """Something else was told before, and stands (an error is raised)."""
+    UNKNOWN = "unknown"
+    """There never was such a decision (an error is raised)."""
+
+
+@dataclass(frozen=True)
+class LiveCounts:
+    """What has happened since the very beginning, over all restarts.
+
+    Every decision is in one of four states:
+    ``decided == accepted + pending + expired + void``.
+
+    Parameters
+    ----------
+    decided : int
+        Decisions made.
+    accepted : int
+        Those whose feedback was accepted.
+    pending : int
+        Those that wait for feedback.
+    expired : int
+        Those that had to make room for later ones.
+    void : int
+        Those whose arm was removed before any feedback.
+    ignored : mapping of Receipt to int
+        Feedback that taught nothing, by reason.
+    """
+
+    decided: int
+    accepted: int
+    pending: int
+    expired: int
+    void: int
+    ignored: Mapping[Receipt, int]
