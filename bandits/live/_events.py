@@ -89,8 +89,7 @@ class ArmRemoved(NamedTuple):
 Event = Opened | Decided | Carried | Told | Ignored | ArmAdded | ArmRemoved
 
 _KINDS: dict[str, type[Event]] = {
-    kind.__name__: kind
-    for kind in (Opened, Decided, Carried, Told, Ignored, ArmAdded, ArmRemoved)
+    kind.__name__: kind for kind in (Opened, Decided, Carried, Told, Ignored, ArmAdded, ArmRemoved)
 }
 
 

@@ -1,0 +1,156 @@
+"""The folder of a live router: checkpoints, each a router and the journal of what came after it.
+
+``router-N.npz`` and ``journal-N.jsonl`` make up checkpoint N. The journal is written last and
+appears in one step: a checkpoint exists when its journal does, and a crash while it is made leaves
+the one before. Journals are kept, since they are the log of all decisions; routers that a later
+checkpoint has overtaken are removed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import IO, Any, Self
+
+from bandits._persistence import load_bandit
+from bandits.live._events import Event, encode
+from bandits.live._journal import Journal, Line, read_journal
+from bandits.live._state import LiveState
+from metarouter._files import atomic_path
+from metarouter.exceptions import RouterFileError
+
+__all__ = ["LiveStore", "journals"]
+
+try:
+    import fcntl
+except ImportError:  # no such locks on Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+class LiveStore:
+    """A folder that is held by one process at a time.
+
+    Parameters
+    ----------
+    folder : str or path-like
+    fsync : bool
+    """
+
+    _journal: Journal
+    _number: int
+
+    def __init__(self, folder: str | os.PathLike[str], *, fsync: bool) -> None:
+        self.folder = Path(folder)
+        self._fsync = fsync
+        self._lock = _hold(self.folder)
+
+    @classmethod
+    def create(cls, folder: str | os.PathLike[str], state: LiveState, *, fsync: bool) -> Self:
+        """Begin with a first checkpoint.
+
+        Raises
+        ------
+        RouterFileError
+            If there is one already, or another process holds the folder.
+        """
+        store = cls(folder, fsync=fsync)
+        try:
+            if journals(store.folder):
+                raise RouterFileError(
+                    f"{store.folder} holds a live router already: go on with LiveRouter.resume, or "
+                    "give another folder."
+                )
+            store._write(state, 0)
+        except BaseException:
+            store._lock.close()
+            raise
+        return store
+
+    @classmethod
+    def resume(cls, folder: str | os.PathLike[str], *, fsync: bool) -> tuple[LiveStore, LiveState]:
+        """Go on from the last checkpoint and all that its journal holds.
+
+        Raises
+        ------
+        RouterFileError
+            If there is none, a file is damaged, or another process holds the folder.
+        """
+        if not journals(Path(folder)):
+            raise RouterFileError(f"{folder} holds no live router: check the path.")
+        store = cls(folder, fsync=fsync)
+        try:
+            store._number, path = journals(store.folder)[-1]
+            for leftover in store.folder.glob(".writing-*"):
+                shutil.rmtree(leftover, ignore_errors=True)
+            router = load_bandit(store._router(store._number))
+            state = LiveState.resumed(router, read_journal(path, mend=True), path)
+            store._journal = Journal(path, fsync=fsync)
+        except BaseException:
+            store._lock.close()
+            raise
+        return store, state
+
+    def append(self, event: Event) -> Line:
+        """Write an event; the line says when it is durable."""
+        return self._journal.append(event)
+
+    def checkpoint(self, state: LiveState) -> None:
+        """Begin a new journal beside the router as it is now."""
+        past = self._journal
+        self._write(state, self._number + 1)
+        past.close()
+        for file in self.folder.glob("router-*.npz"):
+            if file != self._router(self._number):
+                file.unlink()
+
+    def close(self) -> None:
+        """Make everything durable and let other processes in."""
+        self._journal.close()
+        self._lock.close()
+
+    def _write(self, state: LiveState, number: int) -> None:
+        state.learn()
+        state.router.save(self._router(number))
+        _make_durable(self._router(number))
+        path = self.folder / f"journal-{number:06d}.jsonl"
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(b"".join(map(encode, state.head())))
+            _make_durable(temporary)
+        _make_durable(self.folder)
+        self._journal, self._number = Journal(path, fsync=self._fsync), number
+
+    def _router(self, number: int) -> Path:
+        return self.folder / f"router-{number:06d}.npz"
+
+
+def journals(folder: Path) -> list[tuple[int, Path]]:
+    """Return the number and the journal of every checkpoint in a folder, in order."""
+    files = folder.glob("journal-*.jsonl")
+    return sorted((int(file.stem.removeprefix("journal-")), file) for file in files)
+
+
+def _hold(folder: Path) -> IO[Any]:
+    """Keep other processes out until the file is closed, or this process ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = open(folder / "lock", "wb")  # noqa: SIM115
+    if fcntl is not None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise RouterFileError(
+                f"{folder} is in use by another live router: stop it first, or give each a folder "
+                "of its own."
+            ) from None
+    return lock
+
+
+def _make_durable(path: Path) -> None:
+    if path.is_dir() and os.name != "posix":
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,77 @@
+"""The journals of a live router, as a log for evaluation off policy."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from bandits._reward import reward
+from bandits._reward_range import reward_range
+from bandits.live._events import ArmAdded, Carried, Decided, Opened, Told
+from bandits.live._journal import read_journal
+from bandits.live._store import journals
+from bandits.off_policy import LoggedFeedback
+from metarouter.exceptions import RouterFileError
+
+__all__ = ["read_history"]
+
+
+def read_history(
+    folder: str | os.PathLike[str], *, cost_cap: float | None = None
+) -> LoggedFeedback:
+    """Read all decisions whose feedback was accepted, from the journals of a live router.
+
+    It may be in use meanwhile. Rows stand in the order of the decisions. Decisions without feedback
+    are missing: where it hangs on the outcome whether feedback comes, so does what is in the log.
+
+    Parameters
+    ----------
+    folder : str or path-like
+    cost_cap : float, optional
+        The cost that counts as 1; by default the largest in the log.
+
+    Returns
+    -------
+    LoggedFeedback
+        Rewards are those of the preference that each decision was made with. It is marked as
+        adaptive, since the router learned from these very rows.
+
+    Raises
+    ------
+    RouterFileError
+        If the folder holds no live router, no feedback, or a damaged journal.
+    """
+    decided: dict[int, Decided | Carried] = {}
+    told: dict[int, Told] = {}
+    arms: dict[object, None] = {}  # in the order in which they came
+    for _, path in journals(Path(folder)):
+        for event in read_journal(path, mend=False):
+            match event:
+                case Opened():
+                    arms.update(dict.fromkeys(event.arms))
+                case ArmAdded():
+                    arms[event.arm] = None
+                case Decided() | Carried():
+                    decided.setdefault(event.id, event)
+                case Told():
+                    told[event.id] = event
+    if not told:
+        raise RouterFileError(f"{folder} holds no live router, or one without any feedback yet.")
+    rows = [(decided[number], told[number]) for number in sorted(told)]
+    quality = np.array([t.quality for _, t in rows])
+    preference = np.stack([d.preference for d, _ in rows])
+    cost = None
+    if rows[0][1].cost is not None:
+        cost = np.array([t.cost for _, t in rows], dtype=np.float64)
+        cost_cap = cost_cap or float(cost.max())
+    return LoggedFeedback(
+        np.stack([d.x for d, _ in rows]),
+        [d.arm for d, _ in rows],
+        np.array([d.propensity for d, _ in rows]),
+        reward(quality, cost, preference, cost_cap or 1.0),
+        arms=arms,
+        reward_range=reward_range(quality, preference),
+        adaptive=True,
+    )

@@ -1,0 +1,301 @@
+"""What a service holds: a router that decides, and learns whenever feedback comes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any, NamedTuple, ParamSpec, Self, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
+
+from bandits.base import BanditRouter
+from bandits.live._events import ArmAdded, ArmRemoved, Event, Ignored
+from bandits.live._state import LiveState
+from bandits.live._store import LiveStore
+from bandits.live._validation import check_limit, check_name, check_told
+from bandits.live.counts import LiveCounts, Receipt
+from metarouter.exceptions import DataError, RouterFileError
+
+__all__ = ["Decision", "LiveRouter"]
+
+P = ParamSpec("P")
+E = TypeVar("E", bound=Event)
+
+_CLOSED = "it was closed; resume from its folder"
+
+
+class Decision(NamedTuple):
+    """Which arm to call, and what to quote when its outcome is known."""
+
+    id: int
+    arm: Any
+    propensity: float
+
+
+class LiveRouter:
+    """Decide and learn from many threads, with feedback that is late, doubled or never comes.
+
+    With a folder, nothing is lost by a crash: a decision is on the disk before it is returned, and
+    feedback before it is acknowledged. A process that was killed goes on with `resume`, and ends
+    with the same posterior as one that was not.
+
+    Parameters
+    ----------
+    router : BanditRouter
+        One that knows its arms: fitted, or started by `cold`. It belongs to the live router now;
+        reading from it is safe.
+    journal : str or path-like, optional
+        A folder for checkpoints and the journal. Contexts are written to it as they are given,
+        and neither prompts nor anything else of a query. None keeps everything in memory.
+    max_pending : int, default=10_000
+        Decisions that may wait for feedback; beyond that the oldest expires. As many settled ones
+        are remembered, to tell feedback that comes twice.
+    update_every : int, default=1
+        Accepted feedback is learned in batches of this many. What waits is in the journal.
+    fsync : bool, default=True
+        Whether to wait for the disk. Without it a killed process loses nothing, but a power cut
+        may take the last lines.
+
+    Raises
+    ------
+    NotFittedError
+        If the router does not know its arms.
+    RouterFileError
+        If the folder holds a live router already, or another process uses it.
+
+    Examples
+    --------
+    >>> from bandits import LinUCB
+    >>> live = LiveRouter.cold(LinUCB(arms=("small", "large"), random_state=0), n_features=2)
+    >>> decision = live.choose([0.3, 0.7], preference=(0.8, 0.2))
+    >>> live.feedback(decision.id, quality=1.0, cost=0.002).value
+    'accepted'
+    >>> live.feedback(decision.id, quality=1.0, cost=0.002).value
+    'duplicate'
+    >>> live.router.n_updates_
+    1
+    """
+
+    _halted: str | None
+
+    def __init__(
+        self,
+        router: BanditRouter,
+        journal: str | os.PathLike[str] | None = None,
+        *,
+        max_pending: int = 10_000,
+        update_every: int = 1,
+        fsync: bool = True,
+    ) -> None:
+        check_limit("max_pending", max_pending)
+        check_limit("update_every", update_every)
+        check_is_fitted(router, "arms_")
+        for arm in router.arms_:
+            check_name(arm)
+        state = LiveState(router, max_pending=max_pending, update_every=update_every)
+        store = None if journal is None else LiveStore.create(journal, state, fsync=fsync)
+        self._set_up(state, store)
+
+    @classmethod
+    def cold(
+        cls, router: BanditRouter, n_features: int, *, has_cost: bool = True, **options: Any
+    ) -> Self:
+        """Begin with a router that knows nothing but its arms.
+
+        Parameters
+        ----------
+        router : BanditRouter
+            With ``arms=``; never fitted.
+        n_features : int
+        has_cost : bool, default=True
+            Whether feedback will hold costs.
+        **options
+            As for the constructor.
+        """
+        if hasattr(router, "arms_"):
+            raise DataError("The router has learned already: hand it to LiveRouter as it is.")
+        router._begin_with(np.zeros((1, n_features)), None, has_cost=has_cost)
+        return cls(router, **options)
+
+    @classmethod
+    def resume(cls, folder: str | os.PathLike[str], *, fsync: bool = True) -> Self:
+        """Go on where a process stopped, was killed, or lost its power.
+
+        Parameters
+        ----------
+        folder : str or path-like
+        fsync : bool, default=True
+
+        Raises
+        ------
+        RouterFileError
+            If the folder holds no live router, a file in it is damaged, or another process uses it.
+        """
+        store, state = LiveStore.resume(folder, fsync=fsync)
+        live = cls.__new__(cls)
+        live._set_up(state, store)
+        return live
+
+    # What a service calls ----------------------------------------------------------------------
+
+    def choose(self, x: Any, preference: ArrayLike | None = None) -> Decision:
+        """Choose an arm for one query.
+
+        Parameters
+        ----------
+        x : array of shape (n_features,) or (1, n_features), or frame of one row
+        preference : pair, optional
+            Weights of quality and cost.
+
+        Returns
+        -------
+        Decision
+
+        Raises
+        ------
+        DataError
+            If the context or the preference is not as it should be.
+        RouterFileError
+            If the journal cannot be written.
+        """
+        row = x if hasattr(x, "columns") else np.atleast_2d(np.asarray(x))
+        features, pair = self.router._query(row, preference)
+        if len(features) != 1:
+            raise DataError(f"x has {len(features)} rows; choose for one query at a time.")
+        decided = self._record(self._state.decide, features[0].copy(), np.ravel(pair))
+        return Decision(decided.id, decided.arm, decided.propensity)
+
+    def feedback(self, id: int, quality: float, cost: float | None = None) -> Receipt:
+        """Tell what came of a decision.
+
+        Parameters
+        ----------
+        id : int
+            That of the decision.
+        quality : float
+        cost : float, optional
+            At least 0; given always or never.
+
+        Returns
+        -------
+        Receipt
+            Whether it is learned, or why not.
+
+        Raises
+        ------
+        DataError
+            If there was no such decision, something else was told of it before, or the numbers
+            are not as they should be. Nothing is learned then.
+        RouterFileError
+            If the journal cannot be written.
+        """
+        told = check_told(id, quality, cost, has_cost=self.router.has_cost_)
+        event = self._record(self._state.judge, told)
+        receipt = event.why if isinstance(event, Ignored) else Receipt.ACCEPTED
+        if receipt is Receipt.UNKNOWN:
+            raise DataError(
+                f"There is no decision {told.id}: quote the id that choose returned, to the live "
+                "router that returned it."
+            )
+        if receipt is Receipt.CONTRADICTION:
+            raise DataError(
+                f"Decision {told.id} was told another outcome before, which stands; tell each once."
+            )
+        return receipt
+
+    def add_arm(self, name: str | int, *, like: Any = None, weight: float = 1.0) -> None:
+        """Add an arm while decisions go on; see `BanditRouter.add_arm`."""
+        for arm in (name, name if like is None else like):
+            check_name(arm)
+        self._record(ArmAdded, name, like, float(weight))
+
+    def remove_arm(self, name: str | int) -> None:
+        """Remove an arm; decisions for it that wait for feedback are void."""
+        self._record(ArmRemoved, name)
+
+    def learn(self) -> None:
+        """Learn what waits for its batch."""
+        with self._lock:
+            self._require_open()
+            self._state.learn()
+
+    def checkpoint(self) -> None:
+        """Write the state, so that resuming need not read the journal from its beginning.
+
+        Decisions wait while it is written. A crash meanwhile leaves the checkpoint before.
+
+        Raises
+        ------
+        RouterFileError
+            If there is no folder to write to, or it cannot be written.
+        """
+        with self._lock:
+            self._require_open()
+            if self._store is None:
+                raise RouterFileError(
+                    "This live router keeps no journal: give it a folder with journal=."
+                )
+            with self._stopping():
+                self._store.checkpoint(self._state)
+
+    def close(self) -> None:
+        """Let go of the folder; what waits for its batch is in the journal."""
+        with self._lock:
+            if self._store is not None and self._halted != _CLOSED:
+                self._store.close()
+            self._halted = _CLOSED
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @property
+    def router(self) -> BanditRouter:
+        """The router, to read from."""
+        return self._state.router
+
+    @property
+    def counts(self) -> LiveCounts:
+        """What became of all decisions and feedback so far."""
+        with self._lock:
+            return self._state.ledger.counts
+
+    # How ---------------------------------------------------------------------------------------
+
+    def _set_up(self, state: LiveState, store: LiveStore | None) -> None:
+        self._state, self._store = state, store
+        self._lock = Lock()
+        self._halted = None
+
+    def _record(self, make: Callable[P, E], *args: P.args, **kwargs: P.kwargs) -> E:
+        """Make an event of the present state, let it happen, and return it when it is durable."""
+        with self._lock:
+            self._require_open()
+            event = make(*args, **kwargs)
+            self._state.apply(event)
+            with self._stopping():
+                line = None if self._store is None else self._store.append(event)
+        # Outside the lock, so that one fsync serves all threads whose lines are written.
+        with self._stopping():
+            if line is not None:
+                line.wait()
+        return event
+
+    @contextmanager
+    def _stopping(self) -> Iterator[None]:
+        """Stop when the disk fails: only what the journal holds has happened."""
+        try:
+            yield
+        except OSError as error:
+            self._halted = f"its journal could not be written ({error}); resume from its folder"
+            raise RouterFileError(f"The live router has stopped: {self._halted}.") from error
+
+    def _require_open(self) -> None:
+        if self._halted is not None:
+            raise RouterFileError(f"The live router has stopped: {self._halted}.")
