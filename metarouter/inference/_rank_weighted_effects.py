@@ -92,9 +92,9 @@ def rank_weighted_effects(
     >>> effects = rank_weighted_effects(psi + rng.standard_normal(500), psi)
     >>> effects.to_frame().round(3)
             effect  value     se  ci_low  ci_high  p_value
-    0         area  0.237  0.019   0.200    0.275      0.0
-    1        autoc  0.804  0.065   0.677    0.932      0.0
-    2  qini_scaled  0.821  0.066   0.691    0.952      0.0
+    0         area  0.287  0.016   0.256    0.318      0.0
+    1        autoc  0.902  0.055   0.793    1.011      0.0
+    2  qini_scaled  0.994  0.054   0.888    1.100      0.0
     """
     settings = band_settings(method, level, n_draws, random_state)
     if average not in ("usage", "queries"):
