@@ -34,7 +34,7 @@ class Ledger:
     @property
     def counts(self) -> LiveCounts:
         """What has happened so far."""
-        ignored = {
+        ignored: dict[Receipt, int] = {
             why: self._counts[f"ignored {why}"] for why in Receipt if why is not Receipt.ACCEPTED
         }
         states = {state: self._counts[state] for state in _STATES}

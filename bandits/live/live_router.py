@@ -98,7 +98,7 @@ class LiveRouter:
             check_name(arm)
         state = LiveState(router, max_pending=max_pending, update_every=update_every)
         store = None if journal is None else LiveStore.create(journal, state, fsync=fsync)
-        self._set_up(state, store)
+        self._set_up(store, state)
 
     @classmethod
     def cold(
@@ -135,9 +135,8 @@ class LiveRouter:
         RouterFileError
             If the folder holds no live router, a file in it is damaged, or another process uses it.
         """
-        store, state = LiveStore.resume(folder, fsync=fsync)
         live = cls.__new__(cls)
-        live._set_up(state, store)
+        live._set_up(*LiveStore.resume(folder, fsync=fsync))
         return live
 
     # What a service calls ----------------------------------------------------------------------
@@ -268,7 +267,7 @@ class LiveRouter:
 
     # How ---------------------------------------------------------------------------------------
 
-    def _set_up(self, state: LiveState, store: LiveStore | None) -> None:
+    def _set_up(self, store: LiveStore | None, state: LiveState) -> None:
         self._state, self._store = state, store
         self._lock = Lock()
         self._halted = None
