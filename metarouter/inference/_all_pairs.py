@@ -203,10 +203,9 @@ def _judge(
         return Finding(Verdict.PASS, None, f"{names[best]} beats all others.")
     (pair,) = np.flatnonzero(of_best & (pairs == next_best).any(axis=1))
     needed = rows_needed(n, float(margin[pair]), abs(float(difference[pair])))
-    would = (
-        "their estimates are equal"
-        if needed is None
-        else f"about {needed} queries would tell {names[best]} from {names[next_best]}, {n} are there"
-    )
+    would = "their estimates are equal"
+    if needed is not None:
+        both = f"{names[best]} from {names[next_best]}"
+        would = f"about {needed} queries would tell {both}, {n} are there"
     reason = f"Not shown to be beaten: {', '.join(not_beaten)}; {would}."
     return Finding(Verdict.INCONCLUSIVE, needed, reason)

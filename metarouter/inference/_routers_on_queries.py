@@ -96,7 +96,7 @@ def routers_on_queries(
         for name, psi_hat in predictions.items()
     }
     rows = weight > 0
-    known = {
+    known: dict[str, Any] = {
         "sample_weight": weight[rows],
         "groups": None if units is None else units[rows],
     }
