@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bandits._arms import names_of, positions_of
 from bandits._reward import reward
-from bandits._validation import check_preference
+from bandits._validation import check_preference, contexts
 from bandits.base import BanditRouter
 from bandits.play_log import PlayLog
 from bandits.replay import Replay, ReplayError
@@ -109,6 +109,9 @@ class _Play:
         self.learned = np.zeros(n_rounds, dtype=bool)
         self._on_its_way: list[tuple[float, int]] = []
         _prepare(router, self.replay)
+        # Checked and converted once: arrays without names take the short way in every round.
+        checked = contexts(router, replay.X)
+        self.X = replay.X if hasattr(router, "feature_names_in_") else checked
 
     def run(self, batch_size: int) -> PlayLog:
         available = self.stream.available
@@ -122,7 +125,7 @@ class _Play:
         return self._log()
 
     def _decide(self, rounds: NDArray[np.intp]) -> None:
-        X = _rows(self.replay.X, rounds)
+        X = _rows(self.X, rounds)
         action, self.propensity[rounds] = self.router.sample(X, self.preference[rounds])
         arm = self.arm[rounds] = positions_of(action, self.replay.arms)
         shown = self.replay.reveal(rounds, arm)
@@ -148,7 +151,7 @@ class _Play:
         if not len(rows):
             return
         self.router.partial_fit(
-            _rows(self.replay.X, rows),
+            _rows(self.X, rows),
             action[known],
             self.told[rows],
             None if self.cost is None else self.cost[rows],
