@@ -81,8 +81,12 @@ def gap_limits(collected: Collected, target: tuple[float, ...], level: float) ->
     )
     crossings = np.array([_crossings(collected, deviations, value, one) for value in target])
     return GapLimits(
-        *(lower, upper, band_lower, band_upper),
-        *crossings.reshape(-1, 2).T,
+        lower=lower,
+        upper=upper,
+        band_lower=band_lower,
+        band_upper=band_upper,
+        cpt_lower=crossings.reshape(-1, 2)[:, 0],
+        cpt_upper=crossings.reshape(-1, 2)[:, 1],
         critical=critical,
         gap_margin=one * float(deviations.se[-1]),
         gap_se=float(deviations.se[-1]),
@@ -103,7 +107,8 @@ def _left_over(deviations: Deviations, ratio: FloatArray) -> Deviations:
 def _widened(
     ratio: FloatArray, limits: tuple[FloatArray, FloatArray], wider: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    return tuple(ratio + wider * (limit - ratio) for limit in limits)  # type: ignore[return-value]
+    lower, upper = limits
+    return ratio + wider * (lower - ratio), ratio + wider * (upper - ratio)
 
 
 def _crossings(
