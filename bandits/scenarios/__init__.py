@@ -10,6 +10,7 @@ from bandits.scenarios.feedback import (
     PoisonedFeedback,
 )
 from bandits.scenarios.outcomes import PriceChange, QualityDrift, QualitySwap
+from bandits.scenarios.standard import standard_scenarios
 from bandits.scenarios.stream import Scenario, Stream
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "Scenario",
     "Stream",
     "WithdrawnModel",
+    "standard_scenarios",
 ]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bandits import Replay
+from bandits import LinUCB, Replay
+from bandits.play import play
 from bandits.scenarios import (
     CensoredFeedback,
     DelayedFeedback,
@@ -20,6 +21,7 @@ from bandits.scenarios import (
     QualitySwap,
     Stream,
     WithdrawnModel,
+    standard_scenarios,
 )
 from metarouter.exceptions import DataError
 
@@ -196,3 +198,16 @@ def test_prices_change_only_where_there_are_some():
     stream = Stream.of(Replay(np.zeros((N, 1)), QUALITY))
     with pytest.raises(DataError, match="needs costs"):
         changed(stream, PriceChange(0, 2.0, at=0))
+
+
+def test_the_standard_worlds_are_about_the_best_arm_and_can_be_played():
+    quality = QUALITY[:200] * [0.2, 1.0, 0.5]
+    worlds = standard_scenarios(Replay(np.zeros((200, 1)), quality, COST[:200], arms=list("abc")))
+    assert worlds["drifting"] == (QualitySwap("b", "a", at=66, over=66),)
+    assert worlds["cold_start"] == (NewModel("b", at=100),)
+    free = Replay(np.ones((200, 1)), quality)
+    assert set(worlds) - set(standard_scenarios(free)) == {"dearer"}
+    for scenario in standard_scenarios(free).values():
+        log = play(LinUCB(random_state=0), free, scenario=scenario)
+        assert (log.regret >= 0).all()
+        free.reset()
