@@ -20,13 +20,13 @@ from metarouter.inference._pair_errors import all_pairs, pair_errors
 from metarouter.inference._pulls import FloatArray
 from metarouter.inference._rank_weighted import EFFECTS, effects_over_usage, rank_weighted_pulls
 from metarouter.inference._routers_on_queries import RouterStatistic, routers_on_queries
-from metarouter.inference._scored_queries import ScoredQueries
+from metarouter.inference._scored_queries import GoldGain, ScoredQueries
 
 __all__ = ["compare_all_pairs"]
 
 
 def compare_all_pairs(
-    gold_gain: ArrayLike,
+    gold_gain: GoldGain,
     predictions: Mapping[str, ArrayLike],
     *,
     effect: str = "area",
@@ -42,7 +42,7 @@ def compare_all_pairs(
 
     Parameters
     ----------
-    gold_gain : array-like of shape (n,)
+    gold_gain : array-like of shape (n,) or DoublyRobustGains
         Gold labels of the test queries, or their doubly robust scores (`doubly_robust_gains`).
     predictions : dict of str to array-like of shape (n,)
         psi-hat of each router, none of which has seen these labels.
@@ -122,7 +122,7 @@ def compare_all_pairs(
     margin = errors.critical * errors.difference_se
     names = routers.names
     not_beaten = _not_beaten(names, pairs, difference, margin)
-    best = _judge(names, pairs, value, difference, margin, not_beaten, routers.base.n)
+    best = _judge(names, pairs, value, difference, margin, not_beaten, routers.base.n_gold)
     verdict, needed, reason = lack or best
     return AllPairs(
         what=compared.name,
@@ -206,6 +206,6 @@ def _judge(
     would = "their estimates are equal"
     if needed is not None:
         both = f"{names[best]} from {names[next_best]}"
-        would = f"about {needed} queries would tell {both}, {n} are there"
+        would = f"about {needed} gold labels would tell {both}, {n} are there"
     reason = f"Not shown to be beaten: {', '.join(not_beaten)}; {would}."
     return Finding(Verdict.INCONCLUSIVE, needed, reason)

@@ -54,7 +54,7 @@ class AllPairs(Printed):
     verdict : Verdict
         On the claim that one router beats all others.
     needed : int or None
-        Queries that would tell the two best apart.
+        Gold labels that would tell the two best apart.
     reason : str
     """
 

@@ -62,7 +62,7 @@ class CurveBand(Printed):
     verdict : Verdict
         On the claim that the curve lies above zero somewhere, judged by the band.
     needed : int or None
-        Queries that would settle an open verdict.
+        Gold labels that would settle an open verdict.
     reason : str
     """
 

@@ -1,4 +1,4 @@
-"""What an interval or a band says about a claim, and how many queries would settle it."""
+"""What an interval or a band says about a claim, and how many gold labels would settle it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Finding", "above_zero", "somewhere_above_zero", "too_few_queries"]
 
 
 class Finding(NamedTuple):
-    """A verdict with its reason, and the queries that would settle an open one."""
+    """A verdict with its reason, and the gold labels that would settle an open one."""
 
     verdict: Verdict
     needed: int | None
@@ -24,9 +24,10 @@ class Finding(NamedTuple):
 
 def too_few_queries(queries: ScoredQueries) -> Finding | None:
     """Return INCONCLUSIVE where intervals would not hold their level, else None."""
-    least, what, there = MINIMA["gold_rows"].count, "test queries", queries.n
-    if queries.units is not None:
-        least, what, there = MINIMA["clusters"].count, "independent groups", queries.n_units
+    least, what, there = MINIMA["gold_rows"].count, "gold labels", queries.n_gold
+    if queries.units is not None and queries.n_gold_units < MINIMA["clusters"].count:
+        least, there = MINIMA["clusters"].count, queries.n_gold_units
+        what = "independent groups with gold labels"
     if there >= least:
         return None
     return Finding(
@@ -77,6 +78,6 @@ def _between(usage: FloatArray, where: NDArray[np.bool_]) -> str:
 def _would(needed: int | None, n: int) -> str:
     if needed is None:
         return (
-            f"The estimate is not above zero, so that more queries promise nothing; {n} are there."
+            f"The estimate is not above zero, so that more labels promise nothing; {n} are there."
         )
-    return f"If the estimate is right, about {needed} queries would settle it; {n} are there."
+    return f"If the estimate is right, about {needed} gold labels would settle it; {n} are there."

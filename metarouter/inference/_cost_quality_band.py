@@ -25,13 +25,13 @@ from metarouter.inference._deviations import (
 )
 from metarouter.inference._half_samples import Seed
 from metarouter.inference._pulls import FloatArray
-from metarouter.inference._scored_queries import ScoredQueries, scored_queries
+from metarouter.inference._scored_queries import GoldGain, ScoredQueries, as_gains, scored_queries
 
 __all__ = ["cost_quality_band"]
 
 
 def cost_quality_band(
-    gold_gain: ArrayLike,
+    gold_gain: GoldGain,
     psi_hat: ArrayLike,
     cost: ArrayLike,
     *,
@@ -50,7 +50,7 @@ def cost_quality_band(
 
     Parameters
     ----------
-    gold_gain : array-like of shape (n,)
+    gold_gain : array-like of shape (n,) or DoublyRobustGains
         Quality of the primary minus that of the alternative model, or doubly robust scores of it.
     psi_hat : array-like of shape (n,)
         What the router sorts queries by.
@@ -107,7 +107,7 @@ def cost_quality_band(
     """
     settings = band_settings(method, level, n_draws, random_state)
     queries = scored_queries(gold_gain, psi_hat, sample_weight=sample_weight, groups=groups)
-    n_given = np.shape(as_finite_column(gold_gain, "gold_gain"))[0]
+    n_given = as_gains(gold_gain, sample_weight, groups).gain.size
 
     def sorted_column(values: ArrayLike | None, name: str) -> FloatArray:
         if values is None:
@@ -183,7 +183,7 @@ def _band(dial: _Dial, settings: BandSettings) -> CostQualityBand:
     )
     margin = errors.advantage_critical * errors.advantage_se
     quality_se, cost_se = np.split(errors.joint_se, 2)
-    verdict, needed, reason = lack or somewhere_above_zero(usage, advantage, margin, queries.n)
+    verdict, needed, reason = lack or somewhere_above_zero(usage, advantage, margin, queries.n_gold)
     where, share = dial.where, queries.share
     alternative = float(share @ dial.base_cost), float(share @ dial.base_quality)
     return CostQualityBand(

@@ -71,7 +71,7 @@ def assembled(
         se = steady_errors(curve, deviations.se, usage, queries)
         one, all_at_once = deviations.pointwise(settings.level), deviations.critical(settings.level)
     margin = all_at_once * se
-    verdict, needed, reason = lack or somewhere_above_zero(usage, value, margin, queries.n)
+    verdict, needed, reason = lack or somewhere_above_zero(usage, value, margin, queries.n_gold)
     return CurveBand(
         curve=curve,
         usage=usage,

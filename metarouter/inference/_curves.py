@@ -8,13 +8,13 @@ from metarouter.inference._band_result import CurveBand
 from metarouter.inference._curve_bands import as_where, curve_band
 from metarouter.inference._deviations import BandMethod, band_settings
 from metarouter.inference._half_samples import Seed
-from metarouter.inference._scored_queries import scored_queries
+from metarouter.inference._scored_queries import GoldGain, scored_queries
 
 __all__ = ["efficiency_gain_band", "qini_band", "toc_band"]
 
 
 def efficiency_gain_band(
-    gold_gain: ArrayLike,
+    gold_gain: GoldGain,
     psi_hat: ArrayLike,
     *,
     cost: ArrayLike | None = None,
@@ -31,7 +31,7 @@ def efficiency_gain_band(
 
     Parameters
     ----------
-    gold_gain : array-like of shape (n,)
+    gold_gain : array-like of shape (n,) or DoublyRobustGains
         Gold labels of the test queries, or their doubly robust scores (`doubly_robust_gains`).
     psi_hat : array-like of shape (n,)
         What the router sorts queries by, from a router that has not seen these labels. Queries
@@ -109,7 +109,7 @@ def efficiency_gain_band(
 
 
 def toc_band(
-    gold_gain: ArrayLike,
+    gold_gain: GoldGain,
     psi_hat: ArrayLike,
     *,
     sample_weight: ArrayLike | None = None,
@@ -125,7 +125,7 @@ def toc_band(
 
     Parameters
     ----------
-    gold_gain : array-like of shape (n,)
+    gold_gain : array-like of shape (n,) or DoublyRobustGains
         Gold labels of the test queries, or their doubly robust scores.
     psi_hat : array-like of shape (n,)
         What the router sorts queries by, as in `efficiency_gain_band`.
@@ -178,7 +178,7 @@ def toc_band(
 
 
 def qini_band(
-    gold_gain: ArrayLike,
+    gold_gain: GoldGain,
     psi_hat: ArrayLike,
     *,
     cost: ArrayLike | None = None,
@@ -195,7 +195,7 @@ def qini_band(
 
     Parameters
     ----------
-    gold_gain : array-like of shape (n,)
+    gold_gain : array-like of shape (n,) or DoublyRobustGains
         Gold labels of the test queries, or their doubly robust scores.
     psi_hat : array-like of shape (n,)
         What the router sorts queries by; with costs, gain per unit of cost sorts best.

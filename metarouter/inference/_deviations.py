@@ -164,14 +164,14 @@ def deviations_of(
     queries : ScoredQueries
     settings : BandSettings
     """
-    df = float(queries.n_units - 1)
     if settings.method == "influence":
-        values = unit_sums(pull(), queries.units) * np.sqrt(queries.n_units / df)
-        return Deviations(values, False, df, settings.rng)
+        n_units = queries.n_units
+        values = unit_sums(pull(), queries.units) * np.sqrt(n_units / (n_units - 1))
+        return Deviations(values, False, queries.df, settings.rng)
     draws = half_sample(
         statistic, queries.n, queries.units, n_draws=settings.n_draws, rng=settings.rng
     )
-    return Deviations(draws / np.sqrt(settings.n_draws - 1), True, df, settings.rng)
+    return Deviations(draws / np.sqrt(settings.n_draws - 1), True, queries.df, settings.rng)
 
 
 def steady_ends(

@@ -13,13 +13,13 @@ from metarouter.inference._deviations import BandMethod, band_settings
 from metarouter.inference._half_samples import Seed
 from metarouter.inference._pulls import FloatArray
 from metarouter.inference._routers_on_queries import RouterStatistic, routers_on_queries
-from metarouter.inference._scored_queries import ScoredQueries
+from metarouter.inference._scored_queries import GoldGain, ScoredQueries
 
 __all__ = ["difference_band"]
 
 
 def difference_band(
-    gold_gain: ArrayLike,
+    gold_gain: GoldGain,
     psi_hat: ArrayLike,
     reference: ArrayLike,
     *,
@@ -36,7 +36,7 @@ def difference_band(
 
     Parameters
     ----------
-    gold_gain : array-like of shape (n,)
+    gold_gain : array-like of shape (n,) or DoublyRobustGains
         Gold labels of the test queries, or their doubly robust scores.
     psi_hat, reference : array-like of shape (n,)
         What the router and the one it is compared with sort queries by.

@@ -23,13 +23,13 @@ from metarouter.inference._performance_gap_limits import Collected, GapLimits, g
 from metarouter.inference._performance_gap_result import PerformanceGapBand
 from metarouter.inference._pulls import FloatArray
 from metarouter.inference._rank_weighted import effects_over_usage, rank_weighted_pulls
-from metarouter.inference._scored_queries import ScoredQueries, scored_queries
+from metarouter.inference._scored_queries import GoldGain, ScoredQueries, scored_queries
 
 __all__ = ["performance_gap_band"]
 
 
 def performance_gap_band(
-    gold_gain: ArrayLike,
+    gold_gain: GoldGain,
     psi_hat: ArrayLike,
     *,
     sample_weight: ArrayLike | None = None,
@@ -45,7 +45,7 @@ def performance_gap_band(
 
     Parameters
     ----------
-    gold_gain : array-like of shape (n,)
+    gold_gain : array-like of shape (n,) or DoublyRobustGains
         Quality of the primary minus that of the alternative model, or doubly robust scores of it.
     psi_hat : array-like of shape (n,)
         What the router sorts queries by.
@@ -111,7 +111,9 @@ def performance_gap_band(
     collected = _collected(queries, where, settings)
     limits = gap_limits(collected, tuple(target), settings.level)
     apgr = collected.integral / collected.gap
-    verdict, needed, reason = too_few_queries(queries) or _judge(limits, apgr, collected, queries.n)
+    verdict, needed, reason = too_few_queries(queries) or _judge(
+        limits, apgr, collected, queries.n_gold
+    )
     sums = running_sums(queries)
     curve = sums.spent[0] / sums.spent[0, -1], sums.gained[0] / sums.gained[0, -1]
     return PerformanceGapBand(
@@ -173,7 +175,7 @@ def _judge(limits: GapLimits, apgr: float, collected: Collected, n: int) -> Find
             Verdict.INCONCLUSIVE,
             needed,
             "The gap between the models is not told from zero, so that no share of it is known; "
-            f"if its estimate is right, about {needed} queries would do, {n} are there.",
+            f"if its estimate is right, about {needed} gold labels would do, {n} are there.",
         )
     beyond = apgr - 0.5
     margin = (apgr - limits.lower[-1]) if beyond > 0 else (limits.upper[-1] - apgr)

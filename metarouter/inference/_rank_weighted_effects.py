@@ -18,13 +18,13 @@ from metarouter.inference._rank_weighted import (
     rank_weighted_pulls,
 )
 from metarouter.inference._rank_weighted_result import Average, RankWeightedEffects
-from metarouter.inference._scored_queries import ScoredQueries, scored_queries
+from metarouter.inference._scored_queries import GoldGain, ScoredQueries, scored_queries
 
 __all__ = ["rank_weighted_effects"]
 
 
 def rank_weighted_effects(
-    gold_gain: ArrayLike,
+    gold_gain: GoldGain,
     psi_hat: ArrayLike,
     *,
     sample_weight: ArrayLike | None = None,
@@ -39,7 +39,7 @@ def rank_weighted_effects(
 
     Parameters
     ----------
-    gold_gain : array-like of shape (n,)
+    gold_gain : array-like of shape (n,) or DoublyRobustGains
         Gold labels of the test queries, or their doubly robust scores (`doubly_robust_gains`).
     psi_hat : array-like of shape (n,)
         What the router sorts queries by, from a router that has not seen these labels. Queries
@@ -113,11 +113,10 @@ def rank_weighted_effects(
             statistic, lambda: rank_weighted_pulls(queries, sums), queries, settings
         )
         se, margin = deviations.se, deviations.pointwise(settings.level) * deviations.se
-    df = float(queries.n_units - 1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        p_value = p_value_of(np.where(value == 0, 0.0, value / se), df)
+        p_value = p_value_of(np.where(value == 0, 0.0, value / se), queries.df)
     verdict, needed, reason = lack or above_zero(
-        "The area under the efficiency gain", float(value[0]), float(margin[0]), queries.n
+        "The area under the efficiency gain", float(value[0]), float(margin[0]), queries.n_gold
     )
     return RankWeightedEffects(
         effects=tuple(EFFECTS),
@@ -126,7 +125,7 @@ def rank_weighted_effects(
         lower=value - margin,
         upper=value + margin,
         p_value=np.where(np.isnan(se), np.nan, p_value),
-        df=df,
+        df=queries.df,
         method=settings.method,
         average=average,
         level=settings.level,

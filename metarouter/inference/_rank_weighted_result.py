@@ -61,7 +61,7 @@ class RankWeightedEffects(Printed):
     verdict : Verdict
         On the claim that the area is above zero: that the router beats random routing.
     needed : int or None
-        Queries that would settle an open verdict.
+        Gold labels that would settle an open verdict.
     reason : str
     """
 

@@ -9,10 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metarouter.evaluation._validation import as_finite_column, as_groups, as_weight, check_routers
+from metarouter.evaluation._validation import as_finite_column, check_routers
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._pulls import FloatArray
-from metarouter.inference._scored_queries import ScoredQueries, scored_queries
+from metarouter.inference._scored_queries import (
+    GoldGain,
+    ScoredQueries,
+    as_gains,
+    sorted_gains,
+)
 
 __all__ = ["RouterStatistic", "RoutersOnQueries", "routers_on_queries"]
 
@@ -69,7 +74,7 @@ class RoutersOnQueries:
 
 
 def routers_on_queries(
-    gold_gain: ArrayLike,
+    gold_gain: GoldGain,
     predictions: Mapping[str, Any],
     sample_weight: ArrayLike | None,
     groups: ArrayLike | None,
@@ -88,22 +93,16 @@ def routers_on_queries(
         raise MetaRouterError(
             f"there is one router, {next(iter(predictions))!r}: give at least two to compare."
         )
-    gain = as_finite_column(gold_gain, "gold_gain")
-    weight = as_weight(sample_weight, gain.size)
-    units = as_groups(groups, gain.size)
+    gains = as_gains(gold_gain, sample_weight, groups)
     scores = {
-        str(name): _scores_of(str(name), psi_hat, gain.size)
+        str(name): _scores_of(str(name), psi_hat, gains.gain.size)
         for name, psi_hat in predictions.items()
     }
-    rows = weight > 0
-    known: dict[str, Any] = {
-        "sample_weight": weight[rows],
-        "groups": None if units is None else units[rows],
-    }
-    in_order = -np.arange(gain[rows].size, dtype=np.float64)
+    rows = gains.weight > 0
+    in_order = -np.arange(rows.sum(), dtype=np.float64)
     return RoutersOnQueries(
-        scored_queries(gain[rows], in_order, **known),
-        {name: scored_queries(gain[rows], score[rows], **known) for name, score in scores.items()},
+        sorted_gains(gains.taken(rows), in_order),
+        {name: sorted_gains(gains.taken(rows), score[rows]) for name, score in scores.items()},
     )
 
 
