@@ -9,10 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from metarouter.inference._all_pairs import compare_all_pairs
+    from metarouter.inference._all_pairs_result import AllPairs
+    from metarouter.inference._band_result import CurveBand
     from metarouter.inference._calibration import calibration_test
     from metarouter.inference._calibration_result import CalibrationTest
+    from metarouter.inference._cost_quality_band import cost_quality_band
+    from metarouter.inference._cost_quality_result import CostQualityBand
+    from metarouter.inference._curves import efficiency_gain_band, qini_band, toc_band
     from metarouter.inference._diagnostics import check_data
     from metarouter.inference._diagnostics_result import Check, Diagnostics
+    from metarouter.inference._difference_band import difference_band
+    from metarouter.inference._doubly_robust import doubly_robust_gains
+    from metarouter.inference._doubly_robust_result import DoublyRobustGains
     from metarouter.inference._held_out import HeldOutPredictions, held_out_predictions
     from metarouter.inference._limits import LIMITS, MINIMA, Verdict, limits_table
     from metarouter.inference._mean_shift import mean_shift_test
@@ -21,8 +30,12 @@ if TYPE_CHECKING:
     from metarouter.inference._nuisance_quality_result import NuisanceQuality
     from metarouter.inference._overlap_report import overlap_report
     from metarouter.inference._overlap_report_result import OverlapReport
+    from metarouter.inference._performance_gap_band import performance_gap_band
+    from metarouter.inference._performance_gap_result import PerformanceGapBand
     from metarouter.inference._projection import best_linear_projection
     from metarouter.inference._projection_result import BestLinearProjection
+    from metarouter.inference._rank_weighted_effects import rank_weighted_effects
+    from metarouter.inference._rank_weighted_result import RankWeightedEffects
     from metarouter.inference._sensitivity import sensitivity_analysis
     from metarouter.inference._sensitivity_result import SensitivityAnalysis
     from metarouter.inference._sorted_groups import sorted_group_effects
@@ -31,53 +44,83 @@ if TYPE_CHECKING:
 _HOME = {
     "LIMITS": "_limits",
     "MINIMA": "_limits",
+    "AllPairs": "_all_pairs_result",
     "BestLinearProjection": "_projection_result",
     "CalibrationTest": "_calibration_result",
     "Check": "_diagnostics_result",
+    "CostQualityBand": "_cost_quality_result",
+    "CurveBand": "_band_result",
     "Diagnostics": "_diagnostics_result",
+    "DoublyRobustGains": "_doubly_robust_result",
     "HeldOutPredictions": "_held_out",
     "MeanShiftTest": "_mean_shift_result",
     "NuisanceQuality": "_nuisance_quality_result",
     "OverlapReport": "_overlap_report_result",
+    "PerformanceGapBand": "_performance_gap_result",
+    "RankWeightedEffects": "_rank_weighted_result",
     "SensitivityAnalysis": "_sensitivity_result",
     "SortedGroupEffects": "_sorted_groups_result",
     "Verdict": "_limits",
     "best_linear_projection": "_projection",
     "calibration_test": "_calibration",
     "check_data": "_diagnostics",
+    "compare_all_pairs": "_all_pairs",
+    "cost_quality_band": "_cost_quality_band",
+    "difference_band": "_difference_band",
+    "doubly_robust_gains": "_doubly_robust",
+    "efficiency_gain_band": "_curves",
     "held_out_predictions": "_held_out",
     "limits_table": "_limits",
     "mean_shift_test": "_mean_shift",
     "nuisance_quality": "_nuisance_quality",
     "overlap_report": "_overlap_report",
+    "performance_gap_band": "_performance_gap_band",
+    "qini_band": "_curves",
+    "rank_weighted_effects": "_rank_weighted_effects",
     "sensitivity_analysis": "_sensitivity",
     "sorted_group_effects": "_sorted_groups",
+    "toc_band": "_curves",
 }
 
 __all__ = [
     "LIMITS",
     "MINIMA",
+    "AllPairs",
     "BestLinearProjection",
     "CalibrationTest",
     "Check",
+    "CostQualityBand",
+    "CurveBand",
     "Diagnostics",
+    "DoublyRobustGains",
     "HeldOutPredictions",
     "MeanShiftTest",
     "NuisanceQuality",
     "OverlapReport",
+    "PerformanceGapBand",
+    "RankWeightedEffects",
     "SensitivityAnalysis",
     "SortedGroupEffects",
     "Verdict",
     "best_linear_projection",
     "calibration_test",
     "check_data",
+    "compare_all_pairs",
+    "cost_quality_band",
+    "difference_band",
+    "doubly_robust_gains",
+    "efficiency_gain_band",
     "held_out_predictions",
     "limits_table",
     "mean_shift_test",
     "nuisance_quality",
     "overlap_report",
+    "performance_gap_band",
+    "qini_band",
+    "rank_weighted_effects",
     "sensitivity_analysis",
     "sorted_group_effects",
+    "toc_band",
 ]
 
 
