@@ -1,0 +1,119 @@
+"""Coverage of the bands and intervals of ``metarouter.inference`` on test queries.
+
+    python -m benchmarks.band_coverage --out tables.md
+
+Worlds with known truth are drawn again and again (``benchmarks/_band_worlds.py``). Nominal
+coverage is 95%, and may be missed by three binomial standard errors; the chance of rejecting some
+true null hypothesis is at most 5%, plus three. ``--world NAME`` runs one world, ``--rounds`` sets
+the number of draws. Whatever is finished is kept beside ``--out`` and not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn import config_context
+from threadpoolctl import threadpool_limits
+
+from benchmarks import _band_worlds as worlds
+from metarouter._files import write_text
+from metarouter.reporting._markdown import markdown_table
+
+SIZES = (300, 1000, 4000)
+ROUNDS = 400
+WORLDS: dict[str, Callable[[np.random.Generator, int], worlds.Hits]] = {
+    "line, slope 0": partial(worlds.line, slope=0.0),
+    "line, slope 0.5": partial(worlds.line, slope=0.5),
+    "line, slope 2": partial(worlds.line, slope=2.0),
+    "skewed noise": worlds.skewed,
+    "gap": worlds.gap,
+    "ties": worlds.tied,
+    "clusters": worlds.clustered,
+    "weights": worlds.weighted,
+    "costs": worlds.costly,
+    "scarce gold": worlds.scarce,
+    "equal routers": partial(worlds.routers, last=0.8),
+    "unequal routers": partial(worlds.routers, last=0.5),
+}
+NOMINAL = {"band": 0.95, "interval": 0.95, "pointwise": 0.95, "error": 0.05}
+
+
+def run(world: str, n: int, rounds: int, seed: int) -> dict[str, list[float]]:
+    """Count what was covered: quantity -> [sum over rounds, rounds]."""
+    counts: dict[str, list[float]] = {}
+    source = np.random.SeedSequence([seed, list(WORLDS).index(world), n])
+    with threadpool_limits(1), config_context(skip_parameter_validation=True, assume_finite=True):
+        for child in source.spawn(rounds):
+            for (measure, name), hit in WORLDS[world](np.random.default_rng(child), n).items():
+                count = counts.setdefault(f"{measure}|{name}", [0.0, 0])
+                count[0] += float(hit)
+                count[1] += 1
+    return counts
+
+
+def holds(measure: str, quantity: str, rate: float, rounds: float) -> str:
+    """Say whether a rate keeps what its measure promises; what is not promised is blank."""
+    if measure not in NOMINAL or "each by itself" in quantity:
+        return ""
+    nominal = NOMINAL[measure]
+    allowed = 3 * float(np.sqrt(nominal * (1 - nominal) / rounds))
+    beyond = rate - nominal if measure == "error" else nominal - rate
+    if beyond > allowed:
+        return "NO"
+    return "conservative" if beyond < -allowed and measure != "error" else "yes"
+
+
+def table(results: dict[str, dict[str, list[float]]]) -> pd.DataFrame:
+    """Lay out all rates: one row per measure, quantity and world, one column per sample size."""
+    rates: dict[tuple[str, str, str], dict[str, float]] = {}
+    kept: dict[tuple[str, str, str], list[str]] = {}
+    for key, counts in results.items():
+        world, n = key.split("|")
+        for name, (total, rounds) in counts.items():
+            measure, quantity = name.split("|")
+            line = (measure, world, quantity)
+            rates.setdefault(line, {})[f"n={n}"] = total / rounds
+            kept.setdefault(line, []).append(holds(measure, quantity, total / rounds, rounds))
+    order = ("band", "interval", "error", "pointwise", "pointwise, jointly")
+    lines = sorted(rates, key=lambda key: (order.index(key[0]), [*WORLDS].index(key[1])))
+    worst = ("NO", "conservative", "yes", "")
+    return pd.DataFrame(
+        [
+            {"measure": measure, "world": world, "quantity": quantity}
+            | {f"n={n}": rates[measure, world, quantity].get(f"n={n}", np.nan) for n in SIZES}
+            | {"holds": min(kept[measure, world, quantity], key=worst.index)}
+            for measure, world, quantity in lines
+        ]
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("band_coverage.md"))
+    parser.add_argument("--world", choices=[*WORLDS], action="append")
+    parser.add_argument("--size", type=int, choices=SIZES, action="append")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args(arguments)
+    kept = given.out.with_suffix(".json")
+    results = json.loads(kept.read_text()) if kept.exists() else {}
+    for n in given.size or SIZES:
+        for world in given.world or WORLDS:
+            if f"{world}|{n}" in results:
+                continue
+            start = time.process_time()
+            results[f"{world}|{n}"] = run(world, n, given.rounds, given.seed)
+            write_text(kept, json.dumps(results, indent=1))
+            print(f"{world}, n={n}: {time.process_time() - start:.0f} s", flush=True)
+    write_text(given.out, markdown_table(table(results), decimals=3) + "\n")
+
+
+if __name__ == "__main__":
+    main()
