@@ -146,7 +146,7 @@ def tied(rng: np.random.Generator, n: int) -> Hits:
     worse, better = _vote_probabilities(score)
     draw = rng.random(n)
     gain = (draw > 1 - better).astype(float) - (draw < worse)
-    value = np.arange(9.0, -10.0, -1.0)
+    value = np.arange(6.0, -7.0, -1.0)
     mass = norm.cdf(value + 0.5) - norm.cdf(value - 0.5)
     less, more = _vote_probabilities(value)
     spent = np.concatenate([[0.0], np.cumsum(mass)]) / mass.sum()

@@ -35,7 +35,7 @@ def compare_all_pairs(
     groups: ArrayLike | None = None,
     method: BandMethod = "influence",
     level: float = 0.95,
-    n_draws: int = 1000,
+    n_draws: int = 4000,
     random_state: Seed = 0,
 ) -> AllPairs:
     """Compare all pairs of routers on the same test queries, adjusted for their number.
@@ -56,8 +56,8 @@ def compare_all_pairs(
     method : {"influence", "half_sample"}, default="influence"
     level : float, default=0.95
         Of all limits at once.
-    n_draws : int, default=1000
-        Half-samples; no adjusted p value lies below 1 / (n_draws + 1).
+    n_draws : int, default=4000
+        Half-samples, or draws of the multipliers; no adjusted p value lies below 1 / (n_draws + 1).
     random_state : int, Generator or None, default=0
         Seed of the half-samples or multipliers.
 
@@ -156,13 +156,12 @@ def compare_all_pairs(
 def _effect(name: str) -> RouterStatistic:
     if name not in EFFECTS:
         raise MetaRouterError(f"effect={name!r} is unknown; choose one of {', '.join(EFFECTS)}.")
-    column = [list(EFFECTS).index(name)]
 
     def of_halves(queries: ScoredQueries, kept: NDArray[np.bool_] | None) -> FloatArray:
-        return effects_over_usage(running_sums(queries, kept))[:, column]
+        return effects_over_usage(running_sums(queries, kept), (name,))
 
     def pulls(queries: ScoredQueries) -> FloatArray:
-        return rank_weighted_pulls(queries, running_sums(queries))[:, column]
+        return rank_weighted_pulls(queries, running_sums(queries), (name,))
 
     return RouterStatistic(name, of_halves, pulls)
 

@@ -100,7 +100,8 @@ def running_sums(queries: ScoredQueries, kept: NDArray[np.bool_] | None = None) 
 
 
 def _running(kept: NDArray[np.bool_], values: FloatArray, ends: NDArray[np.intp]) -> FloatArray:
-    total = np.zeros((len(kept), values.size + 1))
+    total = np.empty((len(kept), values.size + 1))
+    total[:, 0] = 0.0
     np.multiply(kept, values, out=total[:, 1:])
     np.cumsum(total, axis=1, out=total)
     return total if ends.size == values.size else total[:, np.concatenate([[0], ends])]

@@ -52,7 +52,7 @@ def efficiency_gain_band(
         is the multiplier bootstrap of the influence function, which is faster.
     level : float, default=0.95
     n_draws : int, default=1000
-        Half-samples.
+        Half-samples, or draws of the multipliers.
     random_state : int, Generator or None, default=0
         Seed of the half-samples or multipliers.
 

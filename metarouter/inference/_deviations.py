@@ -38,7 +38,6 @@ __all__ = [
 
 BandMethod = Literal["half_sample", "influence"]
 
-_NORMAL_DRAWS = 10_000
 # Thirty observations on either side: below that the standard error of a mean of what lies beyond
 # is itself too uncertain, above all with skewed gains.
 _STEADY = 30
@@ -85,12 +84,15 @@ class Deviations:
         the sum of all pulls with normal multipliers is.
     df : float
         Degrees of freedom of the standard errors.
+    n_draws : int
+        Draws of all errors, from which the quantiles of the largest are read.
     rng : Generator
     """
 
     values: FloatArray
     are_draws: bool
     df: float
+    n_draws: int
     rng: np.random.Generator
 
     @cached_property
@@ -130,12 +132,12 @@ class Deviations:
         if self.are_draws:
             errors = errors * np.sqrt(len(errors) - 1)
         else:
-            errors = _normals_like(errors, self.rng)
+            errors = _normals_like(errors, self.n_draws, self.rng)
         spread = np.sqrt(self.rng.chisquare(self.df, len(errors)) / self.df)
         return np.asarray(np.abs(errors) / spread[:, None])
 
 
-def _normals_like(pulls: FloatArray, rng: np.random.Generator) -> FloatArray:
+def _normals_like(pulls: FloatArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
     """Draw normals whose covariance is that of the pulls.
 
     Multiplying the pulls by independent standard normals and adding up, as the Gaussian multiplier
@@ -144,7 +146,7 @@ def _normals_like(pulls: FloatArray, rng: np.random.Generator) -> FloatArray:
     """
     value, vector = np.linalg.eigh(pulls.T @ pulls)
     root = vector * np.sqrt(np.clip(value, 0.0, None))
-    return np.asarray(rng.standard_normal((_NORMAL_DRAWS, len(value))) @ root.T)
+    return np.asarray(rng.standard_normal((n_draws, len(value))) @ root.T)
 
 
 def deviations_of(
@@ -167,11 +169,12 @@ def deviations_of(
     if settings.method == "influence":
         n_units = queries.n_units
         values = unit_sums(pull(), queries.units) * np.sqrt(n_units / (n_units - 1))
-        return Deviations(values, False, queries.df, settings.rng)
+        return Deviations(values, False, queries.df, settings.n_draws, settings.rng)
     draws = half_sample(
         statistic, queries.n, queries.units, n_draws=settings.n_draws, rng=settings.rng
     )
-    return Deviations(draws / np.sqrt(settings.n_draws - 1), True, queries.df, settings.rng)
+    values = draws / np.sqrt(settings.n_draws - 1)
+    return Deviations(values, True, queries.df, settings.n_draws, settings.rng)
 
 
 def steady_ends(

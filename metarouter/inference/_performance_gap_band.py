@@ -148,14 +148,14 @@ def _collected(queries: ScoredQueries, where: AtUsage, settings: BandSettings) -
     def numbers(kept: NDArray[np.bool_] | None) -> FloatArray:
         sums = running_sums(queries, kept)
         points = where.read(sums)
-        integral = effects_over_usage(sums)[:, :1] + points.total / 2
+        integral = effects_over_usage(sums, ("area",)) + points.total / 2
         return np.concatenate([points.gained, integral, points.total], axis=1)
 
     def pulls() -> FloatArray:
         sums = running_sums(queries)
         points = where.read(sums)
         of_gap = (queries.share * (queries.gain - points.total[0, 0]))[:, None]
-        of_area = rank_weighted_pulls(queries, sums)[:, :1]
+        of_area = rank_weighted_pulls(queries, sums, ("area",))
         of_curve = curve_pulls("qini", queries, sums, points, where)
         return np.concatenate([of_curve, of_area + of_gap / 2, of_gap], axis=1)
 

@@ -19,7 +19,7 @@ moves rho_B and the edges of all blocks, so that its influence on the effect is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -56,14 +56,16 @@ _QINI = _Weighting(
 EFFECTS = {"area": _QINI, "autoc": _AUTOC, "qini_scaled": _QINI._replace(factor=np.sqrt(12.0))}
 
 
-def effects_over_usage(sums: RunningSums) -> FloatArray:
-    """Integrate over usages from 0 to 1, shape (b, 3) in the order of `EFFECTS`."""
+def effects_over_usage(sums: RunningSums, names: Sequence[str] = tuple(EFFECTS)) -> FloatArray:
+    """Integrate over usages from 0 to 1, shape (b, n_names)."""
     usage, slope = _usage_and_slope(sums)
-    qini, autoc = (
-        (slope * np.diff(weighting.integral(usage), axis=1)).sum(axis=1)
-        for weighting in (_QINI, _AUTOC)
+    integrals: dict[_Function, FloatArray] = {}
+    for integral in (EFFECTS[name].integral for name in names):
+        if integral not in integrals:
+            integrals[integral] = np.einsum("ij,ij->i", slope, np.diff(integral(usage), axis=1))
+    return np.stack(
+        [EFFECTS[name].factor * integrals[EFFECTS[name].integral] for name in names], axis=1
     )
-    return np.stack([qini, autoc, EFFECTS["qini_scaled"].factor * qini], axis=1)
 
 
 def effects_over_queries(
@@ -82,12 +84,14 @@ def effects_over_queries(
     )
 
 
-def rank_weighted_pulls(queries: ScoredQueries, sums: RunningSums) -> FloatArray:
-    """Return influence times share of every query on every effect, shape (n, 3)."""
+def rank_weighted_pulls(
+    queries: ScoredQueries, sums: RunningSums, names: Sequence[str] = tuple(EFFECTS)
+) -> FloatArray:
+    """Return influence times share of every query on every effect, shape (n, n_names)."""
     usage, slope = (values[0] for values in _usage_and_slope(sums))
     size = np.diff(queries.ends, prepend=0)
     pulls = []
-    for weighting in EFFECTS.values():
+    for weighting in (EFFECTS[name] for name in names):
         mean = np.diff(weighting.integral(usage)) / np.diff(usage)
         edge = weighting.slope(usage[1:])
         later = slope[1:] * np.diff(edge)
@@ -101,5 +105,5 @@ def rank_weighted_pulls(queries: ScoredQueries, sums: RunningSums) -> FloatArray
 
 def _usage_and_slope(sums: RunningSums) -> tuple[FloatArray, FloatArray]:
     usage = sums.spent / sums.spent[:, -1:]
-    rise, run = np.diff(sums.gained, axis=1) / sums.mass, np.diff(usage, axis=1)
+    rise, run = np.diff(sums.gained / sums.mass, axis=1), np.diff(usage, axis=1)
     return usage, np.divide(rise, run, out=np.zeros_like(run), where=run > 0)
