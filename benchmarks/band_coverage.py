@@ -30,7 +30,6 @@ SIZES = (300, 1000, 4000)
 ROUNDS = 400
 WORLDS: dict[str, Callable[[np.random.Generator, int], worlds.Hits]] = {
     "line, slope 0": partial(worlds.line, slope=0.0),
-    "line, slope 0.5": partial(worlds.line, slope=0.5),
     "line, slope 2": partial(worlds.line, slope=2.0),
     "skewed noise": worlds.skewed,
     "gap": worlds.gap,

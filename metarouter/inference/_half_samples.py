@@ -24,7 +24,7 @@ Seed = int | np.random.Generator | None
 Kept = NDArray[np.bool_]
 Statistic = Callable[[Kept], FloatArray]
 
-_CELLS = 2**18  # of one array per chunk: 2 MB, so that a chunk stays in the processor's cache
+_CELLS = 2**16  # of one array per chunk: 0.5 MB, so that a chunk stays in the processor's cache
 _FEWEST_DRAWS = 100
 
 
