@@ -85,7 +85,7 @@ def line(rng: np.random.Generator, n: int, *, slope: float) -> Hits:
     score = rng.standard_normal(n)
     gain = MEAN + slope * score + NOISE * rng.standard_normal(n)
     known, hits = settings(rng, n), {}
-    share = 0.1 if n < 500 else 0.05
+    share = 0.15 if n < 500 else 0.05
     thresholds = ndtri(np.linspace(share, 1 - share, 19))
     toc = slope * norm.pdf(thresholds) / norm.sf(thresholds)
     for method, word in METHODS.items():
