@@ -108,9 +108,7 @@ class BanditRouter(BaseEstimator):
                 "the quality of every arm, shape (n, n_arms)."
             )
         features = contexts(self, X, first=True)
-        replay = Replay(
-            features, quality, cost, arms=self.arms or getattr(quality, "columns", None)
-        )
+        replay = Replay(features, quality, cost, arms=self.arms)
         self._begin(replay.arms, has_cost=replay.has_cost)
         if preference is None and replay.has_cost:
             weight = self._exploration.random(replay.n_rounds)
@@ -316,8 +314,7 @@ class BanditRouter(BaseEstimator):
             x = replay.X[row : row + 1]
             arm, propensity = self._choose(x, preference[row])
             shown = replay.reveal(row, arm)
-            columns = [shown.quality] if shown.cost is None else [shown.quality, shown.cost]
-            self._learn(Feedback(x, arm, np.column_stack(columns), propensity))
+            self._learn(Feedback(x, arm, shown.outcomes, propensity))
 
     # What they share -------------------------------------------------------------------------
 

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bandits._arms import check_arms
-from bandits._validation import check_matrix
+from bandits._logs import check_logs
 from metarouter.datasets import ModelMatrix
 from metarouter.exceptions import DataError, MetaRouterError
 
@@ -27,6 +26,12 @@ class Revealed(NamedTuple):
 
     quality: NDArray[np.float64]
     cost: NDArray[np.float64] | None
+
+    @property
+    def outcomes(self) -> NDArray[np.float64]:
+        """Quality and, where it is known, cost, shape (m, n_outcomes)."""
+        columns = [self.quality] if self.cost is None else [self.quality, self.cost]
+        return np.column_stack(columns)
 
 
 class Replay:
@@ -59,7 +64,8 @@ class Replay:
     Raises
     ------
     DataError
-        If shapes differ, a value is infinite, a cost is negative, or a round has no arm.
+        If shapes or the orders of columns differ, a value is infinite, a cost is negative, or a
+        round has no arm.
 
     Notes
     -----
@@ -90,20 +96,9 @@ what 'large' would have done.
         task: ArrayLike | None = None,
         available: ArrayLike | None = None,
     ) -> None:
-        self._quality = check_matrix("quality", quality, None)
-        shape = (len(self._quality), self._quality.shape[1])
-        self._cost = None if cost is None else check_matrix("cost", cost, shape)
-        if np.shape(X)[:1] != shape[:1]:
-            raise DataError(
-                f"X has {np.shape(X)[0] if np.ndim(X) else 0} rows but quality has {shape[0]}; "
-                "give one row of quality per query."
-            )
-        columns = getattr(quality, "columns", range(shape[1])) if arms is None else arms
-        self.arms = check_arms(columns)
-        if len(self.arms) != shape[1]:
-            raise DataError(
-                f"arms has {len(self.arms)} names but quality has {shape[1]} columns; name each."
-            )
+        n_queries = np.shape(X)[0] if np.ndim(X) else 0
+        self._quality, self._cost, self.arms = check_logs(quality, cost, arms, n_queries)
+        shape = (len(self._quality), len(self.arms))
         self.X = X
         self.task = None if task is None else np.asarray(task)
         self.available = _check_available(available, shape)

@@ -11,10 +11,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from bandits._arms import names_of
+from bandits._logs import check_logs
 from bandits._reward import reward
 from bandits._ties import argmax_with_ties
 from bandits._validation import check_cost_cap, check_preference, contexts
-from bandits.replay import Replay
 from metarouter._random import seed_of
 from metarouter.exceptions import DataError
 
@@ -94,17 +94,16 @@ class OracleRouter(BaseEstimator):
             raise DataError("OracleRouter requires y to be passed, but the target y is None.")
         check_cost_cap(self.cost_cap)
         features = contexts(self, X, first=True)
-        arms = self.arms or getattr(quality, "columns", None)
-        replay = Replay(features, quality, cost, arms=arms)
-        self.arms_, self.has_cost_ = replay.arms, replay.has_cost
+        logs = check_logs(quality, cost, self.arms, len(features))
+        self.arms_, self.has_cost_ = logs.arms, logs.cost is not None
         self.cost_cap_ = self.cost_cap or (
-            float(np.nanmax(replay._cost)) if replay._cost is not None else 1.0
+            1.0 if logs.cost is None else float(np.nanmax(logs.cost))
         )
         self._seed = seed_of(self.random_state)
         rows = np.unique(features, axis=0, return_inverse=True)[1].ravel()
         self._position = {features[i].tobytes(): row for i, row in enumerate(rows)}
-        self.quality_ = _mean_by(rows, replay._quality)
-        self.cost_ = None if replay._cost is None else _mean_by(rows, replay._cost)
+        self.quality_ = _mean_by(rows, logs.quality)
+        self.cost_ = None if logs.cost is None else _mean_by(rows, logs.cost)
         return self
 
     def predict(self, X: Any, preference: ArrayLike | None = None) -> NDArray[Any]:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bandits._arms import check_arms, positions_of
-from bandits._validation import check_cost_cap, check_matrix, check_preference
+from bandits._logs import check_matrices
+from bandits._validation import check_cost_cap, check_preference
 from metarouter.exceptions import DataError
 
 __all__ = ["Outcomes", "action_probability", "check_outcomes", "oracle_probability"]
@@ -35,16 +36,15 @@ def check_outcomes(
     cost_cap: float | None,
 ) -> Outcomes:
     """Return finite outcomes with names, or say what is wrong with them."""
-    qualities = _complete("quality", check_matrix("quality", quality, None))
-    costs = None
-    if cost is not None:
-        _require_same_columns(quality, cost)
-        costs = _complete("cost", check_matrix("cost", cost, qualities.shape))
-    names = check_arms(_names(quality, qualities.shape[1]) if arms is None else arms)
-    if len(names) != qualities.shape[1]:
+    qualities, costs = check_matrices(quality, cost)
+    qualities = _complete("quality", qualities)
+    if costs is not None:
+        costs = _complete("cost", costs)
+    n_arms = qualities.shape[1]
+    names = check_arms(getattr(quality, "columns", range(n_arms)) if arms is None else arms)
+    if len(names) != n_arms:
         raise DataError(
-            f"quality has {qualities.shape[1]} columns but arms names {len(names)}: name every "
-            "column."
+            f"quality has {n_arms} columns but arms names {len(names)}: name every column."
         )
     check_cost_cap(cost_cap)
     largest = 0.0 if costs is None else float(costs.max())
@@ -115,15 +115,3 @@ def _complete(name: str, matrix: FloatArray) -> FloatArray:
             "arm on at least one query; judge logs of chosen arms with bandits.off_policy."
         )
     return matrix
-
-
-def _require_same_columns(quality: Any, cost: Any) -> None:
-    of_quality, of_cost = (list(getattr(table, "columns", ())) for table in (quality, cost))
-    if of_quality and of_cost and of_quality != of_cost:
-        raise DataError(
-            f"quality has the columns {of_quality} but cost has {of_cost}: put them in one order."
-        )
-
-
-def _names(quality: Any, n_arms: int) -> Sequence[Any]:
-    return list(getattr(quality, "columns", range(n_arms)))

@@ -56,8 +56,7 @@ def _play_block(
         chosen = router._select(reward, std, ties[j : j + 1], noise[j : j + 1])
         arm = int(chosen[0])
         shown = replay.reveal(rows[j : j + 1], chosen)
-        columns = [shown.quality] if shown.cost is None else [shown.quality, shown.cost]
-        outcomes = np.column_stack(columns)
+        outcomes = shown.outcomes
         if router.has_cost_:
             outcomes = router._capped(outcomes)
         past = played[arm]

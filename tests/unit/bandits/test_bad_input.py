@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bandits import LinUCB, Replay, ReplayError
+from bandits import LinUCB, OracleRouter, Replay, ReplayError
 from metarouter.exceptions import DataError
 
 X = np.random.default_rng(0).normal(size=(40, 3))
@@ -120,6 +120,15 @@ def test_a_frame_with_reordered_columns_is_refused(router):
     fitted = LinUCB(random_state=0).fit(frame, QUALITY)
     with pytest.raises(DataError, match=r"same order|feature names"):
         fitted.predict(frame[["b", "a", "c"]])
+
+
+@pytest.mark.parametrize("play", [LinUCB(random_state=0).fit, OracleRouter().fit, Replay])
+def test_frames_whose_columns_stand_in_different_orders_are_refused(play):
+    quality = pd.DataFrame(QUALITY, columns=["large", "small"])
+    cost = pd.DataFrame(COST, columns=["small", "large"])
+    with pytest.raises(DataError, match="put them in one order"):
+        play(X, quality, cost)
+    play(X, quality, cost[["large", "small"]])
 
 
 def test_arms_are_the_columns_of_a_frame():
