@@ -19,7 +19,7 @@ __all__ = ["load_bandit", "save_bandit"]
 
 FORMAT = "bandit-router-1"
 
-# Learned attributes that are plain enough for JSON, in the order in which they are put back.
+# Learned attributes that are plain enough for JSON.
 _PLAIN = ("arms_", "has_cost_", "cost_cap_", "n_updates_", "n_features_in_", "_seed")
 
 
@@ -85,14 +85,13 @@ def load_bandit(path: str | os.PathLike[str]) -> Any:
     header, arrays = _read(path)
     try:
         router = _class_of(header["class"])(**header["parameters"])
-        for name in _PLAIN[:-1]:
-            setattr(router, name, header["learned"][name])
+        learned = header["learned"]
+        router.n_features_in_ = learned["n_features_in_"]
+        router._begin(learned["arms_"], has_cost=learned["has_cost_"])
+        for name in _PLAIN:
+            setattr(router, name, learned[name])
         if header["feature_names"]:
             router.feature_names_in_ = np.array(header["feature_names"], dtype=object)
-        cap = router.cost_cap_
-        router._begin(list(router.arms_), has_cost=router.has_cost_)
-        router.cost_cap_, router._seed = cap, header["learned"]["_seed"]
-        router.n_updates_ = header["learned"]["n_updates_"]
         for generator, state in zip(
             (router._ties, router._exploration), header["generators"], strict=True
         ):

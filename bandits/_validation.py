@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter._validation import learn_features, validate_features
@@ -17,6 +18,8 @@ __all__ = [
     "check_preference",
     "check_propensity",
     "contexts",
+    "off_simplex",
+    "preferences_to_play",
 ]
 
 QUALITY_ALONE = np.array([1.0, 0.0])
@@ -72,7 +75,7 @@ def check_preference(
             "(w_quality, w_cost), or one per row."
         )
     rows = np.atleast_2d(pairs)
-    off = ~((rows >= 0).all(axis=1) & (np.abs(rows.sum(axis=1) - 1.0) <= 1e-6))
+    off = off_simplex(rows)
     if off.any():
         row = int(np.argmax(off))
         where = "" if pairs.ndim == 1 else f" in row {row} ({int(off.sum())} of {n_rows} rows)"
@@ -86,6 +89,26 @@ def check_preference(
             "or use the preference (1, 0)."
         )
     return pairs
+
+
+def preferences_to_play(
+    preference: ArrayLike | None, n_rows: int, *, has_cost: bool, rng: Generator
+) -> NDArray[np.float64]:
+    """Return the preference of every round, shape (n, 2).
+
+    None draws them uniformly on the simplex where costs are known, and is (1, 0) where not.
+    """
+    if preference is None and has_cost:
+        weight = rng.random(n_rows)
+        return np.column_stack([weight, 1.0 - weight])
+    given = QUALITY_ALONE if preference is None else preference
+    pairs = check_preference(given, n_rows, has_cost=has_cost)
+    return np.array(np.broadcast_to(pairs, (n_rows, 2)))
+
+
+def off_simplex(rows: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Mark the rows that hold a negative weight, or whose weights do not sum to 1."""
+    return ~((rows >= 0).all(axis=1) & (np.abs(rows.sum(axis=1) - 1.0) <= 1e-6))
 
 
 def check_matrix(name: str, values: Any, shape: tuple[int, int] | None) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ from bandits._validation import (
     check_preference,
     check_propensity,
     contexts,
+    preferences_to_play,
 )
 from bandits.replay import Replay
 from metarouter._random import seed_of
@@ -110,17 +111,11 @@ class BanditRouter(BaseEstimator):
         features = contexts(self, X, first=True)
         replay = Replay(features, quality, cost, arms=self.arms)
         self._begin(replay.arms, has_cost=replay.has_cost)
-        if preference is None and replay.has_cost:
-            weight = self._exploration.random(replay.n_rounds)
-            preferences = np.column_stack([weight, 1.0 - weight])
-        else:
-            preferences = check_preference(
-                (1.0, 0.0) if preference is None else preference,
-                replay.n_rounds,
-                has_cost=replay.has_cost,
-            )
+        preferences = preferences_to_play(
+            preference, replay.n_rounds, has_cost=replay.has_cost, rng=self._exploration
+        )
         with self._lock:
-            self._play(replay, np.broadcast_to(preferences, (replay.n_rounds, 2)))
+            self._play(replay, preferences)
         self.n_revealed_ = replay.n_revealed
         return self
 

@@ -8,12 +8,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from bandits._arms import names_of, positions_of
 from bandits._reward import reward
-from bandits._validation import check_preference, contexts
+from bandits._validation import contexts, preferences_to_play
 from bandits.base import BanditRouter
 from bandits.play_log import PlayLog
 from bandits.replay import Replay, ReplayError
@@ -89,7 +88,7 @@ def play(
     stream = Stream.of(replay).under(
         [scenario] if isinstance(scenario, Scenario) else scenario, rng
     )
-    pairs = _preferences(preference, replay, rng)
+    pairs = preferences_to_play(preference, replay.n_rounds, has_cost=replay.has_cost, rng=rng)
     return _Play(router, replay, stream, pairs).run(batch_size)
 
 
@@ -181,15 +180,6 @@ class _Play:
             arrival=self.arrival,
             learned=self.learned,
         )
-
-
-def _preferences(preference: ArrayLike | None, replay: Replay, rng: Generator) -> Array:
-    if preference is None and replay.has_cost:
-        weight = rng.random(replay.n_rounds)
-        return np.column_stack([weight, 1.0 - weight])
-    given = (1.0, 0.0) if preference is None else preference
-    pairs = check_preference(given, replay.n_rounds, has_cost=replay.has_cost)
-    return np.array(np.broadcast_to(pairs, (replay.n_rounds, 2)))
 
 
 def _prepare(router: BanditRouter, replay: Replay) -> None:

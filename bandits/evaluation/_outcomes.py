@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bandits._arms import check_arms, positions_of
 from bandits._logs import check_matrices
-from bandits._validation import check_cost_cap, check_preference
+from bandits._validation import check_cost_cap, check_preference, off_simplex
 from metarouter.exceptions import DataError
 
 __all__ = ["Outcomes", "action_probability", "check_outcomes", "oracle_probability"]
@@ -98,8 +98,8 @@ def oracle_probability(rewards: FloatArray, cost: FloatArray | None) -> FloatArr
 
 def _probabilities(name: str, chosen: NDArray[Any]) -> FloatArray:
     probability = chosen.astype(np.float64)
-    wrong = (probability < 0).any(axis=1) | (np.abs(probability.sum(axis=1) - 1) > 1e-6)
-    if wrong.any() or not np.isfinite(probability).all():
+    wrong = off_simplex(probability)
+    if wrong.any():
         raise DataError(
             f"The probabilities of {name!r} are negative or do not add up to 1 in "
             f"{int(wrong.sum())} of {len(wrong)} rows: give one distribution per query."

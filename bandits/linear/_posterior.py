@@ -58,8 +58,9 @@ class GaussianPosterior:
 
     def means(self, X: Array) -> Array:
         """Return the posterior means of the outcomes, shape (n, n_arms, n_outcomes)."""
-        for arm in range(self.n_arms):
-            self._solve(arm)
+        for arm, stale in enumerate(self._stale):
+            if stale:
+                self._solved(arm)
         n_arms, n_outcomes, n_features = self.coef.shape
         flat = self.coef.reshape(n_arms * n_outcomes, n_features)
         return np.asarray(X @ flat.T).reshape(len(X), n_arms, n_outcomes)
@@ -90,8 +91,7 @@ class GaussianPosterior:
         held = self._covariance[arm]
         if held is not None:
             return held
-        self._solve(arm)
-        made: Array = lapack.dpotri(self._cholesky(arm), lower=1, overwrite_c=1)[0]
+        made: Array = lapack.dpotri(self._solved(arm), lower=1, overwrite_c=1)[0]
         self._covariance[arm], self._inverse_factor[arm] = made, None
         self._steps[arm] = 0
         return made
@@ -100,19 +100,17 @@ class GaussianPosterior:
         held = self._inverse_factor[arm]
         if held is not None:
             return held
-        self._solve(arm)
-        made: Array = lapack.dtrtri(self._cholesky(arm), lower=1, overwrite_c=1)[0]
+        made: Array = lapack.dtrtri(self._solved(arm), lower=1, overwrite_c=1)[0]
         self._inverse_factor[arm], self._covariance[arm] = made, None
         return made
 
-    def _cholesky(self, arm: int) -> Array:
-        return np.asfortranarray(lapack.dpotrf(self.precision[arm], lower=1, clean=1)[0])
-
-    def _solve(self, arm: int) -> None:
+    def _solved(self, arm: int) -> Array:
+        """Bring the coefficients up to date; return the Cholesky factor of the precision."""
+        factor = np.asfortranarray(lapack.dpotrf(self.precision[arm], lower=1, clean=1)[0])
         if self._stale[arm]:
-            solved, _ = lapack.dpotrs(self._cholesky(arm), self.moment[arm].T, lower=1)
-            self.coef[arm] = solved.T
+            self.coef[arm] = lapack.dpotrs(factor, self.moment[arm].T, lower=1)[0].T
             self._stale[arm] = False
+        return factor
 
     # Learning ----------------------------------------------------------------------------------
 

@@ -130,8 +130,9 @@ class LinearBandit(BanditRouter):
     def _reward_marginals(self, X: Array, preference: Array) -> tuple[Array, Array]:
         """Return mean and standard deviation of every arm's reward, shape (n, n_arms) each."""
         design = self._design(X)
-        mean = self._expected_reward(self.posterior_.means(design), preference)
+        # Widths first: what they factorise brings the means up to date as well.
         variance = self.posterior_.variances(design)
+        mean = self._expected_reward(self.posterior_.means(design), preference)
         length = np.sqrt((preference**2).sum(axis=-1))
         return mean, np.sqrt(np.maximum(variance, 0.0)) * np.reshape(length, (-1, 1))
 
@@ -155,9 +156,8 @@ class LinearBandit(BanditRouter):
                 "in the same order."
             )
         self.posterior_.merge(source, weight)
-        self.cost_cap_ = (
-            max(self.cost_cap_, router.cost_cap_) if self.cost_cap is None else (self.cost_cap_)
-        )
+        if self.cost_cap is None:
+            self.cost_cap_ = max(self.cost_cap_, router.cost_cap_)
 
     def _check_parameters(self) -> None:
         if not (np.isfinite(self.prior_precision) and self.prior_precision > 0):
