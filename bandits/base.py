@@ -1,45 +1,25 @@
-"""What every bandit router shares: arms by name, preferences, costs, feedback, locks."""
+"""What every bandit router is to its users: arms by name, preferences, costs, feedback."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterable
-from threading import RLock
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
-from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from bandits._arms import check_arms, names_of, positions_of
+from bandits._core import RouterCore
 from bandits._ties import argmax_with_ties
-from bandits._validation import (
-    check_cost_cap,
-    check_outcome,
-    check_preference,
-    check_propensity,
-    contexts,
-    preferences_to_play,
-)
+from bandits._validation import contexts, preferences_to_play
 from bandits.replay import Replay
-from metarouter._random import seed_of
 from metarouter.exceptions import DataError
 
 __all__ = ["BanditRouter"]
 
 
-class Feedback(NamedTuple):
-    """Validated outcomes of chosen arms; outcomes are quality and, where known, cost."""
-
-    X: NDArray[np.float64]
-    arm: NDArray[np.intp]
-    outcomes: NDArray[np.float64]
-    propensity: NDArray[np.float64] | None
-
-
-class BanditRouter(BaseEstimator):
+class BanditRouter(RouterCore):
     """Base of the routers that see the outcome of the model they called and nothing else.
 
     Quality and cost are learned apart, so that one trained router serves every preference vector
@@ -59,24 +39,6 @@ class BanditRouter(BaseEstimator):
     random_state : int, RandomState or None
         Draws of exploration and of ties.
     """
-
-    arms_: list[Any]
-    cost_cap_: float
-    n_updates_: int
-    n_features_in_: int
-
-    def __init__(
-        self,
-        *,
-        arms: Iterable[Any] | None = None,
-        cost_cap: float | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.arms = arms
-        self.cost_cap = cost_cap
-        self.random_state = random_state
-
-    # What a user calls -----------------------------------------------------------------------
 
     def fit(
         self, X: Any, quality: Any, cost: Any = None, *, preference: ArrayLike | None = None
@@ -264,143 +226,3 @@ class BanditRouter(BaseEstimator):
     def n_arms_(self) -> int:
         """Number of arms."""
         return len(self.arms_)
-
-    # What a subclass writes ------------------------------------------------------------------
-
-    @abstractmethod
-    def _start(self, n_features: int, n_arms: int, n_outcomes: int) -> None:
-        """Know nothing yet."""
-
-    @abstractmethod
-    def _update(self, feedback: Feedback) -> None:
-        """Learn from validated feedback."""
-
-    @abstractmethod
-    def _predict_outcomes(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return expected outcomes, shape (n, n_arms, n_outcomes)."""
-
-    @abstractmethod
-    def _choose(
-        self, X: NDArray[np.float64], preference: NDArray[np.float64]
-    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Explore: positions of arms, and their probabilities."""
-
-    @abstractmethod
-    def _probabilities(
-        self, X: NDArray[np.float64], preference: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Return the probabilities of `_choose`, shape (n, n_arms)."""
-
-    def _add_arm(self, like: int | None, weight: float) -> None:
-        raise NotImplementedError
-
-    def _remove_arm(self, position: int) -> None:
-        raise NotImplementedError
-
-    def _arrays(self) -> dict[str, NDArray[Any]]:
-        """Return what was learned, for `save`."""
-        return {}
-
-    def _set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Take back what `_arrays` returned."""
-
-    def _play(self, replay: Replay, preference: NDArray[np.float64]) -> None:
-        for row in range(replay.n_rounds):
-            x = replay.X[row : row + 1]
-            arm, propensity = self._choose(x, preference[row])
-            shown = replay.reveal(row, arm)
-            self._learn(Feedback(x, arm, shown.outcomes, propensity))
-
-    # What they share -------------------------------------------------------------------------
-
-    def _begin(self, arms: list[Any], *, has_cost: bool) -> None:
-        check_cost_cap(self.cost_cap)
-        self.arms_ = list(arms)
-        self.has_cost_ = has_cost
-        self.cost_cap_ = 0.0 if self.cost_cap is None else float(self.cost_cap)
-        self.n_updates_ = 0
-        self._lock = RLock()
-        self._seed = seed_of(self.random_state)
-        self._ties = np.random.default_rng([self._seed, 0])
-        self._exploration: Generator = np.random.default_rng([self._seed, 1])
-        self._start(self.n_features_in_, len(self.arms_), 2 if has_cost else 1)
-
-    def _begin_with(self, X: Any, arms: Iterable[Any] | None, *, has_cost: bool) -> None:
-        names = self.arms if arms is None else arms
-        if names is None:
-            raise DataError(
-                f"{type(self).__name__} does not know its arms: name them all with arms= at the "
-                "first partial_fit, or in the constructor."
-            )
-        contexts(self, X, first=True)
-        self._begin(check_arms(names), has_cost=has_cost)
-
-    def _feedback(self, X: Any, action: Any, quality: Any, cost: Any, propensity: Any) -> Feedback:
-        features = contexts(self, X)
-        n_rows = len(features)
-        arm = positions_of(action, self.arms_)
-        if len(arm) != n_rows:
-            raise DataError(f"action has {len(arm)} rows but X has {n_rows}; give one per row.")
-        if (cost is not None) != self.has_cost_:
-            raise DataError(
-                "cost is missing, but earlier feedback had it: give the cost of every call."
-                if self.has_cost_
-                else "cost is given, but earlier feedback had none: fit anew to learn costs."
-            )
-        columns = [check_outcome("quality", quality, n_rows)]
-        if cost is not None:
-            columns.append(check_outcome("cost", cost, n_rows))
-        chances = None if propensity is None else check_propensity(propensity, n_rows)
-        return Feedback(features, arm, np.column_stack(columns), chances)
-
-    def _learn(self, feedback: Feedback) -> None:
-        outcomes = feedback.outcomes
-        if self.has_cost_:
-            outcomes = self._capped(outcomes)
-        self._update(feedback._replace(outcomes=outcomes))
-        self.n_updates_ += len(feedback.X)
-
-    def _capped(self, outcomes: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self.cost_cap is None:
-            self.cost_cap_ = max(self.cost_cap_, float(outcomes[:, 1].max()))
-            return outcomes
-        return np.column_stack([outcomes[:, 0], np.minimum(outcomes[:, 1], self.cost_cap_)])
-
-    def _query(
-        self, X: Any, preference: ArrayLike | None
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        check_is_fitted(self, "arms_")
-        features = contexts(self, X)
-        return features, check_preference(preference, len(features), has_cost=self.has_cost_)
-
-    def _outcome_weights(self, preference: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return what multiplies the outcomes in the reward, shape (m,) or (n, m)."""
-        if not self.has_cost_:
-            return preference[..., :1]
-        # Costs of nothing at all leave the cap at zero; they then cost nothing in any unit.
-        return preference * np.array([1.0, -1.0 / (self.cost_cap_ or 1.0)])
-
-    def _expected_reward(
-        self, outcomes: NDArray[np.float64], preference: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        weights = self._outcome_weights(preference)
-        if weights.ndim == 1:
-            return np.asarray(outcomes @ weights)
-        return np.asarray(np.einsum("nkm,nm->nk", outcomes, weights))
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
-        state.pop("_lock", None)
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if "arms_" in state:
-            self._lock = RLock()
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        tags.target_tags.multi_output = True
-        tags.target_tags.single_output = False
-        return tags

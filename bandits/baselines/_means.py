@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bandits.base import BanditRouter, Feedback
+from bandits._core import Feedback
+from bandits.base import BanditRouter
 
 
 class MeanOutcomes(BanditRouter):

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bandits.base import BanditRouter, Feedback
+from bandits._core import Feedback
+from bandits.base import BanditRouter
 from bandits.linear._blocks import play_in_blocks
 from bandits.linear._posterior import GaussianPosterior
 from bandits.replay import Replay

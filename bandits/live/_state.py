@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandits._arms import positions_of
-from bandits.base import BanditRouter, Feedback
+from bandits._core import Feedback
+from bandits.base import BanditRouter
 from bandits.live._events import (
     ArmAdded,
     ArmRemoved,
