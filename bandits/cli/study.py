@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from bandits.cli._routers import RouterName
+from metarouter.cli._options import RUNNING, Seed
 
 __all__ = ["study"]
 
 _DATA = "Data"
 _REWARD = "What is rewarded"
 _LEARNING = "How to learn"
-_RUNNING = "Running"
 
 _DEFAULT_ROUTERS = (RouterName.linucb, RouterName.lints, RouterName.epsilon_greedy)
 _DEFAULT_WEIGHTS = (0.2, 0.4, 0.5, 0.6, 0.8)
@@ -165,19 +165,10 @@ def study(
             "--seeds",
             min=1,
             help="Number of splits, orders of play and trained routers.",
-            rich_help_panel=_RUNNING,
+            rich_help_panel=RUNNING,
         ),
     ] = 5,
-    seed: Annotated[
-        int,
-        typer.Option(
-            "--seed",
-            min=0,
-            max=2**32 - 1,
-            help="Seed of everything random.",
-            rich_help_panel=_RUNNING,
-        ),
-    ] = 0,
+    seed: Seed = 0,
 ) -> None:
     r"""Play routers on published outcomes of many models, and compare them.
 

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from bandits.off_policy.confidence_sequence import ValueSequence
 from bandits.off_policy.logged_feedback import LoggedFeedback
-from bandits.off_policy.value import (
-    FewEffectiveRowsWarning,
-    OffPolicyResult,
-    compare_policies,
-    off_policy_value,
-)
+from bandits.off_policy.result import FewEffectiveRowsWarning, OffPolicyResult
+from bandits.off_policy.value import compare_policies, off_policy_value
 
 __all__ = [
     "FewEffectiveRowsWarning",

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import chi2, norm
+from scipy.stats import norm
 
 from bandits.off_policy import _estimators as formulas
-from bandits.off_policy._empirical_likelihood import lower_bound
+from bandits.off_policy._intervals import bounds
 from bandits.off_policy._outcome_model import cross_fitted_rewards
-from bandits.off_policy.confidence_sequence import ValueSequence
 from bandits.off_policy.logged_feedback import LoggedFeedback
+from bandits.off_policy.result import FewEffectiveRowsWarning, OffPolicyResult
 from metarouter.exceptions import DataError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["FewEffectiveRowsWarning", "OffPolicyResult", "compare_policies", "off_policy_value"]
+__all__ = ["compare_policies", "off_policy_value"]
 
 Array = NDArray[np.float64]
 Method = Literal["dr", "ips", "snips", "dm", "switch", "shrinkage"]
@@ -30,59 +26,6 @@ INTERVALS = ("auto", "empirical_likelihood", "normal", "bootstrap", "confidence_
 
 # Below this many effective rows no interval of this module was seen to be reliable and useful.
 FEW_EFFECTIVE_ROWS = 50
-BOOTSTRAP_DRAWS = 1000
-
-
-class FewEffectiveRowsWarning(UserWarning):
-    """The logs say little about the policy, however many rows they have."""
-
-
-@dataclass(frozen=True)
-class OffPolicyResult:
-    """Value of a policy with its uncertainty.
-
-    Attributes
-    ----------
-    value : float
-        Estimated mean reward.
-    se : float
-        Standard error of the estimate.
-    lower, upper : float
-        Interval for the mean reward, within the range of rewards.
-    level : float
-        Confidence level.
-    n : int
-        Rows of the log.
-    effective_sample_size : float
-        (sum w)^2 / sum w^2, w the importance weights.
-    method, interval : str
-        How the value and the interval were computed.
-    """
-
-    value: float
-    se: float
-    lower: float
-    upper: float
-    level: float
-    n: int
-    effective_sample_size: float
-    method: str
-    interval: str
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row with all fields."""
-        import pandas as pd
-
-        return pd.DataFrame([vars(self)])
-
-    def summary(self) -> str:
-        """Return two lines for a report."""
-        return (
-            f"value {self.value:.4f} (s.e. {self.se:.4f}), {100 * self.level:g}% interval "
-            f"[{self.lower:.4f}, {self.upper:.4f}]\n"
-            f"{self.method}, interval by {self.interval.replace('_', ' ')}; {self.n} rows, "
-            f"{self.effective_sample_size:.0f} effective"
-        )
 
 
 def off_policy_value(
@@ -155,7 +98,7 @@ def off_policy_value(
     weight = formulas.importance_weights(target, log.arm, log.propensity)
     scores = _scores(log, target, weight, method, outcome, cv, cut, random_state)
     value, se = formulas.mean_and_error(scores)
-    lower, upper = _bounds(log, weight, scores, method, kind, level, random_state)
+    lower, upper = bounds(log, weight, scores, method, kind, level, random_state)
     effective = formulas.effective_sample_size(weight)
     if effective < FEW_EFFECTIVE_ROWS:
         warnings.warn(
@@ -290,55 +233,3 @@ def _scores(
         weight = formulas.shrunk_weights(weight, float(log.n) if cut is None else cut)
     of_action = predicted[np.arange(log.n), log.arm]
     return formulas.dr_scores(weight, log.reward, expected, of_action)
-
-
-def _bounds(
-    log: LoggedFeedback,
-    weight: Array,
-    scores: Array,
-    method: str,
-    kind: str,
-    level: float,
-    seed: int,
-) -> tuple[float, float]:
-    low, high = log.reward_range
-    # No weight can exceed that of the rarest action, had the policy been certain of it.
-    max_weight = max(float((1.0 / log.propensity).max()), 1.0 + 1e-9)
-    if kind == "normal":
-        value, se = formulas.mean_and_error(scores)
-        reach = norm.ppf(0.5 + level / 2) * se
-        return value - reach, value + reach
-    if kind == "bootstrap":
-        return _bootstrap(log, weight, scores, method, level, seed)
-    if kind == "confidence_sequence":
-        sequence = ValueSequence(log.reward_range, max_weight, level)
-        return sequence.update(weight, log.reward).interval()
-    statistic = float(chi2.ppf(level, 1))
-    options = {"max_weight": max_weight, "statistic": statistic}
-    if method in ("ips", "snips"):
-        gains = weight * log.reward
-        return (
-            lower_bound(weight, gains, floor=0.0, slope=low, **options),
-            -lower_bound(weight, -gains, floor=0.0, slope=-high, **options),
-        )
-    # Model and reward both lie in the range: a residual is at least low - high, the model low.
-    slope = low - high
-    return (
-        lower_bound(weight, scores, floor=low, slope=slope, **options),
-        -lower_bound(weight, -scores, floor=-high, slope=slope, **options),
-    )
-
-
-def _bootstrap(
-    log: LoggedFeedback, weight: Array, scores: Array, method: str, level: float, seed: int
-) -> tuple[float, float]:
-    rng = np.random.default_rng(seed)
-    rows = rng.integers(log.n, size=(BOOTSTRAP_DRAWS, log.n))
-    if method == "snips":
-        total = weight[rows].sum(axis=1)
-        gains = (weight * log.reward)[rows].sum(axis=1)
-        draws = np.divide(gains, total, out=np.full(len(rows), np.nan), where=total > 0)
-    else:
-        draws = scores[rows].mean(axis=1)
-    lower, upper = np.nanquantile(draws, [0.5 - level / 2, 0.5 + level / 2])
-    return float(lower), float(upper)
