@@ -9,100 +9,43 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from scipy.special import expit, logit
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression
 
+from benchmarks._data_worlds import hidden_difference, quality, support
+from benchmarks._labelled_worlds import (
+    GOLD_SHARE,
+    MEAN,
+    SLOPE,
+    D,
+    Hits,
+    Table,
+    all_fitted,
+    covers,
+    draw,
+    quick_router,
+    recipe,
+    seed_from,
+)
 from metarouter import MetaRouter, Nuisances, RLearner
 from metarouter.datasets import LabelledQueries, make_healthbench_like
 from metarouter.inference import (
-    LIMITS,
     HeldOutPredictions,
     best_linear_projection,
     calibration_test,
     held_out_predictions,
     mean_shift_test,
-    nuisance_quality,
-    overlap_report,
-    sensitivity_analysis,
     sorted_group_effects,
 )
-from metarouter.inference._labels import fitted_nuisances, scaled_labels
-from metarouter.nuisance import ALL_NUISANCES
-
-D = 4
-GOLD_SHARE = 0.3
-MEAN, SLOPE = -0.3, 0.3  # of the shift, in the alternative: 0.2 standard deviations of a label
-TILT = 0.7  # of the log odds of gold, along the first feature
-Hits = dict[tuple[str, str], bool]
-
-
-class Table(NamedTuple):
-    """Labelled queries, and the truth by training row."""
-
-    data: LabelledQueries
-    psi: np.ndarray
-    delta: np.ndarray
-
-
-def recipe() -> Nuisances:
-    """Nuisances that are quick: least squares and logistic regression."""
-    return Nuisances(outcome=LinearRegression(), propensity=LogisticRegression(C=np.inf))
-
-
-def quick_router() -> MetaRouter:
-    """Make a router whose predictions are noisy, as those of flexible learners are."""
-    line = LinearRegression()
-    return MetaRouter(RLearner(line, LogisticRegression(C=np.inf), line, cv=2), line)
-
-
-def propensity(x: np.ndarray, tilt: float) -> np.ndarray:
-    return expit(logit(GOLD_SHARE) + tilt * x)
-
-
-def draw(
-    rng: np.random.Generator,
-    n: int,
-    *,
-    mean: float = 0.0,
-    slope: float = 0.0,
-    gain: float = 1.0,
-    tilt: float = TILT,
-    gold_unit: float = 1.0,
-    both: bool = False,
-    n_groups: int | None = None,
-) -> Table:
-    """Draw queries; with `n_groups`, rows of a group share half of their noise and one feature."""
-    X = rng.standard_normal((n, D))
-    noise = rng.standard_normal((2, n))
-    groups = None
-    if n_groups is not None:
-        groups = rng.permutation(np.arange(n) % n_groups)
-        shared = rng.standard_normal((2, n_groups))
-        noise = np.sqrt(0.5) * (noise + shared[:, groups])
-    psi = 0.5 + gain * (X[:, 0] + X[:, 1] / 2)
-    delta = mean + slope * X[:, 1]
-    is_gold = rng.random(n) < propensity(X[:, 0], tilt)
-    if both:
-        is_gold[:] = True
-    gold = np.where(is_gold, gold_unit * (psi + noise[0]), np.nan)
-    preference = np.where(is_gold & (not both), np.nan, psi - delta + noise[1])
-    data = LabelledQueries(X=X, gold=gold, preference=preference, groups=groups)
-    query = data.training_rows().query
-    return Table(data, psi[query], delta[query])
-
-
-def covers(lower: Any, upper: Any, truth: Any) -> bool:
-    """Say whether all intervals hold their truths at once."""
-    return bool(np.all((lower <= truth) & (truth <= upper)))
+from metarouter.inference._labels import scaled_labels
 
 
 def no_shift(rng: np.random.Generator, n: int, nuisances: Callable[[], Any] = recipe) -> Hits:
     """No shift anywhere, gold queries not drawn at random: every null about the shift is true."""
     table = draw(rng, n)
-    fitted = _fitted(table, nuisances)
+    fitted = all_fitted(table, nuisances)
     known: dict[str, Any] = {"scaling": None, "nuisances": fitted}
     hits: Hits = {}
     for method in ("aipw", "overlap"):
@@ -115,7 +58,7 @@ def no_shift(rng: np.random.Generator, n: int, nuisances: Callable[[], Any] = re
     hits |= _projection_hits(table, known, np.zeros(1 + D), "size")
     if nuisances is recipe:
         held_out = held_out_predictions(
-            table.data, quick_router(), scaling=None, random_state=_seed(rng)
+            table.data, quick_router(), scaling=None, random_state=seed_from(rng)
         )
         hits |= held_out_hits(table, held_out, known, "size")
     return hits
@@ -124,7 +67,7 @@ def no_shift(rng: np.random.Generator, n: int, nuisances: Callable[[], Any] = re
 def some_shift(rng: np.random.Generator, n: int, *, with_models: bool) -> Hits:
     """Shift -0.3 + 0.3 x_2: power of every test, coverage of intervals away from zero."""
     table = draw(rng, n, mean=MEAN, slope=SLOPE)
-    fitted = _fitted(table, recipe)
+    fitted = all_fitted(table, recipe)
     known: dict[str, Any] = {"scaling": None, "nuisances": fitted}
     hits: Hits = {}
     for method in ("aipw", "overlap"):
@@ -140,7 +83,7 @@ def some_shift(rng: np.random.Generator, n: int, *, with_models: bool) -> Hits:
         hits["coverage", f"calibration of the true {effect}, both"] = _bonferroni(test)
     if with_models:
         held_out = held_out_predictions(
-            table.data, quick_router(), scaling=None, random_state=_seed(rng)
+            table.data, quick_router(), scaling=None, random_state=seed_from(rng)
         )
         hits |= held_out_hits(table, held_out, known, "power")
     return hits
@@ -173,7 +116,7 @@ def two_units(rng: np.random.Generator, n: int, *, shift: float = 0.0) -> Hits:
         test.lower, test.upper, shift
     )
     table = draw(rng, n, mean=shift, tilt=0.0, gold_unit=2.0)
-    test = mean_shift_test(table.data, nuisances=recipe(), random_state=_seed(rng))
+    test = mean_shift_test(table.data, nuisances=recipe(), random_state=seed_from(rng))
     hits[measure, "mean shift, aipw, factor estimated"] = test.p_value < 0.05
     hits["coverage", f"mean shift of {shift:g}, aipw, factor estimated"] = covers(
         test.lower, test.upper, shift
@@ -211,7 +154,7 @@ def scarce(rng: np.random.Generator, n: int) -> Hits:
     gold[np.flatnonzero(~np.isnan(gold))[30:]] = np.nan
     kept = ~(np.isnan(gold) & np.isnan(table.data.preference))
     data = LabelledQueries(table.data.X[kept], gold[kept], table.data.preference[kept])
-    test = mean_shift_test(data, scaling=None, nuisances=recipe(), random_state=_seed(rng))
+    test = mean_shift_test(data, scaling=None, nuisances=recipe(), random_state=seed_from(rng))
     hits["coverage", "mean shift, aipw, 30 gold labels"] = covers(test.lower, test.upper, MEAN)
     return hits
 
@@ -301,145 +244,6 @@ class _TrueNuisances(Nuisances):
         """Take any data."""
 
 
-def quality(rng: np.random.Generator, n: int) -> Hits:
-    """R2 and log loss of the very models that were fitted, whose truth is known in closed form."""
-    table = draw(rng, n, mean=MEAN, slope=SLOPE, tilt=0.0)
-    fitted = _fitted(table, recipe)
-    found = nuisance_quality(table.data, nuisances=fitted, scaling=None)
-    rows = table.data.training_rows()
-    p, psi = GOLD_SHARE, np.array([0.5, 1.0, 0.5, 0.0, 0.0])
-    delta = np.array([MEAN, 0.0, SLOPE, 0.0, 0.0])
-    between = p * (1 - p) * (delta @ delta)  # variance of the label around gamma, from the source
-    models = {
-        "gold_outcome": (rows.is_gold, psi, 1.0),
-        "preference_outcome": (~rows.is_gold, psi - delta, 1.0),
-        "marginal_outcome": (np.ones(len(rows.y), bool), psi - (1 - p) * delta, 1.0 + between),
-    }
-    hits: Hits = {}
-    for name, (of, truth, noise) in models.items():
-        error = []
-        for train, test in fitted.folds_:
-            kept = train[of[train]]
-            line = LinearRegression().fit(rows.X[kept], rows.y[kept])
-            gap = np.append(line.intercept_, line.coef_) - truth
-            error.append((of[test].sum(), noise + gap @ gap))
-        mean = np.average([e for _, e in error], weights=[w for w, _ in error])
-        r2 = 1 - mean / (noise + truth[1:] @ truth[1:])
-        measured = found.r2[name]
-        hits["coverage", f"R2 of {name}"] = covers(measured.lower, measured.upper, r2)
-    loss = np.mean([_true_log_loss(rows, train) for train, _ in fitted.folds_])
-    hits["coverage", "log loss of the propensity"] = covers(
-        found.log_loss.lower, found.log_loss.upper, loss
-    )
-    kappa = rows.is_gold.mean()  # the constant that the model is compared with
-    base = -p * np.log(kappa) - (1 - p) * np.log(1 - kappa)
-    ratio = found.log_loss_ratio
-    hits["coverage", "log loss over that of a constant"] = covers(
-        ratio.lower, ratio.upper, loss / base
-    )
-    return hits
-
-
-def _true_log_loss(rows: Any, train: np.ndarray) -> float:
-    model = LogisticRegression(C=np.inf).fit(rows.X[train], rows.is_gold[train])
-    node, weight = np.polynomial.hermite_e.hermegauss(30)
-    score = model.intercept_[0] + np.linalg.norm(model.coef_) * node
-    loss = GOLD_SHARE * np.log1p(np.exp(-score)) + (1 - GOLD_SHARE) * np.log1p(np.exp(score))
-    return float(weight @ loss / weight.sum())
-
-
-def support(rng: np.random.Generator, n: int, *, tilt: float) -> Hits:
-    """Share out of support and effective share of gold labels, under the fitted propensity."""
-    table = draw(rng, n, tilt=tilt)
-    labels = scaled_labels(table.data, None)
-    fitted = fitted_nuisances(labels, recipe(), ("propensity",), 0)
-    report = overlap_report(table.data, nuisances=fitted, scaling=None)
-    rows = table.data.training_rows()
-    kappa = rows.is_gold.mean()
-    odds = kappa / (1 - kappa) / LIMITS["density_ratio"].passes
-    curve = np.polyfit(logit(fitted.propensity_), logit(report.propensity), 1)
-    node = np.linspace(-8.5, 8.5, 4001)  # of the fitted index, which is normal
-    weight = np.exp(-(node**2) / 2) / np.exp(-(node**2) / 2).sum()
-    shares, mean, inverse = [], [], []
-    for train, _ in fitted.folds_:
-        model = LogisticRegression(C=np.inf).fit(rows.X[train], rows.is_gold[train])
-        length = np.linalg.norm(model.coef_)
-        raw = np.clip(expit(model.intercept_[0] + length * node), *_clip(fitted))
-        p = expit(np.polyval(curve, logit(raw)))
-        preference = weight * _preference_given(node, model.coef_[0, 0] / length, tilt)
-        shares.append(preference[p < odds / (1 + odds)].sum() / preference.sum())
-        mean.append(weight @ p)
-        inverse.append(weight @ (1 / p))
-    out, gold = report.out_of_support, report.effective_gold
-    effective = 1 / (np.mean(mean) * np.mean(inverse))
-    words = f"selection {tilt:g}"
-    return {
-        ("coverage", f"share out of support, {words}"): covers(
-            out.lower, out.upper, np.mean(shares)
-        ),
-        ("coverage", f"effective share of gold, {words}"): covers(
-            gold.lower, gold.upper, effective
-        ),
-    }
-
-
-def _clip(fitted: Nuisances) -> tuple[float, float]:
-    return fitted.overlap_.lower, fitted.overlap_.upper
-
-
-def _preference_given(index: np.ndarray, correlation: float, tilt: float) -> np.ndarray:
-    """P(preference | index), when the first feature has this correlation with the index."""
-    node, weight = np.polynomial.hermite_e.hermegauss(20)
-    first = correlation * index[:, None] + np.sqrt(1 - correlation**2) * node
-    return (1 - propensity(first, tilt)) @ (weight / weight.sum())
-
-
-def hidden_difference(rng: np.random.Generator, n: int) -> Hits:
-    """Let an unmeasured sign u of known strength move both the odds of gold and the labels."""
-    strength = _hidden_strength()
-    X, u = rng.standard_normal((n, D)), rng.choice([-1.0, 1.0], n)
-    is_gold = rng.random(n) < expit(logit(GOLD_SHARE) + 0.5 * X[:, 0] + 0.5 * u)
-    psi = X[:, 0] + X[:, 1] / 2 + 0.4 * u
-    label = psi - np.where(is_gold, 0.0, MEAN) + rng.standard_normal(n)
-    data = LabelledQueries(
-        X=X, gold=np.where(is_gold, label, np.nan), preference=np.where(is_gold, np.nan, label)
-    )
-    found = sensitivity_analysis(
-        data,
-        outcome_strength=strength[0],
-        source_strength=strength[1],
-        benchmark=None,
-        nuisances=recipe(),
-        scaling=None,
-        random_state=_seed(rng),
-    )
-    bound = found.scenarios[0].bound
-    return {
-        ("coverage", "mean shift, unmeasured difference ignored"): covers(
-            found.lower, found.upper, MEAN
-        ),
-        ("coverage", "mean shift, unmeasured difference of known strength"): covers(
-            bound.interval_lower, bound.interval_upper, MEAN
-        ),
-    }
-
-
-@lru_cache(maxsize=1)
-def _hidden_strength() -> tuple[float, float]:
-    """c_y and c_d of the sign in `hidden_difference`, by quadrature over the first feature."""
-    node, weight = np.polynomial.hermite_e.hermegauss(60)
-    weight = weight / weight.sum()
-    long = expit(logit(GOLD_SHARE) + 0.5 * node[:, None] + 0.5 * np.array([-1.0, 1.0]))
-    short = long.mean(axis=1)
-    nu2_long = float(weight @ (1 / (long * (1 - long))).mean(axis=1))
-    nu2_short = float(weight @ (1 / (short * (1 - short))))
-    given_gold = (long[:, 1] - long[:, 0]) / (2 * short)  # E(u | x, gold)
-    given_preference = (long[:, 0] - long[:, 1]) / (2 * (1 - short))
-    explained = float(weight @ (short * given_gold**2 + (1 - short) * given_preference**2))
-    left = 0.4**2 * (1 - explained)  # variance of 0.4 u given x and the source
-    return left / (1 + left), 1 - nu2_short / nu2_long
-
-
 def _projection_hits(table: Table, known: Any, truth: np.ndarray, measure: str) -> Hits:
     found = best_linear_projection(table.data, **known)
     if not np.isfinite(found.joint.p_value):
@@ -461,14 +265,6 @@ def _projection_hits(table: Table, known: Any, truth: np.ndarray, measure: str) 
 def _bonferroni(test: Any) -> bool:
     """Cover both coefficients at once: each at 97.5%."""
     return bool((test.p_calibrated > 0.025).all())
-
-
-def _fitted(table: Table, nuisances: Callable[[], Any]) -> Nuisances:
-    return fitted_nuisances(scaled_labels(table.data, None), nuisances(), ALL_NUISANCES, 0)
-
-
-def _seed(rng: np.random.Generator) -> int:
-    return int(rng.integers(2**31))
 
 
 STUDIES: dict[str, Callable[..., Hits]] = {

@@ -11,18 +11,16 @@ the number of draws. Whatever is finished is kept beside ``--out`` and not run a
 from __future__ import annotations
 
 import argparse
-import json
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn import config_context
-from threadpoolctl import threadpool_limits
 
 from benchmarks import _band_worlds as worlds
+from benchmarks._costly_world import costly
+from benchmarks._repetitions import Counts, count_hits, count_unfinished
 from metarouter._files import write_text
 from metarouter.reporting._markdown import markdown_table
 
@@ -36,7 +34,7 @@ WORLDS: dict[str, Callable[[np.random.Generator, int], worlds.Hits]] = {
     "ties": worlds.tied,
     "clusters": worlds.clustered,
     "weights": worlds.weighted,
-    "costs": worlds.costly,
+    "costs": costly,
     "scarce gold": worlds.scarce,
     "equal routers": partial(worlds.routers, last=0.8),
     "unequal routers": partial(worlds.routers, last=0.5),
@@ -44,17 +42,9 @@ WORLDS: dict[str, Callable[[np.random.Generator, int], worlds.Hits]] = {
 NOMINAL = {"band": 0.95, "interval": 0.95, "pointwise": 0.95, "error": 0.05}
 
 
-def run(world: str, n: int, rounds: int, seed: int) -> dict[str, list[float]]:
+def run(world: str, n: int, rounds: int, seed: int) -> Counts:
     """Count what was covered: quantity -> [sum over rounds, rounds]."""
-    counts: dict[str, list[float]] = {}
-    source = np.random.SeedSequence([seed, list(WORLDS).index(world), n])
-    with threadpool_limits(1), config_context(skip_parameter_validation=True, assume_finite=True):
-        for child in source.spawn(rounds):
-            for (measure, name), hit in WORLDS[world](np.random.default_rng(child), n).items():
-                count = counts.setdefault(f"{measure}|{name}", [0.0, 0])
-                count[0] += float(hit)
-                count[1] += 1
-    return counts
+    return count_hits(WORLDS[world], n, rounds, [seed, list(WORLDS).index(world), n])
 
 
 def holds(measure: str, quantity: str, rate: float, rounds: float) -> str:
@@ -69,7 +59,7 @@ def holds(measure: str, quantity: str, rate: float, rounds: float) -> str:
     return "conservative" if beyond < -allowed and measure != "error" else "yes"
 
 
-def table(results: dict[str, dict[str, list[float]]]) -> pd.DataFrame:
+def table(results: dict[str, Counts]) -> pd.DataFrame:
     """Lay out all rates: one row per measure, quantity and world, one column per sample size."""
     rates: dict[tuple[str, str, str], dict[str, float]] = {}
     kept: dict[tuple[str, str, str], list[str]] = {}
@@ -101,16 +91,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
-    kept = given.out.with_suffix(".json")
-    results = json.loads(kept.read_text()) if kept.exists() else {}
-    for n in given.size or SIZES:
-        for world in given.world or WORLDS:
-            if f"{world}|{n}" in results:
-                continue
-            start = time.process_time()
-            results[f"{world}|{n}"] = run(world, n, given.rounds, given.seed)
-            write_text(kept, json.dumps(results, indent=1))
-            print(f"{world}, n={n}: {time.process_time() - start:.0f} s", flush=True)
+    cells = {
+        f"{world}|{n}": partial(run, world, n, given.rounds, given.seed)
+        for n in given.size or SIZES
+        for world in given.world or WORLDS
+    }
+    results = count_unfinished(given.out.with_suffix(".json"), cells)
     write_text(given.out, markdown_table(table(results), decimals=3) + "\n")
 
 

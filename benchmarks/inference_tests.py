@@ -11,17 +11,15 @@ kept beside ``--out`` and not run again.
 from __future__ import annotations
 
 import argparse
-import json
-import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn import config_context
-from threadpoolctl import threadpool_limits
 
 from benchmarks._inference_worlds import STUDIES
+from benchmarks._repetitions import Counts, count_hits, count_unfinished
 from metarouter._files import write_text
 from metarouter.reporting._markdown import markdown_table
 
@@ -46,18 +44,9 @@ PLAN = {
 }
 
 
-def run(study: str, n: int, rounds: int, seed: int) -> dict[str, list[int]]:
+def run(study: str, n: int, rounds: int, seed: int) -> Counts:
     """Count hits: quantity -> [hits, rounds in which it could be judged]."""
-    counts: dict[str, list[int]] = {}
-    source = np.random.SeedSequence([seed, list(STUDIES).index(study), n])
-    # scikit-learn's own checks of inputs that we have just drawn take half of the time.
-    with threadpool_limits(1), config_context(skip_parameter_validation=True, assume_finite=True):
-        for child in source.spawn(rounds):
-            for (measure, name), hit in STUDIES[study](np.random.default_rng(child), n).items():
-                count = counts.setdefault(f"{measure}|{name}", [0, 0])
-                count[0] += int(hit)
-                count[1] += 1
-    return counts
+    return count_hits(STUDIES[study], n, rounds, [seed, list(STUDIES).index(study), n])
 
 
 def standard_error(measure: str, rate: float, rounds: int) -> float:
@@ -79,7 +68,7 @@ def holds(measure: str, quantity: str, rate: float, rounds: int) -> str:
     return "yes" if distance >= -allowed else "NO"
 
 
-def table(results: dict[str, dict[str, list[int]]]) -> pd.DataFrame:
+def table(results: dict[str, Counts]) -> pd.DataFrame:
     """Lay out all rates: one row per quantity and study, one column per sample size."""
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
     kept: dict[tuple[str, str, str], list[str]] = {}
@@ -122,17 +111,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, help="draws of every study; its own number else")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
-    kept = given.out.with_suffix(".json")
-    results = json.loads(kept.read_text()) if kept.exists() else {}
-    for study in given.study or PLAN:
-        sizes, rounds = PLAN[study]
-        for n in sizes:
-            if f"{study}|{n}" in results:
-                continue
-            start = time.process_time()
-            results[f"{study}|{n}"] = run(study, n, given.rounds or rounds, given.seed)
-            write_text(kept, json.dumps(results, indent=1))
-            print(f"{study}, n={n}: {time.process_time() - start:.0f} s", flush=True)
+    cells = {
+        f"{study}|{n}": partial(run, study, n, given.rounds or PLAN[study][1], given.seed)
+        for study in given.study or PLAN
+        for n in PLAN[study][0]
+    }
+    results = count_unfinished(given.out.with_suffix(".json"), cells)
     write_text(given.out, markdown_table(table(results), decimals=3) + "\n")
 
 
