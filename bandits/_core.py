@@ -40,8 +40,8 @@ class Feedback(NamedTuple):
 class RouterCore(BaseEstimator):
     """Learn, predict and explore on arrays that are trusted; see `BanditRouter`.
 
-    A subclass learns (`_start`, `_update`), predicts the outcomes of every arm
-    (`_predict_outcomes`) and explores (`_choose`, `_probabilities`).
+    A subclass learns (`_start`, `_update`), scores every arm (`_scores`) and explores (`_choose`,
+    `_probabilities`).
     """
 
     arms_: list[Any]
@@ -71,8 +71,10 @@ class RouterCore(BaseEstimator):
         """Learn from validated feedback."""
 
     @abstractmethod
-    def _predict_outcomes(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return expected outcomes, shape (n, n_arms, n_outcomes)."""
+    def _scores(
+        self, X: NDArray[np.float64], preference: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return what `predict` looks for the highest of, shape (n, n_arms)."""
 
     @abstractmethod
     def _choose(
@@ -99,12 +101,14 @@ class RouterCore(BaseEstimator):
     def _set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take back what `_arrays` returned."""
 
-    def _play(self, replay: Replay, preference: NDArray[np.float64]) -> None:
+    def _play(self, replay: Replay, preference: NDArray[np.float64]) -> int:
+        """Choose, see one outcome and learn, round by round; return the number of cells shown."""
         for row in range(replay.n_rounds):
             x = replay.X[row : row + 1]
             arm, propensity = self._choose(x, preference[row])
             shown = replay.reveal(row, arm)
             self._learn(Feedback(x, arm, shown.outcomes, propensity))
+        return replay.n_revealed
 
     # What they share -------------------------------------------------------------------------
 
@@ -174,14 +178,6 @@ class RouterCore(BaseEstimator):
             return preference[..., :1]
         # Costs of nothing at all leave the cap at zero; they then cost nothing in any unit.
         return preference * np.array([1.0, -1.0 / (self.cost_cap_ or 1.0)])
-
-    def _expected_reward(
-        self, outcomes: NDArray[np.float64], preference: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        weights = self._outcome_weights(preference)
-        if weights.ndim == 1:
-            return np.asarray(outcomes @ weights)
-        return np.asarray(np.einsum("nkm,nm->nk", outcomes, weights))
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())

@@ -22,12 +22,13 @@ __all__ = ["BanditRouter"]
 class BanditRouter(RouterCore):
     """Base of the routers that see the outcome of the model they called and nothing else.
 
-    Quality and cost are learned apart, so that one trained router serves every preference vector
-    (w_quality, w_cost): the reward of an arm is w_q q - w_c min(c / tau, 1) (BaRP, equation 1).
-    A router may be shared by threads: whatever learns or explores holds one lock.
+    Quality and cost are kept apart until the preference is known, so that one trained router
+    serves every preference vector (w_quality, w_cost): the reward of an arm is
+    w_q q - w_c min(c / tau, 1) (BaRP, equation 1). A router may be shared by threads: whatever
+    learns or explores holds one lock.
 
-    A subclass names its parameters, learns (`_start`, `_update`), predicts the outcomes of every
-    arm (`_predict_outcomes`) and explores (`_choose`, `_probabilities`).
+    A subclass names its parameters, learns (`_start`, `_update`), scores every arm (`_scores`)
+    and explores (`_choose`, `_probabilities`).
 
     Parameters
     ----------
@@ -77,8 +78,7 @@ class BanditRouter(RouterCore):
             preference, replay.n_rounds, has_cost=replay.has_cost, rng=self._exploration
         )
         with self._lock:
-            self._play(replay, preferences)
-        self.n_revealed_ = replay.n_revealed
+            self.n_revealed_ = self._play(replay, preferences)
         return self
 
     def partial_fit(
@@ -121,13 +121,16 @@ class BanditRouter(RouterCore):
         return self
 
     def decision_function(self, X: Any, preference: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Return the expected reward of every arm, shape (n, n_arms)."""
+        """Return the score of every arm, shape (n, n_arms): the higher, the better.
+
+        Of most routers it is the expected reward; a policy's are the logits of its probabilities.
+        """
         features, pairs = self._query(X, preference)
         with self._lock:
-            return self._expected_reward(self._predict_outcomes(features), pairs)
+            return self._scores(features, pairs)
 
     def predict(self, X: Any, preference: ArrayLike | None = None) -> NDArray[Any]:
-        """Return the name of the arm with the highest expected reward, shape (n,).
+        """Return the name of the arm with the highest score, shape (n,).
 
         Nothing is explored: the same call gives the same arms. Ties are drawn from the seed.
         """
@@ -156,20 +159,6 @@ class BanditRouter(RouterCore):
         with self._lock:
             arm, propensity = self._choose(features, pairs)
             return names_of(arm, self.arms_), propensity
-
-    def predict_quality(self, X: Any) -> NDArray[np.float64]:
-        """Return the expected quality of every arm, shape (n, n_arms)."""
-        features, _ = self._query(X, None)
-        with self._lock:
-            return self._predict_outcomes(features)[:, :, 0]
-
-    def predict_cost(self, X: Any) -> NDArray[np.float64]:
-        """Return the expected cost of every arm, shape (n, n_arms), in the unit of the costs."""
-        features, _ = self._query(X, None)
-        if not self.has_cost_:
-            raise DataError("This router has seen no costs: pass cost= when training.")
-        with self._lock:
-            return self._predict_outcomes(features)[:, :, 1]
 
     def add_arm(self, name: Any, *, like: Any = None, weight: float = 1.0) -> Self:
         """Add an arm, without touching what is known of the others.

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandits._core import Feedback
-from bandits.base import BanditRouter
+from bandits.outcome_router import OutcomeRouter
 
 
-class MeanOutcomes(BanditRouter):
+class MeanOutcomes(OutcomeRouter):
     """Base of the routers whose expectations are the arms' running means."""
 
     def _start(self, n_features: int, n_arms: int, n_outcomes: int) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandits._core import Feedback
-from bandits.base import BanditRouter
 from bandits.linear._blocks import play_in_blocks
 from bandits.linear._posterior import GaussianPosterior
+from bandits.outcome_router import OutcomeRouter
 from bandits.replay import Replay
 from metarouter.exceptions import DataError
 
@@ -21,7 +21,7 @@ __all__ = ["LinearBandit"]
 Array = NDArray[np.float64]
 
 
-class LinearBandit(BanditRouter):
+class LinearBandit(OutcomeRouter):
     """Base of the routers with one ridge regression per arm and outcome (disjoint linear models).
 
     The reward of an arm under (w_q, w_c) has the posterior mean w_q m_q - w_c m_c / tau and the
@@ -108,11 +108,11 @@ class LinearBandit(BanditRouter):
     def _probabilities(self, X: Array, preference: Array) -> Array:
         return self._chances(*self._reward_marginals(X, preference))
 
-    def _play(self, replay: Replay, preference: Array) -> None:
+    def _play(self, replay: Replay, preference: Array) -> int:
         if self.discount < 1:
-            super()._play(replay, preference)
-        else:
-            play_in_blocks(self, replay, self._design(replay.X), preference)
+            return super()._play(replay, preference)
+        play_in_blocks(self, replay, self._design(replay.X), preference)
+        return replay.n_revealed
 
     def _add_arm(self, like: int | None, weight: float) -> None:
         self.posterior_.add_arm(like, weight)
