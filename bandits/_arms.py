@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from metarouter.exceptions import DataError
 
-__all__ = ["check_arms", "names_of", "positions_of"]
+__all__ = ["check_arms", "names_of", "position_of", "positions_of"]
 
 
 def check_arms(arms: Iterable[Any]) -> list[Any]:
@@ -19,11 +19,16 @@ def check_arms(arms: Iterable[Any]) -> list[Any]:
     Raises
     ------
     DataError
-        If there is none, or one is named twice.
+        If there is none, one is named twice, or something cannot be a name.
     """
+    if isinstance(arms, str) or not isinstance(arms, Iterable):
+        raise DataError(f"arms is {arms!r}; give a list of names.")
     names = [name.item() if isinstance(name, np.generic) else name for name in arms]
     if not names:
         raise DataError("There are no arms: name at least one.")
+    for name in names:
+        if name is None or not isinstance(name, Hashable) or name != name:
+            raise DataError(f"arms holds {name!r}, which is no name: give text or whole numbers.")
     repeated = [name for name in names if names.count(name) > 1]
     if repeated:
         raise DataError(f"arms names {repeated[0]!r} twice: give every arm a name of its own.")
@@ -39,6 +44,9 @@ def positions_of(action: Any, arms: Sequence[Any]) -> NDArray[np.intp]:
         If an action is no arm.
     """
     position = {name: k for k, name in enumerate(arms)}
+    no_list = isinstance(action, str) or not isinstance(action, Iterable)
+    if no_list or getattr(action, "ndim", 1) == 0:
+        raise DataError(f"action is {action!r}; give the name of the arm called, one per row.")
     actions = action.tolist() if hasattr(action, "tolist") else list(action)
     try:
         return np.array([position[name] for name in actions], dtype=np.intp)
@@ -48,6 +56,20 @@ def positions_of(action: Any, arms: Sequence[Any]) -> NDArray[np.intp]:
             f"action holds {actions[row]!r} in row {row}, which is no arm of this router: choose "
             f"one of {', '.join(map(repr, arms))}, or add it with add_arm."
         ) from None
+
+
+def position_of(name: Any, arms: Sequence[Any]) -> int:
+    """Return the position of one arm in the list of arms.
+
+    Raises
+    ------
+    DataError
+        If there is no such arm.
+    """
+    position = {arm: k for k, arm in enumerate(arms)}
+    if not _is_in(name, position):
+        raise DataError(f"There is no arm {name!r}: choose one of {', '.join(map(repr, arms))}.")
+    return position[name]
 
 
 def names_of(positions: NDArray[np.intp], arms: Sequence[Any]) -> NDArray[Any]:

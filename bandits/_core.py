@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from threading import RLock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.random import Generator
@@ -14,8 +16,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from bandits._arms import check_arms, positions_of
+from bandits._parameters import check_cost_cap
 from bandits._validation import (
-    check_cost_cap,
+    LARGEST_FLOAT,
     check_outcome,
     check_preference,
     check_propensity,
@@ -43,6 +46,8 @@ class RouterCore(BaseEstimator):
     A subclass learns (`_start`, `_update`), scores every arm (`_scores`) and explores (`_choose`,
     `_probabilities`).
     """
+
+    _largest_feature = LARGEST_FLOAT  # beyond it the features are refused
 
     arms_: list[Any]
     cost_cap_: float
@@ -111,6 +116,13 @@ class RouterCore(BaseEstimator):
         return replay.n_revealed
 
     # What they share -------------------------------------------------------------------------
+
+    @contextmanager
+    def _anew(self) -> Iterator[Self]:
+        """Yield a copy that learns from the beginning; the router becomes it, or stays as it is."""
+        fresh = copy.copy(self)
+        yield fresh
+        self.__dict__ = fresh.__dict__
 
     def _begin(self, arms: list[Any], *, has_cost: bool) -> None:
         check_cost_cap(self.cost_cap)

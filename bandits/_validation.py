@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
 from metarouter._validation import learn_features, validate_features
 from metarouter.exceptions import DataError
 
 __all__ = [
-    "check_cost_cap",
     "check_matrix",
     "check_outcome",
     "check_preference",
@@ -24,6 +24,10 @@ __all__ = [
 
 QUALITY_ALONE = np.array([1.0, 0.0])
 
+# Squares and products of larger outcomes overflow; nobody means them.
+LARGEST_OUTCOME = 1e100
+LARGEST_FLOAT = float(np.finfo(np.float64).max)
+
 
 def contexts(router: Any, X: Any, *, first: bool = False) -> NDArray[np.float64]:
     """Return the contexts as finite float64 of shape (n, d), in the order that was learned.
@@ -31,15 +35,46 @@ def contexts(router: Any, X: Any, *, first: bool = False) -> NDArray[np.float64]
     Raises
     ------
     DataError
-        If a feature is missing, unknown, in another place, not a number or not finite.
+        If a feature is missing, unknown, in another place, not a number, not finite, or larger than
+        the router can tell from rounding errors.
     """
+    largest = getattr(router, "_largest_feature", LARGEST_FLOAT)
     # A service asks for one query at a time: a plain array needs none of the longer way.
     if not first and type(X) is np.ndarray and X.dtype == np.float64 and X.ndim == 2:
         plain = X.shape[1] == router.n_features_in_ and X.flags.c_contiguous
-        if plain and len(X) and not hasattr(router, "feature_names_in_") and np.isfinite(X.sum()):
+        plain = plain and len(X) > 0 and not hasattr(router, "feature_names_in_")
+        if plain and -largest <= X.min() and X.max() <= largest:  # neither infinite nor NaN
             return X
+    _require_table(X)
     matrix = learn_features(router, X) if first else validate_features(router, X)
+    size = np.abs(matrix)
+    if size.max() > largest:
+        row, column = np.unravel_index(np.argmax(size), matrix.shape)
+        raise DataError(
+            f"X holds {matrix[row, column]:g} in row {row} of column {column}, so large that the "
+            f"others drown in its rounding errors; scale the features to the order of 1 (at most "
+            f"{largest:g})."
+        )
     return np.ascontiguousarray(matrix, dtype=np.float64)
+
+
+def _require_table(X: Any) -> None:
+    """Refuse what is no dense table of numbers, in one sentence."""
+    if sparse.issparse(X):
+        raise DataError("X is sparse, but a dense table is needed; give X.toarray().")
+    if hasattr(X, "columns"):
+        return
+    try:
+        table = np.asarray(X)
+    except ValueError:
+        raise DataError("X has rows of different lengths; give one row per query.") from None
+    if table.ndim != 2:
+        raise DataError(
+            f"X has shape {table.shape}; give a table, one row per query. Reshape your data "
+            "with reshape(1, -1) if it is a single one."
+        )
+    if table.dtype.kind == "c":
+        raise DataError("Complex data not supported: X is complex; give real numbers.")
 
 
 def check_preference(
@@ -119,10 +154,7 @@ def check_matrix(name: str, values: Any, shape: tuple[int, int] | None) -> NDArr
     DataError
         If the shape differs, a value is infinite or not a number, or a cost is negative.
     """
-    try:
-        matrix = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError(f"{name} holds something that is not a number; give numbers.") from None
+    matrix = np.array(_floats(name, values))
     if matrix.ndim == 1:
         matrix = matrix[:, None]
     if matrix.ndim != 2 or (shape is not None and matrix.shape != shape):
@@ -131,9 +163,13 @@ def check_matrix(name: str, values: Any, shape: tuple[int, int] | None) -> NDArr
             f"{name} has shape {np.shape(values)}, but {expected} is needed: one row per query "
             "and one column per arm."
         )
-    if np.isinf(matrix).any():
-        row, column = np.argwhere(np.isinf(matrix))[0]
-        raise DataError(f"{name} is infinite in row {row}, column {column}; give finite numbers.")
+    too_large = np.abs(matrix) > LARGEST_OUTCOME
+    if too_large.any():
+        row, column = np.argwhere(too_large)[0]
+        raise DataError(
+            f"{name} is {_size(matrix[row, column])} in row {row}, column {column}; give numbers "
+            f"of at most {LARGEST_OUTCOME:g}."
+        )
     if name == "cost" and (matrix < 0).any():
         row, column = np.argwhere(matrix < 0)[0]
         raise DataError(
@@ -150,10 +186,7 @@ def check_outcome(name: str, values: Any, n_rows: int) -> NDArray[np.float64]:
     ------
     DataError
     """
-    try:
-        column = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError(f"{name} holds something that is not a number; give numbers.") from None
+    column = _floats(name, values)
     if column.shape != (n_rows,):
         raise DataError(
             f"{name} has shape {column.shape} but there are {n_rows} rows; give one number per row."
@@ -163,6 +196,11 @@ def check_outcome(name: str, values: Any, n_rows: int) -> NDArray[np.float64]:
         raise DataError(
             f"{name} is NaN or infinite in {int(bad.sum())} of {n_rows} rows (first: row "
             f"{int(np.argmax(bad))}); leave out rows without feedback."
+        )
+    if (np.abs(column) > LARGEST_OUTCOME).any():
+        row = int(np.argmax(np.abs(column)))
+        raise DataError(
+            f"{name} is {column[row]:g} in row {row}; give numbers of at most {LARGEST_OUTCOME:g}."
         )
     if name == "cost" and (column < 0).any():
         raise DataError(
@@ -183,21 +221,21 @@ def check_propensity(propensity: Any, n_rows: int) -> NDArray[np.float64]:
     off = (column <= 0) | (column > 1)
     if off.any():
         raise DataError(
-            f"propensity is {column[off][0]:g} in row {int(np.argmax(off))} ({int(off.sum())} of "
-            f"{n_rows} rows are not above 0 and at most 1); log the probability with which each "
-            "action was chosen."
+            f"propensity is {column[off][0]:.10g} in row {int(np.argmax(off))} "
+            f"({int(off.sum())} of {n_rows} rows are not above 0 and at most 1); log the "
+            "probability with which each action was chosen."
         )
     return column
 
 
-def check_cost_cap(cost_cap: float | None) -> None:
-    """Refuse a cap that is not a positive number.
+def _floats(name: str, values: Any) -> NDArray[np.float64]:
+    try:
+        if np.asarray(values).dtype.kind in "mMc":
+            raise TypeError  # numpy would count days, and drop imaginary parts
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"{name} holds something that is not a number; give numbers.") from None
 
-    Raises
-    ------
-    DataError
-    """
-    if cost_cap is not None and not (np.isfinite(cost_cap) and cost_cap > 0):
-        raise DataError(
-            f"cost_cap is {cost_cap!r}; give the cost that counts as 1, a number above 0, or None."
-        )
+
+def _size(value: float) -> str:
+    return "infinite" if np.isinf(value) else f"{value:g}"

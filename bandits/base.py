@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from threading import Lock
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from bandits._arms import check_arms, names_of, positions_of
+from bandits._arms import check_arms, names_of, position_of
 from bandits._core import RouterCore
+from bandits._parameters import check_parameter
 from bandits._ties import argmax_with_ties
 from bandits._validation import contexts, preferences_to_play
 from bandits.replay import Replay
 from metarouter.exceptions import DataError
 
 __all__ = ["BanditRouter"]
+
+_BEGINNING = Lock()  # one router begins at a time, so that two threads do not both begin one
 
 
 class BanditRouter(RouterCore):
@@ -44,7 +48,7 @@ class BanditRouter(RouterCore):
     def fit(
         self, X: Any, quality: Any, cost: Any = None, *, preference: ArrayLike | None = None
     ) -> Self:
-        """Learn anew from logs of all arms, played as a bandit.
+        """Learn anew from logs of all arms, played as a bandit; on any error nothing changes.
 
         Rows are played in the order given; in each, one arm is chosen and only its outcome seen.
 
@@ -71,14 +75,14 @@ class BanditRouter(RouterCore):
                 f"{type(self).__name__} requires y to be passed, but the target y is None; give "
                 "the quality of every arm, shape (n, n_arms)."
             )
-        features = contexts(self, X, first=True)
-        replay = Replay(features, quality, cost, arms=self.arms)
-        self._begin(replay.arms, has_cost=replay.has_cost)
-        preferences = preferences_to_play(
-            preference, replay.n_rounds, has_cost=replay.has_cost, rng=self._exploration
-        )
-        with self._lock:
-            self.n_revealed_ = self._play(replay, preferences)
+        with self._anew() as fresh:
+            features = contexts(fresh, X, first=True)
+            replay = Replay(features, quality, cost, arms=self.arms)
+            fresh._begin(replay.arms, has_cost=replay.has_cost)
+            preferences = preferences_to_play(
+                preference, replay.n_rounds, has_cost=replay.has_cost, rng=fresh._exploration
+            )
+            fresh.n_revealed_ = fresh._play(replay, preferences)
         return self
 
     def partial_fit(
@@ -114,10 +118,16 @@ class BanditRouter(RouterCore):
         DataError
             One sentence that names what is wrong, where, and the mend.
         """
+        feedback = (X, action, quality, cost, propensity)
         if not hasattr(self, "arms_"):
-            self._begin_with(X, arms, has_cost=cost is not None)
+            with _BEGINNING:
+                if not hasattr(self, "arms_"):  # no other thread has begun it meanwhile
+                    with self._anew() as fresh:
+                        fresh._begin_with(X, arms, has_cost=cost is not None)
+                        fresh._learn(fresh._feedback(*feedback))
+                    return self
         with self._lock:
-            self._learn(self._feedback(X, action, quality, cost, propensity))
+            self._learn(self._feedback(*feedback))
         return self
 
     def decision_function(self, X: Any, preference: ArrayLike | None = None) -> NDArray[np.float64]:
@@ -134,9 +144,11 @@ class BanditRouter(RouterCore):
 
         Nothing is explored: the same call gives the same arms. Ties are drawn from the seed.
         """
-        scores = self.decision_function(X, preference)
+        check_is_fitted(self, "arms_")
         ties = np.random.default_rng([self._seed, 2])
-        return names_of(argmax_with_ties(scores, ties.random(len(scores))), self.arms_)
+        with self._lock:  # so that the names are those of the scores
+            scores = self.decision_function(X, preference)
+            return names_of(argmax_with_ties(scores, ties.random(len(scores))), self.arms_)
 
     def predict_proba(self, X: Any, preference: ArrayLike | None = None) -> NDArray[np.float64]:
         """Return the probabilities with which `sample` calls every arm, shape (n, n_arms)."""
@@ -177,11 +189,10 @@ class BanditRouter(RouterCore):
             If the name is taken, `like` is no arm, or the weight is off its range.
         """
         check_is_fitted(self)
-        if not 0 <= weight <= 1:
-            raise DataError(f"weight is {weight}; give a number from 0 to 1.")
+        check_parameter("weight", weight, lambda value: 0 <= value <= 1, "a number from 0 to 1")
         with self._lock:
             names = check_arms([*self.arms_, name])
-            origin = None if like is None else int(positions_of([like], self.arms_)[0])
+            origin = None if like is None else position_of(like, self.arms_)
             self._add_arm(origin, weight)
             self.arms_ = names
         return self
@@ -196,7 +207,7 @@ class BanditRouter(RouterCore):
         """
         check_is_fitted(self)
         with self._lock:
-            position = int(positions_of([name], self.arms_)[0])
+            position = position_of(name, self.arms_)
             if len(self.arms_) == 1:
                 raise DataError(f"{name!r} is the only arm: add another before removing it.")
             self._remove_arm(position)

@@ -27,14 +27,9 @@ class MeanOutcomes(OutcomeRouter):
         return np.broadcast_to(mean, (len(X), *mean.shape)).copy()
 
     def _add_arm(self, like: int | None, weight: float) -> None:
-        count = 0.0 if like is None else weight * self.count_[like]
-        total = (
-            np.zeros((1, self.total_.shape[1]))
-            if like is None
-            else (weight * self.total_[like : like + 1])
-        )
-        self.count_ = np.append(self.count_, count)
-        self.total_ = np.concatenate([self.total_, total])
+        origin, share = (0, 0.0) if like is None else (like, weight)
+        self.count_ = np.append(self.count_, share * self.count_[origin])
+        self.total_ = np.vstack([self.total_, share * self.total_[origin]])
 
     def _remove_arm(self, position: int) -> None:
         self.count_ = np.delete(self.count_, position)

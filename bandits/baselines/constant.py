@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bandits._arms import names_of, positions_of
+from bandits._arms import names_of, position_of
 from bandits.baselines._means import MeanOutcomes
 
 __all__ = ["Constant"]
@@ -50,7 +50,8 @@ class Constant(MeanOutcomes):
     def predict(self, X: Any, preference: ArrayLike | None = None) -> NDArray[Any]:
         """Return the name of the arm, shape (n,)."""
         features, _ = self._query(X, preference)
-        return names_of(np.full(len(features), self._position()), self.arms_)
+        with self._lock:
+            return names_of(np.full(len(features), self._position()), self.arms_)
 
     def _choose(
         self, X: NDArray[np.float64], preference: NDArray[np.float64]
@@ -65,4 +66,4 @@ class Constant(MeanOutcomes):
         return chances
 
     def _position(self) -> int:
-        return 0 if self.arm is None else int(positions_of([self.arm], self.arms_)[0])
+        return 0 if self.arm is None else position_of(self.arm, self.arms_)

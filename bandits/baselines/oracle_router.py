@@ -12,9 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from bandits._arms import names_of
 from bandits._logs import check_logs
+from bandits._parameters import check_cost_cap
 from bandits._reward import reward
 from bandits._ties import argmax_with_ties
-from bandits._validation import check_cost_cap, check_preference, contexts
+from bandits._validation import check_preference, contexts
 from metarouter._random import seed_of
 from metarouter.exceptions import DataError
 

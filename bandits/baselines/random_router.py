@@ -33,7 +33,8 @@ class RandomRouter(MeanOutcomes):
         """Return arms drawn from the seed, shape (n,); the same call gives the same arms."""
         features, _ = self._query(X, preference)
         draws = np.random.default_rng([self._seed, 2])
-        return names_of(draws.integers(len(self.arms_), size=len(features)), self.arms_)
+        with self._lock:
+            return names_of(draws.integers(len(self.arms_), size=len(features)), self.arms_)
 
     def _choose(
         self, X: NDArray[np.float64], preference: NDArray[np.float64]

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from bandits._arms import check_arms, positions_of
 from bandits._logs import check_matrices
-from bandits._validation import check_cost_cap, check_preference, off_simplex
+from bandits._parameters import check_cost_cap
+from bandits._validation import check_preference, off_simplex
 from metarouter.exceptions import DataError
 
 __all__ = ["Outcomes", "action_probability", "check_outcomes", "oracle_probability"]

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
+from metarouter.exceptions import DataError
+
 Array = NDArray[np.float64]
 
 CHUNK = 1024  # contexts at a time, so that a batch needs little memory of its own
@@ -106,7 +108,13 @@ class GaussianPosterior:
 
     def _solved(self, arm: int) -> Array:
         """Bring the coefficients up to date; return the Cholesky factor of the precision."""
-        factor = np.asfortranarray(lapack.dpotrf(self.precision[arm], lower=1, clean=1)[0])
+        made, failed = lapack.dpotrf(self.precision[arm], lower=1, clean=1)
+        if failed:
+            raise DataError(
+                "The features hang together so closely that rounding errors have eaten up the "
+                "ridge penalty; scale them to the order of 1, or give a larger prior_precision."
+            )
+        factor = np.asfortranarray(made)
         if self._stale[arm]:
             self.coef[arm] = lapack.dpotrs(factor, self.moment[arm].T, lower=1)[0].T
             self._stale[arm] = False

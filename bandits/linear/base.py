@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandits._core import Feedback
+from bandits._parameters import check_parameter
 from bandits.linear._blocks import play_in_blocks
 from bandits.linear._posterior import GaussianPosterior
 from bandits.outcome_router import OutcomeRouter
@@ -46,6 +47,9 @@ class LinearBandit(OutcomeRouter):
     arms, cost_cap, random_state
         As in `BanditRouter`.
     """
+
+    # Sums of squares of larger features leave the prior no digit to stand on.
+    _largest_feature = 1e6
 
     posterior_: GaussianPosterior
 
@@ -143,7 +147,8 @@ class LinearBandit(OutcomeRouter):
         return np.column_stack([X, np.ones(len(X))])
 
     def _start_from(self, prior: Any) -> None:
-        router, weight = prior if isinstance(prior, tuple) else (prior, 1.0)
+        router, weight = prior if isinstance(prior, tuple) and len(prior) == 2 else (prior, 1.0)
+        check_parameter("weight of prior", weight, lambda w: w >= 0, "a number of at least 0")
         source = getattr(router, "posterior_", None)
         if source is None or source.moment.shape != self.posterior_.moment.shape:
             raise DataError(
@@ -161,7 +166,6 @@ class LinearBandit(OutcomeRouter):
             self.cost_cap_ = max(self.cost_cap_, router.cost_cap_)
 
     def _check_parameters(self) -> None:
-        if not (np.isfinite(self.prior_precision) and self.prior_precision > 0):
-            raise DataError(f"prior_precision is {self.prior_precision!r}; give a number above 0.")
-        if not 0 < self.discount <= 1:
-            raise DataError(f"discount is {self.discount!r}; give a number above 0, at most 1.")
+        above_zero = "a number above 0"
+        check_parameter("prior_precision", self.prior_precision, lambda v: v > 0, above_zero)
+        check_parameter("discount", self.discount, lambda v: 0 < v <= 1, f"{above_zero}, at most 1")

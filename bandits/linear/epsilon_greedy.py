@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bandits._parameters import check_parameter
 from bandits._ties import argmax_with_ties, tied_for_best
 from bandits.linear.base import Array, LinearBandit
-from metarouter.exceptions import DataError
 
 __all__ = ["EpsilonGreedy"]
 
@@ -84,5 +84,5 @@ class EpsilonGreedy(LinearBandit):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        if not 0 <= self.epsilon <= 1:
-            raise DataError(f"epsilon is {self.epsilon!r}; give a probability, from 0 to 1.")
+        wanted = "a probability, from 0 to 1"
+        check_parameter("epsilon", self.epsilon, lambda value: 0 <= value <= 1, wanted)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bandits._parameters import check_parameter
 from bandits._ties import argmax_with_ties
 from bandits.linear._largest_normal import probability_of_largest
 from bandits.linear.base import Array, LinearBandit
@@ -78,3 +79,7 @@ class LinTS(LinearBandit):
 
     def _chances(self, mean: Array, std: Array) -> Array:
         return probability_of_largest(mean, self.scale * std)
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_parameter("scale", self.scale, lambda value: value >= 0, "a number of at least 0")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bandits._parameters import check_parameter
 from bandits._ties import argmax_with_ties, tied_for_best
 from bandits.linear.base import Array, LinearBandit
 
@@ -83,3 +84,7 @@ class LinUCB(LinearBandit):
     def _chances(self, mean: Array, std: Array) -> Array:
         tied = tied_for_best(mean + self.alpha * std)
         return np.asarray(tied / tied.sum(axis=1, keepdims=True))
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_parameter("alpha", self.alpha, lambda value: value >= 0, "a number of at least 0")

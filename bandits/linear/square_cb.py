@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bandits._parameters import check_parameter
 from bandits._ties import tied_for_best
 from bandits.linear.base import Array, LinearBandit
-from metarouter.exceptions import DataError
 
 __all__ = ["SquareCB"]
 
@@ -85,5 +85,4 @@ class SquareCB(LinearBandit):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        if not self.gamma >= 0:
-            raise DataError(f"gamma is {self.gamma!r}; give a number of at least 0.")
+        check_parameter("gamma", self.gamma, lambda value: value >= 0, "a number of at least 0")

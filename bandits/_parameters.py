@@ -1,0 +1,47 @@
+"""The promises that settings must keep, checked at the edge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isfinite
+from numbers import Integral, Real
+from typing import Any
+
+from metarouter.exceptions import DataError
+
+__all__ = ["check_cost_cap", "check_parameter", "check_whole"]
+
+
+def check_cost_cap(cost_cap: float | None) -> None:
+    """Refuse a cap that is not a positive number.
+
+    Raises
+    ------
+    DataError
+    """
+    if cost_cap is not None:
+        wanted = "the cost that counts as 1, a number above 0, or None"
+        check_parameter("cost_cap", cost_cap, lambda value: value > 0, wanted)
+
+
+def check_parameter(name: str, value: Any, holds: Callable[[float], bool], wanted: str) -> None:
+    """Refuse a parameter that is no finite number, or not such a one.
+
+    Raises
+    ------
+    DataError
+    """
+    number = isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+    if not (number and holds(float(value))):
+        raise DataError(f"{name} is {value!r}; give {wanted}.")
+
+
+def check_whole(name: str, value: Any, least: int = 1) -> None:
+    """Refuse what is no whole number, or a smaller one.
+
+    Raises
+    ------
+    DataError
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise DataError(f"{name} is {value!r}; give a whole number of at least {least}.")
