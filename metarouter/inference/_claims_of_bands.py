@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from metarouter.inference._limits import MINIMA, Verdict, rows_needed
 from metarouter.inference._pulls import FloatArray
 from metarouter.inference._scored_queries import ScoredQueries
+from metarouter.inference._skewed_limits import Limits
 
 __all__ = ["Finding", "above_zero", "somewhere_above_zero", "too_few_queries"]
 
@@ -47,11 +48,9 @@ def above_zero(what: str, value: float, margin: float, n: int) -> Finding:
     return Finding(Verdict.INCONCLUSIVE, needed, f"The interval holds zero. {_would(needed, n)}")
 
 
-def somewhere_above_zero(
-    usage: FloatArray, value: FloatArray, margin: FloatArray, n: int
-) -> Finding:
+def somewhere_above_zero(usage: FloatArray, value: FloatArray, limits: Limits, n: int) -> Finding:
     """Judge the claim that a curve lies above zero somewhere, by a band for all of it."""
-    above, below = value > margin, value < -margin
+    above, below, margin = limits.lower > 0, limits.upper < 0, value - limits.lower
     if above.any():
         words = f"The band lies above zero {_between(usage, above)}"
         if not below.any():

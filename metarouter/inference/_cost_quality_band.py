@@ -22,10 +22,12 @@ from metarouter.inference._deviations import (
     band_settings,
     deviations_of,
     steady_ends,
+    steady_skewness,
 )
 from metarouter.inference._half_samples import Seed
-from metarouter.inference._pulls import FloatArray
+from metarouter.inference._pulls import FloatArray, unit_sums
 from metarouter.inference._scored_queries import GoldGain, ScoredQueries, as_gains, scored_queries
+from metarouter.inference._skewed_limits import Limits, skewed_limits
 
 __all__ = ["cost_quality_band"]
 
@@ -176,14 +178,14 @@ def _band(dial: _Dial, settings: BandSettings) -> CostQualityBand:
     errors = _Errors.unknown(usage.size)
     if lack is None:
         deviations = deviations_of(dial.numbers, dial.pulls, queries, settings)
-        errors = _errors(deviations, usage, queries.effective_units, settings.level)
-    low, high = (
-        np.split(value[: 2 * usage.size] + sign * errors.critical * errors.joint_se, 2)
-        for sign in (-1.0, 1.0)
-    )
+        pulls = unit_sums(dial.pulls(), queries.units)
+        errors = _errors(deviations, pulls, usage, queries.effective_units, settings.level)
+    both = skewed_limits(value[: 2 * usage.size], errors.joint_se, errors.critical, errors.skewness)
+    low, high = np.split(both.lower, 2), np.split(both.upper, 2)
     margin = errors.advantage_critical * errors.advantage_se
+    gained = Limits(advantage - margin, advantage + margin)
     quality_se, cost_se = np.split(errors.joint_se, 2)
-    verdict, needed, reason = lack or somewhere_above_zero(usage, advantage, margin, queries.n_gold)
+    verdict, needed, reason = lack or somewhere_above_zero(usage, advantage, gained, queries.n_gold)
     where, share = dial.where, queries.share
     alternative = float(share @ dial.base_cost), float(share @ dial.base_quality)
     return CostQualityBand(
@@ -201,8 +203,8 @@ def _band(dial: _Dial, settings: BandSettings) -> CostQualityBand:
         advantage_se=errors.advantage_se,
         advantage_lower=advantage - errors.pointwise * errors.advantage_se,
         advantage_upper=advantage + errors.pointwise * errors.advantage_se,
-        advantage_band_lower=advantage - margin,
-        advantage_band_upper=advantage + margin,
+        advantage_band_lower=gained.lower,
+        advantage_band_upper=gained.upper,
         critical=errors.critical,
         advantage_critical=errors.advantage_critical,
         ends=(
@@ -225,6 +227,7 @@ class _Errors(NamedTuple):
     """Errors of quality and cost together, and of the advantage."""
 
     joint_se: FloatArray
+    skewness: FloatArray
     critical: float
     advantage_se: FloatArray
     advantage_critical: float
@@ -232,17 +235,24 @@ class _Errors(NamedTuple):
 
     @classmethod
     def unknown(cls, m: int) -> _Errors:
-        return cls(np.full(2 * m, np.nan), np.nan, np.full(m, np.nan), np.nan, np.nan)
+        both, one = np.full(2 * m, np.nan), np.full(m, np.nan)
+        return cls(both, both, np.nan, one, np.nan, np.nan)
 
 
-def _errors(deviations: Deviations, usage: FloatArray, n_effective: float, level: float) -> _Errors:
+def _errors(
+    deviations: Deviations, pulls: FloatArray, usage: FloatArray, n_effective: float, level: float
+) -> _Errors:
     m = usage.size
     joint, advantage = deviations.taken(slice(2 * m)), deviations.taken(slice(2 * m, None))
-    of_quality, of_cost = np.split(joint.se, 2)
     # Quality and cost added by routing start at nothing; the alternative's own errors do not.
-    steady = [steady_ends(se, usage, n_effective, both=False) for se in (of_quality, of_cost)]
+    steady = [steady_ends(se, usage, n_effective, both=False) for se in np.split(joint.se, 2)]
+    skewness = [
+        steady_skewness(pull, se, usage, n_effective, both=False)
+        for pull, se in zip(np.split(pulls[:, : 2 * m], 2, axis=1), steady, strict=True)
+    ]
     return _Errors(
         np.concatenate(steady),
+        np.concatenate(skewness),
         joint.critical(level),
         steady_ends(advantage.se, usage, n_effective),
         advantage.critical(level),

@@ -19,9 +19,15 @@ from metarouter.inference._curve_values import (
     curve_of,
     running_sums,
 )
-from metarouter.inference._deviations import BandSettings, deviations_of, steady_ends
-from metarouter.inference._pulls import FloatArray
+from metarouter.inference._deviations import (
+    BandSettings,
+    deviations_of,
+    steady_ends,
+    steady_skewness,
+)
+from metarouter.inference._pulls import FloatArray, unit_sums
 from metarouter.inference._scored_queries import ScoredQueries
+from metarouter.inference._skewed_limits import Limits, skewed_limits
 
 __all__ = ["as_where", "assembled", "curve_band", "steady_errors"]
 
@@ -66,12 +72,15 @@ def assembled(
     """Put limits, a band and a verdict around a curve."""
     lack = too_few_queries(queries)
     se, one, all_at_once = np.full(value.size, np.nan), np.nan, np.nan
+    band = Limits(se, se)
     if lack is None:
         deviations = deviations_of(statistic, pull, queries, settings)
         se = steady_errors(curve, deviations.se, usage, queries)
         one, all_at_once = deviations.pointwise(settings.level), deviations.critical(settings.level)
-    margin = all_at_once * se
-    verdict, needed, reason = lack or somewhere_above_zero(usage, value, margin, queries.n_gold)
+        pulls, both = unit_sums(pull(), queries.units), curve != "qini"
+        skewness = steady_skewness(pulls, se, usage, queries.effective_units, both=both)
+        band = skewed_limits(value, se, all_at_once, skewness)
+    verdict, needed, reason = lack or somewhere_above_zero(usage, value, band, queries.n_gold)
     return CurveBand(
         curve=curve,
         usage=usage,
@@ -79,8 +88,8 @@ def assembled(
         se=se,
         lower=value - one * se,
         upper=value + one * se,
-        band_lower=value - margin,
-        band_upper=value + margin,
+        band_lower=band.lower,
+        band_upper=band.upper,
         critical=all_at_once,
         total=total,
         threshold=where.threshold if isinstance(where, AtThresholds) else None,

@@ -97,7 +97,7 @@ def efficiency_gain_band(
         usage  value  band_low  band_high
     25   0.25   0.32      0.25       0.39
     50   0.50   0.42      0.34       0.50
-    75   0.75   0.34      0.27       0.40
+    75   0.75   0.34      0.27       0.41
     >>> print(band.verdict, band.reason)
     PASS The band lies above zero at usages from 0.01 to 0.99.
     """

@@ -26,6 +26,7 @@ from metarouter.inference._half_samples import (
 )
 from metarouter.inference._pulls import FloatArray, unit_sums
 from metarouter.inference._scored_queries import ScoredQueries
+from metarouter.inference._skewed_limits import third_over_second
 
 __all__ = [
     "BandMethod",
@@ -34,6 +35,7 @@ __all__ = [
     "band_settings",
     "deviations_of",
     "steady_ends",
+    "steady_skewness",
 ]
 
 BandMethod = Literal["half_sample", "influence"]
@@ -203,3 +205,36 @@ def steady_ends(
             floor = se[nearest] * np.sqrt(share / share[nearest])
             steady = np.where(share < inner, np.maximum(steady, floor), steady)
     return steady
+
+
+def steady_skewness(
+    pulls: FloatArray,
+    se: FloatArray,
+    usage: FloatArray,
+    n_effective: float,
+    *,
+    both: bool = True,
+) -> FloatArray:
+    """Skewness of a running sum, which does not rest on a handful of queries at its ends either.
+
+    Parameters
+    ----------
+    pulls : ndarray of shape (n_units, m)
+    se : ndarray of shape (m,)
+        As `steady_ends` returned them.
+    usage, n_effective, both
+        As in `steady_ends`.
+
+    Returns
+    -------
+    ndarray of shape (m,)
+    """
+    inner = min(0.5, _STEADY / n_effective)
+    ratio = third_over_second(pulls)
+    steady = ratio.copy()
+    for share in (usage, 1 - usage) if both else (usage,):
+        enough = np.flatnonzero(share >= inner)
+        if enough.size:
+            nearest = enough[np.argmin(share[enough])]
+            steady = np.where((share > 0) & (share < inner), ratio[nearest], steady)
+    return np.divide(steady, se, out=np.zeros_like(se), where=se > 0)

@@ -76,7 +76,7 @@ def difference_band(
     >>> band.to_frame()[["usage", "value", "band_low", "band_high"]].round(2)
        usage  value  band_low  band_high
     0   0.25   0.19      0.11       0.27
-    1   0.50   0.22      0.13       0.31
+    1   0.50   0.22      0.13       0.32
     2   0.75   0.18      0.11       0.26
     """
     settings = band_settings(method, level, n_draws, random_state)

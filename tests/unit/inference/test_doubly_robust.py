@@ -1,0 +1,113 @@
+"""Doubly robust scores stand for gold labels where these are scarce."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from metarouter import Nuisances
+from metarouter.datasets import make_judged_queries
+from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.inference import doubly_robust_gains, efficiency_gain_band, rank_weighted_effects
+
+RECIPE = Nuisances(outcome=LinearRegression())
+
+
+def judged(n=1000, seed=0):
+    return make_judged_queries(n, gold_share=0.3, random_state=seed)
+
+
+def test_scores_are_the_formula():
+    data = judged()
+    guess = np.linspace(-1, 1, 1000)
+    gains = doubly_robust_gains(data, gold_outcome=guess, propensity=0.3)
+    gold = np.where(data.has_gold, data.gold, 0.0)
+    expected = guess + data.has_gold * (gold - guess) / 0.3
+    assert gains.score == pytest.approx(expected)
+    assert gains.mean == pytest.approx(expected.mean())
+    assert gains.mean_se == pytest.approx(expected.std(ddof=1) / np.sqrt(1000), rel=0.01)
+
+
+def test_scores_are_unbiased_however_bad_the_prediction():
+    # 200 draws of the gold sample: the mean score misses the mean gain by Monte Carlo error only.
+    rng = np.random.default_rng(0)
+    gain = rng.standard_normal(400) + 0.5
+    guess, p, means = 3 - gain**2, 0.4, []
+    for _ in range(200):
+        is_gold = rng.random(400) < p
+        means.append(np.mean(guess + is_gold * (gain - guess) / p))
+    assert abs(np.mean(means) - gain.mean()) < 3 * np.std(means) / np.sqrt(200)
+
+
+def test_gold_for_all_leaves_the_labels():
+    data = make_judged_queries(300, gold_share=1.0, random_state=0)
+    gains = doubly_robust_gains(data)
+    assert gains.score == pytest.approx(data.gold)
+    one, two = (
+        efficiency_gain_band(gains, data.X[:, 0]),
+        efficiency_gain_band(data.gold, data.X[:, 0]),
+    )
+    assert one.band_lower == pytest.approx(two.band_lower)
+
+
+def test_good_predictions_are_more_precise_than_gold_alone():
+    gains = doubly_robust_gains(judged(3000), RECIPE, propensity=0.3, random_state=0)
+    assert gains.mean_se < gains.gold_mean_se
+    assert gains.mean == pytest.approx(gains.gold_mean, abs=4 * gains.gold_mean_se)
+
+
+def test_curves_take_the_scores_for_gold_labels():
+    data = judged(2000)
+    gains = doubly_robust_gains(data, RECIPE, propensity=0.3, random_state=0)
+    effects = rank_weighted_effects(gains, gains.prediction)
+    assert np.isfinite(effects.se).all()
+    assert effects.n == 2000
+
+
+def test_same_seed_gives_the_same_scores():
+    one, two = (doubly_robust_gains(judged(300), RECIPE, random_state=3) for _ in range(2))
+    assert (one.score == two.score).all()
+
+
+def test_few_gold_labels_give_no_interval():
+    data = judged(60)
+    keep = np.flatnonzero(data.has_gold)[12:]
+    gold = data.gold.copy()
+    gold[keep] = np.nan
+    few = doubly_robust_gains(
+        type(data)(X=data.X, gold=gold, preference=data.preference),
+        gold_outcome=np.zeros(60),
+        propensity=0.3,
+    )
+    assert np.isnan(few.mean_se)
+    band = efficiency_gain_band(few, data.X[:, 0])
+    assert (str(band.verdict), band.needed) == ("INCONCLUSIVE", 30)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "words"),
+    [
+        ({"propensity": 1.5}, DataError, r"outside \[0, 1\] for 300 of 300"),
+        ({"propensity": 0.0}, DataError, "propensity is 0 for 300 of 300"),
+        ({"propensity": [0.5, 0.5]}, DataError, "propensity has 2 entries"),
+        ({"gold_outcome": [1.0]}, DataError, "gold_outcome has 1 entries"),
+        ({"level": 2.0}, MetaRouterError, "between 0 and 1"),
+    ],
+)
+def test_bad_input_is_one_sentence(wrong, error, words):
+    with pytest.raises(error, match=words):
+        doubly_robust_gains(judged(300), RECIPE, **wrong)
+
+
+def test_no_gold_label_is_refused():
+    data = judged(50)
+    with pytest.raises(DataError, match="none of 50 queries has a gold label"):
+        doubly_robust_gains(type(data)(X=data.X, gold=np.full(50, np.nan), preference=np.ones(50)))
+
+
+def test_result_prints_and_draws():
+    gains = doubly_robust_gains(judged(300), RECIPE, propensity=0.3, random_state=0)
+    assert "doubly robust" in gains.summary()
+    assert r"\toprule" in gains.to_latex()
+    assert gains.plot() is not None

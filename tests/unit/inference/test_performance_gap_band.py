@@ -1,0 +1,95 @@
+"""PGR, APGR and CPT with limits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from metarouter.evaluation import performance_gap_curve
+from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.inference import performance_gap_band
+
+
+def queries(n=500, *, mean=1.0, slope=1.0, seed=0):
+    rng = np.random.default_rng(seed)
+    score = rng.standard_normal(n)
+    return mean + slope * score + rng.standard_normal(n), score
+
+
+METHODS = pytest.mark.parametrize("method", ["half_sample", "influence"])
+
+
+def test_curve_and_apgr_are_those_of_the_evaluation():
+    gain, score = queries()
+    weak = np.random.default_rng(9).random(gain.size)
+    band, curve = performance_gap_band(gain, score), performance_gap_curve(weak + gain, weak, score)
+    assert band.pgr == pytest.approx(curve.pgr, abs=1e-9)
+    assert band.apgr == pytest.approx(
+        float(np.squeeze(getattr(curve.apgr, "value", curve.apgr))), abs=1e-9
+    )
+
+
+def test_pgr_runs_from_nothing_to_all():
+    band = performance_gap_band(*queries())
+    assert band.pgr[[0, -1]] == pytest.approx([0, 1])
+    assert band.band_lower[-1] == pytest.approx(1)
+    assert band.band_upper[0] == pytest.approx(0, abs=1e-9)
+
+
+@METHODS
+def test_random_scores_recover_half(method):
+    gain, _ = queries(4000, slope=0.0)
+    band = performance_gap_band(gain, np.random.default_rng(1).random(4000), method=method)
+    assert band.apgr_lower < 0.5 < band.apgr_upper
+    assert band.cpt_lower[0] < 0.5 < band.cpt_upper[0]
+    assert str(band.verdict) == "INCONCLUSIVE"
+
+
+@METHODS
+def test_limits_are_fieller_s(method):
+    gain, score = queries()
+    band = performance_gap_band(gain, score, grid=[0.5], method="influence")
+    sent = score >= np.quantile(score, 0.5)
+    # The ratio of two means: limits are the x at which mean(r sent - x r) is c errors from zero,
+    # up to the move of the threshold, which the influence function adds.
+    for x in (band.lower[0], band.upper[0]):
+        t = (gain * sent - x * gain).mean() / (gain * sent - x * gain).std() * np.sqrt(gain.size)
+        assert abs(t) == pytest.approx(1.96, rel=0.3)
+
+
+def test_gap_that_is_not_told_from_zero_has_infinite_limits():
+    gain, score = queries(60, mean=0.05)
+    gain += 0.02 - gain.mean()
+    band = performance_gap_band(gain, score)
+    assert np.isinf(band.band_upper).any() or np.isinf(band.band_lower).any()
+
+
+def test_cpt_is_the_first_usage_that_reaches_the_target():
+    gain, score = queries()
+    band = performance_gap_band(gain, score, target=(0.5,))
+    reached = np.flatnonzero(band.pgr >= 0.5)[0]
+    assert band.usage[reached - 1] <= band.cpt[0] <= band.usage[reached]
+    assert band.cpt_lower[0] <= band.cpt[0] <= band.cpt_upper[0]
+
+
+def test_too_few_queries_give_no_limits_and_say_how_many_would_do():
+    few = performance_gap_band(*queries(12, mean=3.0))
+    assert np.isnan(few.band_lower).all()
+    assert np.isnan(few.apgr_lower)
+    assert (str(few.verdict), few.needed) == ("INCONCLUSIVE", 30)
+
+
+def test_bad_input_is_one_sentence():
+    gain, score = queries()
+    with pytest.raises(DataError, match="gap"):
+        performance_gap_band(gain - 5, score)
+    with pytest.raises(MetaRouterError, match="target"):
+        performance_gap_band(gain, score, target=(1.5,))
+
+
+def test_band_prints_and_draws():
+    band = performance_gap_band(*queries())
+    assert "APGR" in band.summary()
+    assert r"\toprule" in band.to_latex()
+    assert list(band.numbers_frame()["quantity"]) == ["APGR", "CPT(50%)", "CPT(80%)"]
+    assert band.plot().get_xlabel().startswith("share of")
