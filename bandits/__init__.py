@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from bandits.base import BanditRouter
     from bandits.baselines import Constant, OracleRouter, RandomRouter
     from bandits.linear import EpsilonGreedy, LinTS, LinUCB, SquareCB
+    from bandits.policy_gradient import BaRP
     from bandits.replay import Replay, ReplayError
 
 _HOME = {
+    "BaRP": "policy_gradient",
     "BanditRouter": "base",
     "Constant": "baselines",
     "EpsilonGreedy": "linear",
@@ -30,6 +32,7 @@ _HOME = {
 }
 
 __all__ = [
+    "BaRP",
     "BanditRouter",
     "Constant",
     "EpsilonGreedy",

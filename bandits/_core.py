@@ -23,6 +23,7 @@ from bandits._validation import (
     check_preference,
     check_propensity,
     contexts,
+    preferences_to_play,
 )
 from bandits.replay import Replay
 from metarouter._random import seed_of
@@ -106,11 +107,12 @@ class RouterCore(BaseEstimator):
     def _set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take back what `_arrays` returned."""
 
-    def _play(self, replay: Replay, preference: NDArray[np.float64]) -> int:
+    def _play(self, replay: Replay, preference: ArrayLike | None) -> int:
         """Choose, see one outcome and learn, round by round; return the number of cells shown."""
+        pairs = self._preferences(preference, replay.n_rounds)
         for row in range(replay.n_rounds):
             x = replay.X[row : row + 1]
-            arm, propensity = self._choose(x, preference[row])
+            arm, propensity = self._choose(x, pairs[row])
             shown = replay.reveal(row, arm)
             self._learn(Feedback(x, arm, shown.outcomes, propensity))
         return replay.n_revealed
@@ -183,6 +185,12 @@ class RouterCore(BaseEstimator):
         check_is_fitted(self, "arms_")
         features = contexts(self, X)
         return features, check_preference(preference, len(features), has_cost=self.has_cost_)
+
+    def _preferences(self, preference: ArrayLike | None, n_rounds: int) -> NDArray[np.float64]:
+        """Return the preference of every round, shape (n_rounds, 2); None draws them."""
+        return preferences_to_play(
+            preference, n_rounds, has_cost=self.has_cost_, rng=self._exploration
+        )
 
     def _outcome_weights(self, preference: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what multiplies the outcomes in the reward, shape (m,) or (n, m)."""

@@ -22,6 +22,9 @@ FORMAT = "bandit-router-1"
 # Learned attributes that are plain enough for JSON.
 _PLAIN = ("arms_", "has_cost_", "cost_cap_", "n_updates_", "n_features_in_", "_seed")
 
+# What a router was started from, and where its training leaves its state.
+_NOT_KEPT = ("prior", "checkpoint")
+
 
 def save_bandit(router: Any, path: str | os.PathLike[str]) -> None:
     """Write a fitted router to one .npz file, whole or not at all.
@@ -35,7 +38,9 @@ def save_bandit(router: Any, path: str | os.PathLike[str]) -> None:
         "format": FORMAT,
         "version": __version__,
         "class": type(router).__name__,
-        "parameters": {k: v for k, v in router.get_params(deep=False).items() if k != "prior"},
+        "parameters": {
+            k: v for k, v in router.get_params(deep=False).items() if k not in _NOT_KEPT
+        },
         "learned": {name: getattr(router, name) for name in _PLAIN},
         "feature_names": list(getattr(router, "feature_names_in_", [])),
         "generators": [router._ties.bit_generator.state, router._exploration.bit_generator.state],

@@ -14,7 +14,7 @@ from bandits._arms import check_arms, names_of, position_of
 from bandits._core import RouterCore
 from bandits._parameters import check_parameter
 from bandits._ties import argmax_with_ties
-from bandits._validation import contexts, preferences_to_play
+from bandits._validation import check_preference, contexts
 from bandits.replay import Replay
 from metarouter.exceptions import DataError
 
@@ -79,10 +79,9 @@ class BanditRouter(RouterCore):
             features = contexts(fresh, X, first=True)
             replay = Replay(features, quality, cost, arms=self.arms)
             fresh._begin(replay.arms, has_cost=replay.has_cost)
-            preferences = preferences_to_play(
-                preference, replay.n_rounds, has_cost=replay.has_cost, rng=fresh._exploration
-            )
-            fresh.n_revealed_ = fresh._play(replay, preferences)
+            if preference is not None:
+                check_preference(preference, replay.n_rounds, has_cost=replay.has_cost)
+            fresh.n_revealed_ = fresh._play(replay, preference)
         return self
 
     def partial_fit(

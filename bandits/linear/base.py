@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bandits._core import Feedback
 from bandits._parameters import check_parameter
@@ -112,10 +112,11 @@ class LinearBandit(OutcomeRouter):
     def _probabilities(self, X: Array, preference: Array) -> Array:
         return self._chances(*self._reward_marginals(X, preference))
 
-    def _play(self, replay: Replay, preference: Array) -> int:
+    def _play(self, replay: Replay, preference: ArrayLike | None) -> int:
         if self.discount < 1:
             return super()._play(replay, preference)
-        play_in_blocks(self, replay, self._design(replay.X), preference)
+        pairs = self._preferences(preference, replay.n_rounds)
+        play_in_blocks(self, replay, self._design(replay.X), pairs)
         return replay.n_revealed
 
     def _add_arm(self, like: int | None, weight: float) -> None:

@@ -11,9 +11,21 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from bandits import Constant, EpsilonGreedy, LinTS, LinUCB, OracleRouter, RandomRouter, SquareCB
+from bandits import (
+    BaRP,
+    Constant,
+    EpsilonGreedy,
+    LinTS,
+    LinUCB,
+    OracleRouter,
+    RandomRouter,
+    SquareCB,
+)
 
-BANDITS = [LinUCB(), LinTS(), EpsilonGreedy(), SquareCB(), Constant(), RandomRouter()]
+BANDITS = [
+    *(LinUCB(), LinTS(), EpsilonGreedy(), SquareCB(), Constant(), RandomRouter()),
+    *(BaRP(epochs=1), BaRP(estimator="doubly_robust", epochs=1)),
+]
 NAMED_OUTCOMES = "outcomes are named: fit(X, quality, cost), not fit(X, y)"
 
 

@@ -3,12 +3,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bandits import Constant, EpsilonGreedy, LinTS, LinUCB, RandomRouter, SquareCB, load_bandit
+from bandits import (
+    BaRP,
+    Constant,
+    EpsilonGreedy,
+    LinTS,
+    LinUCB,
+    RandomRouter,
+    SquareCB,
+    load_bandit,
+)
 from metarouter.exceptions import RouterFileError
 
 RNG = np.random.default_rng(0)
 X, QUALITY, COST = RNG.normal(size=(120, 3)), RNG.random((120, 3)), RNG.random((120, 3))
-ROUTERS = [LinUCB(0.4), LinTS(), EpsilonGreedy(), SquareCB(), Constant("b"), RandomRouter()]
+ROUTERS = [
+    *(LinUCB(0.4), LinTS(), EpsilonGreedy(), SquareCB(), Constant("b"), RandomRouter()),
+    *(BaRP(epochs=2), BaRP(estimator="doubly_robust", epochs=2)),
+]
 
 
 @pytest.mark.parametrize("router", ROUTERS, ids=lambda router: type(router).__name__)

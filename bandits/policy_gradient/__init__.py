@@ -1,0 +1,7 @@
+"""Routers that learn a policy by gradients, one for every trade-off between quality and cost."""
+
+from __future__ import annotations
+
+from bandits.policy_gradient.barp import BaRP
+
+__all__ = ["BaRP"]

@@ -1,0 +1,66 @@
+"""Learning from feedback as it comes: importance weights stand for the policy's own draws."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandits._core import Feedback
+from bandits.policy_gradient._reward_estimates import doubly_robust, reinforce
+from bandits.policy_gradient._settings import Settings
+
+if TYPE_CHECKING:
+    from bandits.policy_gradient._trainer import PolicyTrainer
+    from bandits.policy_gradient.barp import BaRP
+
+__all__ = ["learn_feedback"]
+
+Array = NDArray[np.float64]
+
+# Preferences that every row of feedback is learned under; they cost no outcome.
+PREFERENCES = 8
+# Weight of one row in the running mean of outcomes, once many were seen.
+SLOWEST = 1e-3
+
+
+def learn_feedback(router: BaRP, feedback: Feedback) -> None:
+    """Take one step per batch of rows.
+
+    An outcome is quality and cost; it is a reward under any preference. Each row is learned under
+    several, drawn uniformly on the simplex, whatever preference its arm was chosen with: the logged
+    propensity holds for all of them. Without propensities the arms count as the policy's own
+    draws, with weight 1.
+    """
+    trainer = router._trainer()
+    size = Settings.of(router).batch_sizes[-1]
+    for start in range(0, len(feedback.X), size):
+        rows = slice(start, start + size)
+        chance = None if feedback.propensity is None else feedback.propensity[rows]
+        batch = Feedback(feedback.X[rows], feedback.arm[rows], feedback.outcomes[rows], chance)
+        _step(router, trainer, batch)
+        router._remember_mean(batch.outcomes, SLOWEST)
+    if router._outcome_model is not None:
+        router._outcome_model.learn(feedback.X, feedback.arm, feedback.outcomes)
+    router._keep(trainer)
+
+
+def _step(router: BaRP, trainer: PolicyTrainer, batch: Feedback) -> None:
+    rows = np.repeat(np.arange(len(batch.X)), PREFERENCES)
+    preference = router._preferences(None, len(rows))
+    weights = router._outcome_weights(preference)
+    reward = trainer.tensor((batch.outcomes[rows] * weights).sum(axis=1, keepdims=True))
+    arm = trainer.tensor(batch.arm[rows, None])
+    chance = trainer.forward(trainer.tensor(batch.X[rows]), trainer.tensor(preference))
+    weight = reward.new_ones(reward.shape)
+    if batch.propensity is not None:
+        propensity = trainer.tensor(batch.propensity[rows, None])
+        weight = (chance.gather(1, arm) / propensity).clip(max=router.clip)
+    model = router._outcome_model
+    if model is None or not model.knows_something:
+        baseline = trainer.tensor((router._mean_outcome * weights).sum(axis=1, keepdims=True))
+        trainer.step(reinforce(chance, arm, reward, weight, baseline))
+    else:
+        expected = np.einsum("nkm,nm->nk", model.predict(batch.X)[rows], weights)
+        trainer.step(doubly_robust(chance, arm, reward, weight, trainer.tensor(expected)))

@@ -1,0 +1,109 @@
+"""All parameters of a policy in one flat array, and the named views into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from bandits.policy_gradient._heads import HEADS, Arrays, Head, Shapes
+
+__all__ = ["Layout"]
+
+Flat = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which part of a flat array is which parameter.
+
+    One array, so that an optimiser's step, a copy to another device and a file are one operation.
+    """
+
+    head: str
+    n_features: int
+    n_arms: int
+    hidden: int
+    encoded: int
+
+    @property
+    def of_head(self) -> Head:
+        """The head's two passes."""
+        return HEADS[self.head]
+
+    @property
+    def shapes(self) -> Shapes:
+        """Shape of every parameter, in the order of the flat array."""
+        return self.of_head.shapes(self.n_features, self.n_arms, self.hidden, self.encoded)
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        return sum(map(prod, self.shapes.values()))
+
+    def views(self, flat: Any) -> Arrays:
+        """Return the parameters by name, as views into a flat numpy array or torch tensor."""
+        named, start = {}, 0
+        for name, shape in self.shapes.items():
+            stop = start + prod(shape)
+            named[name] = flat[start:stop].reshape(shape)
+            start = stop
+        return named
+
+    def drawn(self, rng: Generator) -> Flat:
+        """Draw every parameter uniformly within 1 / sqrt(inputs), as torch's linear layers do."""
+        flat = np.empty(self.size, dtype=np.float32)
+        inputs = 1
+        for name, view in self.views(flat).items():
+            if not _is_offset(name):
+                inputs = view.shape[0]
+            view[...] = rng.uniform(-1.0, 1.0, view.shape) / np.sqrt(inputs)
+        return flat
+
+    def is_weight(self) -> NDArray[np.bool_]:
+        """Mark what weight decay applies to: everything but offsets."""
+        flat = np.empty(self.size, dtype=bool)
+        for name, view in self.views(flat).items():
+            view[...] = not _is_offset(name)
+        return flat
+
+    def with_column(self, flat: Flat, like: int | None, weight: float) -> Flat:
+        """Return the parameters with one more arm, which starts like the mean arm or like one.
+
+        Parameters
+        ----------
+        flat : ndarray
+        like : int, optional
+            Position of the arm to start from.
+        weight : float
+            Share of that arm in the start, from 0 to 1; the rest is the mean of all.
+        """
+
+        def column(values: Any) -> Any:
+            mean = values.mean(axis=-1, keepdims=True)
+            if like is None:
+                return mean
+            return weight * values[..., like, None] + (1.0 - weight) * mean
+
+        return self._rebuilt(flat, lambda values: np.append(values, column(values), axis=-1))
+
+    def without_column(self, flat: Flat, position: int) -> Flat:
+        """Return the parameters without the arm at a position."""
+        return self._rebuilt(flat, lambda values: np.delete(values, position, axis=-1))
+
+    def _rebuilt(self, flat: Flat, change: Any) -> Flat:
+        of_arms = self.of_head.of_arms
+        return np.concatenate(
+            [
+                (change(view) if name in of_arms else view).ravel()
+                for name, view in self.views(flat).items()
+            ]
+        ).astype(np.float32)
+
+
+def _is_offset(name: str) -> bool:
+    return name.startswith("b")

@@ -1,0 +1,71 @@
+"""The parameters of a policy-gradient router, checked when training starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bandits._parameters import check_parameter, check_whole
+from bandits.policy_gradient._heads import HEADS
+from bandits.policy_gradient._trainer import Optimiser
+from metarouter.exceptions import DataError
+
+__all__ = ["ESTIMATORS", "Settings"]
+
+ESTIMATORS = ("reinforce", "doubly_robust")
+
+_WHOLE = ("hidden_size", "preference_size", "epochs", "checkpoint_every")
+_POSITIVE = ("learning_rate", "clip", "outcome_penalty")
+_NOT_NEGATIVE = ("entropy", "weight_decay")
+_SHARES = ("outcome_discount", "cost_quantile")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Checked parameters."""
+
+    optimiser: Optimiser
+    batch_sizes: tuple[int, ...]
+
+    @classmethod
+    def of(cls, router: Any) -> Settings:
+        """Return the parameters of a router.
+
+        Raises
+        ------
+        DataError
+            If one is off its range.
+        """
+        _require_one_of("head", router.head, tuple(HEADS))
+        _require_one_of("estimator", router.estimator, ESTIMATORS)
+        for name in _WHOLE:
+            check_whole(name, getattr(router, name))
+        for names, holds, wanted in (
+            (_POSITIVE, lambda value: value > 0, "a number above 0"),
+            (_NOT_NEGATIVE, lambda value: value >= 0, "a number of at least 0"),
+            (_SHARES, lambda value: 0 <= value <= 1, "a number from 0 to 1"),
+        ):
+            for name in names:
+                check_parameter(name, getattr(router, name), holds, wanted)
+        if router.patience is not None:
+            check_whole("patience", router.patience)
+        sizes = router.batch_size
+        sizes = tuple(sizes) if isinstance(sizes, Sequence | np.ndarray) else (sizes,)
+        for size in sizes or (0,):
+            check_whole("batch_size", size)
+        return cls(
+            Optimiser(router.learning_rate, router.entropy, router.weight_decay),
+            tuple(int(size) for size in sizes),
+        )
+
+    def batch_size(self, epoch: int) -> int:
+        """Return the rows per step of an epoch, counted from 0."""
+        return self.batch_sizes[min(epoch, len(self.batch_sizes) - 1)]
+
+
+def _require_one_of(name: str, value: Any, names: tuple[str, ...]) -> None:
+    if value not in names:
+        raise DataError(f"{name} is {value!r}; choose one of {', '.join(map(repr, names))}.")

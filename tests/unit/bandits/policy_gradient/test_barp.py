@@ -1,0 +1,230 @@
+"""What BaRP promises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from bandits import BaRP, Replay, load_bandit
+from bandits.policy_gradient._training import Training
+from metarouter.exceptions import DataError
+from tests.oracles import barp as oracle
+
+
+@pytest.fixture(scope="module")
+def logs():
+    """Four arms, each good at its own direction; the better of a kind cost more."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 5))
+    quality = 1 / (1 + np.exp(-2 * X[:, :4]))
+    cost = np.tile([1.0, 0.5, 0.2, 0.1], (300, 1))
+    return X, quality, cost
+
+
+def quick(**parameters):
+    defaults = {"learning_rate": 3e-3, "epochs": 8, "random_state": 0, "cost_cap": 1.0}
+    return BaRP(**{**defaults, **parameters})
+
+
+def same_state(first, second):
+    return all((first._arrays()[name] == array).all() for name, array in second._arrays().items())
+
+
+def test_it_is_algorithm_1_step_for_step(logs):
+    router = quick(epochs=3, learning_rate=1e-3)
+    seen = []
+
+    class Watched(Training):
+        def _draw(self):
+            seen.append(super()._draw())
+            return seen[-1]
+
+    replay = Replay(*logs)
+    router.n_features_in_ = 5
+    router._begin(replay.arms, has_cost=True)
+    phi, head = oracle.make_policy(5, 4)
+    start = router._layout.views(router._state[0].copy())
+    Watched(router, replay, None).run()
+    with torch.no_grad():
+        layers = [phi[0], phi[2], head[0], head[2]]
+        weights = [
+            start["A"],
+            start["B"],
+            np.concatenate([start["W_x"], start["W_u"]]),
+            start["V"],
+        ]
+        for layer, weight, name in zip(layers, weights, ("A", "B", "W", ""), strict=True):
+            layer.weight.copy_(torch.as_tensor(weight.T))
+            layer.bias.copy_(torch.as_tensor(start[f"b_{name}" if name else "b"]))
+    oracle.train(phi, head, *logs, tau=1.0, draws=seen, learning_rate=1e-3)
+    trained = router._layout.views(router._state[0])
+    np.testing.assert_allclose(trained["V"], head[2].weight.detach().numpy().T, atol=1e-5)
+    np.testing.assert_allclose(trained["A"], phi[0].weight.detach().numpy().T, atol=1e-5)
+    for w in ((1.0, 0.0), (0.5, 0.5)):
+        ours = router.predict(logs[0], preference=w)
+        assert (ours == oracle.route(phi, head, logs[0], w)).mean() > 0.99
+
+
+@pytest.mark.parametrize("head", ["mlp", "linear", "bilinear", "trade_off"])
+@pytest.mark.parametrize("estimator", ["reinforce", "doubly_robust"])
+def test_it_learns_whom_to_call(logs, head, estimator):
+    router = quick(head=head, estimator=estimator, learning_rate=0.01, epochs=25).fit(*logs)
+    X, quality, cost = logs
+    for w_cost in (0.0, 0.4):
+        reward = (1 - w_cost) * quality - w_cost * cost
+        arm = router.predict(X, preference=(1 - w_cost, w_cost))
+        best_constant, best = reward.mean(axis=0).max(), reward.max(axis=1).mean()
+        earned = reward[np.arange(300), arm].mean()
+        assert earned > best_constant + 0.6 * (best - best_constant)
+
+
+def test_the_cells_read_are_the_rounds_played(logs):
+    assert quick(epochs=4).fit(*logs).n_revealed_ == 4 * 300
+
+
+def test_one_preference_per_row_is_each_row_with_its_own(logs):
+    router = quick().fit(*logs)
+    w_cost = np.linspace(0, 1, 300)
+    each = router.decision_function(logs[0], preference=np.column_stack([1 - w_cost, w_cost]))
+    alone = [
+        router.decision_function(x[None], preference=(1 - w, w))[0]
+        for x, w in zip(logs[0], w_cost, strict=True)
+    ]
+    np.testing.assert_allclose(each, alone, atol=1e-5)
+
+
+def test_probabilities_are_the_softmax_of_the_logits(logs):
+    router = quick().fit(*logs)
+    chance = np.exp(router.decision_function(logs[0]))
+    chance /= chance.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(router.predict_proba(logs[0]), chance, atol=1e-12)
+
+
+class TestResuming:
+    @pytest.mark.parametrize("estimator", ["reinforce", "doubly_robust"])
+    def test_a_killed_training_ends_as_one_that_was_not(
+        self, logs, estimator, tmp_path, monkeypatch
+    ):
+        whole = quick(estimator=estimator, cost_cap=None).fit(*logs)
+        epoch, seen = Training._epoch, []
+
+        def dies_in_the_sixth(self):
+            seen.append(self)
+            if len(seen) == 6:
+                raise KeyboardInterrupt
+            epoch(self)
+
+        monkeypatch.setattr(Training, "_epoch", dies_in_the_sixth)
+        parameters = {
+            "estimator": estimator,
+            "cost_cap": None,
+            "checkpoint": str(tmp_path / "training.npz"),
+            "checkpoint_every": 2,
+        }
+        with pytest.raises(KeyboardInterrupt):
+            quick(**parameters).fit(*logs)
+        monkeypatch.undo()
+        resumed = quick(**parameters)
+        resumed.fit(*logs)
+        whole._fingerprint = resumed._fingerprint
+        assert same_state(resumed, whole)
+        assert resumed.cost_cap_ == whole.cost_cap_
+        assert resumed.n_revealed_ == whole.n_revealed_ == 8 * 300
+        assert (resumed.sample(logs[0])[0] == whole.sample(logs[0])[0]).all()
+
+    def test_a_checkpoint_of_other_data_or_settings_is_refused(self, logs, tmp_path):
+        path = tmp_path / "training.npz"
+        quick(epochs=2, checkpoint=path).fit(*logs)
+        X, quality, cost = logs
+        with pytest.raises(DataError, match="the data differ"):
+            quick(epochs=2, checkpoint=path).fit(X, 1 - quality, cost)
+        with pytest.raises(DataError, match="entropy differ"):
+            quick(epochs=2, entropy=0.1, checkpoint=path).fit(*logs)
+
+
+class TestFeedback:
+    def test_logs_of_random_arms_teach_the_best_ones(self, logs):
+        X, quality, cost = logs
+        rng = np.random.default_rng(1)
+        rows = rng.integers(0, 300, 6000)
+        arm = rng.choice(4, 6000, p=[0.4, 0.3, 0.2, 0.1])
+        for estimator in ("reinforce", "doubly_robust"):
+            router = quick(estimator=estimator, learning_rate=0.01, arms=range(4))
+            router.partial_fit(
+                X[rows],
+                arm,
+                quality[rows, arm],
+                cost[rows, arm],
+                propensity=np.array([0.4, 0.3, 0.2, 0.1])[arm],
+            )
+            earned = quality[np.arange(300), router.predict(X, preference=(1.0, 0.0))].mean()
+            best_constant, best = quality.mean(axis=0).max(), quality.max(axis=1).mean()
+            assert earned > best_constant + 0.6 * (best - best_constant)
+
+    def test_one_row_at_a_time_is_learned_from(self, logs):
+        X, quality, cost = logs
+        router = quick(arms=range(4), learning_rate=0.01)
+        router.partial_fit(X[:1], [0], quality[:1, 0], cost[:1, 0], propensity=[0.25])
+        before = router._state.copy()
+        router.partial_fit(X[1:2], [1], quality[1:2, 1], cost[1:2, 1], propensity=[0.25])
+        assert (router._state[0] != before[0]).any()
+
+    def test_a_router_that_was_saved_goes_on_with_the_same_bits(self, logs, tmp_path):
+        router = quick().fit(*logs)
+        router.save(tmp_path / "router.npz")
+        again = load_bandit(tmp_path / "router.npz")
+        X, quality, cost = logs
+        for learner in (router, again):
+            learner.partial_fit(
+                X[:50], np.zeros(50, int), quality[:50, 0], cost[:50, 0], propensity=np.ones(50)
+            )
+        assert same_state(router, again)
+
+
+def test_of_trade_off_the_arms_get_no_dearer_as_cost_weighs_more(logs):
+    router = quick(head="trade_off", epochs=3).fit(*logs)
+    theta = router._layout.views(router._state[0])
+    z = np.maximum(logs[0].astype(np.float32) @ theta["W_x"] + theta["b_W"], 0)
+    worth = np.einsum("nh,hmk->nmk", z, theta["V"]) + theta["b"]
+    dial = np.linspace(0, 1, 21)
+    chosen = np.array([router.predict(logs[0], preference=(1 - w, w)) for w in dial])
+    rows = np.arange(300)
+    quality, thrift = (np.array([worth[rows, j, arm] for arm in chosen]) for j in (0, 1))
+    assert (np.diff(quality, axis=0) <= 1e-5).all()
+    assert (np.diff(thrift, axis=0) >= -1e-5).all()
+    assert len(np.unique(chosen)) > 1
+
+
+def test_without_a_cap_it_is_a_quantile_of_the_costs_seen(logs):
+    router = quick(cost_cap=None, cost_quantile=0.5, epochs=1).fit(*logs)
+    assert router.cost_cap_ in (0.1, 0.2, 0.5, 1.0)
+    assert router.cost_cap_ == np.quantile(router._costs[:300], 0.5)
+
+
+def test_training_stops_when_the_reward_no_longer_rises(logs):
+    X, _, cost = logs
+    router = quick(epochs=50, patience=3).fit(X, np.full((300, 4), 0.5), cost * 0)
+    assert len(router.reward_) < 50
+    assert router.n_revealed_ == 300 * len(router.reward_)
+
+
+def test_sizes_of_batches_may_change_from_epoch_to_epoch(logs):
+    router = quick(epochs=3, batch_size=(300, 150, 100)).fit(*logs)
+    assert router._counts[0] == 1 + 2 + 3
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "message"),
+    [
+        ("head", "cubic", "head is 'cubic'; choose one of"),
+        ("estimator", "magic", "estimator is 'magic'; choose one of"),
+        ("epochs", 0, "epochs is 0; give a whole number of at least 1"),
+        ("learning_rate", -1.0, "learning_rate is -1.0; give a number above 0"),
+        ("batch_size", 1.5, "batch_size is 1.5; give a whole number of at least 1"),
+        ("cost_quantile", 2.0, "cost_quantile is 2.0; give a number from 0 to 1"),
+    ],
+)
+def test_parameters_off_their_range_are_named(logs, parameter, value, message):
+    with pytest.raises(DataError, match=message):
+        quick(**{parameter: value}).fit(*logs)
