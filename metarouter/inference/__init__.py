@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from metarouter.inference._sensitivity_result import SensitivityAnalysis
     from metarouter.inference._sorted_groups import sorted_group_effects
     from metarouter.inference._sorted_groups_result import SortedGroupEffects
+    from metarouter.inference.guarantees._certify import certify_predictions
+    from metarouter.inference.guarantees._certify_router import certify_threshold
+    from metarouter.inference.guarantees._observed import Promise
+    from metarouter.inference.guarantees._result import CertifiedThreshold
 
 _HOME = {
     "LIMITS": "_limits",
@@ -47,6 +51,7 @@ _HOME = {
     "AllPairs": "_all_pairs_result",
     "BestLinearProjection": "_projection_result",
     "CalibrationTest": "_calibration_result",
+    "CertifiedThreshold": "guarantees._result",
     "Check": "_diagnostics_result",
     "CostQualityBand": "_cost_quality_result",
     "CurveBand": "_band_result",
@@ -57,12 +62,15 @@ _HOME = {
     "NuisanceQuality": "_nuisance_quality_result",
     "OverlapReport": "_overlap_report_result",
     "PerformanceGapBand": "_performance_gap_result",
+    "Promise": "guarantees._observed",
     "RankWeightedEffects": "_rank_weighted_result",
     "SensitivityAnalysis": "_sensitivity_result",
     "SortedGroupEffects": "_sorted_groups_result",
     "Verdict": "_limits",
     "best_linear_projection": "_projection",
     "calibration_test": "_calibration",
+    "certify_predictions": "guarantees._certify",
+    "certify_threshold": "guarantees._certify_router",
     "check_data": "_diagnostics",
     "compare_all_pairs": "_all_pairs",
     "cost_quality_band": "_cost_quality_band",
@@ -88,6 +96,7 @@ __all__ = [
     "AllPairs",
     "BestLinearProjection",
     "CalibrationTest",
+    "CertifiedThreshold",
     "Check",
     "CostQualityBand",
     "CurveBand",
@@ -98,12 +107,15 @@ __all__ = [
     "NuisanceQuality",
     "OverlapReport",
     "PerformanceGapBand",
+    "Promise",
     "RankWeightedEffects",
     "SensitivityAnalysis",
     "SortedGroupEffects",
     "Verdict",
     "best_linear_projection",
     "calibration_test",
+    "certify_predictions",
+    "certify_threshold",
     "check_data",
     "compare_all_pairs",
     "cost_quality_band",

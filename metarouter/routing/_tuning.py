@@ -14,7 +14,7 @@ from metarouter.routing._pipeline import split_router
 from metarouter.routing._tuned_threshold import TunedThreshold
 from metarouter.routing.threshold_router import decision
 
-__all__ = ["tune_threshold"]
+__all__ = ["costs_of", "tune_threshold", "turning_points"]
 
 
 def tune_threshold(
@@ -89,7 +89,7 @@ def tune_threshold(
     )
     features, last = split_router(router, X)
     psi_hat = last.predict_gain(features)
-    costs = _costs(last, features, len(psi_hat), cost_inputs)
+    costs = costs_of(last, features, len(psi_hat), cost_inputs)
     gold = _gold_labels(gold, len(psi_hat))
     w = _smallest_w(psi_hat, costs, name, limit)
     return TunedThreshold.measure(w, psi_hat, costs, gold, budget=name, limit=limit)
@@ -123,7 +123,7 @@ def _spending_path(
     leaves = at_zero & (extra > 0)
     joins = ~at_zero & (extra < 0)
     movers = np.flatnonzero(leaves | joins)
-    turning = _turning_points(psi_hat[movers], extra[movers], joins[movers])
+    turning = turning_points(psi_hat[movers], extra[movers], joins[movers])
     if name == "max_share":
         step, start = np.ones(len(movers)), float(at_zero.sum())
         unit = float(len(psi_hat))
@@ -139,7 +139,7 @@ def _spending_path(
     return np.append(0.0, candidates), np.append(start, path) / unit
 
 
-def _turning_points(
+def turning_points(
     psi_hat: NDArray[np.float64], extra: NDArray[np.float64], joins: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Find the smallest float w at which each query has moved."""
@@ -153,7 +153,7 @@ def _turning_points(
     return w
 
 
-def _costs(router: Any, X: Any, n: int, cost_inputs: dict[str, Any]) -> NDArray[np.float64]:
+def costs_of(router: Any, X: Any, n: int, cost_inputs: dict[str, Any]) -> NDArray[np.float64]:
     if n == 0:
         raise DataError("X holds no queries; give at least one to tune the threshold on.")
     costs = np.asarray(router._cost_model().costs(X, **cost_inputs), dtype=float)

@@ -1,0 +1,164 @@
+"""The p value of every demand at every w."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from metarouter.exceptions import MetaRouterError
+from metarouter.inference._limits import MINIMA
+from metarouter.inference._pulls import FloatArray, unit_sums
+from metarouter.inference.guarantees._demands import Demand
+from metarouter.inference.guarantees._p_values import hoeffding_bentkus, student
+from metarouter.inference.guarantees._path import RoutingPath, running_mean, running_moments
+from metarouter.inference.guarantees._queries import CertifyingQueries
+
+__all__ = ["Method", "Tested", "require_conformal", "tested", "worst_distance"]
+
+Method = Literal["auto", "hoeffding_bentkus", "clt", "conformal"]
+_METHODS = ("auto", "hoeffding_bentkus", "clt", "conformal")
+_FEWEST = MINIMA["gold_rows"].count
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A demand along a path.
+
+    Parameters
+    ----------
+    demand : Demand
+    method : {"hoeffding_bentkus", "clt", "conformal"}
+    mean : ndarray of shape (m,)
+        What must not exceed zero, in the demand's own unit.
+    se : ndarray of shape (m,)
+        Its standard error, never below that of `least_variance`.
+    p_value : ndarray of shape (m,)
+        Of "the demand is not met"; with conformal risk control 0 where it is met in expectation
+        and 1 elsewhere.
+    df : float
+    """
+
+    demand: Demand
+    method: str
+    mean: FloatArray
+    se: FloatArray
+    p_value: FloatArray
+    df: float
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the p value holds in finite samples."""
+        return self.method == "hoeffding_bentkus"
+
+    @property
+    def has_no_gap(self) -> bool:
+        """Whether a share of a gap is demanded where there is no gap."""
+        return _has_no_gap(self.demand)
+
+
+def tested(demand: Demand, queries: CertifyingQueries, path: RoutingPath, method: Method) -> Tested:
+    """Test a demand at every w of a path.
+
+    Raises
+    ------
+    MetaRouterError
+        If the method is unknown, or needs bounds or independence that are not there.
+    """
+    chosen = _choose(method, demand, queries)
+    sign, z = demand.sign, demand.base - demand.limit * demand.denominator
+    moments = running_moments(path, sign * z, sign * demand.move, demand.share, queries.units)
+    informed = demand.share * demand.information
+    n_units = int((unit_sums(informed, queries.units) > 0).sum())
+    se = np.sqrt(np.maximum(moments.variance, least_variance(demand, queries)))
+    df = float(max(1, n_units - 1))
+    if chosen == "clt":
+        p_value = student(moments.mean, se, df)
+        if n_units < (_FEWEST if queries.units is None else MINIMA["clusters"].count):
+            p_value = np.ones_like(p_value)
+    else:
+        p_value = _bounded(demand, path, moments.mean, chosen)
+    if _has_no_gap(demand):
+        p_value = np.ones_like(p_value)
+    return Tested(demand, chosen, moments.mean, se, p_value, df)
+
+
+def worst_distance(tests: Sequence[Tested]) -> FloatArray:
+    """Return how many errors the worst demand lies beyond its limit, shape (m,)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance = [np.where(test.se > 0, test.mean / test.se, test.mean) for test in tests]
+    return np.asarray(np.max(distance, axis=0))
+
+
+def _has_no_gap(demand: Demand) -> bool:
+    return demand.name == "min_gap_share" and not demand.share @ demand.denominator > 0
+
+
+def least_variance(demand: Demand, queries: CertifyingQueries) -> float:
+    """Variance of the mean if only thirty informative queries were on their own side.
+
+    Where nearly all queries go to one model, the few others may all happen to be alike, or be
+    missing, and the variance in the sample comes out far too small. The central limit theorem
+    knows nothing there; with this floor it never claims more than thirty such queries could show.
+    """
+    informed = unit_sums(demand.share * demand.information, queries.units)
+    effective = float(informed.sum() ** 2 / (informed @ informed))
+    second_moment = float(demand.share @ demand.move**2)
+    return min(1.0, _FEWEST / effective) * second_moment / effective
+
+
+def _bounded(demand: Demand, path: RoutingPath, mean: FloatArray, chosen: str) -> FloatArray:
+    assert demand.bounds is not None
+    ends = sorted(demand.sign * end for end in demand.bounds)
+    width = ends[1] - ends[0]
+    limit = -ends[0] / width
+    if chosen == "conformal":
+        met = (demand.n * (mean - ends[0]) / width + 1) / (demand.n + 1) <= limit
+        return np.where(met, 0.0, 1.0)
+    if demand.is_count:
+        sent = running_mean(path, demand.base, demand.move, demand.share)
+        return hoeffding_bentkus(sent, demand.n, demand.limit, binary=True)
+    return hoeffding_bentkus((mean - ends[0]) / width, demand.n, limit)
+
+
+def _choose(method: Method, demand: Demand, queries: CertifyingQueries) -> str:
+    if method not in _METHODS:
+        raise MetaRouterError(f"method={method!r} is unknown; choose one of {', '.join(_METHODS)}.")
+    possible = queries.independent and demand.bounds is not None
+    if method == "conformal":
+        require_conformal(demand, queries)
+    elif method == "hoeffding_bentkus" and not possible:
+        lacks = (
+            f"bounds for {demand.name} (gain_bounds= or cost_bounds=; doubly robust scores have "
+            "none)"
+            if queries.independent
+            else "queries of equal weight that stand for themselves"
+        )
+        raise MetaRouterError(f"method='hoeffding_bentkus' needs {lacks}; use 'clt'.")
+    elif method == "auto" or demand.is_count:
+        # A count of independent queries has an exact test, whatever is asked for.
+        return "hoeffding_bentkus" if possible else "clt"
+    return method
+
+
+def require_conformal(demand: Demand, queries: CertifyingQueries) -> None:
+    """Refuse what conformal risk control does not hold for.
+
+    Raises
+    ------
+    MetaRouterError
+        If the loss of a query is unbounded or may rise towards the safe end, or if queries differ
+        in weight or depend on each other.
+    """
+    monotone = demand.name in ("max_cost", "max_cost_ratio") or (
+        demand.name in ("max_share", "max_missed_gain")
+        and bool((queries.costs[:, 1] >= queries.costs[:, 0]).all())
+    )
+    if not (monotone and queries.independent and demand.bounds is not None):
+        raise MetaRouterError(
+            f"method='conformal' holds for bounded losses of exchangeable queries that can only "
+            f"fall towards the safe end, which is not said of {demand.name} here; budgets and "
+            "max_missed_gain with bounds and without weights or groups are such losses."
+        )
