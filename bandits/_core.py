@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from bandits._arms import check_arms, positions_of
+from bandits._arms import check_arms, position_of, positions_of
 from bandits._parameters import check_cost_cap
 from bandits._validation import (
     LARGEST_FLOAT,
@@ -147,6 +147,18 @@ class RouterCore(BaseEstimator):
             )
         contexts(self, X, first=True)
         self._begin(check_arms(names), has_cost=has_cost)
+
+    def _with_arm(self, name: Any, like: Any) -> tuple[list[Any], int | None]:
+        """Return the names of the arms with a new one, and the position of the one it is like."""
+        names = check_arms([*self.arms_, name])
+        return names, None if like is None else position_of(like, self.arms_)
+
+    def _removable(self, name: Any) -> int:
+        """Return the position of an arm that is not the only one."""
+        position = position_of(name, self.arms_)
+        if len(self.arms_) == 1:
+            raise DataError(f"{name!r} is the only arm: add another before removing it.")
+        return position
 
     def _feedback(self, X: Any, action: Any, quality: Any, cost: Any, propensity: Any) -> Feedback:
         features = contexts(self, X)

@@ -9,7 +9,7 @@ from typing import Any
 
 from metarouter.exceptions import DataError
 
-__all__ = ["check_cost_cap", "check_parameter", "check_whole"]
+__all__ = ["check_cost_cap", "check_parameter", "check_weight", "check_whole"]
 
 
 def check_cost_cap(cost_cap: float | None) -> None:
@@ -34,6 +34,16 @@ def check_parameter(name: str, value: Any, holds: Callable[[float], bool], wante
     number = isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
     if not (number and holds(float(value))):
         raise DataError(f"{name} is {value!r}; give {wanted}.")
+
+
+def check_weight(weight: Any) -> None:
+    """Refuse what cannot weigh the evidence that an arm begins with.
+
+    Raises
+    ------
+    DataError
+    """
+    check_parameter("weight", weight, lambda value: 0 <= value <= 1, "a number from 0 to 1")
 
 
 def check_whole(name: str, value: Any, least: int = 1) -> None:

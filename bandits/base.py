@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from bandits._arms import check_arms, names_of, position_of
+from bandits._arms import names_of
 from bandits._core import RouterCore
-from bandits._parameters import check_parameter
+from bandits._parameters import check_weight
 from bandits._ties import argmax_with_ties
 from bandits._validation import check_preference, contexts
 from bandits.replay import Replay
@@ -188,10 +188,9 @@ class BanditRouter(RouterCore):
             If the name is taken, `like` is no arm, or the weight is off its range.
         """
         check_is_fitted(self)
-        check_parameter("weight", weight, lambda value: 0 <= value <= 1, "a number from 0 to 1")
+        check_weight(weight)
         with self._lock:
-            names = check_arms([*self.arms_, name])
-            origin = None if like is None else position_of(like, self.arms_)
+            names, origin = self._with_arm(name, like)
             self._add_arm(origin, weight)
             self.arms_ = names
         return self
@@ -206,9 +205,7 @@ class BanditRouter(RouterCore):
         """
         check_is_fitted(self)
         with self._lock:
-            position = position_of(name, self.arms_)
-            if len(self.arms_) == 1:
-                raise DataError(f"{name!r} is the only arm: add another before removing it.")
+            position = self._removable(name)
             self._remove_arm(position)
             self.arms_ = [arm for k, arm in enumerate(self.arms_) if k != position]
         return self

@@ -33,6 +33,7 @@ class Journal:
         self._fsync = fsync
         self._written = 0
         self._durable = 0
+        self._failed = False
         self._lock = Lock()
 
     def append(self, event: Event) -> Line:
@@ -50,22 +51,34 @@ class Journal:
         return Line(self, self._written)
 
     def sync(self, number: int) -> None:
-        """Return when a line and all before it are on the disk."""
+        """Return when a line and all before it are on the disk.
+
+        Raises
+        ------
+        OSError
+            If they are not, and nobody knows whether they ever will be: once the disk has failed,
+            the system forgets what it could not write, and another attempt would seem to succeed.
+        """
         if self._durable >= number or not self._fsync:
             return
         with self._lock:
             if self._durable >= number:
                 return
+            if self._failed:
+                raise OSError("the disk failed before")
             written = self._written
+            self._failed = True
             os.fsync(self._file.fileno())
+            self._failed = False
             self._durable = written
 
     def close(self) -> None:
         """Make durable and close; threads that wait in `sync` find their lines on the disk."""
-        self.sync(self._written)
-        with self._lock:
-            self._durable = self._written
-            self._file.close()
+        try:
+            self.sync(self._written)
+        finally:
+            with self._lock:
+                self._file.close()
 
 
 class Line(NamedTuple):

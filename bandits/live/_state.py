@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,8 @@ class LiveState:
         state = cls(router, max_pending=opened.max_pending, update_every=opened.update_every)
         for number, event in enumerate(chain([opened], events), start=1):
             try:
+                if event is not opened and isinstance(event, Opened):
+                    raise ValueError("it begins another journal")
                 state._redo(event)
             except (KeyError, ValueError, TypeError) as error:
                 raise RouterFileError(
@@ -98,8 +100,18 @@ class LiveState:
         receipt = self.ledger.judge(told)
         return told if receipt is Receipt.ACCEPTED else Ignored(receipt)
 
+    def add_arm(self, arm: Any, like: Any, weight: float) -> ArmAdded:
+        """Refuse an arm that cannot be added; nothing has happened yet."""
+        self.router._with_arm(arm, like)
+        return ArmAdded(arm, like, weight)
+
+    def remove_arm(self, arm: Any) -> ArmRemoved:
+        """Refuse to remove what is no arm, or the only one; nothing has happened yet."""
+        self.router._removable(arm)
+        return ArmRemoved(arm)
+
     def apply(self, event: Event) -> None:
-        """Let an event happen; one that is refused leaves no trace."""
+        """Let an event happen."""
         match event:
             case Decided():
                 self.ledger.decide(event)

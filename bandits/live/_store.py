@@ -9,7 +9,10 @@ checkpoint has overtaken are removed.
 from __future__ import annotations
 
 import os
+import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -28,6 +31,9 @@ except ImportError:  # no such locks on Windows
     fcntl = None  # type: ignore[assignment]
 
 
+_JOURNAL = re.compile(r"journal-(\d+)\.jsonl")
+
+
 class LiveStore:
     """A folder that is held by one process at a time.
 
@@ -44,6 +50,12 @@ class LiveStore:
         self.folder = Path(folder)
         self._fsync = fsync
         self._lock = _hold(self.folder)
+        self._process = os.getpid()
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this is the process that holds the folder, and no fork of it."""
+        return os.getpid() == self._process
 
     @classmethod
     def create(cls, folder: str | os.PathLike[str], state: LiveState, *, fsync: bool) -> Self:
@@ -52,19 +64,17 @@ class LiveStore:
         Raises
         ------
         RouterFileError
-            If there is one already, or another process holds the folder.
+            If there is one already, another process holds the folder, or it cannot be written to.
         """
-        store = cls(folder, fsync=fsync)
-        try:
-            if journals(store.folder):
-                raise RouterFileError(
-                    f"{store.folder} holds a live router already: go on with LiveRouter.resume, or "
-                    "give another folder."
-                )
-            store._write(state, 0)
-        except BaseException:
-            store._lock.close()
-            raise
+        with _in_words(folder):
+            store = cls(folder, fsync=fsync)
+            with store._letting_go_on_error():
+                if journals(store.folder):
+                    raise RouterFileError(
+                        f"{store.folder} holds a live router already: go on with "
+                        "LiveRouter.resume, or give another folder."
+                    )
+                store._write(state, 0)
         return store
 
     @classmethod
@@ -74,21 +84,20 @@ class LiveStore:
         Raises
         ------
         RouterFileError
-            If there is none, a file is damaged, or another process holds the folder.
+            If there is none, a file is damaged, another process holds the folder, or it cannot be
+            written to.
         """
         if not journals(Path(folder)):
             raise RouterFileError(f"{folder} holds no live router: check the path.")
-        store = cls(folder, fsync=fsync)
-        try:
-            store._number, path = journals(store.folder)[-1]
-            for leftover in store.folder.glob(".writing-*"):
-                shutil.rmtree(leftover, ignore_errors=True)
-            router = load_bandit(store._router(store._number))
-            state = LiveState.resumed(router, read_journal(path, mend=True), path)
-            store._journal = Journal(path, fsync=fsync)
-        except BaseException:
-            store._lock.close()
-            raise
+        with _in_words(folder):
+            store = cls(folder, fsync=fsync)
+            with store._letting_go_on_error():
+                store._number, path = journals(store.folder)[-1]
+                for leftover in store.folder.glob(".writing-*"):
+                    shutil.rmtree(leftover, ignore_errors=True)
+                router = load_bandit(store._router(store._number))
+                state = LiveState.resumed(router, read_journal(path, mend=True), path)
+                store._journal = Journal(path, fsync=fsync)
         return store, state
 
     def append(self, event: Event) -> Line:
@@ -105,8 +114,23 @@ class LiveStore:
                 file.unlink()
 
     def close(self) -> None:
-        """Make everything durable and let other processes in."""
-        self._journal.close()
+        """Make everything durable and let other processes in, whatever happens."""
+        try:
+            self._journal.close()
+        finally:
+            self._let_go()
+
+    @contextmanager
+    def _letting_go_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _let_go(self) -> None:
+        if fcntl is not None and self.is_ours:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)  # for forks, too, which share the open file
         self._lock.close()
 
     def _write(self, state: LiveState, number: int) -> None:
@@ -126,8 +150,20 @@ class LiveStore:
 
 def journals(folder: Path) -> list[tuple[int, Path]]:
     """Return the number and the journal of every checkpoint in a folder, in order."""
-    files = folder.glob("journal-*.jsonl")
-    return sorted((int(file.stem.removeprefix("journal-")), file) for file in files)
+    named = ((_JOURNAL.fullmatch(file.name), file) for file in folder.glob("journal-*.jsonl"))
+    return sorted((int(match[1]), file) for match, file in named if match)
+
+
+@contextmanager
+def _in_words(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Say in one sentence why a folder cannot be used."""
+    try:
+        yield
+    except OSError as error:
+        raise RouterFileError(
+            f"{folder} cannot be used ({error.strerror or error}): make room, or give a folder "
+            "that can be written to."
+        ) from error
 
 
 def _hold(folder: Path) -> IO[Any]:

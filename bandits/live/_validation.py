@@ -1,4 +1,4 @@
-"""What a live router asks of its limits, the names of its arms, and feedback."""
+"""What a live router asks of its router, the names of its arms, and feedback."""
 
 from __future__ import annotations
 
@@ -7,32 +7,36 @@ from typing import Any
 import numpy as np
 
 from bandits._validation import check_outcome
+from bandits.base import BanditRouter
 from bandits.live._events import Told
 from metarouter.exceptions import DataError
 
-__all__ = ["check_limit", "check_name", "check_told"]
+__all__ = ["check_router", "check_told", "plain_name"]
 
 
-def check_limit(name: str, value: int) -> None:
-    """Refuse a limit below 1.
-
-    Raises
-    ------
-    DataError
-    """
-    if value < 1:
-        raise DataError(f"{name} is {value}; give at least 1.")
-
-
-def check_name(arm: Any) -> None:
-    """Refuse names that a journal cannot give back as they are.
+def check_router(router: Any) -> None:
+    """Refuse what is no bandit router.
 
     Raises
     ------
     DataError
     """
-    if isinstance(arm, bool) or not isinstance(arm, str | int):
+    if not isinstance(router, BanditRouter):
+        raise DataError(f"A {type(router).__name__} is no bandit router: give one, such as LinUCB.")
+
+
+def plain_name(arm: Any) -> str | int:
+    """Return the name of an arm as a journal gives it back.
+
+    Raises
+    ------
+    DataError
+        If it is neither text nor a whole number.
+    """
+    name = arm.item() if isinstance(arm, np.generic) else arm
+    if isinstance(name, bool) or not isinstance(name, str | int):
         raise DataError(f"The arm {arm!r} is neither text nor a whole number: give it such a name.")
+    return name
 
 
 def check_told(id: Any, quality: Any, cost: Any, *, has_cost: bool) -> Told:

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from threading import Lock
-from typing import Any, NamedTuple, ParamSpec, Self, TypeVar
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
+from bandits._parameters import check_weight, check_whole
 from bandits.base import BanditRouter
-from bandits.live._events import ArmAdded, ArmRemoved, Event, Ignored
+from bandits.live._events import Ignored
+from bandits.live._recorder import Recorder
 from bandits.live._state import LiveState
 from bandits.live._store import LiveStore
-from bandits.live._validation import check_limit, check_name, check_told
+from bandits.live._validation import check_router, check_told, plain_name
 from bandits.live.counts import LiveCounts, Receipt
-from metarouter.exceptions import DataError, RouterFileError
+from metarouter.exceptions import DataError
 
 __all__ = ["Decision", "LiveRouter"]
-
-P = ParamSpec("P")
-E = TypeVar("E", bound=Event)
-
-_CLOSED = "it was closed; resume from its folder"
 
 
 class Decision(NamedTuple):
@@ -80,7 +75,7 @@ class LiveRouter:
     1
     """
 
-    _halted: str | None
+    _recorder: Recorder
 
     def __init__(
         self,
@@ -91,14 +86,15 @@ class LiveRouter:
         update_every: int = 1,
         fsync: bool = True,
     ) -> None:
-        check_limit("max_pending", max_pending)
-        check_limit("update_every", update_every)
+        check_router(router)
+        check_whole("max_pending", max_pending)
+        check_whole("update_every", update_every)
         check_is_fitted(router, "arms_")
         for arm in router.arms_:
-            check_name(arm)
-        state = LiveState(router, max_pending=max_pending, update_every=update_every)
+            plain_name(arm)
+        state = LiveState(router, max_pending=int(max_pending), update_every=int(update_every))
         store = None if journal is None else LiveStore.create(journal, state, fsync=fsync)
-        self._set_up(store, state)
+        self._recorder = Recorder(state, store)
 
     @classmethod
     def cold(
@@ -116,10 +112,18 @@ class LiveRouter:
         **options
             As for the constructor.
         """
+        check_router(router)
+        check_whole("n_features", n_features)
         if hasattr(router, "arms_"):
             raise DataError("The router has learned already: hand it to LiveRouter as it is.")
-        router._begin_with(np.zeros((1, n_features)), None, has_cost=has_cost)
-        return cls(router, **options)
+        before = router.__dict__
+        with router._anew() as fresh:
+            fresh._begin_with(np.zeros((1, n_features)), None, has_cost=has_cost)
+        try:
+            return cls(router, **options)
+        except BaseException:
+            router.__dict__ = before
+            raise
 
     @classmethod
     def resume(cls, folder: str | os.PathLike[str], *, fsync: bool = True) -> Self:
@@ -136,7 +140,8 @@ class LiveRouter:
             If the folder holds no live router, a file in it is damaged, or another process uses it.
         """
         live = cls.__new__(cls)
-        live._set_up(*LiveStore.resume(folder, fsync=fsync))
+        store, state = LiveStore.resume(folder, fsync=fsync)
+        live._recorder = Recorder(state, store)
         return live
 
     # What a service calls ----------------------------------------------------------------------
@@ -161,11 +166,13 @@ class LiveRouter:
         RouterFileError
             If the journal cannot be written.
         """
-        row = x if hasattr(x, "columns") else np.atleast_2d(np.asarray(x))
+        row = x if hasattr(x, "columns") or issparse(x) else np.atleast_2d(np.asarray(x))
         features, pair = self.router._query(row, preference)
         if len(features) != 1:
             raise DataError(f"x has {len(features)} rows; choose for one query at a time.")
-        decided = self._record(self._state.decide, features[0].copy(), np.ravel(pair))
+        decided = self._recorder.record(
+            self._recorder.state.decide, features[0].copy(), np.ravel(pair)
+        )
         return Decision(decided.id, decided.arm, decided.propensity)
 
     def feedback(self, id: int, quality: float, cost: float | None = None) -> Receipt:
@@ -193,7 +200,7 @@ class LiveRouter:
             If the journal cannot be written.
         """
         told = check_told(id, quality, cost, has_cost=self.router.has_cost_)
-        event = self._record(self._state.judge, told)
+        event = self._recorder.record(self._recorder.state.judge, told)
         receipt = event.why if isinstance(event, Ignored) else Receipt.ACCEPTED
         if receipt is Receipt.UNKNOWN:
             raise DataError(
@@ -208,19 +215,17 @@ class LiveRouter:
 
     def add_arm(self, name: str | int, *, like: Any = None, weight: float = 1.0) -> None:
         """Add an arm while decisions go on; see `BanditRouter.add_arm`."""
-        for arm in (name, name if like is None else like):
-            check_name(arm)
-        self._record(ArmAdded, name, like, float(weight))
+        check_weight(weight)
+        arm, origin = plain_name(name), None if like is None else plain_name(like)
+        self._recorder.record(self._recorder.state.add_arm, arm, origin, float(weight))
 
     def remove_arm(self, name: str | int) -> None:
         """Remove an arm; decisions for it that wait for feedback are void."""
-        self._record(ArmRemoved, name)
+        self._recorder.record(self._recorder.state.remove_arm, plain_name(name))
 
     def learn(self) -> None:
         """Learn what waits for its batch."""
-        with self._lock:
-            self._require_open()
-            self._state.learn()
+        self._recorder.learn()
 
     def checkpoint(self) -> None:
         """Write the state, so that resuming need not read the journal from its beginning.
@@ -232,21 +237,11 @@ class LiveRouter:
         RouterFileError
             If there is no folder to write to, or it cannot be written.
         """
-        with self._lock:
-            self._require_open()
-            if self._store is None:
-                raise RouterFileError(
-                    "This live router keeps no journal: give it a folder with journal=."
-                )
-            with self._stopping():
-                self._store.checkpoint(self._state)
+        self._recorder.checkpoint()
 
     def close(self) -> None:
         """Let go of the folder; what waits for its batch is in the journal."""
-        with self._lock:
-            if self._store is not None and self._halted != _CLOSED:
-                self._store.close()
-            self._halted = _CLOSED
+        self._recorder.close()
 
     def __enter__(self) -> Self:
         return self
@@ -257,44 +252,9 @@ class LiveRouter:
     @property
     def router(self) -> BanditRouter:
         """The router, to read from."""
-        return self._state.router
+        return self._recorder.state.router
 
     @property
     def counts(self) -> LiveCounts:
         """What became of all decisions and feedback so far."""
-        with self._lock:
-            return self._state.ledger.counts
-
-    # How ---------------------------------------------------------------------------------------
-
-    def _set_up(self, store: LiveStore | None, state: LiveState) -> None:
-        self._state, self._store = state, store
-        self._lock = Lock()
-        self._halted = None
-
-    def _record(self, make: Callable[P, E], *args: P.args, **kwargs: P.kwargs) -> E:
-        """Make an event of the present state, let it happen, and return it when it is durable."""
-        with self._lock:
-            self._require_open()
-            event = make(*args, **kwargs)
-            self._state.apply(event)
-            with self._stopping():
-                line = None if self._store is None else self._store.append(event)
-        # Outside the lock, so that one fsync serves all threads whose lines are written.
-        with self._stopping():
-            if line is not None:
-                line.wait()
-        return event
-
-    @contextmanager
-    def _stopping(self) -> Iterator[None]:
-        """Stop when the disk fails: only what the journal holds has happened."""
-        try:
-            yield
-        except OSError as error:
-            self._halted = f"its journal could not be written ({error}); resume from its folder"
-            raise RouterFileError(f"The live router has stopped: {self._halted}.") from error
-
-    def _require_open(self) -> None:
-        if self._halted is not None:
-            raise RouterFileError(f"The live router has stopped: {self._halted}.")
+        return self._recorder.counts

@@ -96,7 +96,7 @@ class TestFeedback:
         service = live(max_pending=5)
         for _ in range(20):
             serve(service, range(3))
-        ledger = service._state.ledger
+        ledger = service._recorder.state.ledger
         assert len(ledger._settled) == 5
         assert len(ledger.pending) == 0
         assert service.feedback(0, *outcome(0)) is Receipt.FORGOTTEN

