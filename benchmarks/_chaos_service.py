@@ -1,11 +1,14 @@
 """A live router under load, in a process of its own that is meant to be killed.
 
-``python tests/live_chaos.py FOLDER MEMORY SEED SECONDS`` begins or resumes the live router in
-FOLDER. Seven clients and one administrator share it. What they know, and nothing else, outlives
-the process: each notes in a file of its own in MEMORY what it was told, before it goes on.
+    python -m benchmarks._chaos_service FOLDER MEMORY SEED SECONDS PAUSE
 
-Notes are lines of words: ``decided ID ARM QUERY`` when a decision was returned, ``sent ID`` before
-feedback, ``receipt ID WORD`` when it was acknowledged.
+begins or resumes the live router in FOLDER. Seven clients, a reader and an administrator share it
+until SECONDS are over, each resting for PAUSE seconds between two calls. What the clients know, and
+nothing else, outlives the process: each notes in a file of its own in MEMORY what it was told,
+before it goes on.
+
+Notes are lines of words: ``began SEED`` when a process starts, ``decided ID ARM QUERY`` when a
+decision was returned, ``sent ID`` before feedback, ``receipt ID WORD`` when it was acknowledged.
 """
 
 from __future__ import annotations
@@ -25,16 +28,18 @@ from bandits import LinTS
 from bandits.live import LiveRouter
 from metarouter.exceptions import DataError
 
-N_CLIENTS, N_FEATURES, MAX_PENDING = 7, 6, 150
+N_CLIENTS, N_FEATURES, MAX_PENDING, UPDATE_EVERY = 7, 6, 150, 4
+PRIOR_PRECISION = 1.0
 FIRST_ARMS = ("a", "b", "c", "d")
 
 
 def context(query: int) -> np.ndarray:
+    """Return the features of a query, without an intercept."""
     return np.random.default_rng(query).normal(size=N_FEATURES)
 
 
 def outcome(number: int, arm: str) -> tuple[float, float]:
-    """Quality and cost of a decision."""
+    """Return quality and cost of a decision."""
     rng = np.random.default_rng([number, *arm.encode()])
     return float(rng.random()), float(rng.exponential())
 
@@ -49,27 +54,30 @@ def notes(path: Path) -> list[list[str]]:
 class Client:
     """Asks, and tells what came of it: out of order, twice, late, never, or wrongly."""
 
-    def __init__(self, service: LiveRouter, path: Path, seed: int) -> None:
-        self.service, self.rng = service, np.random.default_rng(seed)
-        self.arm_of, self.settled, sent = {}, [], {}
+    def __init__(self, service: LiveRouter, path: Path, seed: int, number: int) -> None:
+        self.service, self.rng = service, np.random.default_rng([seed, number])
+        self.arm_of, self.settled, waits = {}, [], {}
         for word, number, *rest in notes(path):
             if word == "decided":
                 self.arm_of[int(number)] = rest[0]
             elif word == "sent":
-                sent[int(number)] = True
-            else:
-                sent[int(number)] = False
-        self.unsure = [number for number, waits in sent.items() if waits]
-        self.untold = [number for number in self.arm_of if number not in sent][-200:]
+                waits[int(number)] = True
+            elif word == "receipt":
+                waits[int(number)] = False
+                self.settled = [*self.settled[-50:], int(number)]
+        self.unsure = [number for number, unknown in waits.items() if unknown]
+        self.untold = [number for number in self.arm_of if number not in waits][-200:]
         if path.exists():
             os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
         self.file = open(path, "a", buffering=1)  # noqa: SIM115
+        self.note("began", seed)
 
     def note(self, *words: object) -> None:
         self.file.write(" ".join(map(str, words)) + "\n")
 
-    def tell_again_what_was_not_acknowledged(self) -> None:
-        for number in self.unsure:
+    def tell_again(self) -> None:
+        """Tell what nobody has acknowledged, and some of what somebody has in another life."""
+        for number in (*self.unsure, *self.settled[-5:]):
             self.tell(number)
 
     def act(self) -> None:
@@ -104,15 +112,11 @@ class Client:
 
 
 class Administrator:
-    """Adds arms under new names, removes any, and writes checkpoints."""
+    """Adds arms under new names, like others or from nothing, removes any, writes checkpoints."""
 
     def __init__(self, service: LiveRouter, seed: int) -> None:
-        self.service, self.rng, self.seed, self.added = (
-            service,
-            np.random.default_rng(seed),
-            seed,
-            0,
-        )
+        self.service, self.rng = service, np.random.default_rng([seed, 99])
+        self.seed, self.added = seed, 0
 
     def act(self) -> None:
         time.sleep(0.02)
@@ -120,28 +124,45 @@ class Administrator:
         what = self.rng.random()
         if what < 0.1 and len(arms) < 7:
             self.added += 1
-            self.service.add_arm(f"new-{self.seed}-{self.added}")
+            like = arms[self.rng.integers(len(arms))] if self.rng.random() < 0.5 else None
+            self.service.add_arm(f"new-{self.seed}-{self.added}", like=like, weight=0.5)
         elif what < 0.2 and len(arms) > 3:
             self.service.remove_arm(arms[self.rng.integers(len(arms))])
         elif what < 0.3:
             self.service.checkpoint()
 
 
-def main(folder: Path, memory: Path, seed: int, seconds: float, pause: float) -> None:
+class Reader:
+    """Asks the router itself what it would do; learns and changes nothing."""
+
+    X = np.random.default_rng(0).normal(size=(20, N_FEATURES))
+
+    def __init__(self, service: LiveRouter) -> None:
+        self.router = service.router
+
+    def act(self) -> None:
+        assert len(self.router.predict(self.X)) == 20
+        assert np.isfinite(self.router.predict_quality(self.X)).all()
+
+
+def opened(folder: Path) -> LiveRouter:
+    """Begin the live router of a folder, or go on with it."""
     if any(folder.glob("journal-*")):
-        service = LiveRouter.resume(folder)
-    else:
-        router = LinTS(arms=FIRST_ARMS, random_state=0)
-        service = LiveRouter.cold(
-            router, N_FEATURES, journal=folder, max_pending=MAX_PENDING, update_every=4
-        )
-    clients = [Client(service, memory / f"client-{k}.txt", [seed, k]) for k in range(N_CLIENTS)]
+        return LiveRouter.resume(folder)
+    router = LinTS(arms=FIRST_ARMS, prior_precision=PRIOR_PRECISION, random_state=0)
+    limits = {"max_pending": MAX_PENDING, "update_every": UPDATE_EVERY}
+    return LiveRouter.cold(router, N_FEATURES, journal=folder, **limits)
+
+
+def main(folder: Path, memory: Path, seed: int, seconds: float, pause: float) -> None:
+    service = opened(folder)
+    clients = [Client(service, memory / f"client-{k}.txt", seed, k) for k in range(N_CLIENTS)]
     for client in clients:
-        client.tell_again_what_was_not_acknowledged()
+        client.tell_again()
     print("ready", flush=True)
     over = Event()
 
-    def loop(actor: Client | Administrator) -> None:
+    def loop(actor: Client | Administrator | Reader) -> None:
         try:
             while not over.is_set():
                 actor.act()
@@ -150,14 +171,14 @@ def main(folder: Path, memory: Path, seed: int, seconds: float, pause: float) ->
             traceback.print_exc()
             os._exit(3)
 
-    threads = [Thread(target=loop, args=[a]) for a in (*clients, Administrator(service, seed))]
+    actors = (*clients, Administrator(service, seed), Reader(service))
+    threads = [Thread(target=loop, args=[actor]) for actor in actors]
     for thread in threads:
         thread.start()
     over.wait(seconds)
     over.set()
     for thread in threads:
         thread.join()
-    service.checkpoint()
     print(json.dumps(asdict(service.counts)), flush=True)
     service.close()
 
