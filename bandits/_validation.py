@@ -46,7 +46,8 @@ def contexts(router: Any, X: Any, *, first: bool = False) -> NDArray[np.float64]
         if plain and -largest <= X.min() and X.max() <= largest:  # neither infinite nor NaN
             return X
     _require_table(X)
-    matrix = learn_features(router, X) if first else validate_features(router, X)
+    learned = learn_features(router, X) if first else validate_features(router, X)
+    matrix = np.ascontiguousarray(learned, dtype=np.float64)
     size = np.abs(matrix)
     if size.max() > largest:
         row, column = np.unravel_index(np.argmax(size), matrix.shape)
@@ -55,7 +56,7 @@ def contexts(router: Any, X: Any, *, first: bool = False) -> NDArray[np.float64]
             f"others drown in its rounding errors; scale the features to the order of 1 (at most "
             f"{largest:g})."
         )
-    return np.ascontiguousarray(matrix, dtype=np.float64)
+    return matrix
 
 
 def _require_table(X: Any) -> None:

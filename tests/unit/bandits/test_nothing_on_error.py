@@ -163,6 +163,13 @@ def test_odd_types_that_say_clearly_what_they_mean_are_learned(right):
     assert np.isfinite(router.predict_quality(X)).all()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("router", [LinUCB(arms=ARMS), RandomRouter(arms=ARMS)])
+def test_single_precision_is_no_reason_to_warn(router):
+    router = clone(router).partial_fit(**{**FEEDBACK, "X": X[:2].astype(np.float32)})
+    assert router.predict(X.astype(np.float32)).shape == (40,)
+
+
 def test_arms_may_be_numbers_and_texts_that_look_alike():
     router = LinUCB(arms=(np.int64(1), "1"), random_state=0).fit(X, QUALITY, COST)
     assert router.arms_ == [1, "1"]
