@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
+from bandits.linear._precision import Precision
 from metarouter.exceptions import DataError
 
 Array = NDArray[np.float64]
@@ -42,19 +43,24 @@ class GaussianPosterior:
         self.prior_precision = float(prior_precision)
         self.moment = np.zeros((n_arms, n_outcomes, n_features))
         self.coef = np.zeros((n_arms, n_outcomes, n_features))
-        self.precision = [self._prior() for _ in range(n_arms)]
+        self._precision = [Precision(self._prior()) for _ in range(n_arms)]
         self._covariance: list[Array | None] = [None] * n_arms
         self._inverse_factor: list[Array | None] = [None] * n_arms
         self._stale = [False] * n_arms  # does the moment hold more than coef does?
         self._steps = [0] * n_arms
 
     def _prior(self) -> Array:
-        return np.asfortranarray(self.prior_precision * np.eye(self.moment.shape[2]))
+        return self.prior_precision * np.eye(self.moment.shape[2])
 
     @property
     def n_arms(self) -> int:
         """Number of arms."""
-        return len(self.precision)
+        return len(self._precision)
+
+    @property
+    def precision(self) -> list[Array]:
+        """A_k of every arm (lower triangles)."""
+        return [held.total() for held in self._precision]
 
     # Reading -----------------------------------------------------------------------------------
 
@@ -84,9 +90,9 @@ class GaussianPosterior:
     def _variance(self, arm: int, x: Array) -> float:
         factor = self._inverse_factor[arm]
         if factor is None:
-            return float(x @ blas.dsymv(1.0, self.covariance(arm), x, lower=1))
+            return float(x.dot(blas.dsymv(1.0, self.covariance(arm), x, lower=1)))
         half = blas.dtrmv(factor, x, lower=1)
-        return float(half @ half)
+        return float(half.dot(half))
 
     def covariance(self, arm: int) -> Array:
         """Return A_k^-1 (lower triangle), kept up by rank-one steps from now on."""
@@ -108,7 +114,7 @@ class GaussianPosterior:
 
     def _solved(self, arm: int) -> Array:
         """Bring the coefficients up to date; return the Cholesky factor of the precision."""
-        made, failed = lapack.dpotrf(self.precision[arm], lower=1, clean=1)
+        made, failed = lapack.dpotrf(self._precision[arm].total(), lower=1, clean=1)
         if failed:
             raise DataError(
                 "The features hang together so closely that rounding errors have eaten up the "
@@ -133,12 +139,12 @@ class GaussianPosterior:
         """
         covariance = self.covariance(arm)
         u = blas.dsymv(1.0, covariance, x, lower=1)
-        step = 1.0 / (1.0 + float(u @ x))
+        step = 1.0 / (1.0 + float(x.dot(u)))
         residual = outcomes - self.coef[arm] @ x
         self.coef[arm] += np.multiply.outer(residual * step, u)
         self.moment[arm] += np.multiply.outer(outcomes, x)
         blas.dsyr(-step, u, lower=1, a=covariance, overwrite_a=1)
-        blas.dsyr(1.0, x, lower=1, a=self.precision[arm], overwrite_a=1)
+        self._precision[arm].add_later(x.copy())
         self._count_steps(arm, 1)
 
     def update_block(
@@ -159,7 +165,8 @@ class GaussianPosterior:
         """
         covariance = self.covariance(arm)
         blas.dsyrk(-1.0, factors.T, beta=1.0, c=covariance, lower=1, overwrite_c=1)
-        blas.dsyrk(1.0, X.T, beta=1.0, c=self.precision[arm], lower=1, overwrite_c=1)
+        for x in X:
+            self._precision[arm].add_later(x)
         self.moment[arm] += outcomes.T @ X
         self.coef[arm] = coef
         self._count_steps(arm, len(X))
@@ -195,7 +202,7 @@ class GaussianPosterior:
         if weight is not None:
             root = np.sqrt(weight)[:, None]
             X, outcomes = X * root, outcomes * root
-        blas.dsyrk(1.0, X.T, beta=1.0, c=self.precision[arm], lower=1, overwrite_c=1)
+        self._precision[arm].add(X)
         self.moment[arm] += outcomes.T @ X
         self._forget_derived(arm)
 
@@ -207,7 +214,8 @@ class GaussianPosterior:
     def merge(self, other: GaussianPosterior, weight: float = 1.0) -> None:
         """Add the evidence of other posteriors of the same arms, features and prior."""
         for arm in range(self.n_arms):
-            self.precision[arm] += weight * (other.precision[arm] - self._prior())
+            evidence = other._precision[arm].total() - self._prior()
+            self._precision[arm] = Precision(self._precision[arm].total() + weight * evidence)
             self.moment[arm] += weight * other.moment[arm]
             self._forget_derived(arm)
 
@@ -216,13 +224,13 @@ class GaussianPosterior:
         empty = np.zeros((1, *self.moment.shape[1:]))
         self.moment = np.concatenate([self.moment, empty])
         self.coef = np.concatenate([self.coef, empty])
-        self.precision.append(self._prior())
+        self._precision.append(Precision(self._prior()))
         self._covariance.append(None)
         self._inverse_factor.append(None)
         self._stale.append(False)
         self._steps.append(0)
         if like is not None:
-            self.precision[-1] = self.precision[like].copy(order="F")
+            self._precision[-1] = Precision(self._precision[like].total().copy(order="F"))
             self.moment[-1] = self.moment[like]
             self._weigh(self.n_arms - 1, weight)
 
@@ -231,13 +239,13 @@ class GaussianPosterior:
         self.moment = np.delete(self.moment, position, axis=0)
         self.coef = np.delete(self.coef, position, axis=0)
         for held in (
-            self.precision, self._covariance, self._inverse_factor, self._stale, self._steps,
+            self._precision, self._covariance, self._inverse_factor, self._stale, self._steps,
         ):  # fmt: skip
             del held[position]
 
     def _weigh(self, arm: int, weight: float) -> None:
         prior = self._prior()
-        self.precision[arm] = prior + weight * (self.precision[arm] - prior)
+        self._precision[arm] = Precision(prior + weight * (self._precision[arm].total() - prior))
         self.moment[arm] *= weight
         self._forget_derived(arm)
 
@@ -251,6 +259,13 @@ class GaussianPosterior:
         self._steps[arm] += steps
         if self._steps[arm] >= REFRESH:
             self._forget_derived(arm)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A process that gets it through joblib may not write to what it was given.
+        self.__dict__.update(state)
+        self.moment, self.coef = self.moment.copy(), self.coef.copy()
+        for held in (self._covariance, self._inverse_factor):
+            held[:] = [None if matrix is None else matrix.copy(order="F") for matrix in held]
 
     # Saving ------------------------------------------------------------------------------------
 
@@ -266,7 +281,7 @@ class GaussianPosterior:
 
     def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take back what `arrays` returned."""
-        self.precision = [np.asfortranarray(matrix) for matrix in arrays["precision"]]
+        self._precision = [Precision(matrix) for matrix in arrays["precision"]]
         self.moment = np.array(arrays["moment"])
         for arm in range(self.n_arms):
             self._forget_derived(arm)
