@@ -12,9 +12,11 @@ from bandits._ties import tied_for_best
 
 __all__ = ["probability_of_largest"]
 
-_CHUNK = 512  # rows at a time
-_NODES = 256  # of a row, shared out among its arms
-_REACH = 5.5  # standard deviations on either side of a mean
+_CHUNK = 64  # rows at a time, whose nodes then stay in the cache
+_NODES = np.linspace(0.0, 1.0, 48)
+_REACH = 5.5  # standard deviations on either side of a mean, where a normal variable lies
+_UNIT = 3.0  # least standard deviations within which nodes are evenly spaced
+_FINEST = 1e-6  # least standard deviation that is resolved, as a share of the largest
 
 
 def probability_of_largest(
@@ -22,40 +24,66 @@ def probability_of_largest(
 ) -> NDArray[np.float64]:
     """Return P(arm k is the largest) for independent normals, shape (n, n_arms).
 
-    P(k) = E prod_{j != k} Phi((X_k - m_j) / s_j) with X_k ~ N(m_k, s_k^2), as a Stieltjes sum over
-    nodes that lie around every mean in units of its own deviation, so that arms of very different
-    certainty are resolved alike. Off by less than 0.002; rows sum to 1.
+    P(k) is the integral of f_k(y) prod_{j != k} F_j(y) over y, by the trapezoidal rule, which is
+    spectrally accurate for functions that vanish at both ends (Trefethen & Weideman 2014). Below
+    l = max_j (m_j - 5.5 s_j) one arm at least is larger, so that the product is nil. Arms that lie
+    below l altogether have no chance; every other one crosses l, and whatever varies at y has a
+    deviation of at least (y - l) / 11. Nodes at y = l + unit sinh(u), u evenly spaced, therefore
+    resolve arms of very different certainty alike.
+
+    Off by less than 1e-7 where the deviations of a row differ up to thirtyfold, 2e-5 up to a
+    thousandfold. Rows sum to 1.
 
     Parameters
     ----------
     mean, std : ndarray of shape (n, n_arms)
         Where all deviations of a row are zero, the largest means share the probability.
 
+    References
+    ----------
+    .. [1] Trefethen & Weideman (2014), The exponentially convergent trapezoidal rule.
+
     Examples
     --------
     >>> probability_of_largest(np.zeros((1, 4)), np.ones((1, 4))).round(6).tolist()
     [[0.25, 0.25, 0.25, 0.25]]
     """
-    chances = np.empty(np.shape(mean))
-    for start in range(0, len(mean), _CHUNK):
-        rows = slice(start, start + _CHUNK)
-        chances[rows] = _chances(mean[rows], std[rows])
     certain = ~std.any(axis=1)
     if certain.any():
-        tied = tied_for_best(mean[certain])
-        chances[certain] = tied / tied.sum(axis=1, keepdims=True)
+        return _with_certain_rows(mean, std, certain)
+    if len(mean) <= _CHUNK:
+        return _chances(mean, std)
+    parts = range(0, len(mean), _CHUNK)
+    return np.concatenate([_chances(mean[i : i + _CHUNK], std[i : i + _CHUNK]) for i in parts])
+
+
+def _with_certain_rows(
+    mean: NDArray[np.floating[Any]], std: NDArray[np.floating[Any]], certain: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    tied = tied_for_best(mean)
+    chances = np.asarray(tied / tied.sum(axis=1, keepdims=True))
+    if not certain.all():
+        chances[~certain] = probability_of_largest(mean[~certain], std[~certain])
     return chances
 
 
 def _chances(
     mean: NDArray[np.floating[Any]], std: NDArray[np.floating[Any]]
 ) -> NDArray[np.float64]:
-    n_rows, n_arms = mean.shape
-    reach = np.linspace(-_REACH, _REACH, max(12, _NODES // n_arms))
-    spread = np.maximum(std, 1e-300)
-    nodes = np.sort((mean[:, :, None] + spread[:, :, None] * reach).reshape(n_rows, -1), axis=1)
-    below = ndtr((nodes[:, None, :] - mean[:, :, None]) / spread[:, :, None])
-    all_below = below.prod(axis=1, keepdims=True)
-    others = np.divide(all_below, below, out=np.zeros_like(below), where=below > 0)
-    chance = (np.diff(below, axis=2) * (others[:, :, 1:] + others[:, :, :-1])).sum(axis=2)
+    spread = np.maximum(std, _FINEST * std.max(axis=1, keepdims=True))
+    low = (mean - _REACH * spread).max(axis=1, keepdims=True)
+    high = mean + _REACH * spread
+    unit = _UNIT * np.where(high > low, spread, np.inf).min(axis=1, keepdims=True)
+    u = np.arcsinh((high.max(axis=1, keepdims=True) - low) / unit) * _NODES
+    y = low + unit * np.sinh(u)
+    z = (y[:, None, :] - mean[:, :, None]) / spread[:, :, None]
+    below = ndtr(z)
+    z *= z
+    z *= -0.5
+    # f_k / F_k; F_k is never nil, as no node lies more than 5.5 deviations below a mean.
+    hazard = np.exp(z, out=z)
+    hazard /= below
+    weight = np.cosh(u) * below.prod(axis=1)
+    # Factors that all arms of a row share cancel.
+    chance = np.einsum("nkq,nq->nk", hazard, weight) / spread
     return np.asarray(chance / chance.sum(axis=1, keepdims=True))
