@@ -78,9 +78,10 @@ def names_of(positions: NDArray[np.intp], arms: Sequence[Any]) -> NDArray[Any]:
 
 
 def _type_of(arms: Sequence[Any]) -> Any:
-    if all(isinstance(name, int) and not isinstance(name, bool) for name in arms):
+    types = set(map(type, arms))
+    if types == {int}:
         return np.intp
-    return None if all(isinstance(name, str) for name in arms) else object
+    return None if types == {str} else object
 
 
 def _is_in(name: Any, position: dict[Any, int]) -> bool:

@@ -194,7 +194,8 @@ class RouterCore(BaseEstimator):
     def _query(
         self, X: Any, preference: ArrayLike | None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        check_is_fitted(self, "arms_")
+        if "arms_" not in vars(self):
+            check_is_fitted(self, "arms_")
         features = contexts(self, X)
         return features, check_preference(preference, len(features), has_cost=self.has_cost_)
 

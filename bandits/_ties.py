@@ -28,6 +28,8 @@ def tied_for_best(scores: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
     >>> tied_for_best(np.array([[1.0, 1.0 + 1e-13, 0.5]])).tolist()
     [[True, True, False]]
     """
+    if len(scores) == 1:
+        return np.array([_tied_of_one(scores[0])])
     best = scores.max(axis=1, keepdims=True)
     scale = np.abs(np.where(np.isfinite(scores), scores, 0.0)).max(axis=1, keepdims=True)
     return scores >= best - TOLERANCE * scale
@@ -54,16 +56,18 @@ def argmax_with_ties(
     [0, 3]
     """
     if len(scores) == 1:
-        return _argmax_of_one(scores[0], float(uniforms[0]))
+        tied_arms = np.flatnonzero(_tied_of_one(scores[0]))
+        return tied_arms[[int(uniforms[0] * len(tied_arms))]]
     tied = tied_for_best(scores)
     rank = np.floor(uniforms * tied.sum(axis=1)).astype(np.intp)
     return (np.cumsum(tied, axis=1) > rank[:, None]).argmax(axis=1)
 
 
-def _argmax_of_one(scores: NDArray[np.floating[Any]], uniform: float) -> NDArray[np.intp]:
+def _tied_of_one(scores: NDArray[np.floating[Any]]) -> list[bool]:
     # The same rule on a handful of floats, without the price of a dozen array operations.
     values = scores.tolist()
-    best = max(values)
-    scale = max(abs(value) for value in values if value != -np.inf)
-    tied = [arm for arm, value in enumerate(values) if value >= best - TOLERANCE * scale]
-    return np.array([tied[int(uniform * len(tied))]], dtype=np.intp)
+    best, least = max(values), min(values)
+    if least == -np.inf:
+        least = min((value for value in values if value > -np.inf), default=0.0)
+    bar = best - TOLERANCE * max(best, -least)
+    return [value >= bar for value in values]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,9 @@ def contexts(router: Any, X: Any, *, first: bool = False) -> NDArray[np.float64]
     # A service asks for one query at a time: a plain array needs none of the longer way.
     if not first and type(X) is np.ndarray and X.dtype == np.float64 and X.ndim == 2:
         plain = X.shape[1] == router.n_features_in_ and X.flags.c_contiguous
-        plain = plain and len(X) > 0 and not hasattr(router, "feature_names_in_")
-        if plain and -largest <= X.min() and X.max() <= largest:  # neither infinite nor NaN
+        plain = plain and len(X) > 0 and "feature_names_in_" not in vars(router)
+        # One pass over the data: no feature is larger than the root of the sum of their squares.
+        if plain and math.sqrt(np.vdot(X, X)) <= largest:  # neither infinite nor NaN
             return X
     _require_table(X)
     learned = learn_features(router, X) if first else validate_features(router, X)
@@ -110,6 +112,8 @@ def check_preference(
             f"preference has shape {pairs.shape} but there are {n_rows} rows; give one pair "
             "(w_quality, w_cost), or one per row."
         )
+    if pairs.ndim == 1 and _is_plain(*pairs.tolist(), has_cost=has_cost):
+        return pairs
     rows = np.atleast_2d(pairs)
     off = off_simplex(rows)
     if off.any():
@@ -140,6 +144,12 @@ def preferences_to_play(
     given = QUALITY_ALONE if preference is None else preference
     pairs = check_preference(given, n_rows, has_cost=has_cost)
     return np.array(np.broadcast_to(pairs, (n_rows, 2)))
+
+
+def _is_plain(w_quality: float, w_cost: float, *, has_cost: bool) -> bool:
+    """Say whether one pair is as it should be, without the longer way of many rows."""
+    on_simplex = w_quality >= 0 and w_cost >= 0 and abs(w_quality + w_cost - 1.0) <= 1e-6
+    return on_simplex and (has_cost or w_cost == 0)
 
 
 def off_simplex(rows: NDArray[np.float64]) -> NDArray[np.bool_]:

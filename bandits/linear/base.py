@@ -139,8 +139,8 @@ class LinearBandit(OutcomeRouter):
         # Widths first: what they factorise brings the means up to date as well.
         variance = self.posterior_.variances(design)
         mean = self._expected_reward(self.posterior_.means(design), preference)
-        length = np.sqrt((preference**2).sum(axis=-1))
-        return mean, np.sqrt(np.maximum(variance, 0.0)) * np.reshape(length, (-1, 1))
+        length = np.hypot(preference[..., :1], preference[..., 1:])
+        return mean, np.sqrt(np.maximum(variance, 0.0)) * length
 
     def _design(self, X: Array) -> Array:
         if not self.fit_intercept:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from scipy.integrate import quad
 from scipy.special import ndtr
@@ -20,7 +22,7 @@ def naive_probability_of_largest(mean, std):
     return np.array([
         sum(
             quad(density, low, high, args=(k,), epsabs=1e-11, epsrel=1e-9)[0]
-            for low, high in zip(bends, bends[1:], strict=False)
+            for low, high in pairwise(bends)
         )
         for k in range(len(mean))
     ])  # fmt: skip
