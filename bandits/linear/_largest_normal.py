@@ -48,7 +48,7 @@ def probability_of_largest(
     >>> probability_of_largest(np.zeros((1, 4)), np.ones((1, 4))).round(6).tolist()
     [[0.25, 0.25, 0.25, 0.25]]
     """
-    certain = ~std.any(axis=1)
+    certain = np.asarray(~std.any(axis=1))
     if certain.any():
         return _with_certain_rows(mean, std, certain)
     if len(mean) <= _CHUNK:
