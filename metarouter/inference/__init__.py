@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     from metarouter.inference.guarantees._certify_router import certify_threshold
     from metarouter.inference.guarantees._observed import Promise
     from metarouter.inference.guarantees._result import CertifiedThreshold
+    from metarouter.inference.planning._expected_area import expected_area
+    from metarouter.inference.planning._expected_area_result import ExpectedArea, ForecastPoint
+    from metarouter.inference.planning._plan import plan_labels
+    from metarouter.inference.planning._plan_result import LabelPlan, PlanOption
 
 _HOME = {
     "LIMITS": "_limits",
@@ -57,11 +61,15 @@ _HOME = {
     "CurveBand": "_band_result",
     "Diagnostics": "_diagnostics_result",
     "DoublyRobustGains": "_doubly_robust_result",
+    "ExpectedArea": "planning._expected_area_result",
+    "ForecastPoint": "planning._expected_area_result",
     "HeldOutPredictions": "_held_out",
+    "LabelPlan": "planning._plan_result",
     "MeanShiftTest": "_mean_shift_result",
     "NuisanceQuality": "_nuisance_quality_result",
     "OverlapReport": "_overlap_report_result",
     "PerformanceGapBand": "_performance_gap_result",
+    "PlanOption": "planning._plan_result",
     "Promise": "guarantees._observed",
     "RankWeightedEffects": "_rank_weighted_result",
     "SensitivityAnalysis": "_sensitivity_result",
@@ -77,12 +85,14 @@ _HOME = {
     "difference_band": "_difference_band",
     "doubly_robust_gains": "_doubly_robust",
     "efficiency_gain_band": "_curves",
+    "expected_area": "planning._expected_area",
     "held_out_predictions": "_held_out",
     "limits_table": "_limits",
     "mean_shift_test": "_mean_shift",
     "nuisance_quality": "_nuisance_quality",
     "overlap_report": "_overlap_report",
     "performance_gap_band": "_performance_gap_band",
+    "plan_labels": "planning._plan",
     "qini_band": "_curves",
     "rank_weighted_effects": "_rank_weighted_effects",
     "sensitivity_analysis": "_sensitivity",
@@ -102,11 +112,15 @@ __all__ = [
     "CurveBand",
     "Diagnostics",
     "DoublyRobustGains",
+    "ExpectedArea",
+    "ForecastPoint",
     "HeldOutPredictions",
+    "LabelPlan",
     "MeanShiftTest",
     "NuisanceQuality",
     "OverlapReport",
     "PerformanceGapBand",
+    "PlanOption",
     "Promise",
     "RankWeightedEffects",
     "SensitivityAnalysis",
@@ -122,12 +136,14 @@ __all__ = [
     "difference_band",
     "doubly_robust_gains",
     "efficiency_gain_band",
+    "expected_area",
     "held_out_predictions",
     "limits_table",
     "mean_shift_test",
     "nuisance_quality",
     "overlap_report",
     "performance_gap_band",
+    "plan_labels",
     "qini_band",
     "rank_weighted_effects",
     "sensitivity_analysis",

@@ -136,6 +136,12 @@ MINIMA = {
         "The first of the models that are checked on later folds learns from two fifths of the "
         "labels, and 20 gold labels are the fewest that its own five folds can share.",
     ),
+    "gold_rows_learning_curve": Minimum(
+        100,
+        "gold labels for a learning curve",
+        "A quarter is left out to measure areas, and the smallest of the four sizes that train is "
+        "a quarter of the others: about twenty gold labels.",
+    ),
     "rows_per_group": Minimum(
         10,
         "gold labels in a sorted group",
@@ -219,6 +225,13 @@ LIMITS = {
         "calibration slope of predicted differences between queries",
         "1 is perfect, 0 is no information; below a half more than half of the predicted "
         "differences are noise and should be shrunk.",
+    ),
+    "extrapolation": Limit(
+        4.0,
+        10.0,
+        "labels that are asked about, over those that the pilot trained on",
+        "Sizes of training differ fourfold within the pilot, so that a law that holds there may be "
+        "trusted about as far again; ten times as far it is a guess.",
     ),
     "density_ratio": Limit(
         10.0,

@@ -1,0 +1,192 @@
+"""What area of the efficiency gain more labels would bring."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from metarouter._random import check_n_jobs, seed_of
+from metarouter.datasets import LabelledQueries
+from metarouter.evaluation._validation import as_level
+from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.inference._limits import LIMITS, MINIMA, Verdict
+from metarouter.inference._pulls import FloatArray
+from metarouter.inference.planning._expected_area_result import ExpectedArea, points_of
+from metarouter.inference.planning._learning_curve import fit_learning_curve
+from metarouter.inference.planning._plan import as_prices
+from metarouter.inference.planning._subsamples import Cells, areas_of_subsamples
+from metarouter.routing import MetaRouter
+
+__all__ = ["expected_area"]
+
+_GOLD_SIZES, _PREFERENCE_SIZES = 4, 2
+_SMALLEST_PART = 1 / 4
+
+
+def expected_area(
+    data: LabelledQueries,
+    router: Any = None,
+    *,
+    n_gold: ArrayLike,
+    n_preference: ArrayLike | None = None,
+    gold_price: float = 1.0,
+    preference_price: float = 0.01,
+    rounds: int = 20,
+    n_test: int | None = None,
+    level: float = 0.95,
+    random_state: Any = None,
+    n_jobs: int | None = None,
+) -> ExpectedArea:
+    """Forecast the area of the efficiency gain of a router trained on more labels.
+
+    The router is trained on random parts of the pilot, and an inverse power law of the numbers of
+    labels is fitted to its areas on gold labels that were left out.
+
+    Parameters
+    ----------
+    data : LabelledQueries
+        The pilot; its gold labels are a random part of the queries.
+    router : estimator, optional
+        Fitted by ``fit(X, y, is_gold)``; ``MetaRouter()`` by default.
+    n_gold : int or array-like of shape (m,)
+        Numbers of gold labels to train on.
+    n_preference : int or array-like of shape (m,), optional
+        Numbers of preference labels; by default those of the pilot.
+    gold_price, preference_price : float, default=1.0 and 0.01
+        Price of one label.
+    rounds : int, default=20
+        Random splits; eight routers are fitted in each.
+    n_test : int, optional
+        Gold labels left out; by default a quarter of them, at least 25.
+    level : float, default=0.95
+    random_state : int, RandomState or None
+    n_jobs : int, optional
+        Rounds run in parallel.
+
+    Returns
+    -------
+    ExpectedArea
+        INCONCLUSIVE where the pilot is too small, or is asked about more than ten times the labels
+        that it trained on.
+
+    Raises
+    ------
+    DataError
+        If the labels of the pilot are too few to fit the router at all.
+    MetaRouterError
+        If a number is out of range.
+
+    Notes
+    -----
+    The area of one test part is noisy, but that noise is shared by all sizes of one round, so that
+    the *increase* over the pilot is known better than the area itself. Both intervals hold the
+    uncertainty of the pilot and that between exponents of the law from 1/4 to 3/2; that the law
+    itself goes on beyond the pilot is an assumption. See ``docs/planning.md``.
+
+    References
+    ----------
+    Inverse power laws of learning: Cortes et al. (1993), Learning curves; Figueroa et al. (2012),
+    Predicting sample size required for classification performance. Errors over splits: Nadeau and
+    Bengio (2003).
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from metarouter import MetaRouter, RLearner
+    >>> from metarouter.datasets import make_judged_queries
+    >>> pilot = make_judged_queries(1200, 6, gold_share=0.2, random_state=0)
+    >>> line = LinearRegression()
+    >>> router = MetaRouter(RLearner(line, "constant", line), line)
+    >>> forecast = expected_area(pilot, router, n_gold=800, rounds=5, random_state=0)
+    >>> print(forecast.verdict)
+    CAUTION
+    """
+    level, prices = as_level(level), as_prices(gold_price, preference_price)
+    check_n_jobs(n_jobs)
+    if not isinstance(data, LabelledQueries):
+        raise MetaRouterError(f"the pilot is a {type(data).__name__}; give LabelledQueries.")
+    if rounds < 3:
+        raise MetaRouterError(f"rounds={rounds} leaves no errors to speak of; give at least 3.")
+    wanted = _wanted(n_gold, n_preference, data.n_preference)
+    known: dict[str, Any] = {"prices": prices, "level": level, "rounds": rounds}
+    least = MINIMA["gold_rows_learning_curve"]
+    if least.missing(data.n_gold):
+        reason = f"{data.n_gold} {least.what} are too few; {least.count} would do. {least.why}"
+        return ExpectedArea.unknown(least.count, reason, wanted, **known)
+    held_out = max(25, data.n_gold // 4) if n_test is None else int(n_test)
+    cells = _cells(data, held_out)
+    areas = areas_of_subsamples(
+        data,
+        MetaRouter() if router is None else router,
+        cells,
+        held_out,
+        rounds,
+        seed_of(random_state),
+        n_jobs,
+    )
+    largest = Cells(cells.n_gold[-1:], cells.n_preference[-1:])
+    curve = fit_learning_curve(areas, cells, held_out / float(largest.n_gold[0]))
+    verdict, reason = _judge(wanted, largest, curve.has_preference)
+    return ExpectedArea(
+        points=points_of(curve, wanted, largest, prices, level),
+        cells=cells,
+        areas=areas,
+        curve=curve,
+        verdict=verdict,
+        needed=None,
+        reason=reason,
+        **known,
+    )
+
+
+def _cells(data: LabelledQueries, n_test: int) -> Cells:
+    """Cross some numbers of gold labels with some of preference labels; the largest is last."""
+    # Where groups are kept together the test part can be larger, by at most one group less one.
+    largest_group = 1
+    if data.groups is not None:
+        largest_group = int(np.unique(data.groups, return_counts=True)[1].max())
+    gold = data.n_gold - n_test - largest_group + 1
+    both = data.n_paired / max(1, data.n_gold)
+    preference = data.n_preference - int(np.ceil(both * (n_test + largest_group - 1)))
+    if gold < 20:
+        raise DataError(
+            f"n_test={n_test} leaves {gold} of {data.n_gold} gold labels to train on: leave out "
+            "fewer."
+        )
+    golds = np.geomspace(max(20, _SMALLEST_PART * gold), gold, _GOLD_SIZES).round()
+    preferences = np.array([float(max(0, preference))])
+    if preference >= 100:
+        preferences = np.geomspace(_SMALLEST_PART * preference, preference, _PREFERENCE_SIZES)
+    grid = np.meshgrid(golds, preferences.round(), indexing="ij")
+    return Cells(grid[0].ravel(), grid[1].ravel())
+
+
+def _wanted(n_gold: ArrayLike, n_preference: ArrayLike | None, of_pilot: int) -> Cells:
+    given = of_pilot if n_preference is None else n_preference
+    gold, preference = (
+        np.array(column, dtype=np.float64)
+        for column in np.broadcast_arrays(np.atleast_1d(n_gold), np.atleast_1d(given))
+    )
+    if not (np.isfinite(gold).all() and (gold >= 1).all() and (preference >= 0).all()):
+        raise MetaRouterError("n_gold must be at least 1, and n_preference at least 0.")
+    return Cells(gold, preference)
+
+
+def _judge(wanted: Cells, largest: Cells, has_preference: bool) -> tuple[Verdict, str]:
+    reach = _reach(wanted.n_gold, largest.n_gold[0])
+    if has_preference:
+        reach = max(reach, _reach(wanted.n_preference, largest.n_preference[0]))
+    verdict = LIMITS["extrapolation"].judge(reach, reach)
+    words = (
+        f"The forecast reaches {reach:.1f} times as far as the labels that the pilot trained on "
+        f"({largest.n_gold[0]:.0f} gold, {largest.n_preference[0]:.0f} preference)"
+    )
+    if verdict is Verdict.FAIL:
+        return Verdict.INCONCLUSIVE, f"{words}: too far; ask again with more labels."
+    return verdict, f"{words}."
+
+
+def _reach(wanted: FloatArray, largest: float) -> float:
+    return float(wanted.max() / largest)

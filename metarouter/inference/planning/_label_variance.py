@@ -1,0 +1,101 @@
+"""The variance of an estimate as a function of the numbers of labels.
+
+Labels of either source pull on an estimate by themselves, and so do the queries they belong to:
+
+    Var = gold / n_gold + preference / n_preference + query / n_queries.
+
+Where every label has a query of its own, n_queries = n_gold + n_preference; where the gold labels
+are placed among queries that all carry a preference label ("nested"), n_queries = n_preference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from metarouter.inference._pulls import FloatArray, Units, unit_sums
+
+__all__ = ["NOTHING", "LabelVariance", "Part", "part_of"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one label or query adds to the variance, times their number.
+
+    Parameters
+    ----------
+    value, se : float
+        Estimate from the pilot, and its standard error.
+    n : int
+        Labels or queries that it was estimated from.
+    """
+
+    value: float
+    se: float
+    n: int
+
+
+NOTHING = Part(0.0, 0.0, 0)
+
+
+def part_of(pull: FloatArray, units: Units, n: int) -> Part:
+    """Return the part of `n` labels from what they pull on the estimate, shape (n_rows,).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> label = np.array([1.0, -1.0, 3.0, -3.0])
+    >>> part_of(label / 4, None, 4).value  # the variance of one label
+    np.float64(6.666666666666667)
+    """
+    summed = unit_sums(pull, units)
+    squares = summed[summed != 0] ** 2
+    m = max(2, squares.size)
+    spread = float(np.std(squares, ddof=1)) if squares.size > 1 else np.nan
+    return Part(n * m / (m - 1) * squares.sum(), n * np.sqrt(m) * spread, n)
+
+
+@dataclass(frozen=True)
+class LabelVariance:
+    """The parts of a variance.
+
+    Parameters
+    ----------
+    gold, preference, query : Part
+    nested : bool
+        Whether every query has a preference label.
+    """
+
+    gold: Part
+    preference: Part
+    query: Part
+    nested: bool
+
+    def at(self, n_gold: Any, n_preference: Any) -> Any:
+        """Return the variance with these numbers of labels.
+
+        Parameters
+        ----------
+        n_gold, n_preference : float or ndarray
+        """
+        return sum(part.value / n for part, n in self._parts(n_gold, n_preference))
+
+    def error_at(self, n_gold: float, n_preference: float) -> float:
+        """Return the standard error of that variance, for want of a larger pilot."""
+        return float(
+            np.sqrt(sum((part.se / n) ** 2 for part, n in self._parts(n_gold, n_preference)))
+        )
+
+    def df_at(self, n_gold: Any, n_preference: Any) -> Any:
+        """Return the degrees of freedom of its estimate from the planned labels (Welch)."""
+        parts = self._parts(n_gold, n_preference)
+        squares = sum((part.value / n) ** 2 / np.maximum(n - 1, 1) for part, n in parts)
+        return self.at(n_gold, n_preference) ** 2 / squares
+
+    def _parts(self, n_gold: Any, n_preference: Any) -> list[tuple[Part, Any]]:
+        n_queries = n_preference if self.nested else n_gold + n_preference
+        # Of nothing nothing is needed: no part divides by a number that may be 0.
+        parts = [(self.gold, n_gold), (self.preference, n_preference), (self.query, n_queries)]
+        return [(part, n) for part, n in parts if part.value > 0]

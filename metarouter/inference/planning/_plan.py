@@ -1,0 +1,289 @@
+"""How many gold and preference labels: width, power and the cost-optimal split."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from numpy.typing import ArrayLike
+from scipy.optimize import brentq
+
+from metarouter.datasets import LabelledQueries
+from metarouter.evaluation._validation import as_level
+from metarouter.exceptions import MetaRouterError
+from metarouter.inference._doubly_robust_result import DoublyRobustGains
+from metarouter.inference._enough import Lack, count_labels, lack_of
+from metarouter.inference._labels import Scaling, as_rows
+from metarouter.inference._limits import MINIMA, Verdict
+from metarouter.inference.planning._allocation import Labels, Prices, best_share, labels_for
+from metarouter.inference.planning._label_variance import LabelVariance
+from metarouter.inference.planning._pilot import (
+    Design,
+    Pilot,
+    Quantity,
+    gain_pilot,
+    is_nested,
+    shift_pilot,
+)
+from metarouter.inference.planning._plan_result import LabelPlan, PlanOption, option_of
+from metarouter.nuisance import Nuisances
+from metarouter.routing._cost_model import is_real
+
+__all__ = ["as_prices", "plan_labels"]
+
+_FEWEST = MINIMA["gold_rows"].count
+_MOST_MONEY = 1e12
+
+
+def plan_labels(
+    data: Any,
+    *,
+    quantity: Quantity = "mean_shift",
+    gold_price: float = 1.0,
+    preference_price: float = 0.01,
+    money: float | None = None,
+    half_width: float | None = None,
+    difference: float | None = None,
+    power: float = 0.8,
+    design: Design = "auto",
+    psi_hat: ArrayLike | None = None,
+    nuisances: Nuisances | None = None,
+    propensity: ArrayLike | float | None = None,
+    scaling: Scaling = "variance",
+    level: float = 0.95,
+    random_state: Any = None,
+    n_jobs: int | None = None,
+) -> LabelPlan:
+    """Plan how many labels of either kind to buy, from what a pilot says about their variance.
+
+    Give exactly one of `money`, `half_width` and `difference`.
+
+    Parameters
+    ----------
+    data : LabelledQueries, TrainingRows or DoublyRobustGains
+        The pilot. Planned labels are taken to be drawn as those of the pilot were, weights and
+        groups included: the numbers are those of labels, whatever share a group.
+    quantity : {"mean_shift", "mean_gain", "area"}, default="mean_shift"
+        What is to be estimated: the mean of Delta (`mean_shift_test`), the mean gold gain
+        (`doubly_robust_gains`), or the area of the efficiency gain of predictions `psi_hat`.
+    gold_price, preference_price : float, default=1.0 and 0.01
+        Price of one label, in one unit of money.
+    money : float, optional
+        To spend: the plan is the one with the narrowest interval.
+    half_width : float, optional
+        Half the width of the interval that is wanted: the plan is the cheapest.
+    difference : float, optional
+        A distance of the truth from the null hypothesis that a two-sided test at 1 - `level` should
+        find with probability `power`: the plan is the cheapest.
+    power : float, default=0.8
+    design : {"auto", "separate", "nested"}, default="auto"
+        "separate": every label has a query of its own. "nested": every query has a preference
+        label, and a random part of them a gold label too. "auto" is what the pilot is like.
+    psi_hat : array-like of shape (n_queries,), optional
+        For "area": predicted gains of the pilot's queries, by a model that has not seen them.
+    nuisances : Nuisances, optional
+        A recipe; the default forests otherwise.
+    propensity : float or array-like of shape (n_queries,), optional
+        As for `doubly_robust_gains`; not for the mean shift.
+    scaling : {"variance", "max", "wasserstein"}, float, GainScaler or None, default="variance"
+        As for `mean_shift_test`.
+    level : float, default=0.95
+    random_state : int, RandomState or None
+    n_jobs : int, optional
+
+    Returns
+    -------
+    LabelPlan
+        With fewer than 30 gold labels in the pilot, or money for fewer, the verdict is
+        INCONCLUSIVE and the numbers are NaN.
+
+    Raises
+    ------
+    MetaRouterError
+        If not exactly one aim is given, or a number is out of range.
+    DataError
+        If the pilot lacks what the estimate needs.
+
+    Notes
+    -----
+    The variance is ``gold / n_gold + preference / n_preference + query / n_queries``, and each part
+    is measured by what the labels of the pilot pull on the estimate. Nuisances learn from more
+    labels than the pilot had, so that the plan is a little on the safe side. The interval of the
+    planned half width is that of the measured parts only.
+
+    References
+    ----------
+    Cost-optimal shares: Neyman (1934); for labels of a judge, Cost-optimal active AI model
+    evaluation (2025), arXiv 2506.07949. Prediction-powered inference: Angelopoulos et al. (2023).
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression, LogisticRegression
+    >>> from metarouter.datasets import make_judged_queries
+    >>> pilot = make_judged_queries(1000, gold_share=0.2, random_state=0)
+    >>> recipe = Nuisances(outcome=LinearRegression(), propensity=LogisticRegression())
+    >>> plan = plan_labels(pilot, half_width=0.1, nuisances=recipe, random_state=0)
+    >>> plan.n_gold < plan.n_preference
+    True
+    >>> bool(plan.half_width <= 0.1)
+    True
+    """
+    level = as_level(level)
+    prices = as_prices(gold_price, preference_price)
+    aim = _one_aim({"money": money, "half_width": half_width, "difference": difference})
+    _check_power(power)
+    if quantity not in ("mean_shift", "mean_gain", "area"):
+        raise MetaRouterError(
+            f"quantity={quantity!r} is unknown; choose 'mean_shift', 'mean_gain' or 'area'."
+        )
+    if (quantity == "area") != (psi_hat is not None):
+        raise MetaRouterError("psi_hat belongs to quantity='area': give both, or neither.")
+    nested = is_nested(data, design)
+    known: dict[str, Any] = {
+        "quantity": quantity,
+        "design": "nested" if nested else "separate",
+        "prices": prices,
+        "level": level,
+        "aim": aim,
+        "power": power,
+    }
+    lack = _lack(data, quantity, nested)
+    if lack is not None:
+        return LabelPlan.unknown(lack.needed, lack.reason, **known)
+    if quantity == "mean_shift":
+        pilot = shift_pilot(data, nested, nuisances, scaling, random_state, n_jobs)
+    else:
+        pilot = gain_pilot(data, nested, psi_hat, nuisances, propensity, random_state, n_jobs)
+    return _planned(pilot, known)
+
+
+def _planned(pilot: Pilot, known: dict[str, Any]) -> LabelPlan:
+    variance, prices, level = pilot.variance, known["prices"], known["level"]
+    (aim, wanted), power = known["aim"], known["power"]
+    share = best_share(variance, prices)
+    least = _least_money(variance, prices)
+    difference = wanted if aim == "difference" else None
+
+    def option(money: float, share: float, name: str) -> PlanOption:
+        return option_of(
+            name, _labels(money, share, variance, prices), variance, prices, level, difference
+        )
+
+    def short(money: float) -> float:
+        there = option(money, share, "")
+        return there.half_width - wanted if aim == "half_width" else power - there.power
+
+    if aim == "money" and wanted < least:
+        reason = (
+            f"{wanted:g} buys fewer than the {_FEWEST} gold labels that an interval needs; "
+            f"{least:g} would do."
+        )
+        return LabelPlan.unknown(_FEWEST, reason, pilot=pilot, **known)
+    money = wanted if aim == "money" else _least(short, least)
+    if money is None:
+        reason = f"No number of labels below {_MOST_MONEY:g} in money reaches {aim}={wanted:g}."
+        return LabelPlan.unknown(None, reason, pilot=pilot, **known)
+    best = option(money, share, "cost-optimal")
+    even = prices.gold / (prices.gold + prices.preference)
+    options = (
+        best,
+        option(money, min(0.5, even) if variance.nested else 0.5, "half the money each"),
+        option(money, even, "as many of each"),
+    )
+    return LabelPlan(
+        pilot_value=pilot.value,
+        unit=pilot.unit,
+        variance=variance,
+        share=share,
+        options=options,
+        verdict=Verdict.PASS,
+        needed=None,
+        reason=_reason(best, options[1], known),
+        **known,
+    )
+
+
+def _labels(money: float, share: float, variance: LabelVariance, prices: Prices) -> Labels:
+    """Whole numbers of labels, with enough of each kind for an interval."""
+    gold, preference = labels_for(money, share, prices)
+    least = _least_preference(variance)
+    gold = max(_FEWEST, min(gold, (money - least * prices.preference) / prices.gold))
+    preference = max(least, (money - gold * prices.gold) / prices.preference)
+    if variance.nested:
+        preference = max(preference, gold)
+    # A share that is exact in theory must not lose a label to rounding.
+    return Labels(math.floor(gold + 1e-9), math.floor(preference + 1e-9))
+
+
+def _least_preference(variance: LabelVariance) -> int:
+    return _FEWEST if variance.nested or variance.preference.value > 0 else 0
+
+
+def _least_money(variance: LabelVariance, prices: Prices) -> float:
+    return Labels(_FEWEST, _least_preference(variance)).cost(prices)
+
+
+def _least(short: Callable[[float], float], least: float) -> float | None:
+    """Find the least money at which nothing is short any more."""
+    if short(least) <= 0:
+        return least
+    most = least
+    while short(most) > 0:
+        most *= 2
+        if most > _MOST_MONEY:
+            return None
+    found = float(brentq(short, most / 2, most, xtol=1e-9 * most, rtol=1e-9))
+    # Whole labels make steps: a little more money takes the last one.
+    for _ in range(200):
+        if short(found) <= 0:
+            return found
+        found *= 1.0005
+    return most
+
+
+def _reason(best: PlanOption, even: PlanOption, known: dict[str, Any]) -> str:
+    ratio = (even.half_width / best.half_width) ** 2
+    return (
+        f"{best.n_gold} gold and {best.n_preference} preference labels for {best.cost:.6g}; half "
+        f"the money on each would have to be {ratio:.2f} times as much for the same width."
+    )
+
+
+def _lack(data: Any, quantity: str, nested: bool) -> Lack | None:
+    if isinstance(data, DoublyRobustGains):
+        there = data.n_gold
+        if there >= _FEWEST:
+            return None
+        return Lack(_FEWEST, f"{there} gold labels are too few to plan on; {_FEWEST} would do.")
+    if quantity != "mean_shift" and isinstance(data, LabelledQueries):
+        if data.n_gold >= _FEWEST:
+            return None
+        words = f"{data.n_gold} gold labels are too few to plan on; {_FEWEST} would do."
+        return Lack(_FEWEST, words)
+    counts = count_labels(as_rows(data))
+    if nested:
+        return lack_of(counts, ("paired_queries", counts.paired))
+    return lack_of(counts, ("gold_rows", counts.gold), ("preference_rows", counts.preference))
+
+
+def _one_aim(aims: dict[str, float | None]) -> tuple[str, float]:
+    given = {name: value for name, value in aims.items() if value is not None}
+    if len(given) != 1:
+        raise MetaRouterError(f"{len(given)} aims are given; give one of {', '.join(aims)}.")
+    ((name, value),) = given.items()
+    if not is_real(value) or value <= 0:
+        raise MetaRouterError(f"{name} is {value!r}; give a finite number above 0.")
+    return name, float(value)
+
+
+def as_prices(gold: float, preference: float) -> Prices:
+    for name, price in (("gold_price", gold), ("preference_price", preference)):
+        if not is_real(price) or price <= 0:
+            raise MetaRouterError(f"{name} is {price!r}; give a finite price above 0.")
+    return Prices(float(gold), float(preference))
+
+
+def _check_power(power: float) -> None:
+    if not 0 < power < 1:
+        raise MetaRouterError(f"power is {power!r}; give a probability between 0 and 1.")
