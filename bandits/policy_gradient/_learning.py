@@ -21,8 +21,6 @@ Array = NDArray[np.float64]
 
 # Preferences that every row of feedback is learned under; they cost no outcome.
 PREFERENCES = 8
-# Weight of one row in the running mean of outcomes, once many were seen.
-SLOWEST = 1e-3
 
 
 def learn_feedback(router: BaRP, feedback: Feedback) -> None:
@@ -40,7 +38,7 @@ def learn_feedback(router: BaRP, feedback: Feedback) -> None:
         chance = None if feedback.propensity is None else feedback.propensity[rows]
         batch = Feedback(feedback.X[rows], feedback.arm[rows], feedback.outcomes[rows], chance)
         _step(router, trainer, batch)
-        router._remember_mean(batch.outcomes, SLOWEST)
+        router._remember(batch.arm, batch.outcomes)
     if router._outcome_model is not None:
         router._outcome_model.learn(feedback.X, feedback.arm, feedback.outcomes)
     router._keep(trainer)
@@ -59,7 +57,7 @@ def _step(router: BaRP, trainer: PolicyTrainer, batch: Feedback) -> None:
         weight = (chance.gather(1, arm) / propensity).clip(max=router.clip)
     model = router._outcome_model
     if model is None or not model.knows_something:
-        baseline = trainer.tensor((router._mean_outcome * weights).sum(axis=1, keepdims=True))
+        baseline = trainer.tensor((router._mean_outcome() * weights).sum(axis=1, keepdims=True))
         trainer.step(reinforce(chance, arm, reward, weight, baseline))
     else:
         expected = np.einsum("nkm,nm->nk", model.predict(batch.X)[rows], weights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from bandits.policy_gradient._heads import HEADS, Arrays, Head, Shapes
+from bandits.policy_gradient._heads import HEADS, Arrays, Head
 
 __all__ = ["Layout"]
 
@@ -35,24 +36,25 @@ class Layout:
         """The head's two passes."""
         return HEADS[self.head]
 
-    @property
-    def shapes(self) -> Shapes:
-        """Shape of every parameter, in the order of the flat array."""
-        return self.of_head.shapes(self.n_features, self.n_arms, self.hidden, self.encoded)
+    @cached_property
+    def places(self) -> list[tuple[str, tuple[int, ...], slice]]:
+        """Name, shape and place in the flat array of every parameter."""
+        shapes = self.of_head.shapes(self.n_features, self.n_arms, self.hidden, self.encoded)
+        stops = np.cumsum([prod(shape) for shape in shapes.values()]).tolist()
+        starts = [0, *stops]
+        return [
+            (name, shape, slice(start, stop))
+            for (name, shape), start, stop in zip(shapes.items(), starts, stops, strict=False)
+        ]
 
     @property
     def size(self) -> int:
         """Number of parameters."""
-        return sum(map(prod, self.shapes.values()))
+        return int(self.places[-1][-1].stop)
 
     def views(self, flat: Any) -> Arrays:
         """Return the parameters by name, as views into a flat numpy array or torch tensor."""
-        named, start = {}, 0
-        for name, shape in self.shapes.items():
-            stop = start + prod(shape)
-            named[name] = flat[start:stop].reshape(shape)
-            start = stop
-        return named
+        return {name: flat[place].reshape(shape) for name, shape, place in self.places}
 
     def drawn(self, rng: Generator) -> Flat:
         """Draw every parameter uniformly within 1 / sqrt(inputs), as torch's linear layers do."""

@@ -59,7 +59,7 @@ class PolicyTrainer:
         self._home = torch.from_numpy(state)
         self._state = self._home.to(device)
         self._flat, self._mean, self._square = self._state
-        self._gradient = torch.zeros_like(self._flat)
+        self._gradient, self._scratch = torch.zeros_like(self._flat), torch.zeros_like(self._flat)
         self._theta, self._slopes = layout.views(self._flat), layout.views(self._gradient)
         shrink = 1.0 - optimiser.learning_rate * optimiser.weight_decay * layout.is_weight()
         self._shrink = self.tensor(shrink) if optimiser.weight_decay else None
@@ -98,6 +98,8 @@ class PolicyTrainer:
 
     def _adam(self) -> None:
         """Take one step of Adam (Kingma & Ba 2015), weights decayed apart from it (AdamW)."""
+        import torch
+
         self.steps += 1
         gradient = self._gradient
         self._mean.lerp_(gradient, 1.0 - MEAN_DECAY)
@@ -107,7 +109,8 @@ class PolicyTrainer:
         # Both corrections of the running means' start, moved into the size of the step.
         square = (1.0 - SQUARE_DECAY**self.steps) ** 0.5
         size = self.optimiser.learning_rate * square / (1.0 - MEAN_DECAY**self.steps)
-        self._flat.addcdiv_(self._mean, self._square.sqrt().add_(EPSILON * square), value=-size)
+        root = torch.sqrt(self._square, out=self._scratch).add_(EPSILON * square)
+        self._flat.addcdiv_(self._mean, root, value=-size)
 
     def write_back(self) -> None:
         """Copy what was learned to where it came from."""

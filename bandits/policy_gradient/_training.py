@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from bandits._persistence import load_bandit
 from bandits.policy_gradient._reward_estimates import doubly_robust, reinforce
 from bandits.policy_gradient._settings import Settings
-from bandits.replay import Replay
+from bandits.policy_gradient._sources import Source
 from metarouter.exceptions import DataError
 
 if TYPE_CHECKING:
@@ -45,21 +45,19 @@ class Training:
     ----------
     router : BaRP
         Its state is what the training goes on from, and what it changes.
-    replay : Replay
-        Reset at the start of every epoch: each round of each epoch shows one cell.
+    source : Source
     preference : pair or array of shape (n, 2), optional
         Fixed preferences; None draws them anew in every epoch.
     """
 
-    def __init__(self, router: BaRP, replay: Replay, preference: ArrayLike | None) -> None:
-        self.router, self.replay, self.preference = router, replay, preference
+    def __init__(self, router: BaRP, source: Source, preference: ArrayLike | None) -> None:
+        self.router, self.source, self.preference = router, source, preference
         self.settings = Settings.of(router)
-        self.X = np.asarray(replay.X, dtype=np.float64)
         if router.checkpoint is not None:
-            router._fingerprint = _fingerprint(replay, preference)
+            router._fingerprint = _fingerprint(*source.parts(), preference)
             self._resume(router.checkpoint)
         self.trainer = router._trainer()
-        self.features = self.trainer.tensor(self.X)
+        self.features = self.trainer.tensor(source.X)
 
     def run(self) -> int:
         """Train to the end; return the number of cells that were shown."""
@@ -75,45 +73,36 @@ class Training:
         return router.cells_shown_
 
     def _epoch(self) -> None:
-        router, replay = self.router, self.replay
-        replay.reset()
+        router, source, trainer = self.router, self.source, self.trainer
         draws = self._draw()
-        model = router._outcome_model
-        use_model = model is not None and model.knows_something
-        expected = model.predict(self.X[draws.order]) if model is not None and use_model else None
-        x = self.features[self.trainer.tensor(draws.order)]
-        w, noise = self.trainer.tensor(draws.preference), self.trainer.tensor(draws.noise)
-        arms = np.empty(len(draws.order), dtype=np.intp)
-        rewards, outcomes = np.empty(len(arms)), np.empty((len(arms), 1 + router.has_cost_))
-        size = self.settings.batch_size(router.epochs_done_)
-        for start in range(0, len(arms), size):
+        expected = source.begin_epoch(draws.order)
+        x = self.features[trainer.tensor(draws.order)]
+        w, noise = trainer.tensor(draws.preference), trainer.tensor(draws.noise)
+        n_rounds, size = len(draws.order), self.settings.batch_size(router.epochs_done_)
+        arms, rewards = np.empty(n_rounds, dtype=np.intp), np.empty((n_rounds, 1))
+        outcomes = np.empty((n_rounds, 1 + router.has_cost_))
+        for start in range(0, n_rounds, size):
             batch = slice(start, start + size)
-            chance = self.trainer.forward(x[batch], w[batch])
-            arm = self.trainer.choose(noise[batch])
-            arms[batch] = arm[:, 0].cpu().numpy()
-            outcomes[batch] = self._reveal(draws.order[batch], arms[batch])
+            chance = trainer.forward(x[batch], w[batch])
+            shown = source.show(trainer, chance, noise[batch], draws.order[batch])
             weights = router._outcome_weights(draws.preference[batch])
-            rewards[batch] = (outcomes[batch] * weights).sum(axis=1)
-            reward = self.trainer.tensor(rewards[batch, None])
+            arms[batch], outcomes[batch] = shown.arm, shown.outcomes
+            rewards[batch, 0] = (shown.outcomes * weights).sum(axis=1)
+            arm, reward = trainer.tensor(shown.arm[:, None]), trainer.tensor(rewards[batch])
             if expected is None:
-                estimate = reinforce(chance, arm, reward, 1.0, reward.mean())
+                estimate = reinforce(chance, arm, reward, shown.weight, reward.mean())
             else:
-                predicted = np.einsum("nkm,nm->nk", expected[batch], weights)
-                estimate = doubly_robust(chance, arm, reward, 1.0, self.trainer.tensor(predicted))
-            self.trainer.step(estimate)
-        if model is not None:
-            model.learn(self.X[draws.order], arms, outcomes)
-        router._end_epoch(outcomes, float(rewards.mean()), replay.n_revealed)
-
-    def _reveal(self, rows: NDArray[np.intp], arm: NDArray[np.intp]) -> Array:
-        outcomes = self.replay.reveal(rows, arm).outcomes
-        return self.router._capped(outcomes) if self.router.has_cost_ else outcomes
+                predicted = trainer.tensor(np.einsum("nkm,nm->nk", expected[batch], weights))
+                estimate = doubly_robust(chance, arm, reward, shown.weight, predicted)
+            trainer.step(estimate)
+        n_shown = source.end_epoch(draws.order, arms, outcomes)
+        router._end_epoch(arms, outcomes, float(rewards.mean()), n_shown)
 
     def _draw(self) -> Draws:
-        rng, n_rounds = self.router._exploration, self.replay.n_rounds
+        rng, n_rounds = self.router._exploration, len(self.source.X)
         order = rng.permutation(n_rounds)
         preference = self.router._preferences(self.preference, n_rounds)
-        noise = rng.gumbel(size=(n_rounds, self.replay.n_arms))
+        noise = rng.gumbel(size=(n_rounds, self.source.n_arms))
         return Draws(order, preference[order], noise)
 
     def _has_stalled(self) -> bool:
@@ -153,10 +142,10 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, list | tuple | np.ndarray) else value
 
 
-def _fingerprint(replay: Replay, preference: ArrayLike | None) -> NDArray[np.uint8]:
+def _fingerprint(*parts: Any) -> NDArray[np.uint8]:
     """Digest of everything that a training is given."""
     digest = hashlib.sha256()
-    for part in (replay.X, replay._quality, replay._cost, preference):
+    for part in parts:
         values = np.zeros(0) if part is None else np.ascontiguousarray(part, dtype=np.float64)
         digest.update(repr(values.shape).encode())
         digest.update(values.tobytes())

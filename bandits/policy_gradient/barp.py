@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,9 +16,11 @@ from bandits.policy_gradient._learning import learn_feedback
 from bandits.policy_gradient._outcome_model import OutcomeModel
 from bandits.policy_gradient._parameters import Layout
 from bandits.policy_gradient._settings import Settings
+from bandits.policy_gradient._sources import LoggedSource, ReplaySource
 from bandits.policy_gradient._trainer import PolicyTrainer, device_of
 from bandits.policy_gradient._training import Training
 from bandits.replay import Replay
+from metarouter.exceptions import DataError
 
 __all__ = ["BaRP"]
 
@@ -27,7 +29,7 @@ Array = NDArray[np.float64]
 # Costs that are kept to find the cap in, the first that are seen.
 COSTS_KEPT = 1000
 # Where the counters stand in their array.
-STEPS, EPOCHS, SHOWN, COSTS, MEANT = range(5)
+STEPS, EPOCHS, SHOWN, COSTS = range(4)
 
 
 class BaRP(BanditRouter):
@@ -162,6 +164,27 @@ class BaRP(BanditRouter):
         self.checkpoint_every = checkpoint_every
         self.verbose = verbose
 
+    @staticmethod
+    def paper_settings() -> dict[str, Any]:
+        """Return the settings of the paper's section 3.4, as keyword arguments.
+
+        Its cost cap and the sizes of its networks are not stated; those stay at our defaults.
+
+        Examples
+        --------
+        >>> BaRP(**BaRP.paper_settings()).learning_rate
+        0.0001
+        """
+        return {
+            "head": "mlp",
+            "estimator": "reinforce",
+            "entropy": 0.05,
+            "learning_rate": 1e-4,
+            "weight_decay": 0.0,
+            "epochs": 100,
+            "batch_size": 32,
+        }
+
     @property
     def reward_(self) -> Array:
         """Mean reward of every epoch of `fit`."""
@@ -177,6 +200,53 @@ class BaRP(BanditRouter):
         """Outcomes that `fit` was shown."""
         return int(self._counts[SHOWN])
 
+    def fit_logged(
+        self,
+        X: Any,
+        action: Any,
+        quality: Any,
+        cost: Any = None,
+        *,
+        propensity: Any,
+        arms: Iterable[Any] | None = None,
+    ) -> Self:
+        """Learn anew from fixed logs of chosen arms, off policy; on any error nothing changes.
+
+        Every epoch goes through the same rows with new preferences, and weighs them by
+        pi(a) / propensity, at most `clip`. With ``estimator="doubly_robust"`` the rewards of the
+        arms that were not chosen are predicted by cross-fitted regressions.
+
+        Parameters
+        ----------
+        X : array of shape (n, n_features)
+        action : array of shape (n,)
+            Names of the arms that were called.
+        quality, cost : array of shape (n,)
+            What came of it.
+        propensity : array of shape (n,)
+            Probability with which each action was chosen.
+        arms : iterable, optional
+            Names of all arms, where the constructor has none.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError
+            One sentence that names what is wrong, where, and the mend.
+        """
+        if propensity is None:
+            raise DataError("propensity is None; give the probability of every logged action.")
+        with self._anew() as fresh:
+            fresh._begin_with(X, arms, has_cost=cost is not None)
+            feedback = fresh._feedback(X, action, quality, cost, propensity)
+            if fresh.has_cost_:
+                feedback = feedback._replace(outcomes=fresh._capped(feedback.outcomes))
+            Training(fresh, LoggedSource(fresh, feedback), None).run()
+        return self
+
     # What the base asks for ------------------------------------------------------------------
 
     def _start(self, n_features: int, n_arms: int, n_outcomes: int) -> None:
@@ -184,10 +254,10 @@ class BaRP(BanditRouter):
         self._layout = Layout(self.head, n_features, n_arms, self.hidden_size, self.preference_size)
         self._state = np.zeros((3, self._layout.size), dtype=np.float32)
         self._state[0] = self._layout.drawn(np.random.default_rng([self._seed, 3]))
-        self._counts = np.zeros(5, dtype=np.int64)
+        self._counts = np.zeros(4, dtype=np.int64)
         self._rewards = np.zeros(self.epochs)
         self._costs = np.zeros(COSTS_KEPT)
-        self._mean_outcome = np.zeros(n_outcomes)
+        self._seen = np.zeros((n_arms, 1 + n_outcomes))
         self._fingerprint = np.zeros(32, dtype=np.uint8)
         self._outcome_model: OutcomeModel | None = None
         if self.estimator == "doubly_robust":
@@ -196,7 +266,7 @@ class BaRP(BanditRouter):
             )
 
     def _play(self, replay: Replay, preference: ArrayLike | None) -> int:
-        return Training(self, replay, preference).run()
+        return Training(self, ReplaySource(self, replay), preference).run()
 
     def _update(self, feedback: Feedback) -> None:
         learn_feedback(self, feedback)
@@ -248,13 +318,17 @@ class BaRP(BanditRouter):
         trainer.write_back()
         self._counts[STEPS] = trainer.steps
 
-    def _remember_mean(self, outcomes: Array, slowest: float) -> None:
-        self._counts[MEANT] += len(outcomes)
-        share = max(len(outcomes) / self._counts[MEANT], min(1.0, slowest * len(outcomes)))
-        self._mean_outcome += share * (outcomes.mean(axis=0) - self._mean_outcome)
+    def _remember(self, arm: NDArray[np.intp], outcomes: Array) -> None:
+        np.add.at(self._seen, arm, np.column_stack([np.ones(len(arm)), outcomes]))
 
-    def _end_epoch(self, outcomes: Array, reward: float, n_shown: int) -> None:
-        self._remember_mean(outcomes, 0.0)
+    def _mean_outcome(self) -> Array:
+        """Mean outcome of all feedback; zero before there is any."""
+        return self._seen[:, 1:].sum(axis=0) / max(float(self._seen[:, 0].sum()), 1.0)
+
+    def _end_epoch(
+        self, arm: NDArray[np.intp], outcomes: Array, reward: float, n_shown: int
+    ) -> None:
+        self._remember(arm, outcomes)
         self._rewards[self.epochs_done_] = reward
         self._counts[EPOCHS] += 1
         self._counts[SHOWN] += n_shown
@@ -280,12 +354,14 @@ class BaRP(BanditRouter):
             ]
         )
         self._layout = replace(self._layout, n_arms=len(self.arms_) + 1)
+        self._seen = np.append(self._seen, np.zeros((1, self._seen.shape[1])), axis=0)
         if self._outcome_model is not None:
             self._outcome_model.posterior.add_arm(like, weight)
 
     def _remove_arm(self, position: int) -> None:
         self._state = np.stack([self._layout.without_column(row, position) for row in self._state])
         self._layout = replace(self._layout, n_arms=len(self.arms_) - 1)
+        self._seen = np.delete(self._seen, position, axis=0)
         if self._outcome_model is not None:
             self._outcome_model.posterior.remove_arm(position)
 
@@ -295,7 +371,7 @@ class BaRP(BanditRouter):
             "counts": self._counts,
             "rewards": self._rewards,
             "costs": self._costs,
-            "mean_outcome": self._mean_outcome,
+            "seen": self._seen,
             "fingerprint": self._fingerprint,
         }
         if self._outcome_model is not None:
@@ -305,6 +381,6 @@ class BaRP(BanditRouter):
     def _set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._state, self._counts = arrays["state"], arrays["counts"]
         self._rewards, self._costs = arrays["rewards"], arrays["costs"]
-        self._mean_outcome, self._fingerprint = arrays["mean_outcome"], arrays["fingerprint"]
+        self._seen, self._fingerprint = arrays["seen"], arrays["fingerprint"]
         if self._outcome_model is not None:
             self._outcome_model.set_arrays(arrays)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from bandits import BaRP, Replay, load_bandit
+from bandits.policy_gradient._sources import ReplaySource
 from bandits.policy_gradient._training import Training
 from metarouter.exceptions import DataError
 from tests.oracles import barp as oracle
@@ -45,7 +46,7 @@ def test_it_is_algorithm_1_step_for_step(logs):
     router._begin(replay.arms, has_cost=True)
     phi, head = oracle.make_policy(5, 4)
     start = router._layout.views(router._state[0].copy())
-    Watched(router, replay, None).run()
+    Watched(router, ReplaySource(router, replay), None).run()
     with torch.no_grad():
         layers = [phi[0], phi[2], head[0], head[2]]
         weights = [
@@ -141,6 +142,25 @@ class TestResuming:
             quick(epochs=2, checkpoint=path).fit(X, 1 - quality, cost)
         with pytest.raises(DataError, match="entropy differ"):
             quick(epochs=2, entropy=0.1, checkpoint=path).fit(*logs)
+
+
+@pytest.mark.parametrize("estimator", ["reinforce", "doubly_robust"])
+def test_fixed_logs_of_few_outcomes_teach_whom_to_call(logs, estimator):
+    X, quality, cost = logs
+    arm = np.random.default_rng(1).integers(0, 4, 300)
+    rows = np.arange(300)
+    router = quick(estimator=estimator, learning_rate=0.01, epochs=40, outcome_penalty=1.0)
+    router.fit_logged(
+        X,
+        arm,
+        quality[rows, arm],
+        cost[rows, arm],
+        propensity=np.full(300, 0.25),
+        arms=range(4),
+    )
+    earned = quality[rows, router.predict(X, preference=(1.0, 0.0))].mean()
+    best_constant, best = quality.mean(axis=0).max(), quality.max(axis=1).mean()
+    assert earned > best_constant + 0.5 * (best - best_constant)
 
 
 class TestFeedback:

@@ -1,0 +1,136 @@
+"""Where an epoch's outcomes come from: arms that the policy draws in a replay, or arms in a log."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import KFold
+
+from bandits._core import Feedback
+from bandits.policy_gradient._outcome_model import OutcomeModel
+from bandits.replay import Replay
+
+if TYPE_CHECKING:
+    from bandits.policy_gradient._trainer import PolicyTrainer
+    from bandits.policy_gradient.barp import BaRP
+
+__all__ = ["LoggedSource", "ReplaySource", "Shown", "Source"]
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+FOLDS = 5
+
+
+class Shown(NamedTuple):
+    """Chosen arms and what came of them."""
+
+    arm: Rows  # (n,)
+    outcomes: Array  # (n, m) quality and, where known, the capped cost
+    weight: Any  # of importance, tensor of shape (n, 1) or a number
+
+
+class Source(ABC):
+    """Queries of a training, and the outcomes of one arm for each of them in every epoch."""
+
+    X: Array
+    n_arms: int
+
+    @abstractmethod
+    def begin_epoch(self, rows: Rows) -> Array | None:
+        """Return the outcomes to expect of every arm, shape (n, n_arms, m); None where unknown.
+
+        Parameters
+        ----------
+        rows : ndarray of int of shape (n,)
+            All rows, in the order in which they are to come.
+        """
+
+    @abstractmethod
+    def show(self, trainer: PolicyTrainer, chance: Any, noise: Any, rows: Rows) -> Shown:
+        """Return arms and outcomes of some rows, given the policy's probabilities for them."""
+
+    @abstractmethod
+    def end_epoch(self, rows: Rows, arm: Rows, outcomes: Array) -> int:
+        """Learn from what was shown; return how many outcomes that was."""
+
+    @abstractmethod
+    def parts(self) -> tuple[Any, ...]:
+        """Return all arrays that a training from this source hangs on."""
+
+
+class ReplaySource(Source):
+    """Logs of all arms that show one cell per round and epoch, that of the arm drawn."""
+
+    def __init__(self, router: BaRP, replay: Replay) -> None:
+        self.router, self.replay = router, replay
+        self.X, self.n_arms = np.asarray(replay.X, dtype=np.float64), replay.n_arms
+
+    def begin_epoch(self, rows: Rows) -> Array | None:
+        self.replay.reset()
+        model = self.router._outcome_model
+        return None if model is None or not model.knows_something else model.predict(self.X[rows])
+
+    def show(self, trainer: PolicyTrainer, chance: Any, noise: Any, rows: Rows) -> Shown:
+        arm = trainer.choose(noise)[:, 0].cpu().numpy()
+        outcomes = self.replay.reveal(rows, arm).outcomes
+        if self.router.has_cost_:
+            outcomes = self.router._capped(outcomes)
+        return Shown(arm, outcomes, 1.0)
+
+    def end_epoch(self, rows: Rows, arm: Rows, outcomes: Array) -> int:
+        if self.router._outcome_model is not None:
+            self.router._outcome_model.learn(self.X[rows], arm, outcomes)
+        return self.replay.n_revealed
+
+    def parts(self) -> tuple[Any, ...]:
+        return self.X, self.replay._quality, self.replay._cost
+
+
+class LoggedSource(Source):
+    """Logged feedback, the same in every epoch, weighted by pi(a) / propensity.
+
+    With "doubly_robust" the expected outcomes are cross-fitted: no row is corrected by a model
+    that has seen it.
+    """
+
+    def __init__(self, router: BaRP, feedback: Feedback) -> None:
+        self.router, self.feedback, self.X = router, feedback, feedback.X
+        self.n_arms = len(router.arms_)
+        self._expected = None if router._outcome_model is None else self._cross_fitted()
+
+    def begin_epoch(self, rows: Rows) -> Array | None:
+        return None if self._expected is None else self._expected[rows]
+
+    def show(self, trainer: PolicyTrainer, chance: Any, noise: Any, rows: Rows) -> Shown:
+        log = self.feedback
+        assert log.propensity is not None
+        arm = log.arm[rows]
+        logged = trainer.tensor(log.propensity[rows, None])
+        ratio = chance.gather(1, trainer.tensor(arm[:, None])) / logged
+        return Shown(arm, log.outcomes[rows], ratio.clip(max=self.router.clip))
+
+    def end_epoch(self, rows: Rows, arm: Rows, outcomes: Array) -> int:
+        return 0
+
+    def parts(self) -> tuple[Any, ...]:
+        return tuple(self.feedback)
+
+    def _cross_fitted(self) -> Array:
+        log, router = self.feedback, self.router
+        assert router._outcome_model is not None
+        router._outcome_model.learn(log.X, log.arm, log.outcomes)
+        expected = np.empty((len(log.X), self.n_arms, log.outcomes.shape[1]))
+        if len(log.X) < FOLDS:
+            expected[:] = log.outcomes.mean(axis=0)
+            return expected
+        for train, test in KFold(FOLDS, shuffle=True, random_state=router._seed).split(log.X):
+            model = OutcomeModel(
+                log.X.shape[1], self.n_arms, log.outcomes.shape[1], router.outcome_penalty, 1.0
+            )
+            model.learn(log.X[train], log.arm[train], log.outcomes[train])
+            expected[test] = model.predict(log.X[test])
+        return expected

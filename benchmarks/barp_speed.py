@@ -1,0 +1,152 @@
+"""BaRP against a plain PyTorch loop of Algorithm 1: time to train, reward on test queries, routing.
+
+    python -m benchmarks.barp_speed --queries 29000 --epochs 100 --peer-epochs 100 --out DIR
+
+384 features, 11 arms, the published settings (batches of 32, Adam at 1e-4, entropy 0.05). Both are
+trained in one process, one after the other, on the same queries of a made-up world in which the
+best arm hangs on the query. With fewer `--peer-epochs` a second training of ours over as many is
+what the peer's reward is compared with. Times are wall clock on a CPU; a GPU runs the same code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from bandits import BaRP
+from bandits._reward import reward
+from benchmarks._plain_barp import PlainBaRP
+from metarouter._files import write_text
+
+N_FEATURES, N_ARMS, N_TEST, CAP = 384, 11, 5_000, 1.0
+DIAL = (0.2, 0.5, 0.8)
+
+
+class World(NamedTuple):
+    """Queries, and what every arm makes of them."""
+
+    X: np.ndarray
+    quality: np.ndarray
+    cost: np.ndarray
+
+
+def make_world(n: int, seed: int) -> World:
+    """Draw unit vectors around 8 topics; an arm's chance of a right answer hangs on the topic."""
+    fixed = np.random.default_rng(12345)
+    topics = fixed.standard_normal((8, N_FEATURES)) / np.sqrt(N_FEATURES)
+    strength = fixed.normal(0.5, 1.2, (8, N_ARMS))
+    price = np.geomspace(0.02, 0.9, N_ARMS)
+    rng = np.random.default_rng(seed)
+    topic = rng.integers(8, size=n)
+    X = topics[topic] + 0.6 * rng.standard_normal((n, N_FEATURES)) / np.sqrt(N_FEATURES)
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    chance = 1 / (1 + np.exp(-strength[topic]))
+    cost = price * rng.uniform(0.8, 1.2, (n, N_ARMS))
+    return World(X, (rng.random((n, N_ARMS)) < chance).astype(float), cost)
+
+
+def earned(router, world: World) -> np.ndarray:
+    """Mean reward over the dial of every test query."""
+    rows = np.arange(len(world.X))
+    parts = []
+    for w_cost in DIAL:
+        pair = np.array([1 - w_cost, w_cost])
+        rewards = reward(world.quality, world.cost, pair, CAP)
+        parts.append(rewards[rows, router.predict(world.X, preference=tuple(pair))])
+    return np.mean(parts, axis=0)
+
+
+def seconds_of(work, repeats: int = 1) -> float:
+    """Least of some wall-clock times."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def ours(epochs: int, device: str) -> BaRP:
+    return BaRP(
+        **{**BaRP.paper_settings(), "epochs": epochs},
+        cost_cap=CAP,
+        device=device,
+        random_state=0,
+    )
+
+
+def mean_and_error(values: np.ndarray) -> str:
+    return f"{values.mean():.4f} ({values.std(ddof=1) / np.sqrt(len(values)):.4f})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--queries", type=int, default=29_000)
+    parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument("--peer-epochs", type=int, default=10)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path, default=Path("barp_speed"))
+    options = parser.parse_args()
+    train, test = make_world(options.queries, seed=1), make_world(N_TEST, seed=2)
+    ours(1, options.device).fit(*(part[:320] for part in train))  # loads torch
+
+    router = ours(options.epochs, options.device)
+    whole = seconds_of(lambda: router.fit(*train))
+    short = ours(options.peer_epochs, options.device)
+    if options.peer_epochs == options.epochs:
+        short, ours_per_epoch = router, whole / options.epochs
+    else:
+        ours_per_epoch = seconds_of(lambda: short.fit(*train)) / options.peer_epochs
+    peer = PlainBaRP(epochs=options.peer_epochs)
+    peer_per_epoch = seconds_of(lambda: peer.fit(*train, CAP)) / options.peer_epochs
+
+    steps = -(-options.queries // 32)
+    difference = earned(short, test) - earned(peer, test)
+    one = test.X[:1]
+    router.predict(one, preference=(0.5, 0.5))
+    single = (
+        seconds_of(
+            lambda: [router.predict(one, preference=(0.5, 0.5)) for _ in range(1000)], repeats=5
+        )
+        / 1000
+    )
+    many = make_world(10_000, seed=3).X
+    batch = seconds_of(lambda: router.predict(many, preference=(0.5, 0.5)), repeats=5)
+    lines = [
+        "| what | ours | plain PyTorch loop | ratio |",
+        "| :--- | ---: | ---: | ---: |",
+        f"| one step of 32 queries, microseconds | {ours_per_epoch / steps * 1e6:.0f} | "
+        f"{peer_per_epoch / steps * 1e6:.0f} | {peer_per_epoch / ours_per_epoch:.1f} |",
+        f"| test reward after {options.peer_epochs} epochs (s.e.) | "
+        f"{mean_and_error(earned(short, test))} | {mean_and_error(earned(peer, test))} | "
+        f"paired difference {mean_and_error(difference)} |",
+        "",
+        f"{options.queries} queries, {options.epochs} epochs, on {options.device}: ours "
+        f"{whole:.1f} s; test reward {mean_and_error(earned(router, test))}, the best constant arm "
+        f"{best_constant(train, test):.4f}. "
+        f"Routing: one query {single * 1e6:.0f} microseconds, 10,000 queries "
+        f"{batch * 1e3:.1f} ms.",
+    ]
+    text = "\n".join(lines) + "\n"
+    write_text(options.out / "barp_speed.md", text)
+    print(text)
+
+
+def best_constant(train: World, test: World) -> float:
+    """Mean over the dial of the arm that was best in training, for every setting."""
+    parts = []
+    for w_cost in DIAL:
+        pair = np.array([1 - w_cost, w_cost])
+        arm = reward(train.quality, train.cost, pair, CAP).mean(axis=0).argmax()
+        parts.append(reward(test.quality, test.cost, pair, CAP)[:, arm].mean())
+    return float(np.mean(parts))
+
+
+if __name__ == "__main__":
+    main()
