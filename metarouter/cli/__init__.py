@@ -1,4 +1,4 @@
-"""The command line: ``metarouter demo``, ``study``, ``fit`` and ``route``."""
+"""The command line: ``metarouter demo``, ``study``, ``fit``, ``route`` and ``monitor``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ------
     SystemExit
         Always: 0 when all went well, 2 for a mistake that the user can mend, 130 when stopped
-        with Ctrl-C, 1 when a file could not be written.
+        with Ctrl-C, 1 when a file could not be written, 3 when a monitor raises an alarm.
     """
     from metarouter.cli._app import app
 

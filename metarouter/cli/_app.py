@@ -10,6 +10,7 @@ from metarouter._version import __version__
 from metarouter.cli._group import OneLineErrors
 from metarouter.cli.demo import demo
 from metarouter.cli.fit import fit
+from metarouter.cli.monitor import monitor
 from metarouter.cli.route import route
 from metarouter.cli.study import study
 
@@ -47,6 +48,7 @@ def _about(
     metarouter demo --out demo
     metarouter fit labels.csv --text query --out router.skops
     metarouter route router.skops new.csv --out routed.csv
+    metarouter monitor router.npz routed.csv --max-share 0.3
     metarouter study --table labels.csv --text query --out study
     ```
     """
@@ -55,4 +57,5 @@ def _about(
 app.command(rich_help_panel="See it")(demo)
 app.command(rich_help_panel="Use it")(fit)
 app.command(rich_help_panel="Use it")(route)
+app.command(rich_help_panel="Use it")(monitor)
 app.command(rich_help_panel="Study it")(study)

@@ -29,6 +29,10 @@ _OPTION_OF = {
     "n_test": "--n-test",
     "rounds": "--rounds",
     "max_share": "--max-share",
+    "min_saving": "--min-saving",
+    "min_quality": "--min-quality",
+    "max_loss": "--max-loss",
+    "alarm_level": "--alarm-level",
     "cv": "--folds",
 }
 
@@ -41,7 +45,13 @@ _PHRASES: tuple[tuple[re.Pattern[str], Any], ...] = (
     (re.compile(r",? or read them with allow_unlabelled=True"), ""),
     (re.compile(r"\bfor cv=(\d+) folds"), r"for \1 folds"),
     (re.compile(r"\blower cv to"), "lower --folds to"),
-    (re.compile(r"(?<![\w-])(n_gold|n_test|max_share|data_home)(?![\w=])"), _dashed),
+    (
+        re.compile(
+            r"(?<![\w-])(n_gold|n_test|max_share|min_saving|min_quality|max_loss|alarm_level"
+            r"|data_home)(?![\w=])"
+        ),
+        _dashed,
+    ),
     (re.compile(r"\bsave_router\b"), "`metarouter fit`"),
     (
         re.compile(r"give an empty folder, or the settings that it was begun with"),

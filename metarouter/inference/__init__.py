@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from metarouter.inference.guarantees._certify_router import certify_threshold
     from metarouter.inference.guarantees._observed import Promise
     from metarouter.inference.guarantees._result import CertifiedThreshold
+    from metarouter.inference.monitoring._monitor import RouterMonitor
+    from metarouter.inference.monitoring._report import MonitorReport
     from metarouter.inference.planning._expected_area import expected_area
     from metarouter.inference.planning._expected_area_result import ExpectedArea, ForecastPoint
     from metarouter.inference.planning._plan import plan_labels
@@ -66,12 +68,14 @@ _HOME = {
     "HeldOutPredictions": "_held_out",
     "LabelPlan": "planning._plan_result",
     "MeanShiftTest": "_mean_shift_result",
+    "MonitorReport": "monitoring._report",
     "NuisanceQuality": "_nuisance_quality_result",
     "OverlapReport": "_overlap_report_result",
     "PerformanceGapBand": "_performance_gap_result",
     "PlanOption": "planning._plan_result",
     "Promise": "guarantees._observed",
     "RankWeightedEffects": "_rank_weighted_result",
+    "RouterMonitor": "monitoring._monitor",
     "SensitivityAnalysis": "_sensitivity_result",
     "SortedGroupEffects": "_sorted_groups_result",
     "Verdict": "_limits",
@@ -117,12 +121,14 @@ __all__ = [
     "HeldOutPredictions",
     "LabelPlan",
     "MeanShiftTest",
+    "MonitorReport",
     "NuisanceQuality",
     "OverlapReport",
     "PerformanceGapBand",
     "PlanOption",
     "Promise",
     "RankWeightedEffects",
+    "RouterMonitor",
     "SensitivityAnalysis",
     "SortedGroupEffects",
     "Verdict",

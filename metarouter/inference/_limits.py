@@ -160,6 +160,24 @@ MINIMA = {
         "Cluster-robust errors count groups; with ten groups of equal size the jackknife over "
         "groups keeps its level in our study, and fewer were not studied.",
     ),
+    "monitored_costs": Minimum(
+        30,
+        "queries with costs",
+        "Confidence sequences for costs are asymptotic; from 30 queries on they keep their level "
+        "over the whole stream in our study, where prices vary by half.",
+    ),
+    "monitored_gold": Minimum(
+        20,
+        "gold labels drawn among the queries that the model in question answered",
+        "Confidence sequences for quality are asymptotic; from 20 such labels on they keep their "
+        "level over the whole stream in our study, from 10 on they would not.",
+    ),
+    "monitored_rows": Minimum(
+        30,
+        "rows of the stream to watch for drift",
+        "An alarm needs a factor of 20, and bets of the size that we make can hardly win that on "
+        "fewer rows: silence would say nothing.",
+    ),
 }
 
 LIMITS = {
@@ -232,6 +250,26 @@ LIMITS = {
         "labels that are asked about, over those that the pilot trained on",
         "Sizes of training differ fourfold within the pilot, so that a law that holds there may be "
         "trusted about as far again; ten times as far it is a guess.",
+    ),
+    "promise": Limit(
+        0.0,
+        0.0,
+        "excess over what was promised for a share, a saving or a quality, in its own unit",
+        "A promise is the user's own bound: whatever is shown to exceed it breaks it, and no "
+        "tolerance of ours softens it.",
+    ),
+    "drift": Limit(
+        0.2,
+        0.05,
+        "anytime-valid p-value against the claim that queries come as they came before",
+        "The alarm is raised below the level that the user chose for false ones (by default 5%); "
+        "below 20%, a factor of five, it is worth a look.",
+    ),
+    "gold_draw": Limit(
+        0.1,
+        0.1,
+        "relative distance of the gold labels drawn from those expected",
+        "Debiased scores are off by about as much as the stated chances of being drawn are.",
     ),
     "density_ratio": Limit(
         10.0,

@@ -1,0 +1,255 @@
+"""Monitoring of a router after deployment."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Self
+
+from numpy.typing import ArrayLike
+
+from metarouter._random import seed_of
+from metarouter.inference._printed import Printed
+from metarouter.inference.monitoring._batch import as_batch
+from metarouter.inference.monitoring._memory import Memory
+from metarouter.inference.monitoring._report import MonitorReport
+from metarouter.inference.monitoring._settings import MonitorSettings
+from metarouter.inference.monitoring._state import read_state, write_state
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["RouterMonitor"]
+
+
+class RouterMonitor(Printed):
+    """Watch a deployed router: share of queries sent, cost, gold quality, drift.
+
+    Feed it with decisions, one by one or in batches, and look at it whenever you like. Estimates
+    come with confidence sequences, each of which holds at all times at once with probability
+    `level`; the chance that any alarm for drift is ever false is at most `alarm_level`. It can be
+    saved at any time and goes on, after `load`, as if it had never been stopped.
+
+    Parameters
+    ----------
+    max_share : float, optional
+        Promise: the largest share of queries sent to the primary model.
+    min_saving : float, optional
+        Promise: the smallest share saved of what always calling the primary model costs.
+    min_quality : float, optional
+        Promise: the smallest mean gold gain over always calling the alternative, E(a r) for
+        decisions a in {0, 1} and gold labels r.
+    max_loss : float, optional
+        Promise: the largest mean gold gain given up against always calling the primary model,
+        E((1 - a) r).
+    level : float, default=0.95
+    alarm_level : float, default=0.05
+    window : int, default=500
+        Rows of a window: costs and quality are also read for each window by itself.
+    horizon : int, default=1000
+        Number of rows at which confidence sequences are tightest; they hold for any choice.
+    reference : array-like of shape (m, d), optional
+        Features of queries as they were before deployment, such as those that the router learned
+        from: drift of the embeddings is then drift away from these.
+    burn_in : int, default=200
+        Without a reference, the queries of the stream that take its place.
+    n_components : int, default=16
+        Principal components of the features that are watched for drift.
+    random_state : int, RandomState or None, default=0
+        Splits ties at random.
+
+    Raises
+    ------
+    MetaRouterError
+        If a setting is out of its range.
+    DataError
+        If the reference is no table of numbers, or too small.
+
+    Notes
+    -----
+    Order. Queries must come in the order in which they were answered, and gold labels in an order
+    that does not depend on them: what cannot be fed in that order (a label that takes days) goes to
+    `update_quality` later. All sums are the same to the bit however rows are batched, so one batch
+    of n rows equals n batches of one. Estimates and confidence sequences for the share and for
+    costs do not depend on the order of rows (up to rounding). Alarms do, by their nature, and so
+    do debiased scores, by how well gold labels could be predicted at the time.
+
+    What is covered. The confidence sequence for the share is exact, and covers the mean so far of
+    chances that may change. Those for costs and quality are asymptotic, and appear from 30 queries
+    with costs, and from 20 gold labels of the answering model in question, on. Alarms are exact.
+
+    Memory. Alarms keep 8 bytes per row and score (18 of embeddings, by default).
+
+    References
+    ----------
+    Meta-Router, appendix A.1: what to monitor. Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas
+    (2024), asymptotic confidence sequences. Angelopoulos, Bates, Fannjiang, Jordan & Zrnic (2023),
+    prediction-powered inference. Vovk et al. (2021), conformal test martingales.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> monitor = RouterMonitor(max_share=0.5)
+    >>> gain = rng.normal(0.1, 1.0, 2000)               # predicted by the router
+    >>> drawn = rng.random(2000) < 0.1                  # the gold trickle: one in ten
+    >>> gold = np.where(drawn, gain + rng.normal(0, 1.0, 2000), np.nan)
+    >>> monitor.update(gain > 0.8, cost_primary=1.0, cost_alternative=0.1, prediction=gain,
+    ...                gold=gold, gold_probability=0.1).report().verdict
+    <Verdict.PASS: 'PASS'>
+    """
+
+    def __init__(
+        self,
+        *,
+        max_share: float | None = None,
+        min_saving: float | None = None,
+        min_quality: float | None = None,
+        max_loss: float | None = None,
+        level: float = 0.95,
+        alarm_level: float = 0.05,
+        window: int = 500,
+        horizon: int = 1000,
+        reference: Any = None,
+        burn_in: int = 200,
+        n_components: int = 16,
+        random_state: Any = 0,
+    ) -> None:
+        settings = MonitorSettings(
+            max_share, min_saving, min_quality, max_loss, level, alarm_level,
+            window, horizon, burn_in, n_components, seed_of(random_state),
+        )  # fmt: skip
+        memory = Memory.empty(settings)
+        self._memory = memory if reference is None else memory.referring_to(reference)
+
+    @property
+    def settings(self) -> MonitorSettings:
+        """What the monitor was told at its start."""
+        return self._memory.settings
+
+    @property
+    def batches(self) -> tuple[str, ...]:
+        """Ids of the batches that were taken in, where they were given."""
+        return self._memory.batches
+
+    def update(
+        self,
+        routed_to_primary: ArrayLike,
+        *,
+        cost_primary: ArrayLike | None = None,
+        cost_alternative: ArrayLike | None = None,
+        features: Any = None,
+        prediction: ArrayLike | None = None,
+        gold: ArrayLike | None = None,
+        gold_probability: ArrayLike | None = None,
+        batch_id: str | None = None,
+    ) -> Self:
+        """Take in routed queries, in the order in which they came.
+
+        Parameters
+        ----------
+        routed_to_primary : array-like of bool, shape (n,)
+            Whether each query was sent to the primary model.
+        cost_primary, cost_alternative : float or array-like of shape (n,), optional
+            What each query costs, or would have cost, with either model.
+        features : array-like of shape (n, d), optional
+        prediction : array-like of shape (n,), optional
+            A cheap label or psi-hat, NaN where there is none. Better predictions make intervals
+            for quality shorter, and wrong ones do not make them wrong. They are watched for drift.
+        gold : array-like of shape (n,), optional
+            Gold labels (gain of the primary model's answer), NaN for queries that were not drawn.
+        gold_probability : float or array-like of shape (n,)
+            Chance with which each query was drawn for a gold label. Needed with `gold`.
+        batch_id : str, optional
+            A batch with an id that was taken in before is refused.
+
+        Returns
+        -------
+        RouterMonitor
+            Itself.
+
+        Raises
+        ------
+        DataError
+            If something is wrong with the batch. The monitor is then as it was.
+        """
+        batch = as_batch(
+            routed_to_primary, cost_primary, cost_alternative, prediction, gold, gold_probability
+        )
+        self._memory = self._memory.after(batch, features, batch_id)
+        return self
+
+    def update_quality(
+        self,
+        routed_to_primary: ArrayLike,
+        gold: ArrayLike,
+        *,
+        gold_probability: ArrayLike,
+        prediction: ArrayLike | None = None,
+    ) -> Self:
+        """Take in quality alone, of queries whose decisions were fed without it.
+
+        Parameters
+        ----------
+        routed_to_primary : array-like of bool, shape (n,)
+        gold : array-like of shape (n,)
+            NaN for queries that were not drawn, which belong here too.
+        gold_probability : float or array-like of shape (n,)
+        prediction : array-like of shape (n,), optional
+
+        Returns
+        -------
+        RouterMonitor
+            Itself.
+
+        Raises
+        ------
+        DataError
+            If something is wrong with the batch. The monitor is then as it was.
+        """
+        batch = as_batch(routed_to_primary, None, None, prediction, gold, gold_probability)
+        self._memory = self._memory.after_quality(batch)
+        return self
+
+    def report(self) -> MonitorReport:
+        """Return what is known now."""
+        return self._memory.report()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything to one file, whole or not at all.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Conventionally ``*.npz``: arrays and plain values, no pickle.
+        """
+        write_state(self._memory, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> RouterMonitor:
+        """Go on from a file that `save` wrote.
+
+        Raises
+        ------
+        DataError
+            If the file is not there, truncated, or no monitor of this version.
+        """
+        monitor = cls.__new__(cls)
+        monitor._memory = read_state(path)
+        return monitor
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per quantity and alarm (see `MonitorReport.to_frame`)."""
+        return self.report().to_frame()
+
+    def plot(self, ax: Any = None, *, quantity: str = "share") -> Any:
+        """Draw how a quantity went (see `MonitorReport.plot`)."""
+        return self.report().plot(ax, quantity=quantity)
+
+    def _title(self) -> str:
+        return self.report()._title()
+
+    def _facts(self) -> dict[str, str]:
+        return self.report()._facts()
+
+    def _notes(self) -> tuple[str, ...]:
+        return self.report()._notes()

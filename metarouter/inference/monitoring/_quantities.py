@@ -1,0 +1,211 @@
+"""What is monitored: estimates and standard deviations from sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metarouter.inference._limits import MINIMA
+from metarouter.inference.monitoring._sequences import Limits, mean_half_width, share_limits
+
+__all__ = [
+    "QUANTITIES",
+    "Quantity",
+    "cost_columns",
+    "quality_columns",
+    "readings",
+    "usage_columns",
+]
+
+FloatArray = NDArray[np.float64]
+Kept = Literal["usage", "cost", "quality"]
+
+
+class Moments(NamedTuple):
+    """Estimates and standard deviations of one row, shape (m,) each."""
+
+    value: FloatArray
+    sd: FloatArray
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Something that is estimated from sums.
+
+    Parameters
+    ----------
+    name : str
+        As printed.
+    kept : {"usage", "cost", "quality"}
+        Which sums it is made of.
+    moments : callable
+        From sums of shape (k, m) to `Moments`.
+    promise : str or None
+        The setting that bounds it.
+    evidence : callable or None
+        From sums to the number of rows that an asymptotic interval rests on; None where the
+        interval is exact.
+    """
+
+    name: str
+    kept: Kept
+    moments: Callable[[FloatArray], Moments]
+    promise: str | None = None
+    evidence: Callable[[FloatArray], FloatArray] | None = None
+
+
+def usage_columns(primary: NDArray[np.bool_]) -> FloatArray:
+    """Return what is summed of decisions."""
+    return primary[:, None].astype(np.float64)
+
+
+def cost_columns(
+    primary: NDArray[np.bool_], cost_primary: FloatArray, cost_alternative: FloatArray
+) -> FloatArray:
+    """Return what is summed of costs: those paid, those of either model, squares, products."""
+    paid = np.where(primary, cost_primary, cost_alternative)
+    costs = np.column_stack([paid, cost_primary, cost_alternative])
+    return np.column_stack([costs, costs**2, costs[:, :1] * costs[:, 1:]])
+
+
+def quality_columns(
+    primary: NDArray[np.bool_], drawn: NDArray[np.bool_], probability: FloatArray, score: FloatArray
+) -> FloatArray:
+    """Return what is summed of debiased gain scores, and of the draw of gold labels."""
+    expected = np.where(drawn, 1.0 / probability, 0.0)
+    sent = np.where(primary, score, 0.0)
+    return np.column_stack(
+        [
+            drawn,
+            expected,
+            expected**2,
+            primary,
+            score,
+            score**2,
+            sent,
+            sent * score,
+            drawn & primary,
+        ]
+    )
+
+
+def readings(
+    quantity: Quantity, sums: FloatArray, alpha: float | FloatArray, horizon: float
+) -> tuple[FloatArray, Limits]:
+    """Return estimates and confidence sequences from rows of sums, shape (m, k).
+
+    Where there are fewer rows than a claim needs, both ends are NaN.
+    """
+    n = sums[:, 0]
+    value, sd = quantity.moments(sums.T)
+    if quantity.evidence is None:
+        return value, share_limits(sums[:, 1], n, alpha, horizon)
+    minimum = MINIMA["monitored_costs" if quantity.kept == "cost" else "monitored_gold"]
+    enough = quantity.evidence(sums.T) >= minimum.count
+    half = np.where(enough, mean_half_width(n, sd, alpha, horizon), np.nan)
+    return value, Limits(value - half, value + half)
+
+
+def _mean(n: FloatArray, total: FloatArray, squares: FloatArray) -> Moments:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = total / n
+        spread = np.maximum(squares - n * mean**2, 0.0) / (n - 1.0)
+    return Moments(mean, np.sqrt(spread))
+
+
+def _share(sums: FloatArray) -> Moments:
+    n, total = sums
+    return _mean(n, total, total)
+
+
+def _cost(sums: FloatArray) -> Moments:
+    return _mean(sums[0], sums[1], sums[4])
+
+
+def _paid_over(sums: FloatArray, model: int) -> Moments:
+    """Cost paid over that of always calling one model: a ratio of means, linearised."""
+    n, paid, other = sums[0], sums[1], sums[2 + model]
+    squares, other_squares, products = sums[4], sums[5 + model], sums[7 + model]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(other > 0, paid / other, np.nan)
+        residual = squares - 2 * ratio * products + ratio**2 * other_squares
+        # The residuals have mean zero, up to what rounding leaves.
+        sd = np.sqrt(np.maximum(residual, 0.0) / (n - 1.0)) * n / other
+    return Moments(ratio, sd)
+
+
+def _saving(sums: FloatArray) -> Moments:
+    ratio, sd = _paid_over(sums, 0)
+    return Moments(1.0 - ratio, sd)
+
+
+def _extra(sums: FloatArray) -> Moments:
+    ratio, sd = _paid_over(sums, 1)
+    return Moments(ratio - 1.0, sd)
+
+
+def _gain(sums: FloatArray) -> Moments:
+    return _mean(sums[0], sums[7], sums[8])
+
+
+def _loss(sums: FloatArray) -> Moments:
+    return _mean(sums[0], sums[5] - sums[7], sums[6] - sums[8])
+
+
+def _efficiency_gain(sums: FloatArray) -> Moments:
+    """Covariance of decision and gain: EG of Meta-Router, by its influence function."""
+    n, sent, score, squares, sent_score, sent_squares = (sums[k] for k in (0, 4, 5, 6, 7, 8))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share, mean = sent / n, score / n
+        value = sent_score / n - share * mean
+        # (a - share)^2 (s - mean)^2, with a^2 = a.
+        all_squares = squares / n - mean**2
+        own = sent_squares / n - 2 * mean * sent_score / n + mean**2 * share
+        spread = (1 - 2 * share) * own + share**2 * all_squares - value**2
+        return Moments(value, np.sqrt(np.maximum(spread, 0.0) * n / (n - 1.0)))
+
+
+def _drawn(sums: FloatArray) -> Moments:
+    return _mean(sums[0], sums[2], sums[3])
+
+
+def _rows(sums: FloatArray) -> FloatArray:
+    return sums[0]
+
+
+def _labels(sums: FloatArray) -> FloatArray:
+    return sums[1]
+
+
+def _labels_of_sent(sums: FloatArray) -> FloatArray:
+    return sums[9]
+
+
+def _labels_of_others(sums: FloatArray) -> FloatArray:
+    return np.asarray(sums[1] - sums[9])
+
+
+def _labels_of_either(sums: FloatArray) -> FloatArray:
+    return np.minimum(sums[9], sums[1] - sums[9])
+
+
+QUANTITIES = {
+    "share": Quantity("usage ratio (PMUR)", "usage", _share, "max_share"),
+    "saving": Quantity("saving against always-primary", "cost", _saving, "min_saving", _rows),
+    "extra_cost": Quantity("extra cost over always-alternative", "cost", _extra, None, _rows),
+    "cost": Quantity("cost per query", "cost", _cost, None, _rows),
+    "quality": Quantity(
+        "gold gain over always-alternative", "quality", _gain, "min_quality", _labels_of_sent
+    ),
+    "loss": Quantity(
+        "gold loss against always-primary", "quality", _loss, "max_loss", _labels_of_others
+    ),
+    "efficiency_gain": Quantity(
+        "efficiency gain over random routing", "quality", _efficiency_gain, None, _labels_of_either
+    ),
+    "drawn": Quantity("gold labels drawn over those expected", "quality", _drawn, None, _labels),
+}

@@ -1,0 +1,130 @@
+"""One file for a monitor: arrays, and a tree of plain values that says where they belong.
+
+Nothing in it is executed on loading: numbers, words and arrays of numbers, put into the few frozen
+dataclasses that are named here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import zipfile
+import zlib
+from typing import Any
+
+import numpy as np
+
+from metarouter._files import atomic_path
+from metarouter.exceptions import DataError
+from metarouter.inference.monitoring._alarm import DriftAlarm
+from metarouter.inference.monitoring._batch import FeatureNames
+from metarouter.inference.monitoring._blocks import BlockSums
+from metarouter.inference.monitoring._embeddings import EmbeddingDrift, EmbeddingMap
+from metarouter.inference.monitoring._gain_scores import GainScores
+from metarouter.inference.monitoring._memory import Memory
+from metarouter.inference.monitoring._settings import MonitorSettings
+
+__all__ = ["read_state", "write_state"]
+
+_FORMAT = "metarouter-monitor"
+_VERSION = 1
+_HEADER = "monitor"
+_FOREIGN = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    OSError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+_KINDS: dict[str, Any] = {
+    kind.__name__: kind
+    for kind in (
+        BlockSums,
+        DriftAlarm,
+        EmbeddingDrift,
+        EmbeddingMap,
+        FeatureNames,
+        GainScores,
+        Memory,
+        MonitorSettings,
+    )
+}
+
+
+def write_state(memory: Memory, path: str | os.PathLike[str]) -> None:
+    """Write what a monitor remembers, whole or not at all."""
+    arrays: dict[str, Any] = {}
+    header = {"format": _FORMAT, "version": _VERSION, "memory": _plain(memory, arrays)}
+    arrays[_HEADER] = np.array(json.dumps(header))
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def read_state(path: str | os.PathLike[str]) -> Memory:
+    """Read what a monitor remembers.
+
+    Raises
+    ------
+    DataError
+        If the file is not there, truncated, or no monitor of this version.
+    """
+    if not os.path.isfile(path):
+        raise DataError(f"There is no file {path}: check the path.")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        header = json.loads(str(arrays[_HEADER]))
+        version = header["version"] if header["format"] == _FORMAT else None
+        memory = _built(header["memory"], arrays) if version == _VERSION else None
+    except _FOREIGN as error:
+        raise _foreign(path) from error
+    if version is None or not (memory is None or isinstance(memory, Memory)):
+        raise _foreign(path)
+    if memory is None:
+        raise DataError(
+            f"{path} is a monitor of format {version}, but format {_VERSION} is read here: start a "
+            "new one."
+        )
+    return memory
+
+
+def _foreign(path: str | os.PathLike[str]) -> DataError:
+    return DataError(
+        f"{path} is truncated or was not written by RouterMonitor.save: name another file, or "
+        "start a new monitor."
+    )
+
+
+def _plain(value: Any, arrays: dict[str, Any]) -> Any:
+    if isinstance(value, np.ndarray):
+        name = f"a{len(arrays)}"
+        arrays[name] = value
+        return {"array": name}
+    if dataclasses.is_dataclass(value):
+        fields = {
+            field.name: _plain(getattr(value, field.name), arrays)
+            for field in dataclasses.fields(value)
+        }
+        return {"kind": type(value).__name__, "fields": fields}
+    if isinstance(value, tuple):
+        return {"tuple": [_plain(item, arrays) for item in value]}
+    if isinstance(value, dict):
+        return {"dict": {name: _plain(item, arrays) for name, item in value.items()}}
+    return value
+
+
+def _built(value: Any, arrays: dict[str, Any]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    if "array" in value:
+        return arrays[value["array"]]
+    if "kind" in value:
+        fields = {name: _built(item, arrays) for name, item in value["fields"].items()}
+        return _KINDS[value["kind"]](**fields)
+    if "tuple" in value:
+        return tuple(_built(item, arrays) for item in value["tuple"])
+    return {name: _built(item, arrays) for name, item in value["dict"].items()}

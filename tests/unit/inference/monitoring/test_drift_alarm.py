@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from oracles import monitoring as oracle
+
+from metarouter.inference.monitoring._alarm import DriftAlarm
+from metarouter.inference.monitoring._conformal import (
+    JUMPS,
+    SLOPES,
+    bet,
+    online_p_values,
+    starting_capital,
+)
+from metarouter.inference.monitoring._embeddings import EmbeddingMap
+
+
+def silent(n_scores=1, **options):
+    return DriftAlarm.silent(n_scores, **{"level": 0.05, "every": 50, "seed": 0} | options)
+
+
+def test_p_values_are_ranks_among_all_so_far():
+    rng = np.random.default_rng(0)
+    scores, ties = np.round(rng.normal(size=200), 1), rng.random(200)
+    expected = oracle.p_values(scores, ties)
+    assert online_p_values(np.empty(0), scores, ties) == pytest.approx(expected, abs=1e-15)
+    later = online_p_values(np.sort(scores[:77]), scores[77:], ties[77:])
+    assert later == pytest.approx(expected[77:], abs=1e-15)
+
+
+def test_capital_is_that_of_the_simple_jumper():
+    p = np.random.default_rng(1).beta(0.7, 1.2, size=60)
+    capital, logs = starting_capital(1), np.zeros((1, len(JUMPS)))
+    for value in p:
+        capital, growth = bet(capital, np.array([value]))
+        logs += growth
+    for k, jump in enumerate(JUMPS):
+        assert np.exp(logs[0, k]) == pytest.approx(oracle.jumper(p, jump, SLOPES)[-1], rel=1e-12)
+
+
+def test_no_bet_can_be_lost_altogether():
+    assert (1 + np.outer(SLOPES, [-0.5, 0.5]) > 0).all()
+
+
+def test_alarm_does_not_depend_on_batches():
+    scores = np.random.default_rng(2).normal(size=(300, 3))
+    whole, parts = silent(3).after(scores), silent(3)
+    for start, stop in [(0, 1), (1, 64), (64, 64), (64, 300)]:
+        parts = parts.after(scores[start:stop])
+    assert parts.evidence == pytest.approx(whole.evidence, abs=1e-12)
+    assert (parts.n, parts.lowest_at, parts.path) == (whole.n, whole.lowest_at, whole.path)
+
+
+def test_a_shift_raises_the_alarm_and_says_when_it_began():
+    rng = np.random.default_rng(3)
+    scores = np.concatenate([rng.normal(size=500), rng.normal(1.0, 1.0, 200)])[:, None]
+    alarm = silent().after(scores)
+    assert 500 < alarm.raised_at < 600
+    assert abs(alarm.onset - 500) < 30
+    assert alarm.p_value < 0.05
+
+
+def test_a_reference_lets_drift_be_seen_from_the_first_row_on():
+    rng = np.random.default_rng(4)
+    shifted = rng.normal(1.0, 1.0, size=(100, 1))
+    assert silent(past=rng.normal(size=(300, 1))).after(shifted).raised_at < 60
+    assert silent().after(shifted).raised_at is None
+
+
+def test_a_score_that_never_varies_is_not_bet_on():
+    alarm = silent(2).after(np.ones((400, 2)))
+    assert alarm.evidence == 0.0
+    assert alarm.largest == 0.0
+
+
+def test_embedding_scores_do_not_depend_on_the_other_rows():
+    X = np.random.default_rng(5).normal(size=(300, 30))
+    learned = EmbeddingMap.learn(X[:100], 8)
+    whole = learned.scores(X)
+    assert np.array_equal(np.concatenate([learned.scores(row[None]) for row in X]), whole)
+    assert whole.shape == (300, learned.n_scores)
+
+
+def test_embeddings_of_few_dimensions_leave_nothing_beyond_the_plane():
+    X = np.random.default_rng(6).normal(size=(300, 3))
+    learned = EmbeddingMap.learn(np.column_stack([X, np.ones(300)]), 8)
+    assert learned.n_scores == 5
+    assert not learned.scores(np.column_stack([X, np.ones(300)]))[:, -1].any()
