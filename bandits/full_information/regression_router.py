@@ -1,0 +1,120 @@
+"""The arm with the highest reward by regressions of quality and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import RidgeCV
+from sklearn.utils.validation import check_is_fitted
+
+from bandits._logs import Logs
+from bandits._reward import reward
+from bandits._validation import contexts
+from bandits.full_information.base import FullInformationRouter
+from metarouter._random import seeded
+from metarouter.exceptions import DataError
+
+__all__ = ["RegressionRouter"]
+
+Array = NDArray[np.float64]
+
+_PENALTIES = np.logspace(-2, 4, 13)
+
+
+class RegressionRouter(FullInformationRouter):
+    """Predict what every arm would bring and cost, and call the one with the highest reward.
+
+    One regression of all outcomes, fitted once, serves every preference: the reward of an arm is
+    w_q q - w_c min(c / tau, 1) (BaRP, equation 1). With two arms this is the threshold on the
+    predicted gain in quality.
+
+    Parameters
+    ----------
+    regressor : regressor, optional
+        Of several outputs, fitted on all qualities and on all costs as shares of the cap. By
+        default a ridge regression whose penalty is chosen, outcome by outcome, by leave-one-out
+        errors. Nearest neighbours and random forests are as strong: see the examples.
+    arms, cost_cap, random_state
+        As in `FullInformationRouter`. The seed is handed to a regressor that has none.
+
+    Attributes
+    ----------
+    regressor_ : regressor
+        The fitted one.
+
+    References
+    ----------
+    .. [1] Hu et al. (2024), RouterBench: its KNN and MLP routers are of this kind.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.repeat([[1.0, 0.0], [0.0, 1.0]], 10, axis=0)
+    >>> quality = np.repeat([[0.9, 0.8], [0.9, 0.1]], 10, axis=0)
+    >>> cost = np.tile([2.0, 1.0], (20, 1))
+    >>> router = RegressionRouter(arms=("large", "small")).fit(X, quality, cost)
+    >>> router.predict(np.eye(2)).tolist()
+    ['small', 'large']
+    >>> router.predict(np.eye(2), preference=(1, 0)).tolist()
+    ['large', 'large']
+
+    >>> from sklearn.neighbors import KNeighborsRegressor
+    >>> neighbours = RegressionRouter(KNeighborsRegressor(5)).fit(X, quality, cost)
+    >>> neighbours.predict_quality(np.eye(2)).round(2).tolist()
+    [[0.9, 0.8], [0.9, 0.1]]
+    """
+
+    def __init__(
+        self,
+        regressor: Any = None,
+        *,
+        arms: Iterable[Any] | None = None,
+        cost_cap: float | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        super().__init__(arms=arms, cost_cap=cost_cap, random_state=random_state)
+        self.regressor = regressor
+
+    def predict_quality(self, X: Any) -> Array:
+        """Return the expected quality of every arm, shape (n, n_arms)."""
+        return self._outcomes(self._features(X))[0]
+
+    def predict_cost(self, X: Any) -> Array:
+        """Return the expected cost of every arm, shape (n, n_arms), in the unit of the costs.
+
+        Raises
+        ------
+        DataError
+            If there were no costs to learn from.
+        """
+        cost = self._outcomes(self._features(X))[1]
+        if cost is None:
+            raise DataError("This router has seen no costs: pass cost= when training.")
+        return cost
+
+    def _learn(self, X: Array, logs: Logs) -> None:
+        outcomes = logs.quality
+        if logs.cost is not None:
+            share = np.minimum(logs.cost / self.cost_cap_, 1.0)
+            outcomes = np.hstack([logs.quality, share])
+        model = RidgeCV(_PENALTIES, alpha_per_target=True) if self.regressor is None else None
+        self.regressor_ = seeded(model or self.regressor, self._seed)
+        self.regressor_.fit(X, outcomes[:, 0] if outcomes.shape[1] == 1 else outcomes)
+
+    def _scores(self, X: Array, preference: Array) -> Array:
+        quality, cost = self._outcomes(X)
+        return reward(quality, cost, preference, self.cost_cap_)
+
+    def _outcomes(self, X: Array) -> tuple[Array, Array | None]:
+        predicted = np.asarray(self.regressor_.predict(X), dtype=np.float64).reshape(len(X), -1)
+        if not self.has_cost_:
+            return predicted, None
+        quality, share = np.hsplit(predicted, 2)
+        return quality, np.maximum(share, 0.0) * self.cost_cap_
+
+    def _features(self, X: Any) -> Array:
+        check_is_fitted(self, "arms_")
+        return contexts(self, X)
