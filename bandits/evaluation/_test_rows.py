@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Rows", "SeedOutcome", "TestRows"]
+__all__ = ["RouterOutcome", "Rows", "SeedOutcome", "TestRows"]
 
 Rows = NDArray[np.intp]
+
+
+class RouterOutcome(NamedTuple):
+    """What one router did on the test rows of one seed."""
+
+    chosen: Rows  # (n_dial, n_test) columns of the models
+    predicted_gain: NDArray[np.float64]  # (n_test,) of the strong over the weak model
+    n_revealed: int  # outcomes that it has seen in training
 
 
 @dataclass(frozen=True)
@@ -22,7 +31,7 @@ class SeedOutcome:
     best_constant: Rows  # (n_dial,) the model with the highest mean reward on the training rows
     predicted_gain: NDArray[np.float64]  # (n_routers, n_test) of the strong over the weak model
     n_train: int
-    n_revealed: tuple[int, ...]  # (n_routers,) outcomes that each router has seen
+    n_revealed: tuple[int, ...]  # outcomes that each router has seen that was played
 
 
 @dataclass(frozen=True)

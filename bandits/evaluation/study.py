@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
 from bandits._arms import positions_of
 from bandits._reward import reward as preference_reward
-from bandits.evaluation._full_information import FullInformation
+from bandits.evaluation._parts import PartsFolder, key_of
 from bandits.evaluation._split import StudySplit, numbered_texts, split_by_task
-from bandits.evaluation._test_rows import SeedOutcome
+from bandits.evaluation._test_rows import RouterOutcome, SeedOutcome
 from bandits.evaluation.study_result import FULL_INFORMATION, BanditStudyResult
+from bandits.full_information import RegressionRouter
 from metarouter.datasets import ModelMatrix
 from metarouter.evaluation._validation import check_routers
 from metarouter.exceptions import DataError, MetaRouterError
@@ -94,7 +98,11 @@ class BanditStudy:
         self.random_state = random_state
 
     def run(
-        self, matrix: ModelMatrix, *, advance: Callable[[], None] | None = None
+        self,
+        matrix: ModelMatrix,
+        *,
+        advance: Callable[[], None] | None = None,
+        parts: str | os.PathLike[str] | None = None,
     ) -> BanditStudyResult:
         """Play, dial and test every router over all seeds.
 
@@ -104,6 +112,10 @@ class BanditStudy:
             With costs.
         advance : callable, optional
             Called whenever a router has been played and tested, as by a progress bar.
+        parts : path-like, optional
+            A folder for what each router did under each seed. What another run with the same data
+            and settings has finished there is taken over, so that a study that was killed goes on
+            where it stopped, and one with another router or seed plays that one alone.
 
         Returns
         -------
@@ -120,7 +132,8 @@ class BanditStudy:
         cap = self._cap(matrix)
         dial = tuple(sorted({*DIAL, *self.w_cost}))
         texts = numbered_texts(matrix.text)
-        outcomes = []
+        table = joblib.hash((matrix.X, matrix.quality, matrix.cost, matrix.task, texts))
+        folder, outcomes = PartsFolder(parts), []
         for seed in np.random.SeedSequence(self.random_state).spawn(self.seeds):
             of_split, of_routers = seed.spawn(2)
             split = split_by_task(
@@ -133,7 +146,15 @@ class BanditStudy:
             )
             # One seed for all: a router's numbers do not hang on which others are played.
             router_seed = int(of_routers.generate_state(1)[0])
-            outcomes.append(self._play_and_test(matrix, split, cap, dial, router_seed, advance))
+            played = _Played(matrix, split, cap, dial, router_seed, self.pair)
+            routers = {**self.routers, FULL_INFORMATION: RegressionRouter()}
+            done = []
+            for name, router in routers.items():
+                key = key_of(router, table, *split, cap, dial, router_seed, self.pair)
+                done.append(folder.recall(name, key, partial(played.outcome, router)))
+                if advance is not None and name in self.routers:
+                    advance()
+            outcomes.append(played.together(done))
         return BanditStudyResult(
             matrix=matrix,
             routers=(*self.routers, FULL_INFORMATION),
@@ -146,51 +167,6 @@ class BanditStudy:
             seeds=tuple(outcomes),
             query=texts,
         )
-
-    def _play_and_test(
-        self,
-        matrix: ModelMatrix,
-        split: StudySplit,
-        cap: float,
-        dial: tuple[float, ...],
-        router_seed: int,
-        advance: Callable[[], None] | None,
-    ) -> SeedOutcome:
-        X, cost = np.asarray(matrix.X, dtype=np.float64), matrix.cost
-        assert cost is not None  # check has refused such a table
-        train, test = split.train, np.concatenate(split[1:])
-        logs = (X[train], matrix.quality[train], cost[train])
-        choices, gains, revealed = [], [], []
-        for template in self.routers.values():
-            router = clone(template).set_params(
-                arms=list(matrix.models), cost_cap=cap, random_state=router_seed
-            )
-            router.fit(*logs)
-            revealed.append(int(router.n_revealed_))
-            asked = (router.predict(X[test], preference=(1 - w, w)) for w in dial)
-            choices.append([positions_of(arms, matrix.models) for arms in asked])
-            gains.append(self._gain(matrix, _predicted_quality(router, X[test], matrix)))
-            if advance is not None:
-                advance()
-        informed = FullInformation.learned(*logs, cap, X[test])
-        choices.append([informed.chosen(w, cap) for w in dial])
-        gains.append(self._gain(matrix, informed.quality))
-        return SeedOutcome(
-            test=test,
-            outside=np.arange(test.size) >= split.in_distribution.size,
-            chosen=np.array(choices),
-            best_constant=_best_constants(*logs[1:], cap, dial),
-            predicted_gain=np.array(gains),
-            n_train=train.size,
-            n_revealed=tuple(revealed),
-        )
-
-    def _gain(self, matrix: ModelMatrix, quality: FloatArray) -> FloatArray:
-        """Predicted quality of the strong minus that of the weak model; NaN without a pair."""
-        if self.pair is None:
-            return np.full(len(quality), np.nan)
-        strong, weak = (matrix.models.index(model) for model in self.pair)
-        return quality[:, strong] - quality[:, weak]
 
     def _cap(self, matrix: ModelMatrix) -> float:
         if self.cost_cap is not None:
@@ -246,11 +222,56 @@ class BanditStudy:
             raise MetaRouterError(f"cost_cap is {self.cost_cap:g}: give a cost above 0.")
 
 
-def _predicted_quality(router: Any, X: FloatArray, matrix: ModelMatrix) -> FloatArray:
-    """Predicted quality of every model, NaN for routers that predict none."""
-    if not hasattr(router, "predict_quality"):
-        return np.full((len(X), len(matrix.models)), np.nan)
-    return np.asarray(router.predict_quality(X))
+class _Played:
+    """One seed: what routers are played on, and what they are tested on."""
+
+    def __init__(
+        self,
+        matrix: ModelMatrix,
+        split: StudySplit,
+        cap: float,
+        dial: tuple[float, ...],
+        router_seed: int,
+        pair: tuple[str, str] | None,
+    ) -> None:
+        assert matrix.cost is not None  # check has refused such a table
+        X, train = np.asarray(matrix.X, dtype=np.float64), split.train
+        self.test = np.concatenate(split[1:])
+        self.outside = np.arange(self.test.size) >= split.in_distribution.size
+        self.logs = (X[train], matrix.quality[train], matrix.cost[train])
+        self.X_test, self.models, self.pair = X[self.test], list(matrix.models), pair
+        self.cap, self.dial, self.router_seed = cap, dial, router_seed
+
+    def outcome(self, template: Any) -> RouterOutcome:
+        """Play a router, then ask it at every setting of the dial."""
+        router = clone(template).set_params(
+            arms=self.models, cost_cap=self.cap, random_state=self.router_seed
+        )
+        router.fit(*self.logs)
+        asked = (router.predict(self.X_test, preference=(1 - w, w)) for w in self.dial)
+        chosen = [positions_of(arms, self.models) for arms in asked]
+        return RouterOutcome(np.array(chosen), self._gain(router), int(router.n_revealed_))
+
+    def together(self, outcomes: list[RouterOutcome]) -> SeedOutcome:
+        """Put what all routers did beside each other, the one that saw everything last."""
+        chosen, gain, n_revealed = zip(*outcomes, strict=True)
+        return SeedOutcome(
+            test=self.test,
+            outside=self.outside,
+            chosen=np.array(chosen),
+            best_constant=_best_constants(*self.logs[1:], self.cap, self.dial),
+            predicted_gain=np.array(gain),
+            n_train=len(self.logs[0]),
+            n_revealed=n_revealed[:-1],
+        )
+
+    def _gain(self, router: Any) -> FloatArray:
+        """Predicted quality of the strong minus that of the weak model, NaN where unknown."""
+        if self.pair is None or not hasattr(router, "predict_quality"):
+            return np.full(len(self.X_test), np.nan)
+        strong, weak = (self.models.index(model) for model in self.pair)
+        quality = np.asarray(router.predict_quality(self.X_test))
+        return np.asarray(quality[:, strong] - quality[:, weak])
 
 
 def _best_constants(

@@ -161,6 +161,50 @@ def test_numbers_of_a_router_do_not_hang_on_the_others(matrix, frame):
     pd.testing.assert_frame_equal(alone, both)
 
 
+class TestParts:
+    """Finished parts are taken over, and only by the very same study."""
+
+    class Counted(LinUCB):
+        fits = 0
+
+        def fit(self, *logs):
+            type(self).fits += 1
+            return super().fit(*logs)
+
+    def played(self, matrix, folder, **options):
+        study = make_study(seeds=2, **options)
+        study.routers = {"linucb": self.Counted(), "greedy": EpsilonGreedy()}
+        before = self.Counted.fits
+        return study.run(matrix, parts=folder).to_frame(), self.Counted.fits - before
+
+    def test_a_finished_study_plays_nobody_again(self, matrix, tmp_path):
+        first, fits = self.played(matrix, tmp_path)
+        again, fits_again = self.played(matrix, tmp_path)
+        assert (fits, fits_again) == (2, 0)
+        pd.testing.assert_frame_equal(first, again)
+
+    def test_what_is_missing_or_damaged_is_played_anew(self, matrix, tmp_path):
+        first, _ = self.played(matrix, tmp_path)
+        lost, damaged = sorted(tmp_path.glob("linucb-*.npz"))
+        lost.unlink()
+        damaged.write_bytes(damaged.read_bytes()[:100])
+        again, fits = self.played(matrix, tmp_path)
+        assert fits == 2
+        pd.testing.assert_frame_equal(first, again)
+
+    def test_another_study_takes_nothing_over(self, matrix, tmp_path):
+        self.played(matrix, tmp_path)
+        for options in (
+            {"random_state": 1},
+            {"cost_cap": 1.0},
+            {"test_share": 0.3},
+            {"pair": None},
+        ):
+            assert self.played(matrix, tmp_path, **options)[1] == 2
+        assert self.played(make_matrix(seed=1), tmp_path)[1] == 2
+        assert self.played(matrix, tmp_path)[1] == 0
+
+
 def test_one_seed_and_no_unseen_task_are_a_study_too(matrix, tmp_path):
     alone = make_study(seeds=1, out_of_distribution=()).run(matrix)
     assert set(alone.to_frame().split) == {"in_distribution"}

@@ -1,0 +1,62 @@
+"""Finished parts of a study in a folder, so that one that was killed goes on where it stopped."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import sklearn
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from bandits.evaluation._test_rows import RouterOutcome
+from metarouter._files import atomic_path
+from metarouter._version import __version__
+
+__all__ = ["PartsFolder", "key_of"]
+
+
+class PartsFolder:
+    """A folder with one small file per router and seed, found again by what decides its numbers.
+
+    Parameters
+    ----------
+    path : path-like or None
+        Created when the first part is finished; several studies may share it. None keeps nothing.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None) -> None:
+        self.path = None if path is None else Path(path)
+
+    def recall(self, name: str, key: str, make: Callable[[], RouterOutcome]) -> RouterOutcome:
+        """Return a part that was finished under this key, or make it and keep it."""
+        if self.path is None:
+            return make()
+        file = self.path / f"{name}-{key}.npz"
+        found = _read(file)
+        if found is None:
+            found = make()
+            with atomic_path(file) as temporary:
+                np.savez(temporary, **found._asdict())
+        return found
+
+
+def key_of(router: Any, *decides: Any) -> str:
+    """Return a key of a router's parameters and of whatever else decides its numbers."""
+    versions = (__version__, np.__version__, sklearn.__version__)
+    return joblib.hash((clone(router), *decides, *versions))
+
+
+def _read(file: Path) -> RouterOutcome | None:
+    """Return a part, or None where there is none that can be trusted."""
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            values: dict[str, NDArray[Any]] = {n: stored[n] for n in RouterOutcome._fields}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    return RouterOutcome(values["chosen"], values["predicted_gain"], int(values["n_revealed"]))
