@@ -8,7 +8,16 @@ from importlib import import_module
 from pathlib import Path
 
 # Each of these modules has main(arguments), which understands --out DIR.
-SCRIPTS = ("barp_table7", "meta_router", "nie_wager", "real_data")
+SCRIPTS = (
+    "barp_tables_2_to_4",
+    "barp_table5",
+    "barp_table6",
+    "barp_table7",
+    "barp_figure3",
+    "meta_router",
+    "nie_wager",
+    "real_data",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

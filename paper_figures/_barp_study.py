@@ -1,0 +1,123 @@
+"""The study behind BaRP's tables on the data at hand, and the routers in them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.neighbors import KNeighborsRegressor
+
+from bandits import BaRP, EpsilonGreedy, LinTS, LinUCB
+from bandits.evaluation import BanditStudy, BanditStudyResult, study_table
+from bandits.full_information import GraphRouter, Largest, RegressionRouter, RouterDC, Smallest
+
+__all__ = ["BALANCED", "DATASETS", "NAMES", "TASKS", "add_options", "barp", "baselines", "play"]
+
+# The paper's tables 5 to 7 are at balanced weights; that of tables 2 to 4 is not stated.
+BALANCED = 0.5
+
+DATASETS = {
+    "routerbench_fewshot": "RouterBench (few-shot), 11 models",
+    "llmrouter_14task": "LLMRouter, 9 models, costs from a price list",
+}
+TASKS = {
+    "arc_challenge": "ARC-C",
+    "commonsense_qa": "CommonsenseQA",
+    "gsm8k": "GSM8K",
+    "mbpp": "MBPP",
+    "mmlu": "MMLU",
+    "natural_qa": "NQ",
+    "openbook_qa": "OpenBookQA",
+    "trivia_qa": "TriviaQA",
+    "winogrande": "Winogrande",
+}
+NAMES = {
+    "smallest": "Smallest LLM",
+    "largest": "Largest LLM",
+    "router_dc": "RouterDC",
+    "graph_router": "GraphRouter",
+    "barp": "BaRP (published settings)",
+    "barp_linear": "BaRP, linear head",
+    "barp_bilinear": "BaRP, bilinear head",
+    "linucb": "LinUCB",
+    "lints": "LinTS",
+    "epsilon_greedy": "ε-greedy",
+    "full_information": "ridge on all outcomes",
+    "neighbours": "nearest neighbours on all outcomes",
+    "forest": "random forest on all outcomes",
+    "best_constant": "best constant model",
+    "oracle": "oracle",
+}
+
+
+def barp(head: str = "mlp") -> BaRP:
+    """Return BaRP with the settings of section 3.4."""
+    return BaRP(
+        head,
+        entropy=0.05,
+        learning_rate=1e-4,
+        weight_decay=0.0,
+        epochs=100,
+        batch_size=32,
+        device="cpu",
+    )
+
+
+def baselines() -> dict[str, Any]:
+    """Return the routers that tables 2 to 4 compare with, and two strong regressions beside them.
+
+    Sizes are mean costs, by which the smallest and largest models of RouterBench are the paper's.
+    """
+    forest = RandomForestRegressor(200, min_samples_leaf=5, max_features="sqrt")
+    return {
+        "smallest": Smallest(),
+        "largest": Largest(),
+        "router_dc": RouterDC(BALANCED),
+        "graph_router": GraphRouter(BALANCED),
+        "neighbours": RegressionRouter(KNeighborsRegressor(40)),
+        "forest": RegressionRouter(forest),
+    }
+
+
+def bandits() -> dict[str, Any]:
+    """Return the classical bandits of table 7."""
+    return {"lints": LinTS(), "linucb": LinUCB(), "epsilon_greedy": EpsilonGreedy()}
+
+
+def play(
+    dataset: str,
+    routers: Mapping[str, Any],
+    options: argparse.Namespace,
+    features: NDArray[np.floating[Any]] | None = None,
+) -> BanditStudyResult:
+    """Play routers on one data set, taking over what was finished before.
+
+    Every router sees the same splits, orders and seeds, in this and all the other scripts; other
+    features than those that come with the data may be given.
+    """
+    table = study_table(dataset, options.data_home)
+    study = BanditStudy(
+        routers,
+        in_distribution=table.in_distribution,
+        out_of_distribution=table.out_of_distribution,
+        w_cost=(BALANCED,),
+        seeds=options.seeds,
+    )
+    parts = options.parts or options.out.parent / "barp_parts"
+    matrix = table.matrix if features is None else replace(table.matrix, X=features)
+    return study.run(matrix, parts=parts / dataset)
+
+
+def add_options(parser: argparse.ArgumentParser, out: str) -> None:
+    """Add the options that all scripts on BaRP understand."""
+    parser.add_argument("--out", type=Path, default=Path("paper_figures_out") / out)
+    parser.add_argument("--parts", type=Path, help="folder of finished parts, shared by scripts")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--data-home", type=Path)
+    parser.add_argument("--only", nargs="+", choices=DATASETS, default=list(DATASETS))

@@ -1,0 +1,129 @@
+"""One policy over the whole range of preferences: curves, and whether they run the right way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bandits.evaluation import BanditStudyResult
+from metarouter.evaluation import Estimates
+from paper_figures._barp_cells import interval, with_error
+from paper_figures._barp_rows import test_queries
+
+__all__ = ["dominated_area", "runs_of_seeds", "sweep", "volumes"]
+
+FloatArray = NDArray[np.float64]
+AVERAGE = "average"
+_SPLITS = ("in_distribution", "out_of_distribution")
+
+
+def sweep(result: BanditStudyResult, router: str) -> pd.DataFrame:
+    """Return score and cost per 1000 queries at every weight of cost, by task and on average.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``split``, ``task``, ``w_cost``, ``score``, ``cost``, each of the last two with its
+        limits of 95%, ``..._low`` and ``..._high``.
+    """
+    rows = []
+    for split in _SPLITS:
+        for w_cost in result.dial:
+            queries = test_queries(result, w_cost, split)
+            score = queries.of(queries.quality, router)
+            cost = 1000.0 * queries.of(queries.cost, router)
+            for task in (*getattr(result, split), AVERAGE):
+                row: dict[str, object] = {"split": split, "task": task, "w_cost": w_cost}
+                for name, values in (("score", score), ("cost", cost)):
+                    of_task = queries.average(values)
+                    if task != AVERAGE:
+                        of_task = queries.mean(values, task)
+                    low, high = of_task.interval()
+                    row |= {name: of_task.value[0], f"{name}_low": low[0], f"{name}_high": high[0]}
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def points_of_seeds(
+    result: BanditStudyResult, router: str, split: str
+) -> tuple[FloatArray, FloatArray]:
+    """Return mean score and cost of each seed at every weight of cost, shape (seeds, settings)."""
+    points = []
+    for w_cost in result.dial:
+        queries = test_queries(result, w_cost, split)
+        seed = queries.groups[:, 0]
+        outcomes = (queries.of(table, router) for table in (queries.quality, queries.cost))
+        points.append([np.bincount(seed, weights=of) / np.bincount(seed) for of in outcomes])
+    score, cost = np.moveaxis(np.array(points), 0, -1)
+    return score, cost
+
+
+def runs_of_seeds(result: BanditStudyResult, router: str, split: str) -> pd.DataFrame:
+    """Tell, seed by seed, whether cost falls and score does not rise as cost weighs more."""
+    score, cost = points_of_seeds(result, router, split)
+    return pd.DataFrame(
+        {
+            "seed": np.arange(len(score)),
+            "cost per 1000, from": 1000 * cost[:, 0],
+            "to": 1000 * cost[:, -1],
+            "largest rise of cost (%)": 100 * _largest_rise(cost) / cost[:, 0],
+            "score, from": score[:, 0],
+            "to ": score[:, -1],
+            "largest rise of score": _largest_rise(score),
+        }
+    )
+
+
+def volumes(result: BanditStudyResult, routers: Sequence[str], split: str) -> pd.DataFrame:
+    """Lay out the area that each router's sweep dominates, and the first one's lead in it."""
+    mean_cost = np.asarray(result.matrix.cost).mean(axis=0)
+    limits = (float(mean_cost.min()), float(mean_cost.max()))
+    areas = {}
+    for router in routers:
+        score, cost = points_of_seeds(result, router, split)
+        areas[router] = np.array(
+            [dominated_area(c, s, limits) for c, s in zip(cost, score, strict=True)]
+        )
+    rows = []
+    for router in routers:
+        lead = _over_seeds(areas[routers[0]] - areas[router])
+        rows.append(
+            {
+                "router": router,
+                "hypervolume": with_error(_over_seeds(areas[router]), 4),
+                f"{routers[0]} minus it": "" if router == routers[0] else interval(lead, "+.4f"),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def dominated_area(cost: FloatArray, score: FloatArray, limits: tuple[float, float]) -> float:
+    """Return the mean, over a range of costs, of the best score that is to be had for less.
+
+    That is the hypervolume of the points with respect to (highest cost, score 0), over the width
+    of the range; a cost below all points buys a score of 0.
+
+    Examples
+    --------
+    >>> dominated_area(np.array([1.0, 2.0]), np.array([0.5, 1.0]), (0.0, 3.0))
+    0.5
+    """
+    low, high = limits
+    order = np.argsort(cost, kind="stable")
+    edges = np.clip(np.append(cost[order], high), low, high)
+    best = np.maximum.accumulate(score[order])
+    return float((best * np.diff(edges)).sum() / (high - low))
+
+
+def _largest_rise(values: FloatArray) -> FloatArray:
+    """Largest step upwards between neighbouring settings, 0 where there is none."""
+    return np.maximum(np.diff(values, axis=1).max(axis=1), 0.0)
+
+
+def _over_seeds(values: FloatArray) -> Estimates:
+    n = len(values)
+    se = values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    return Estimates(np.array([values.mean()]), np.array([se]), np.array([max(n - 1.0, 1.0)]))
