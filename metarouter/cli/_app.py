@@ -11,6 +11,7 @@ from metarouter.cli._group import OneLineErrors
 from metarouter.cli.demo import demo
 from metarouter.cli.fit import fit
 from metarouter.cli.monitor import monitor
+from metarouter.cli.report import report
 from metarouter.cli.route import route
 from metarouter.cli.study import study
 
@@ -49,6 +50,7 @@ def _about(
     metarouter fit labels.csv --text query --out router.skops
     metarouter route router.skops new.csv --out routed.csv
     metarouter monitor router.npz routed.csv --max-share 0.3
+    metarouter report labels.csv --text query --out report.html
     metarouter study --table labels.csv --text query --out study
     ```
     """
@@ -58,4 +60,5 @@ app.command(rich_help_panel="See it")(demo)
 app.command(rich_help_panel="Use it")(fit)
 app.command(rich_help_panel="Use it")(route)
 app.command(rich_help_panel="Use it")(monitor)
+app.command(rich_help_panel="Study it")(report)
 app.command(rich_help_panel="Study it")(study)

@@ -12,12 +12,13 @@ from metarouter.cli._choices import Encoder, Learner, Method, Propensity, Scalin
 from metarouter.cli._console import console
 from metarouter.cli._fit_summary import print_fit_summary
 from metarouter.cli._learners import encoder_of, nuisance_method, scaling_of, shift_of
-from metarouter.cli._out_of_fold import OutOfFold, predict_out_of_fold, too_few_to_check
+from metarouter.cli._out_of_fold import OutOfFold, predict_out_of_fold
 from metarouter.cli._outputs import output_file
 from metarouter.cli._tables import read_labelled, with_named_columns
 from metarouter.datasets import LabelledQueries
 from metarouter.datasets._labelled_queries import TrainingRows
 from metarouter.exceptions import BudgetError
+from metarouter.reporting._held_out_routers import too_few_to_cross_fit
 from metarouter.routing import (
     MetaRouter,
     ThresholdRouter,
@@ -68,7 +69,7 @@ def run_fit(settings: FitSettings) -> None:
 
     held_out, why_not = None, "switched off by --no-check"
     if settings.check:
-        why_not = too_few_to_check(queries, settings.folds)
+        why_not = too_few_to_cross_fit(queries, settings.folds)
         if not why_not:
             held_out = predict_out_of_fold(queries, settings.folds, settings.seed, unfitted)
     tuned = None

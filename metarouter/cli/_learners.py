@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
 from metarouter.cli._choices import Encoder, Learner, Method, Scaling, Shift
 from metarouter.exceptions import MetaRouterError
@@ -34,7 +34,7 @@ def regressor_of(learner: Learner) -> Any:
     return None
 
 
-def nuisance_method(method: Method, learner: Learner, *, grouped: bool) -> str:
+def nuisance_method(method: Method, learner: Learner, *, grouped: bool) -> Literal["cv", "oob"]:
     """Choose between folds and out-of-bag predictions where the user has not.
 
     Raises
@@ -55,7 +55,7 @@ def nuisance_method(method: Method, learner: Learner, *, grouped: bool) -> str:
             "--method oob cannot keep the rows of a group, or the two labels of a query, "
             "together: use --method cv."
         )
-    return str(method)
+    return "oob" if method is Method.oob else "cv"
 
 
 def scaling_of(scaling: Scaling) -> Any:

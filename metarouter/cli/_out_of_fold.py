@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline
-from sklearn.utils import get_tags
 
-from metarouter._groups import count_groups, group_codes
 from metarouter.datasets import LabelledQueries
-from metarouter.datasets._labelled_queries import take_rows
 from metarouter.evaluation import RouterComparison, compare_routers
-from metarouter.fitting import FitLedger
+from metarouter.reporting._held_out_routers import held_out_routers
 from metarouter.routing import ThresholdRouter, TunedThreshold, tune_threshold
 from metarouter.shift import ZeroShift
 
-__all__ = ["OutOfFold", "predict_out_of_fold", "too_few_to_check"]
+__all__ = ["OutOfFold", "predict_out_of_fold"]
 
 _Gains = dict[str, NDArray[np.float64]]
-_FEWEST_GOLD = 20
 
 
 @dataclass(frozen=True)
@@ -60,19 +54,6 @@ class OutOfFold:
         return tune_threshold(router, gain[:, None], max_share=max_share, gold=self.queries.gold)
 
 
-def too_few_to_check(queries: LabelledQueries, folds: int) -> str:
-    """Say why the labels do not allow a check out of fold; nothing where they do."""
-    needed = max(_FEWEST_GOLD, 2 * folds)
-    if queries.n_gold < needed:
-        return f"{queries.n_gold} gold labels are too few, {needed} are needed"
-    for kind, labelled in (("gold", queries.has_gold), ("preference", queries.has_preference)):
-        if queries.groups is not None:
-            n_groups = count_groups(queries.groups[labelled])
-            if n_groups < 2 * folds:
-                return f"{n_groups} groups with {kind} labels are too few, {2 * folds} are needed"
-    return ""
-
-
 def predict_out_of_fold(
     queries: LabelledQueries, folds: int, seed: int, unfitted: Any
 ) -> OutOfFold:
@@ -91,52 +72,20 @@ def predict_out_of_fold(
     -------
     OutOfFold
     """
-    *steps, router = _steps(unfitted)
+    *encoders, router = _steps(unfitted)
     contenders = {
-        "this router": router,
-        "pooled": clone(router).set_params(model__shift=ZeroShift()),
-        "gold_only": clone(router).set_params(model__sources="gold"),
+        "this router": router.model,
+        "pooled": clone(router.model).set_params(shift=ZeroShift()),
+        "gold_only": clone(router.model).set_params(sources="gold"),
     }
-    gains = {name: np.empty(queries.n_queries) for name in contenders}
-    for train, test, train_X, test_X in _encoded_folds(queries, folds, seed, steps):
-        rows = queries.subset(train).training_rows()
-        # training_rows() counts queries within the training fold.
-        X = take_rows(train_X, rows.query)
-        with FitLedger(reuse=True):
-            for name, contender in contenders.items():
-                model = clone(contender).fit(
-                    X,
-                    rows.y,
-                    is_gold=rows.is_gold,
-                    sample_weight=rows.sample_weight,
-                    groups=rows.groups,
-                )
-                gains[name][test] = model.predict_gain(test_X)
-    return OutOfFold(gains, queries)
+    predicted = held_out_routers(
+        queries, contenders, folds, seed, scheme="cross_fit", encoders=encoders
+    )
+    return OutOfFold(predicted.gains, queries)
 
 
 def _steps(router: Any) -> list[Any]:
     return [step for _, step in router.steps] if isinstance(router, Pipeline) else [router]
-
-
-def _encoded_folds(
-    queries: LabelledQueries, folds: int, seed: int, encoders: list[Any]
-) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp], Any, Any]]:
-    X: Any = queries.X
-    if encoders and not get_tags(encoders[0]).requires_fit:
-        # An encoder that learns nothing gives the same vectors in every fold.
-        X, encoders = clone(encoders[0]).fit(X).transform(X), []
-    kind = 2 * queries.has_gold.astype(int) + queries.has_preference
-    splitter: Any = StratifiedKFold if queries.groups is None else StratifiedGroupKFold
-    split = splitter(folds, shuffle=True, random_state=seed)
-    groups = None if queries.groups is None else group_codes(queries.groups)
-    for train, test in split.split(np.zeros(queries.n_queries), kind, groups):
-        train_X, test_X = take_rows(X, train), take_rows(X, test)
-        for encoder in encoders:
-            fitted = clone(encoder)
-            train_X = fitted.fit_transform(train_X)
-            test_X = fitted.transform(test_X)
-        yield train, test, train_X, test_X
 
 
 class _AsPredicted(RegressorMixin, BaseEstimator):

@@ -84,7 +84,7 @@ def _routers(settings: StudySettings, *, has_groups: bool) -> dict[str, Any]:
         final=regressor,
         propensity="constant" if settings.propensity == "constant" else None,
         cv=settings.folds,
-        method=nuisance_method(settings.method, settings.learner, grouped=has_groups),  # type: ignore[arg-type]
+        method=nuisance_method(settings.method, settings.learner, grouped=has_groups),
         scaling=scaling_of(settings.scaling),
     )
 

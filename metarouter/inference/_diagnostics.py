@@ -8,7 +8,7 @@ from metarouter.evaluation._validation import as_level
 from metarouter.inference._calibration import CalibrationTest, calibration_test
 from metarouter.inference._diagnostics_result import UNBIASED, Check, Diagnostics
 from metarouter.inference._enough import Counts, count_labels, lack_of
-from metarouter.inference._held_out import held_out_predictions
+from metarouter.inference._held_out import HeldOutPredictions, held_out_predictions
 from metarouter.inference._labels import Scaling, as_rows, fitted_nuisances, scaled_labels
 from metarouter.inference._limits import MINIMA, Verdict
 from metarouter.inference._mean_shift import MeanShiftTest, mean_shift_test
@@ -37,9 +37,9 @@ def check_data(
     Parameters
     ----------
     data : LabelledQueries or TrainingRows
-    model : MetaRouter or ShiftLearner, optional
-        A recipe whose predictions are held out and checked too; this takes three fits. Without
-        one, calibration is not checked.
+    model : MetaRouter, ShiftLearner or HeldOutPredictions, optional
+        A recipe whose predictions are held out and checked too; this takes three fits. Or its
+        held-out predictions of shift and gain. Without either, calibration is not checked.
     nuisances : Nuisances, optional
         Fitted on these labels after scaling, or a recipe; the default forests otherwise. They are
         cross-fitted once and shared by all checks.
@@ -222,7 +222,8 @@ def _calibrations(
 
     effects = ("shift",) if isinstance(model, ShiftLearner) else ("shift", "gain")
     predictions: Any = model
-    if lack_of(counts, ("gold_rows_held_out", counts.gold)) is None:
+    enough = lack_of(counts, ("gold_rows_held_out", counts.gold)) is None
+    if enough and not isinstance(model, HeldOutPredictions):
         predictions = held_out_predictions(
             data, model, scaling=settings["scaling"], random_state=settings["random_state"]
         )

@@ -61,9 +61,9 @@ def _ends(values: Any) -> tuple[float, float]:
 
 
 def _bins(values: Any) -> Any:
-    """Bars on the steps of discrete labels, else numpy's own choice."""
+    """Bars on the steps of discrete labels where these are even, else numpy's own choice."""
     steps = np.unique(values)
-    if 1 < len(steps) <= _MOST_STEPS:
-        half = np.diff(steps).min() / 2
+    if 1 < len(steps) <= _MOST_STEPS and np.ptp(np.diff(steps)) < 1e-9 * np.ptp(steps):
+        half = np.diff(steps)[0] / 2
         return np.concatenate([steps - half, [steps[-1] + half]])
     return min(80, max(10, len(np.histogram_bin_edges(values, bins="auto")) - 1))

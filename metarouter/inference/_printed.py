@@ -13,7 +13,7 @@ from metarouter.evaluation._summary import text_table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Printed"]
+__all__ = ["Printed", "escaped"]
 
 _WIDTH = 96
 _LATEX = {
@@ -71,8 +71,8 @@ class Printed(ABC):
         """
         frame = self._written(decimals)
         columns = "".join("r" if right else "l" for right in self._to_the_right())
-        rows = [" & ".join(_escaped(cell) for cell in line) for line in frame.to_numpy().tolist()]
-        head = " & ".join(_escaped(name) for name in frame.columns)
+        rows = [" & ".join(escaped(cell) for cell in line) for line in frame.to_numpy().tolist()]
+        head = " & ".join(escaped(name) for name in frame.columns)
         body = [rf"{row} \\" for row in rows]
         return "\n".join(
             [
@@ -121,5 +121,6 @@ def _cell(column: str, value: Any, decimals: int) -> str:
     return f"{value:.0f}" if value.is_integer() and abs(value) >= 10 else f"{value:.{decimals}f}"
 
 
-def _escaped(value: Any) -> str:
+def escaped(value: Any) -> str:
+    """Write text so that LaTeX prints it."""
     return "".join(_LATEX.get(letter, letter) for letter in str(value))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from metarouter.evaluation._style import router_label
 
-__all__ = ["glossary"]
+__all__ = ["ROUTERS", "glossary"]
 
 _WORDS = {
     "gold label": "quality of the primary (strong) model's answer minus that of the alternative's, "
@@ -21,7 +21,7 @@ _WORDS = {
     "held, reversed, not told apart": "the 95% interval of the claimed difference lies above zero, "
     "below zero, or holds zero",
 }
-_ROUTERS = {
+ROUTERS = {
     "oracle": "learned from the gold label of every training query",
     "gold_only": "learned from the gold labels alone",
     "preference_only": "learned from the preference labels alone",
@@ -47,5 +47,5 @@ def glossary(routers: Iterable[str]) -> str:
     >>> print(glossary(["pooled"]).splitlines()[-1])
     - **pooled**: learned from both kinds of labels, taken as they are.
     """
-    names = {router_label(name): _ROUTERS[name] for name in routers if name in _ROUTERS}
+    names = {router_label(name): ROUTERS[name] for name in routers if name in ROUTERS}
     return "\n".join(f"- **{word}**: {means}." for word, means in {**_WORDS, **names}.items())

@@ -1,0 +1,145 @@
+"""Read a table, analyse it and write the report."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from metarouter.cli._choices import Encoder, Learner, Method, Propensity, Scaling, Shift
+from metarouter.cli._console import console
+from metarouter.cli._learners import encoder_of, nuisance_method, scaling_of
+from metarouter.cli._outputs import output_file
+from metarouter.cli._tables import read_labelled
+from metarouter.evaluation._validation import as_level
+from metarouter.exceptions import MetaRouterError
+from metarouter.reporting import (
+    ReportSettings,
+    RoutingAnalysis,
+    analyse,
+    routing_report,
+    write_document,
+)
+from metarouter.reporting._document import Findings
+from metarouter.reporting._write_document import FORMATS
+
+if TYPE_CHECKING:
+    from metarouter.cli.report import ReportFormat
+    from metarouter.datasets import LabelledQueries
+
+__all__ = ["ReportChoices", "run_report"]
+
+_ROUTERS = {
+    Shift.dr: "dr_learner",
+    Shift.r: "r_learner",
+    Shift.constant: "linear_scaling",
+    Shift.zero: "pooled",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportChoices:
+    """The options of ``metarouter report``."""
+
+    table: Path
+    out: tuple[Path, ...]
+    form: ReportFormat | None
+    text: str | None
+    features: tuple[str, ...]
+    gold: str
+    preference: str
+    group_by: str | None
+    domain: str | None
+    weight: str | None
+    cost_primary: str | None
+    cost_alternative: str | None
+    encoder: Encoder
+    shift: Shift
+    propensity: Propensity
+    scaling: Scaling
+    method: Method
+    folds: int
+    level: float
+    models: tuple[str, str]
+    title: str | None
+    seed: int
+    n_jobs: int
+
+
+def run_report(choices: ReportChoices) -> None:
+    """Check where the report goes, read, analyse, write, and print the summary."""
+    _check_outputs(choices)
+    as_level(choices.level)
+    queries = _read(choices)
+    analysis = analyse(_as_numbers(queries, choices), _settings(queries, choices))
+    document = routing_report(analysis, title=choices.title)
+    form: Any = None if choices.form is None else str(choices.form)
+    files = write_document(document, choices.out, format=form)
+    _print_summary(analysis, document, files)
+
+
+def _check_outputs(choices: ReportChoices) -> None:
+    for path in choices.out:
+        endings = tuple(FORMATS) if choices.form is None else (path.suffix.lower(),)
+        output_file(path, suffixes=endings)
+    names = [path.absolute() for path in choices.out]
+    if len(set(names)) < len(names):
+        raise MetaRouterError("--out names one file twice: give every report a file of its own.")
+    if choices.table.absolute() in names:
+        raise MetaRouterError(f"--out {choices.table} is the table itself: name another file.")
+
+
+def _read(choices: ReportChoices) -> LabelledQueries:
+    ignored = choices.group_by == "none"
+    queries = read_labelled(
+        choices.table,
+        text=choices.text,
+        features=choices.features,
+        gold=choices.gold,
+        preference=choices.preference,
+        group=None if ignored else choices.group_by,
+        domain=choices.domain,
+        weight=choices.weight,
+        cost_primary=choices.cost_primary,
+        cost_alternative=choices.cost_alternative,
+    )
+    return replace(queries, groups=None) if ignored else queries
+
+
+def _as_numbers(queries: LabelledQueries, choices: ReportChoices) -> LabelledQueries:
+    """Turn text into vectors. The encoder sees all texts, and no label."""
+    if choices.text is None:
+        return queries
+    X: Any = encoder_of(choices.encoder, choices.seed).fit_transform(queries.X)
+    return replace(queries, X=X, feature_names=[f"component {k + 1}" for k in range(X.shape[1])])
+
+
+def _settings(queries: LabelledQueries, choices: ReportChoices) -> ReportSettings:
+    grouped = queries.training_rows().groups is not None
+    described = f"column {choices.text!r} as text, {choices.encoder} vectors fitted without labels"
+    return ReportSettings(
+        router=_ROUTERS[choices.shift],
+        propensity=str(choices.propensity),
+        scaling=scaling_of(choices.scaling),
+        method=nuisance_method(choices.method, Learner.forest, grouped=grouped),
+        folds=choices.folds,
+        level=choices.level,
+        models=choices.models,
+        seed=choices.seed,
+        n_jobs=choices.n_jobs,
+        described_by="columns of the table" if choices.text is None else described,
+        command=shlex.join(["metarouter", *sys.argv[1:]]),
+    )
+
+
+def _print_summary(analysis: RoutingAnalysis, document: Any, files: list[Path]) -> None:
+    to = console()
+    for block in document.sections[0].blocks:
+        if isinstance(block, Findings):
+            for item in block.items:
+                to.print(f"{item.verdict}  {item.text}", markup=False, soft_wrap=True)
+        else:
+            to.print(block.text, markup=False, soft_wrap=True)
+    to.print(f"Written to {', '.join(map(str, files))}.", markup=False, soft_wrap=True)

@@ -1,0 +1,181 @@
+"""``metarouter report``: what a table of labelled queries says, fit to hand over."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metarouter.cli._choices import Encoder, Method, Propensity, Scaling, Shift
+from metarouter.cli._options import (
+    COLUMNS,
+    MODEL,
+    Cores,
+    EncoderChoice,
+    FeatureColumns,
+    Folds,
+    GoldColumn,
+    MethodChoice,
+    PreferenceColumn,
+    ScalingChoice,
+    Seed,
+    TextColumn,
+    WeightColumn,
+)
+
+__all__ = ["ReportFormat", "report"]
+
+_DEMANDS = "What the threshold must keep"
+_PRICES = "What labels cost, for the plan"
+
+
+class ReportFormat(StrEnum):
+    """How a report is written."""
+
+    html = "html"
+    md = "md"
+    tex = "tex"
+    json = "json"
+
+
+def report(
+    table: Annotated[
+        Path, typer.Argument(help="Labelled queries: .csv, .tsv, .parquet, .jsonl or .ndjson.")
+    ],
+    out: Annotated[
+        list[Path],
+        typer.Option(
+            "--out",
+            "-o",
+            help="The report: .html, .md, .tex or .json; may be repeated.",
+            show_default=False,
+        ),
+    ],
+    form: Annotated[
+        ReportFormat | None,
+        typer.Option(
+            "--format", help="How to write, whatever the ending of --out.", show_default=False
+        ),
+    ] = None,
+    text: TextColumn = None,
+    features: FeatureColumns = None,
+    gold: GoldColumn = "gold",
+    preference: PreferenceColumn = "preference",
+    group_by: Annotated[
+        str | None,
+        typer.Option(
+            "--group-by",
+            help="Queries with one value here share a source and stay in one fold; 'none' ignores "
+            "a column called group.",
+            rich_help_panel=COLUMNS,
+            show_default="column 'group' if there is one",
+        ),
+    ] = None,
+    domain: Annotated[
+        str | None,
+        typer.Option(
+            "--domain",
+            help="Column of domains, between which the bias is compared.",
+            rich_help_panel=COLUMNS,
+            show_default="column 'domain' if there is one",
+        ),
+    ] = None,
+    weight: WeightColumn = None,
+    cost_primary: Annotated[
+        str | None,
+        typer.Option(
+            "--cost-primary",
+            help="What the primary model's answer to each query costs.",
+            rich_help_panel=COLUMNS,
+            show_default="column 'cost_primary' if there is one",
+        ),
+    ] = None,
+    cost_alternative: Annotated[
+        str | None,
+        typer.Option(
+            "--cost-alternative",
+            help="The same of the alternative model.",
+            rich_help_panel=COLUMNS,
+            show_default="column 'cost_alternative' if there is one",
+        ),
+    ] = None,
+    encoder: EncoderChoice = Encoder.tfidf,
+    shift: Annotated[
+        Shift,
+        typer.Option(
+            "--shift",
+            help="The router that is recommended: by DR-learner, R-learner, one constant, or "
+            "pooled labels. All are compared.",
+            rich_help_panel=MODEL,
+        ),
+    ] = Shift.dr,
+    propensity: Annotated[
+        Propensity,
+        typer.Option(
+            "--propensity",
+            help="Say constant if the queries with gold labels were drawn at random.",
+            rich_help_panel=MODEL,
+        ),
+    ] = Propensity.estimated,
+    scaling: ScalingChoice = Scaling.variance,
+    method: MethodChoice = Method.auto,
+    folds: Folds = 5,
+    level: Annotated[
+        float,
+        typer.Option("--level", help="Of all intervals and bands.", rich_help_panel=MODEL),
+    ] = 0.95,
+    primary: Annotated[
+        str, typer.Option("--primary", help="Name of the strong, costly model.")
+    ] = "primary",
+    alternative: Annotated[
+        str, typer.Option("--alternative", help="Name of the cheap model.")
+    ] = "alternative",
+    title: Annotated[
+        str | None, typer.Option("--title", help="Of the report.", show_default=False)
+    ] = None,
+    seed: Seed = 0,
+    n_jobs: Cores = -1,
+) -> None:
+    """Report on your own labels: whether the cheap ones are biased, and what routing gains.
+
+    A label is the quality of the primary (strong, costly) model's answer minus that of the
+    alternative (cheap) one. Give the trustworthy ones in a column **gold**, the cheap ones in a
+    column **preference**; cells may be empty. What the labels cannot tell is INCONCLUSIVE, and the
+    report says how many would do.
+
+    ```
+    metarouter report labels.csv --text query --out report.html
+    metarouter report labels.parquet --features 'e*' --out report.html --out report.json
+    ```
+    """
+    from metarouter.cli._report_run import ReportChoices, run_report
+
+    run_report(
+        ReportChoices(
+            table=table,
+            out=tuple(out),
+            form=form,
+            text=text,
+            features=tuple(features or ()),
+            gold=gold,
+            preference=preference,
+            group_by=group_by,
+            domain=domain,
+            weight=weight,
+            cost_primary=cost_primary,
+            cost_alternative=cost_alternative,
+            encoder=encoder,
+            shift=shift,
+            propensity=propensity,
+            scaling=scaling,
+            method=method,
+            folds=folds,
+            level=level,
+            models=(alternative, primary),
+            title=title,
+            seed=seed,
+            n_jobs=n_jobs,
+        )
+    )

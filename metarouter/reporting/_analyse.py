@@ -1,0 +1,278 @@
+"""Analyse a table of labels: checks, bias, and what routing gains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from metarouter.datasets import LabelledQueries
+from metarouter.evaluation import default_routers
+from metarouter.evaluation._style import router_label
+from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.inference import (
+    MINIMA,
+    DoublyRobustGains,
+    HeldOutPredictions,
+    MeanShiftTest,
+    best_linear_projection,
+    check_data,
+    compare_all_pairs,
+    cost_quality_band,
+    doubly_robust_gains,
+    efficiency_gain_band,
+    mean_shift_test,
+    rank_weighted_effects,
+    sorted_group_effects,
+    toc_band,
+)
+from metarouter.inference._labels import fitted_nuisances, scaled_labels
+from metarouter.nuisance import ALL_NUISANCES, Nuisances
+from metarouter.reporting._held_out_routers import HeldOutRouters, held_out_routers
+from metarouter.reporting._routing_analysis import (
+    ReportSettings,
+    RoutingAnalysis,
+    RoutingResults,
+    Unanswered,
+)
+from metarouter.routing import MetaRouter
+
+__all__ = ["analyse", "predictions"]
+
+_Result = TypeVar("_Result")
+
+_MOST_FEATURES = 20
+_META_ROUTERS = ("dr_learner", "r_learner")
+_MEAN_SHIFTS = ("paired", "aipw", "overlap", "difference")
+
+
+def analyse(queries: LabelledQueries, settings: ReportSettings | None = None) -> RoutingAnalysis:
+    """Check a table of labels, estimate the bias, and measure what routing gains.
+
+    Parameters
+    ----------
+    queries : LabelledQueries
+        With features as numbers, and labels of both sources.
+    settings : ReportSettings, optional
+
+    Returns
+    -------
+    RoutingAnalysis
+        Questions for which there are too few labels are INCONCLUSIVE or `Unanswered`, and say how
+        many would do.
+
+    Raises
+    ------
+    DataError
+        If labels are malformed, or a source has no label at all.
+    """
+    settings = ReportSettings() if settings is None else settings
+    shared = _shared(queries, settings)
+    held_out = _attempt(lambda: predictions(queries, settings))
+    of_labels: Any = None
+    if not isinstance(held_out, Unanswered):
+        of_labels = _of_labels(held_out, queries, settings)
+    diagnostics = check_data(
+        queries,
+        model=of_labels,
+        # Where every query carries both labels nothing can differ between the sources.
+        benchmark=None if queries.n_paired == queries.n_queries else "auto",
+        **shared,
+    )
+    return RoutingAnalysis(
+        queries=queries,
+        settings=settings,
+        diagnostics=diagnostics,
+        mean_shifts={
+            method: _mean_shift(queries, method, shared, diagnostics.mean_shift)
+            for method in _MEAN_SHIFTS
+        },
+        projection=_attempt(
+            lambda: best_linear_projection(queries, _projected_on(queries), **shared)
+        ),
+        sorted_groups=held_out
+        if isinstance(held_out, Unanswered)
+        else _attempt(lambda: sorted_group_effects(queries, of_labels, **shared)),
+        held_out=held_out,
+        routing=held_out
+        if isinstance(held_out, Unanswered)
+        else _attempt(lambda: _routing(queries, held_out, settings)),
+    )
+
+
+def _attempt(compute: Callable[[], _Result]) -> _Result | Unanswered:
+    """Compute, or take down why the labels do not allow it."""
+    try:
+        return compute()
+    except MetaRouterError as error:
+        return Unanswered(str(error))
+
+
+def _nuisances(settings: ReportSettings) -> Nuisances:
+    return Nuisances(
+        outcome=settings.regressor,
+        propensity="constant" if settings.propensity == "constant" else None,
+        cv=settings.folds,
+        method=settings.method,
+        random_state=settings.seed,
+        n_jobs=settings.n_jobs,
+    )
+
+
+def _shared(queries: LabelledQueries, settings: ReportSettings) -> dict[str, Any]:
+    """Return what all checks share: one set of nuisances, fitted once where labels allow it."""
+    nuisances = _nuisances(settings)
+    if min(queries.n_gold, queries.n_preference) >= MINIMA["gold_rows"].count:
+        labels = scaled_labels(queries, settings.scaling)
+        nuisances = fitted_nuisances(labels, nuisances, ALL_NUISANCES, settings.seed)
+    return {
+        "nuisances": nuisances,
+        "scaling": settings.scaling,
+        "level": settings.level,
+        "random_state": settings.seed,
+        "n_jobs": settings.n_jobs,
+    }
+
+
+def _routers(settings: ReportSettings) -> dict[str, MetaRouter]:
+    routers = default_routers(
+        settings.regressor,
+        final=settings.regressor,
+        propensity="constant" if settings.propensity == "constant" else None,
+        cv=settings.folds,
+        method=settings.method,
+        scaling=None,  # labels are on one scale already
+    )
+    return {
+        name: router.set_params(random_state=settings.seed, n_jobs=settings.n_jobs)
+        for name, router in routers.items()
+    }
+
+
+def predictions(queries: LabelledQueries, settings: ReportSettings) -> HeldOutRouters:
+    """Predict labels by routers that have not seen them.
+
+    One factor brings all gold labels to the preference scale, whatever the fold: the checks of
+    the predictions use the same.
+    """
+    minimum = MINIMA["gold_rows_held_out"]
+    for kind, there in (("gold", queries.n_gold), ("preference", queries.n_preference)):
+        if minimum.missing(there):
+            raise DataError(
+                f"{there} {kind} labels are too few to fit routers on some and to check them on "
+                f"others; {minimum.count} would do."
+            )
+    factor = scaled_labels(queries, settings.scaling).factor
+    scaled = replace(queries, gold=factor * queries.gold)
+    found = held_out_routers(
+        scaled, _routers(settings), settings.folds, settings.seed, scheme="forward"
+    )
+    return replace(found, gains={name: gain / factor for name, gain in found.gains.items()})
+
+
+def _of_labels(
+    held_out: HeldOutRouters, queries: LabelledQueries, settings: ReportSettings
+) -> HeldOutPredictions:
+    """Return the predictions of the learner of the bias, one per label, on the preference scale."""
+    # The bias is looked for by a learner of it, whichever router is recommended.
+    name = settings.router if settings.router in _META_ROUTERS else _META_ROUTERS[0]
+    query = queries.training_rows().query
+    factor = scaled_labels(queries, settings.scaling).factor
+    return HeldOutPredictions(
+        held_out.shifts[name][query],
+        factor * held_out.gains[name][query],
+        held_out.fold[query],
+        held_out.scheme,
+    )
+
+
+def _mean_shift(
+    queries: LabelledQueries, method: Any, shared: dict[str, Any], known: MeanShiftTest
+) -> MeanShiftTest | Unanswered:
+    if known.method == method:
+        return known
+    return _attempt(lambda: mean_shift_test(queries, method=method, **shared))
+
+
+def _projected_on(queries: LabelledQueries) -> Any:
+    if queries.domain is not None and len(set(queries.domain.astype(str))) > 1:
+        return "domain"
+    if queries.text is not None:
+        import pandas as pd
+
+        letters = [max(1, len(str(text))) for text in queries.text]
+        return pd.DataFrame({"doublings of the query's length": np.log2(letters)})
+    if queries.X.shape[1] > _MOST_FEATURES:
+        raise MetaRouterError(
+            f"A projection on all {queries.X.shape[1]} features could not be read: name a column "
+            "of domains to see the shift in each."
+        )
+    return None
+
+
+def _routing(
+    queries: LabelledQueries, held_out: HeldOutRouters, settings: ReportSettings
+) -> RoutingResults:
+    tested = queries.subset(held_out.fold >= 0)
+    all_ranks = {name: rank[held_out.fold >= 0] for name, rank in held_out.ranks().items()}
+    rows = tested.has_gold
+    ranks = {name: rank[rows] for name, rank in all_ranks.items()}
+    gold, rank = tested.gold[rows], ranks[settings.router]
+    seeded: dict[str, Any] = {"level": settings.level, "random_state": settings.seed}
+    on_gold = seeded | {
+        "sample_weight": None if tested.weight is None else tested.weight[rows],
+        "groups": None if tested.groups is None else tested.groups[rows],
+    }
+    psi_hat = held_out.gains[settings.router][held_out.fold >= 0]
+    scores = None if rows.all() else _attempt(lambda: _scores(tested, settings, psi_hat))
+    return RoutingResults(
+        n_gold=int(rows.sum()),
+        n_queries=tested.n_queries,
+        gain=efficiency_gain_band(gold, rank, **on_gold),
+        toc=toc_band(gold, rank, **on_gold),
+        others={
+            name: efficiency_gain_band(gold, other, method="influence", **on_gold)
+            for name, other in ranks.items()
+            if name != settings.router
+        },
+        cost_quality=_cost_quality(tested, rank, on_gold),
+        effects=rank_weighted_effects(gold, rank, **on_gold),
+        scores=scores,
+        effects_everywhere=scores
+        if scores is None or isinstance(scores, Unanswered)
+        else rank_weighted_effects(scores, all_ranks[settings.router], **seeded),
+        pairs=compare_all_pairs(
+            gold, {router_label(name): other for name, other in ranks.items()}, **on_gold
+        ),
+    )
+
+
+def _scores(queries: LabelledQueries, settings: ReportSettings, psi_hat: Any) -> DoublyRobustGains:
+    drawn = settings.propensity == "constant"
+    return doubly_robust_gains(
+        queries,
+        _nuisances(settings).set_params(method="cv"),
+        gold_outcome=psi_hat,
+        propensity=queries.n_gold / queries.n_queries if drawn else None,
+        level=settings.level,
+        random_state=settings.seed,
+        n_jobs=settings.n_jobs,
+    )
+
+
+def _cost_quality(queries: LabelledQueries, rank: Any, on_gold: dict[str, Any]) -> Any:
+    if queries.cost_primary is None or queries.cost_alternative is None:
+        return None
+    rows = queries.has_gold
+    primary, alternative = queries.cost_primary[rows], queries.cost_alternative[rows]
+    return _attempt(
+        lambda: cost_quality_band(
+            queries.gold[rows],
+            rank,
+            primary - alternative,
+            alternative_cost=alternative,
+            **on_gold,
+        )
+    )

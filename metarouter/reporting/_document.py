@@ -1,0 +1,305 @@
+"""What a report says, before it becomes HTML, markdown, LaTeX or JSON.
+
+A document is sections of blocks: paragraphs, lists, findings with verdicts, tables and figures. The
+blocks hold plain text and numbers; how these look is for the renderers alone.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from metarouter.inference import Verdict
+
+__all__ = [
+    "Block",
+    "Bullets",
+    "Cell",
+    "Column",
+    "Document",
+    "Estimate",
+    "Figure",
+    "Finding",
+    "Findings",
+    "Limits",
+    "PValue",
+    "Paragraph",
+    "Section",
+    "Table",
+    "Terms",
+    "slug",
+]
+
+_UNKNOWN = "–"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval: reports print no estimate without one.
+
+    Parameters
+    ----------
+    value, low, high : float
+        NaN where there are too few labels to tell.
+    unit : str, default=""
+        What it is measured in, such as "gold units per query".
+    decimals : int, default=3
+    signed : bool, default=False
+        Write a plus before positive numbers, as befits differences.
+    percent : bool, default=False
+        Write shares as percentages; value, low and high remain shares.
+
+    Examples
+    --------
+    >>> print(Estimate(0.287, 0.256, 0.318))
+    0.287 (0.256 to 0.318)
+    >>> print(Estimate(0.31, 0.28, 0.345, percent=True, decimals=1))
+    31.0% (28.0% to 34.5%)
+    >>> print(Estimate(float("nan"), 0.1, 0.2))
+    –
+    """
+
+    value: float
+    low: float
+    high: float
+    unit: str = ""
+    decimals: int = 3
+    signed: bool = False
+    percent: bool = False
+
+    def __str__(self) -> str:
+        if math.isnan(self.value) or (math.isnan(self.low) and math.isnan(self.high)):
+            return _UNKNOWN
+        low, high = self._end(self.low), self._end(self.high)
+        if math.isnan(self.high):
+            return f"{self._written(self.value)} (from {low})"
+        if math.isnan(self.low):
+            return f"{self._written(self.value)} (up to {high})"
+        return f"{self._written(self.value)} ({low} to {high})"
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there are enough labels for the number to be printed."""
+        return str(self) != _UNKNOWN
+
+    def _end(self, value: float) -> str:
+        return "no end" if math.isinf(value) else self._written(value)
+
+    def _written(self, value: float) -> str:
+        if math.isnan(value):
+            return _UNKNOWN
+        scaled = 100 * value if self.percent else value
+        scaled = 0.0 if round(scaled, self.decimals) == 0 else scaled
+        sign = "+" if self.signed and scaled > 0 else ""
+        return f"{sign}{scaled:.{self.decimals}f}{'%' if self.percent else ''}"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """An interval by itself, beside an estimate that stands in another column.
+
+    Examples
+    --------
+    >>> print(Limits(-0.028, 0.114, signed=True))
+    -0.028 to +0.114
+    """
+
+    low: float
+    high: float
+    unit: str = ""
+    decimals: int = 3
+    signed: bool = False
+
+    def __str__(self) -> str:
+        if math.isnan(self.low) or math.isnan(self.high):
+            return _UNKNOWN
+        ends = [Estimate(end, end, end, "", self.decimals, self.signed) for end in self]
+        return " to ".join(str(end).partition(" ")[0] for end in ends)
+
+    def __iter__(self) -> Iterator[float]:
+        return iter((self.low, self.high))
+
+
+@dataclass(frozen=True)
+class PValue:
+    """A p value.
+
+    Examples
+    --------
+    >>> print(PValue(0.0301), PValue(0.00001))
+    0.030 <0.001
+    """
+
+    value: float
+
+    def __str__(self) -> str:
+        if math.isnan(self.value):
+            return _UNKNOWN
+        return "<0.001" if self.value < 0.001 else f"{self.value:.3f}"
+
+
+Cell = str | int | Estimate | Limits | PValue | Verdict
+
+
+@dataclass(frozen=True)
+class Column:
+    """Head of a column, with the unit of its numbers."""
+
+    name: str
+    unit: str = ""
+
+    @property
+    def head(self) -> str:
+        """Name and unit as they are printed."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Plain text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """A list of plain sentences."""
+
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Names and what they mean, or settings and their values."""
+
+    pairs: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A sentence, with the verdict that it speaks of if there is one."""
+
+    text: str
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A list of findings."""
+
+    items: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under columns.
+
+    Parameters
+    ----------
+    caption : str
+    columns : tuple of Column
+    rows : tuple of tuple of Cell
+    note : str, default=""
+        What a reader must know to read it.
+    """
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+
+    def to_the_right(self, number: int) -> bool:
+        """Whether a column holds numbers, and perhaps empty cells."""
+        cells = [row[number] for row in self.rows if row[number] != ""]
+        return bool(cells) and not any(isinstance(cell, str) for cell in cells)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture, in words as well.
+
+    Parameters
+    ----------
+    name : str
+        Of the file, where the picture needs one.
+    caption : str
+    alt : str
+        What is to be seen, for those who do not see it.
+    draw : callable
+        Draws on matplotlib axes.
+    size : (float, float), default=(6.4, 3.8)
+        In inches.
+    data : dict of str to sequence of float
+        The numbers that are drawn, as columns of one length.
+    """
+
+    name: str
+    caption: str
+    alt: str
+    draw: Callable[[Any], Any] = field(repr=False)
+    size: tuple[float, float] = (6.4, 3.8)
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+Block = Paragraph | Bullets | Terms | Findings | Table | Figure
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands below it."""
+
+    title: str
+    blocks: tuple[Block, ...]
+    sections: tuple[Section, ...] = ()
+
+    @property
+    def anchor(self) -> str:
+        """Name by which links reach it."""
+        return slug(self.title)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A report.
+
+    Parameters
+    ----------
+    title, subtitle : str
+    sections : tuple of Section
+    """
+
+    title: str
+    subtitle: str
+    sections: tuple[Section, ...]
+
+    def walk(self) -> Iterator[tuple[int, Section]]:
+        """Yield every section with its depth, in the order of reading."""
+        yield from _walk(self.sections, 1)
+
+    def figures(self) -> list[Figure]:
+        """Return all figures, in the order of reading."""
+        return [b for _, section in self.walk() for b in section.blocks if isinstance(b, Figure)]
+
+    def tables(self) -> list[Table]:
+        """Return all tables, in the order of reading."""
+        return [b for _, section in self.walk() for b in section.blocks if isinstance(b, Table)]
+
+
+def _walk(sections: tuple[Section, ...], depth: int) -> Iterator[tuple[int, Section]]:
+    for section in sections:
+        yield depth, section
+        yield from _walk(section.sections, depth + 1)
+
+
+def slug(title: str) -> str:
+    """Write a title as a name for links.
+
+    Examples
+    --------
+    >>> slug("Is there bias, and where?")
+    'is-there-bias-and-where'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "section"

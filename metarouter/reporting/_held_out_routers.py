@@ -1,0 +1,166 @@
+"""Predictions for queries by routers that have not seen them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+from sklearn.base import clone
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.utils import get_tags
+
+from metarouter._groups import count_groups, group_codes
+from metarouter.datasets import LabelledQueries
+from metarouter.datasets._labelled_queries import take_rows
+from metarouter.fitting import FitLedger
+from metarouter.inference._held_out import Scheme
+from metarouter.routing import MetaRouter
+
+__all__ = ["HeldOutRouters", "held_out_routers", "too_few_to_cross_fit"]
+
+FloatArray = NDArray[np.float64]
+_Rows = NDArray[np.intp]
+
+_FEWEST_GOLD = 20
+_FIRST_TRAINING_FOLDS = 2
+
+
+@dataclass(frozen=True)
+class HeldOutRouters:
+    """What several routers predict for queries that they have not seen.
+
+    Parameters
+    ----------
+    gains : dict of str to ndarray of shape (n_queries,)
+        psi-hat in the units of the gold labels; NaN where nothing was predicted.
+    shifts : dict of str to ndarray of shape (n_queries,)
+        Delta-hat of those routers that learn one, in units of the preference labels.
+    fold : ndarray of int of shape (n_queries,)
+        Queries of one number were predicted by one model; -1 where nothing was predicted.
+    scheme : {"forward", "cross_fit"}
+    """
+
+    gains: dict[str, FloatArray]
+    shifts: dict[str, FloatArray]
+    fold: NDArray[np.intp]
+    scheme: Scheme
+
+    def ranks(self) -> dict[str, FloatArray]:
+        """Return the place of every query within its fold, between 0 and 1.
+
+        Each fold has a model of its own, and the level of a model is the mean of the labels that
+        it has seen: it is high where those that it has not seen are low. Sorting queries of
+        several folds by psi-hat itself would make every router look worse than it is. Within a
+        fold only the differences between queries sort.
+        """
+        return {name: self._ranks(gain) for name, gain in self.gains.items()}
+
+    def _ranks(self, gain: FloatArray) -> FloatArray:
+        ranks = np.full(gain.size, np.nan)
+        for number in np.unique(self.fold[self.fold >= 0]):
+            rows = self.fold == number
+            ranks[rows] = (rankdata(gain[rows]) - 0.5) / rows.sum()
+        return ranks
+
+
+def too_few_to_cross_fit(queries: LabelledQueries, folds: int) -> str:
+    """Say why the labels do not allow predictions out of fold; nothing where they do."""
+    needed = max(_FEWEST_GOLD, 2 * folds)
+    if queries.n_gold < needed:
+        return f"{queries.n_gold} gold labels are too few, {needed} are needed"
+    for kind, labelled in (("gold", queries.has_gold), ("preference", queries.has_preference)):
+        if queries.groups is not None:
+            n_groups = count_groups(queries.groups[labelled])
+            if n_groups < 2 * folds:
+                return f"{n_groups} groups with {kind} labels are too few, {2 * folds} are needed"
+    return ""
+
+
+def held_out_routers(
+    queries: LabelledQueries,
+    routers: Mapping[str, MetaRouter],
+    folds: int,
+    seed: int,
+    *,
+    scheme: Scheme,
+    encoders: Sequence[Any] = (),
+) -> HeldOutRouters:
+    """Predict queries by routers that were fitted on other folds.
+
+    Parameters
+    ----------
+    queries : LabelledQueries
+    routers : dict of str to MetaRouter
+        Unfitted.
+    folds : int
+        Stratified by which labels a query carries; groups stay together.
+    seed : int
+    scheme : {"forward", "cross_fit"}
+        As of `metarouter.inference.held_out_predictions`: ``"forward"`` predicts each fold from
+        the third on by routers of all folds before it, which keeps tests honest; ``"cross_fit"``
+        predicts each fold by routers of all others.
+    encoders : sequence of transformers, default=()
+        What turns queries into vectors, fitted anew for every fold.
+
+    Returns
+    -------
+    HeldOutRouters
+    """
+    gains = {name: np.full(queries.n_queries, np.nan) for name in routers}
+    shifts: dict[str, FloatArray] = {}
+    fold = _folds(queries, folds, seed)
+    predicted = range(_FIRST_TRAINING_FOLDS if scheme == "forward" else 0, folds)
+    encoded = _encoded(queries.X, list(encoders))
+    for number in predicted:
+        train = np.flatnonzero(fold < number if scheme == "forward" else fold != number)
+        test = np.flatnonzero(fold == number)
+        rows = queries.subset(train).training_rows()
+        train_X, test_X = encoded(train, test)
+        # training_rows() counts queries within the training folds.
+        X = take_rows(train_X, rows.query)
+        with FitLedger(reuse=True):
+            for name, router in routers.items():
+                model = clone(router).fit(
+                    X,
+                    rows.y,
+                    is_gold=rows.is_gold,
+                    sample_weight=rows.sample_weight,
+                    groups=rows.groups,
+                )
+                gains[name][test] = model.predict(test_X)
+                if hasattr(model, "shift_"):
+                    column = shifts.setdefault(name, np.full(queries.n_queries, np.nan))
+                    column[test] = model.shift_.predict(test_X)
+    return HeldOutRouters(gains, shifts, np.where(np.isin(fold, predicted), fold, -1), scheme)
+
+
+def _folds(queries: LabelledQueries, folds: int, seed: int) -> NDArray[np.intp]:
+    kind = 2 * queries.has_gold.astype(int) + queries.has_preference
+    splitter: Any = StratifiedKFold if queries.groups is None else StratifiedGroupKFold
+    split = splitter(folds, shuffle=True, random_state=seed)
+    groups = None if queries.groups is None else group_codes(queries.groups)
+    fold = np.empty(queries.n_queries, dtype=np.intp)
+    for number, (_, test) in enumerate(split.split(np.zeros(fold.size), kind, groups)):
+        fold[test] = number
+    return fold
+
+
+def _encoded(X: Any, encoders: list[Any]) -> Callable[[_Rows, _Rows], tuple[Any, Any]]:
+    """Return what encodes training and test rows."""
+    if encoders and not get_tags(encoders[0]).requires_fit:
+        # An encoder that learns nothing gives the same vectors in every fold.
+        X, encoders = clone(encoders[0]).fit(X).transform(X), []
+
+    def rows_of(train: _Rows, test: _Rows) -> tuple[Any, Any]:
+        train_X, test_X = take_rows(X, train), take_rows(X, test)
+        for encoder in encoders:
+            fitted = clone(encoder)
+            train_X = fitted.fit_transform(train_X)
+            test_X = fitted.transform(test_X)
+        return train_X, test_X
+
+    return rows_of

@@ -1,0 +1,188 @@
+"""The sections of a report on the labels, and on whether they can bear a correction."""
+
+from __future__ import annotations
+
+from metarouter._groups import count_groups
+from metarouter.inference import OverlapReport, SensitivityAnalysis, Verdict
+from metarouter.inference._diagnostics_result import Check
+from metarouter.reporting._document import (
+    Block,
+    Bullets,
+    Cell,
+    Estimate,
+    Figure,
+    Finding,
+    Findings,
+    Limits,
+    Paragraph,
+    Section,
+    Table,
+)
+from metarouter.reporting._report_words import columns, estimates, needed_in_words, percent
+from metarouter.reporting._routing_analysis import RoutingAnalysis
+
+__all__ = ["checks_section", "labels_section"]
+
+
+def labels_section(analysis: RoutingAnalysis) -> Section:
+    """Say which labels there are."""
+    queries = analysis.queries
+    both = queries.has_gold & queries.has_preference
+    rows: list[tuple[Cell, ...]] = [
+        ("gold label only", int((queries.has_gold & ~both).sum())),
+        ("preference label only", int((queries.has_preference & ~both).sum())),
+        ("both labels", int(both.sum())),
+        ("all", queries.n_queries),
+    ]
+    blocks: list[Block] = [
+        Paragraph(
+            "A label is the quality of the primary model's answer minus that of the alternative's: "
+            "above zero where the primary model is better. Gold labels come from the trustworthy "
+            "evaluation, preference labels from the cheap one."
+        ),
+        Table("Queries by the labels that they carry", columns("carrying", "queries"), tuple(rows)),
+    ]
+    notes = list(queries.notes)
+    if queries.groups is not None:
+        notes.append(
+            f"{count_groups(queries.groups)} groups: queries of one group may depend on each "
+            "other; they stay in one fold, and errors count groups"
+        )
+    if queries.weight is not None:
+        notes.append("queries are weighted by the column of weights")
+    if notes:
+        blocks.append(Bullets(tuple(f"{note[0].upper()}{note[1:]}." for note in notes)))
+    return Section("The labels", tuple(blocks))
+
+
+def checks_section(analysis: RoutingAnalysis) -> Section:
+    """Give a verdict per check, and what is behind it."""
+    found = analysis.diagnostics
+    reasons = [
+        Finding(f"{_claim(check)}: {check.reason}", check.verdict)
+        for check in found.checks
+        if check.verdict is not Verdict.PASS
+    ]
+    blocks: list[Block] = [
+        Paragraph(
+            "PASS: the whole interval is good. FAIL: the whole interval is bad. CAUTION: between. "
+            "INCONCLUSIVE: the labels cannot tell; 'needed' says how many gold labels would, all "
+            "else equal. The limits stand in the section on how it was done."
+        ),
+        Table(
+            "Verdict per check",
+            columns("claim", "verdict", "measured", "value", "needed"),
+            tuple(
+                (
+                    _claim(check),
+                    check.verdict,
+                    check.quantity,
+                    _measured(check),
+                    needed_in_words(check.needed),
+                )
+                for check in found.checks
+            ),
+            f"{percent(found.level)} intervals; of the robustness value, the value and that of its "
+            "interval.",
+        ),
+    ]
+    if reasons:
+        blocks.append(Findings(tuple(reasons)))
+    return Section(
+        "Can the data bear it?",
+        tuple(blocks),
+        (_overlap(found.overlap), _sensitivity(found.sensitivity)),
+    )
+
+
+def _claim(check: Check) -> str:
+    return f"{check.claim[0].upper()}{check.claim[1:]}"
+
+
+def _measured(check: Check) -> Cell:
+    measured = check.measured
+    if measured.lower == measured.value == measured.upper and float(measured.value).is_integer():
+        return int(measured.value)
+    return Estimate(measured.value, measured.lower, measured.upper)
+
+
+def _overlap(report: OverlapReport) -> Section:
+    frame = report.to_frame()
+    values = estimates(frame["value"], frame["ci_low"], frame["ci_high"], percent=True, decimals=1)
+    blocks: list[Block] = [
+        Findings((Finding(report.reason, report.verdict),)),
+        Table(
+            "Overlap of gold and preference queries",
+            columns("measure", "share", "verdict"),
+            tuple(
+                (measure, value, Verdict(verdict) if verdict else "")
+                for measure, value, verdict in zip(
+                    frame["measure"], values, frame["verdict"], strict=True
+                )
+            ),
+            f"{percent(report.level)} intervals are over new queries, with the fitted propensity "
+            f"held fixed. The propensity policy clipped {report.n_clipped} and trimmed "
+            f"{report.n_trimmed} labels.",
+        ),
+    ]
+    if values[0].is_known:
+        blocks.append(
+            Figure(
+                "overlap",
+                "Propensity of the gold label for gold queries (above) and preference queries "
+                "(below): where one side is empty, the labels of the other cannot be checked.",
+                f"Mirrored histograms of the propensity for {report.n_gold} gold and "
+                f"{report.n_preference} preference labels.",
+                report.plot,
+                data={"propensity": report.propensity, "is_gold": report.is_gold},
+            )
+        )
+    return Section("Do the two sources cover the same queries?", tuple(blocks))
+
+
+def _sensitivity(analysis: SensitivityAnalysis) -> Section:
+    blocks: list[Block] = [
+        Paragraph(
+            "Gold and preference queries may differ by something that is not in the table. This "
+            "asks how strong such a difference would have to be to explain the mean shift away."
+        ),
+        Findings((Finding(analysis.reason, analysis.verdict),)),
+    ]
+    if analysis.scenarios:
+        blocks.append(
+            Table(
+                "Mean shift under an unmeasured difference",
+                columns(
+                    "difference as strong as",
+                    ("strength for the labels", "c_y"),
+                    ("strength for the source", "c_d"),
+                    "bounds of the mean shift",
+                    f"{percent(analysis.level)} interval around the bounds",
+                ),
+                tuple(
+                    (
+                        scenario.name,
+                        _strength(scenario.outcome),
+                        _strength(scenario.source),
+                        Limits(scenario.bound.lower, scenario.bound.upper, signed=True),
+                        Limits(
+                            scenario.bound.interval_lower,
+                            scenario.bound.interval_upper,
+                            signed=True,
+                        ),
+                    )
+                    for scenario in analysis.scenarios
+                ),
+                "c_y is the share of the labels' residual variance that the difference explains, "
+                "c_d the gain in the variance of the weights; those of the first row are assumed. "
+                "Robustness value "
+                f"{analysis.robustness:.3f}; that of the interval "
+                f"{analysis.robustness_interval:.3f}.",
+            )
+        )
+    return Section("What if something is unmeasured?", tuple(blocks))
+
+
+def _strength(measured: object) -> Cell:
+    value, low, high = (getattr(measured, name) for name in ("value", "lower", "upper"))
+    return Estimate(value, low, high)

@@ -1,0 +1,101 @@
+"""The first section of a report: what was found, in plain words."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from metarouter.evaluation._style import router_label
+from metarouter.inference import Verdict
+from metarouter.reporting._document import Estimate, Finding, Findings, Paragraph, Section
+from metarouter.reporting._report_words import GOLD, PREFERENCE, counted, percent
+from metarouter.reporting._routing_analysis import RoutingAnalysis, Unanswered
+
+__all__ = ["summary_section"]
+
+_EXAMPLE_USAGE = 0.3
+
+
+def summary_section(analysis: RoutingAnalysis) -> Section:
+    """Say what was found, each finding with its verdict."""
+    queries = analysis.queries
+    intro = Paragraph(
+        f"{queries.name}: {queries.n_queries} queries, {queries.n_gold} with a gold label, "
+        f"{queries.n_preference} with a preference label, {queries.n_paired} with both. Should a "
+        f"query go to {analysis.settings.models[1]} (the primary, costlier model) or to "
+        f"{analysis.settings.models[0]} (the alternative)? All intervals are at "
+        f"{percent(analysis.settings.level)}."
+    )
+    findings = [_checks(analysis), _bias(analysis), _where(analysis)]
+    if isinstance(analysis.routing, Unanswered):
+        findings.append(Finding(analysis.routing.reason, Verdict.INCONCLUSIVE))
+    else:
+        findings += [_gain(analysis), _best(analysis)]
+    return Section("Summary", (intro, Findings(tuple(findings))))
+
+
+def _checks(analysis: RoutingAnalysis) -> Finding:
+    found = analysis.diagnostics
+    counts = Counter(str(check.verdict) for check in found.checks)
+    said = counted(
+        f"{counts[verdict]} {verdict}" for verdict in map(str, Verdict) if counts[verdict]
+    )
+    return Finding(
+        f"Can the labels bear a correction? Of {len(found.checks)} checks: {said}. The gravest "
+        "verdict, bias aside, is shown.",
+        found.verdict,
+    )
+
+
+def _bias(analysis: RoutingAnalysis) -> Finding:
+    test = analysis.diagnostics.mean_shift
+    words = Estimate(test.value, test.lower, test.upper, signed=True)
+    if not words.is_known:
+        return Finding(f"Are cheap labels unbiased on average? {test.reason}", test.verdict)
+    if test.lower > 0:
+        says = "they understate the primary model"
+    elif test.upper < 0:
+        says = "they overstate the primary model"
+    else:
+        says = "no direction is shown"
+    return Finding(
+        f"Are cheap labels unbiased on average? The mean shift is {words} {PREFERENCE}: {says}. "
+        f"{test.reason}",
+        test.verdict,
+    )
+
+
+def _where(analysis: RoutingAnalysis) -> Finding:
+    groups = analysis.sorted_groups
+    question = "Does the bias differ between queries in a way that can be predicted?"
+    if isinstance(groups, Unanswered):
+        return Finding(f"{question} {groups.reason}", Verdict.INCONCLUSIVE)
+    contrast = Estimate(groups.contrast, groups.contrast_lower, groups.contrast_upper, signed=True)
+    if not contrast.is_known:
+        return Finding(f"{question} {groups.reason}", groups.verdict)
+    return Finding(
+        f"{question} Between the fifths with the highest and the lowest predicted shift the mean "
+        f"shift differs by {contrast} {PREFERENCE}. {groups.reason}",
+        groups.verdict,
+    )
+
+
+def _gain(analysis: RoutingAnalysis) -> Finding:
+    assert not isinstance(analysis.routing, Unanswered)
+    band = analysis.routing.gain
+    question = "Does routing pay?"
+    k = int(abs(band.usage - _EXAMPLE_USAGE).argmin())
+    words = Estimate(band.value[k], band.lower[k], band.upper[k], signed=True)
+    if not words.is_known:
+        return Finding(f"{question} {band.reason}", band.verdict)
+    return Finding(
+        f"{question} Where the {router_label(analysis.settings.router)} sends "
+        f"{band.usage[k]:.0%} of the queries to the primary model it gains {words} {GOLD} over "
+        f"sending the same share at random. {band.reason}",
+        band.verdict,
+    )
+
+
+def _best(analysis: RoutingAnalysis) -> Finding:
+    assert not isinstance(analysis.routing, Unanswered)
+    pairs = analysis.routing.pairs
+    return Finding(f"Which router is best? {pairs.reason}", pairs.verdict)

@@ -1,0 +1,140 @@
+"""What an analysis of a table of labels has found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from metarouter.datasets import LabelledQueries
+from metarouter.inference import (
+    AllPairs,
+    BestLinearProjection,
+    CalibrationTest,
+    CostQualityBand,
+    CurveBand,
+    Diagnostics,
+    DoublyRobustGains,
+    MeanShiftTest,
+    RankWeightedEffects,
+    SortedGroupEffects,
+)
+from metarouter.reporting._held_out_routers import HeldOutRouters
+
+__all__ = ["ReportSettings", "RoutingAnalysis", "RoutingResults", "Unanswered"]
+
+
+class Unanswered(NamedTuple):
+    """A question that the labels cannot answer, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportSettings:
+    """How a table is analysed.
+
+    Parameters
+    ----------
+    router : str, default="dr_learner"
+        The router that is recommended, chosen before looking: one of those of
+        `metarouter.evaluation.default_routers`.
+    regressor : regressor, optional
+        Learner of every outcome, gain and shift; an extremely randomised forest by default.
+    propensity : {"constant", "estimated"}, default="estimated"
+        "constant" where the queries with gold labels were drawn at random.
+    scaling : {"variance", "max", "wasserstein"} or None, default="variance"
+    method : {"cv", "oob"}, default="cv"
+        How nuisances are predicted out of sample.
+    folds : int, default=5
+    level : float, default=0.95
+        Of every interval and band.
+    models : (str, str), default=("alternative", "primary")
+    seed : int, default=0
+    n_jobs : int, optional
+    described_by : str, default="features of the table"
+        How queries became numbers, in words.
+    command : str, default=""
+        The command that made the report.
+    """
+
+    router: str = "dr_learner"
+    regressor: Any = None
+    propensity: str = "estimated"
+    scaling: Any = "variance"
+    method: Literal["cv", "oob"] = "cv"
+    folds: int = 5
+    level: float = 0.95
+    models: tuple[str, str] = ("alternative", "primary")
+    seed: int = 0
+    n_jobs: int | None = None
+    described_by: str = "features of the table"
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class RoutingResults:
+    """What routers gain on gold labels that they have not seen.
+
+    Parameters
+    ----------
+    n_gold, n_queries : int
+        Gold labels, and queries, that were held out.
+    gain, toc : CurveBand
+        Of the recommended router.
+    others : dict of str to CurveBand
+        Efficiency gains of the other routers.
+    cost_quality : CostQualityBand, Unanswered or None
+        None where there are no costs.
+    effects : RankWeightedEffects
+        On the gold labels.
+    effects_everywhere : RankWeightedEffects, Unanswered or None
+        On the doubly robust scores of all queries; None where every query has a gold label.
+    scores : DoublyRobustGains, Unanswered or None
+    pairs : AllPairs
+    """
+
+    n_gold: int
+    n_queries: int
+    gain: CurveBand
+    toc: CurveBand
+    others: Mapping[str, CurveBand]
+    cost_quality: CostQualityBand | Unanswered | None
+    effects: RankWeightedEffects
+    effects_everywhere: RankWeightedEffects | Unanswered | None
+    scores: DoublyRobustGains | Unanswered | None
+    pairs: AllPairs
+
+
+@dataclass(frozen=True)
+class RoutingAnalysis:
+    """A table of labels, analysed.
+
+    Parameters
+    ----------
+    queries : LabelledQueries
+    settings : ReportSettings
+    diagnostics : Diagnostics
+    mean_shifts : dict of str to MeanShiftTest or Unanswered
+        By method: "paired", "aipw", "overlap", "difference".
+    projection : BestLinearProjection or Unanswered
+    sorted_groups : SortedGroupEffects or Unanswered
+    held_out : HeldOutRouters or Unanswered
+        What the routers predict for queries that they have not seen.
+    routing : RoutingResults or Unanswered
+    """
+
+    queries: LabelledQueries = field(repr=False)
+    settings: ReportSettings
+    diagnostics: Diagnostics
+    mean_shifts: Mapping[str, MeanShiftTest | Unanswered]
+    projection: BestLinearProjection | Unanswered
+    sorted_groups: SortedGroupEffects | Unanswered
+    held_out: HeldOutRouters | Unanswered = field(repr=False)
+    routing: RoutingResults | Unanswered
+
+    @property
+    def calibrations(self) -> dict[str, CalibrationTest]:
+        """Calibration tests of Delta-hat and psi-hat, by effect."""
+        tests = (self.diagnostics.shift_calibration, self.diagnostics.gain_calibration)
+        return {test.effect: test for test in tests if test is not None}

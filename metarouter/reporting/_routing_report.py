@@ -1,0 +1,43 @@
+"""The report on a table of labels, as a document."""
+
+from __future__ import annotations
+
+from metarouter._version import __version__
+from metarouter.reporting._document import Document
+from metarouter.reporting._report_bias import bias_section
+from metarouter.reporting._report_checks import checks_section, labels_section
+from metarouter.reporting._report_method import glossary_section, method_section
+from metarouter.reporting._report_routing import comparison_section, gains_section
+from metarouter.reporting._report_summary import summary_section
+from metarouter.reporting._routing_analysis import RoutingAnalysis
+
+__all__ = ["routing_report"]
+
+
+def routing_report(analysis: RoutingAnalysis, *, title: str | None = None) -> Document:
+    """Write an analysis as a document.
+
+    Parameters
+    ----------
+    analysis : RoutingAnalysis
+    title : str, optional
+        By default one that names the data.
+
+    Returns
+    -------
+    Document
+    """
+    return Document(
+        title=title or f"Routing report: {analysis.queries.name}",
+        subtitle=f"Made by metarouter {__version__}, seed {analysis.settings.seed}.",
+        sections=(
+            summary_section(analysis),
+            labels_section(analysis),
+            checks_section(analysis),
+            bias_section(analysis),
+            gains_section(analysis),
+            comparison_section(analysis),
+            method_section(analysis),
+            glossary_section(),
+        ),
+    )

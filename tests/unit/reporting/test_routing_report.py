@@ -1,0 +1,191 @@
+"""The report on a table says what the inference functions found, and no more."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from metarouter.datasets import LabelledQueries, make_judged_queries
+from metarouter.inference import (
+    MINIMA,
+    Verdict,
+    compare_all_pairs,
+    efficiency_gain_band,
+    mean_shift_test,
+    rank_weighted_effects,
+)
+from metarouter.inference._mean_shift_result import MeanShiftTest
+from metarouter.reporting import ReportSettings, RoutingAnalysis, analyse, routing_report
+from metarouter.reporting._analyse import predictions
+from metarouter.reporting._document import Estimate, Findings, Table
+from metarouter.reporting._routing_analysis import RoutingResults, Unanswered
+from metarouter.reporting._to_html import to_html
+from metarouter.reporting._to_json import to_json
+from metarouter.reporting._to_markdown import to_markdown
+
+SETTINGS = ReportSettings(regressor=Ridge(), propensity="constant")
+
+
+def _queries(n: int = 500, **changes: Any) -> LabelledQueries:
+    data = make_judged_queries(n, 6, gold_share=0.4, pairing=0.2, random_state=0)
+    rng = np.random.default_rng(0)
+    return replace(
+        data,
+        cost_primary=rng.uniform(2, 3, n),
+        cost_alternative=rng.uniform(0, 1, n),
+        feature_names=["<script>x</script>", "x2", "x3", "x4", "x5", "x6"],
+        **changes,
+    )
+
+
+def _few(n_gold: int) -> LabelledQueries:
+    data = make_judged_queries(200, 6, gold_share=0.4, pairing=0.2, random_state=0)
+    gold = np.where(np.cumsum(data.has_gold) <= n_gold, data.gold, np.nan)
+    known = ~np.isnan(gold) | data.has_preference
+    return replace(data, gold=gold).subset(known)
+
+
+@pytest.fixture(scope="module")
+def analysis() -> RoutingAnalysis:
+    return analyse(_queries(), SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def routing(analysis: RoutingAnalysis) -> RoutingResults:
+    assert isinstance(analysis.routing, RoutingResults)
+    return analysis.routing
+
+
+def _table(analysis: RoutingAnalysis, caption: str) -> Table:
+    return next(t for t in routing_report(analysis).tables() if t.caption == caption)
+
+
+def _numbers(estimate: Any) -> tuple[float, float, float]:
+    assert isinstance(estimate, Estimate)
+    return estimate.value, estimate.low, estimate.high
+
+
+def test_mean_shifts_are_those_of_the_test_by_itself(analysis: RoutingAnalysis) -> None:
+    rows = _table(analysis, "Mean shift, gold minus preference").rows
+    assert len(rows) == 4
+    for row, method in zip(rows, ("paired", "aipw", "overlap", "difference"), strict=True):
+        test = analysis.mean_shifts[method]
+        assert isinstance(test, MeanShiftTest)
+        assert _numbers(row[1]) == (test.value, test.lower, test.upper)
+    plain = mean_shift_test(analysis.queries, method="difference")
+    assert _numbers(rows[3][1]) == (plain.value, plain.lower, plain.upper)
+
+
+def test_gains_are_those_of_the_bands_on_held_out_gold_labels(
+    analysis: RoutingAnalysis, routing: RoutingResults
+) -> None:
+    held_out = analysis.held_out
+    assert not isinstance(held_out, Unanswered)
+    rows = (held_out.fold >= 0) & analysis.queries.has_gold
+    assert routing.n_gold == rows.sum()
+    gold = analysis.queries.gold[rows]
+    ranks = {name: rank[rows] for name, rank in held_out.ranks().items()}
+    band = efficiency_gain_band(gold, ranks["dr_learner"])
+    np.testing.assert_array_equal(band.band_lower, routing.gain.band_lower)
+    effects = rank_weighted_effects(gold, ranks["dr_learner"])
+    shown = _table(analysis, "Rank-weighted effects of the router").rows[0]
+    assert _numbers(shown[2]) == (effects.value[0], effects.lower[0], effects.upper[0])
+    pairs = compare_all_pairs(gold, ranks)
+    shown = _table(analysis, "All pairs of routers").rows[0]
+    assert _numbers(shown[1]) == (
+        pairs.difference[0], pairs.difference_lower[0], pairs.difference_upper[0],
+    )  # fmt: skip
+
+
+def test_no_router_has_seen_what_it_is_tested_on(analysis: RoutingAnalysis) -> None:
+    queries = analysis.queries
+    held_out = analysis.held_out
+    assert not isinstance(held_out, Unanswered)
+    # Labels of the last fold may change at will without changing what is predicted for it.
+    last = held_out.fold == held_out.fold.max()
+    changed = replace(
+        queries,
+        gold=np.where(last, -3 * queries.gold, queries.gold),
+        preference=np.where(last, -queries.preference, queries.preference),
+    )
+    unscaled = replace(SETTINGS, scaling=None)
+    before, again = predictions(queries, unscaled), predictions(changed, unscaled)
+    for name, gain in before.gains.items():
+        np.testing.assert_array_equal(gain[last], again.gains[name][last])
+
+
+def test_no_estimate_stands_without_its_limits(analysis: RoutingAnalysis) -> None:
+    read = json.loads(to_json(routing_report(analysis)))
+    estimates = list(_estimates(read))
+    assert len(estimates) > 50
+    for estimate in estimates:
+        known = estimate["low"] is not None or estimate["high"] is not None
+        assert known or estimate["value"] is None
+
+
+def _estimates(part: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(part, dict) and {"value", "low", "high"} <= set(part):
+        yield part
+    elif isinstance(part, dict | list):
+        for below in part.values() if isinstance(part, dict) else part:
+            yield from _estimates(below)
+
+
+def test_every_setting_seed_and_version_is_there(analysis: RoutingAnalysis) -> None:
+    page = to_markdown(routing_report(analysis))
+    for words in ("Ridge", "constant: gold queries were drawn at random", "scikit-learn", "seed"):
+        assert words in page
+
+
+def test_costs_bring_their_own_section(analysis: RoutingAnalysis, routing: RoutingResults) -> None:
+    def titles(found: RoutingAnalysis) -> set[str]:
+        return {section.title for _, section in routing_report(found).walk()}
+
+    without = replace(analysis, routing=replace(routing, cost_quality=None))
+    assert titles(analysis) - titles(without) == {"What quality costs"}
+
+
+@pytest.mark.parametrize("n_gold", [3, 29, 45])
+def test_with_few_gold_labels_claims_are_open_and_say_how_many_would_do(n_gold: int) -> None:
+    found = analyse(_few(n_gold), SETTINGS)
+    document = routing_report(found)
+    summary = document.sections[0].blocks[1]
+    assert isinstance(summary, Findings)
+    verdicts = [item.verdict for item in summary.items]
+    assert verdicts[0] is Verdict.INCONCLUSIVE
+    assert verdicts[2:] == [Verdict.INCONCLUSIVE] * len(verdicts[2:])
+    assert f"{MINIMA['gold_rows_held_out'].count} would do" in summary.items[-1].text
+    if n_gold < MINIMA["gold_rows"].count:
+        assert verdicts[1] is Verdict.INCONCLUSIVE
+        assert f"{MINIMA['gold_rows'].count} would do" in summary.items[1].text
+        assert "Efficiency gain" not in {table.caption for table in document.tables()}
+    assert re.search(r"\bnan\b", to_markdown(document), re.IGNORECASE) is None
+    json.loads(to_json(document), parse_constant=lambda name: pytest.fail(name))
+
+
+def test_few_groups_leave_the_comparison_open() -> None:
+    data = _queries(300)
+    grouped = replace(data, groups=np.arange(300) % 12)
+    document = routing_report(analyse(grouped, SETTINGS))
+    section = next(s for s in document.sections if s.title == "Which router?")
+    findings = next(block for block in section.blocks if isinstance(block, Findings))
+    assert findings.items[0].verdict is Verdict.INCONCLUSIVE
+    assert "groups" in findings.items[0].text
+
+
+def test_names_of_columns_are_escaped(analysis: RoutingAnalysis) -> None:
+    page = to_html(routing_report(analysis))
+    assert "<script" not in page
+    assert "&lt;script&gt;x" in page
+
+
+def test_the_same_seed_gives_the_same_report(analysis: RoutingAnalysis) -> None:
+    again = routing_report(analyse(_queries(), SETTINGS))
+    assert to_json(again) == to_json(routing_report(analysis))
