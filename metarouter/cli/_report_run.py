@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from metarouter.cli._outputs import output_file
 from metarouter.cli._tables import read_labelled
 from metarouter.evaluation._validation import as_level
 from metarouter.exceptions import MetaRouterError
+from metarouter.inference.guarantees._certify import as_delta
+from metarouter.inference.planning._plan import as_prices
 from metarouter.reporting import (
     ReportSettings,
     RoutingAnalysis,
@@ -24,6 +27,7 @@ from metarouter.reporting import (
 )
 from metarouter.reporting._document import Findings
 from metarouter.reporting._write_document import FORMATS
+from metarouter.routing._budget import one_budget
 
 if TYPE_CHECKING:
     from metarouter.cli.report import ReportFormat
@@ -63,6 +67,9 @@ class ReportChoices:
     folds: int
     level: float
     models: tuple[str, str]
+    demands: Mapping[str, float | None]
+    delta: float
+    prices: tuple[float, float]
     title: str | None
     seed: int
     n_jobs: int
@@ -71,8 +78,9 @@ class ReportChoices:
 def run_report(choices: ReportChoices) -> None:
     """Check where the report goes, read, analyse, write, and print the summary."""
     _check_outputs(choices)
-    as_level(choices.level)
+    _check_numbers(choices)
     queries = _read(choices)
+    _check_costs(queries, choices)
     analysis = analyse(_as_numbers(queries, choices), _settings(queries, choices))
     document = routing_report(analysis, title=choices.title)
     form: Any = None if choices.form is None else str(choices.form)
@@ -89,6 +97,30 @@ def _check_outputs(choices: ReportChoices) -> None:
         raise MetaRouterError("--out names one file twice: give every report a file of its own.")
     if choices.table.absolute() in names:
         raise MetaRouterError(f"--out {choices.table} is the table itself: name another file.")
+
+
+def _check_numbers(choices: ReportChoices) -> None:
+    as_level(choices.level)
+    as_delta(choices.delta)
+    as_prices(*choices.prices)
+    for name in ("max_share", "max_cost"):
+        if choices.demands[name] is not None:
+            one_budget({name: choices.demands[name]})
+
+
+def _check_costs(queries: LabelledQueries, choices: ReportChoices) -> None:
+    columns = {"cost_primary": queries.cost_primary, "cost_alternative": queries.cost_alternative}
+    missing = [name for name, column in columns.items() if column is None]
+    if choices.demands["max_cost"] is not None and missing:
+        raise MetaRouterError(
+            f"--max-cost is given, but {queries.name} has no column of {' and '.join(missing)}: "
+            "name them with --cost-primary and --cost-alternative."
+        )
+    if len(missing) == 1:
+        raise MetaRouterError(
+            f"{queries.name} has one column of costs, but none of {missing[0]}: name it with "
+            f"--{missing[0].replace('_', '-')}, or leave both out."
+        )
 
 
 def _read(choices: ReportChoices) -> LabelledQueries:
@@ -127,6 +159,10 @@ def _settings(queries: LabelledQueries, choices: ReportChoices) -> ReportSetting
         folds=choices.folds,
         level=choices.level,
         models=choices.models,
+        demands={name: limit for name, limit in choices.demands.items() if limit is not None},
+        delta=choices.delta,
+        gold_price=choices.prices[0],
+        preference_price=choices.prices[1],
         seed=choices.seed,
         n_jobs=choices.n_jobs,
         described_by="columns of the table" if choices.text is None else described,

@@ -132,6 +132,51 @@ def report(
     alternative: Annotated[
         str, typer.Option("--alternative", help="Name of the cheap model.")
     ] = "alternative",
+    max_share: Annotated[
+        float | None,
+        typer.Option(
+            "--max-share",
+            help="Largest share of queries to send to the primary model, from 0 to 1.",
+            rich_help_panel=_DEMANDS,
+            show_default="0.5 if nothing is demanded",
+        ),
+    ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(
+            "--max-cost",
+            help="Largest mean cost per query, in the unit of the columns of costs.",
+            rich_help_panel=_DEMANDS,
+            show_default=False,
+        ),
+    ] = None,
+    min_gain: Annotated[
+        float | None,
+        typer.Option(
+            "--min-gain",
+            help="Smallest mean gain over always asking the alternative, in gold units.",
+            rich_help_panel=_DEMANDS,
+            show_default=False,
+        ),
+    ] = None,
+    delta: Annotated[
+        float,
+        typer.Option(
+            "--delta",
+            help="Probability with which the demands may be broken.",
+            rich_help_panel=_DEMANDS,
+        ),
+    ] = 0.1,
+    gold_price: Annotated[
+        float,
+        typer.Option("--gold-price", help="Price of one gold label.", rich_help_panel=_PRICES),
+    ] = 1.0,
+    preference_price: Annotated[
+        float,
+        typer.Option(
+            "--preference-price", help="Price of one preference label.", rich_help_panel=_PRICES
+        ),
+    ] = 0.01,
     title: Annotated[
         str | None, typer.Option("--title", help="Of the report.", show_default=False)
     ] = None,
@@ -174,6 +219,9 @@ def report(
             folds=folds,
             level=level,
             models=(alternative, primary),
+            demands={"max_share": max_share, "max_cost": max_cost, "min_gain": min_gain},
+            delta=delta,
+            prices=(gold_price, preference_price),
             title=title,
             seed=seed,
             n_jobs=n_jobs,

@@ -11,19 +11,24 @@ import numpy as np
 from metarouter.datasets import LabelledQueries
 from metarouter.evaluation import default_routers
 from metarouter.evaluation._style import router_label
-from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.exceptions import BudgetError, DataError, MetaRouterError
 from metarouter.inference import (
+    LIMITS,
     MINIMA,
+    CertifiedThreshold,
     DoublyRobustGains,
     HeldOutPredictions,
+    LabelPlan,
     MeanShiftTest,
     best_linear_projection,
+    certify_predictions,
     check_data,
     compare_all_pairs,
     cost_quality_band,
     doubly_robust_gains,
     efficiency_gain_band,
     mean_shift_test,
+    plan_labels,
     rank_weighted_effects,
     sorted_group_effects,
     toc_band,
@@ -32,12 +37,14 @@ from metarouter.inference._labels import fitted_nuisances, scaled_labels
 from metarouter.nuisance import ALL_NUISANCES, Nuisances
 from metarouter.reporting._held_out_routers import HeldOutRouters, held_out_routers
 from metarouter.reporting._routing_analysis import (
+    DEFAULT_SHARE,
     ReportSettings,
     RoutingAnalysis,
     RoutingResults,
     Unanswered,
 )
 from metarouter.routing import MetaRouter
+from metarouter.routing._budget import BUDGETS, one_budget
 
 __all__ = ["analyse", "predictions"]
 
@@ -67,8 +74,12 @@ def analyse(queries: LabelledQueries, settings: ReportSettings | None = None) ->
     ------
     DataError
         If labels are malformed, or a source has no label at all.
+    BudgetError
+        If a demand on the threshold is out of range.
     """
     settings = ReportSettings() if settings is None else settings
+    for name in settings.demands.keys() & BUDGETS.keys():
+        one_budget({name: settings.demands[name]})
     shared = _shared(queries, settings)
     held_out = _attempt(lambda: predictions(queries, settings))
     of_labels: Any = None
@@ -89,6 +100,7 @@ def analyse(queries: LabelledQueries, settings: ReportSettings | None = None) ->
             method: _mean_shift(queries, method, shared, diagnostics.mean_shift)
             for method in _MEAN_SHIFTS
         },
+        shift_plan=_attempt(lambda: _shift_plan(queries, settings, shared, diagnostics.mean_shift)),
         projection=_attempt(
             lambda: best_linear_projection(queries, _projected_on(queries), **shared)
         ),
@@ -106,6 +118,8 @@ def _attempt(compute: Callable[[], _Result]) -> _Result | Unanswered:
     """Compute, or take down why the labels do not allow it."""
     try:
         return compute()
+    except BudgetError:
+        raise
     except MetaRouterError as error:
         return Unanswered(str(error))
 
@@ -227,6 +241,7 @@ def _routing(
     }
     psi_hat = held_out.gains[settings.router][held_out.fold >= 0]
     scores = None if rows.all() else _attempt(lambda: _scores(tested, settings, psi_hat))
+    effects = rank_weighted_effects(gold, rank, **on_gold)
     return RoutingResults(
         n_gold=int(rows.sum()),
         n_queries=tested.n_queries,
@@ -238,13 +253,17 @@ def _routing(
             if name != settings.router
         },
         cost_quality=_cost_quality(tested, rank, on_gold),
-        effects=rank_weighted_effects(gold, rank, **on_gold),
+        effects=effects,
         scores=scores,
         effects_everywhere=scores
         if scores is None or isinstance(scores, Unanswered)
         else rank_weighted_effects(scores, all_ranks[settings.router], **seeded),
         pairs=compare_all_pairs(
             gold, {router_label(name): other for name, other in ranks.items()}, **on_gold
+        ),
+        threshold=_attempt(lambda: _threshold(tested, settings, psi_hat, scores)),
+        area_plan=_attempt(
+            lambda: _area_plan(tested, settings, all_ranks[settings.router], scores, effects)
         ),
     )
 
@@ -275,4 +294,64 @@ def _cost_quality(queries: LabelledQueries, rank: Any, on_gold: dict[str, Any]) 
             alternative_cost=alternative,
             **on_gold,
         )
+    )
+
+
+def _threshold(
+    tested: LabelledQueries, settings: ReportSettings, psi_hat: Any, scores: Any
+) -> CertifiedThreshold:
+    costs = None
+    if tested.cost_primary is not None and tested.cost_alternative is not None:
+        costs = np.column_stack([tested.cost_alternative, tested.cost_primary])
+    # Gold labels of a random part speak for all queries; others need the doubly robust scores.
+    drawn = settings.propensity == "constant" or not isinstance(scores, DoublyRobustGains)
+    demands: dict[str, Any] = {**(settings.demands or {"max_share": DEFAULT_SHARE})}
+    return certify_predictions(
+        psi_hat,
+        tested.gold if drawn else scores,
+        costs=costs,
+        delta=settings.delta,
+        sample_weight=tested.weight,
+        groups=tested.groups,
+        level=settings.level,
+        random_state=settings.seed,
+        **demands,
+    )
+
+
+def _shift_plan(
+    queries: LabelledQueries,
+    settings: ReportSettings,
+    shared: dict[str, Any],
+    test: MeanShiftTest,
+) -> LabelPlan:
+    sd = test.unit if np.isfinite(test.unit) else 1.0
+    return plan_labels(
+        queries,
+        quantity="mean_shift",
+        difference=LIMITS["mean_shift"].passes * sd,
+        gold_price=settings.gold_price,
+        preference_price=settings.preference_price,
+        **shared,
+    )
+
+
+def _area_plan(
+    tested: LabelledQueries, settings: ReportSettings, rank: Any, scores: Any, effects: Any
+) -> LabelPlan:
+    area = effects.effect("area")
+    width = (area.upper - area.lower) / 2
+    if not width > 0:
+        raise DataError(effects.reason)
+    return plan_labels(
+        scores if isinstance(scores, DoublyRobustGains) else tested,
+        quantity="area",
+        psi_hat=rank,
+        half_width=width / 2,
+        gold_price=settings.gold_price,
+        preference_price=settings.preference_price,
+        nuisances=_nuisances(settings),
+        level=settings.level,
+        random_state=settings.seed,
+        n_jobs=settings.n_jobs,
     )

@@ -8,7 +8,7 @@ from metarouter.inference import LIMITS, MINIMA
 from metarouter.reporting._document import Bullets, Column, Paragraph, Section, Table, Terms
 from metarouter.reporting._glossary import ROUTERS
 from metarouter.reporting._report_words import columns
-from metarouter.reporting._routing_analysis import RoutingAnalysis
+from metarouter.reporting._routing_analysis import DEFAULT_SHARE, RoutingAnalysis
 from metarouter.reporting._versions import package_versions
 
 __all__ = ["glossary_section", "method_section"]
@@ -29,7 +29,7 @@ _CITATIONS = (
     "Journal of Applied Econometrics 34 (simultaneous bands). Romano and Wolf (2005), JASA 100 "
     "(all pairs).",
     "Angelopoulos, Bates, Candes, Jordan and Lei (2021), Learn then test (thresholds with a "
-    "guarantee).",
+    "guarantee). Neyman (1934), Journal of the Royal Statistical Society 97 (cost-optimal shares).",
 )
 _FORESTS = "extremely randomised forests with the package's settings"
 _HOW = (
@@ -67,6 +67,7 @@ def method_section(analysis: RoutingAnalysis) -> Section:
 def _settings(analysis: RoutingAnalysis) -> dict[str, str]:
     queries, chosen = analysis.queries, analysis.settings
     drawn = chosen.propensity == "constant"
+    demands = ", ".join(f"{name} = {limit:g}" for name, limit in chosen.demands.items())
     settings = {
         "command": chosen.command,
         "table": queries.name,
@@ -78,6 +79,10 @@ def _settings(analysis: RoutingAnalysis) -> dict[str, str]:
         "nuisances": "out of bag" if chosen.method == "oob" else f"{chosen.folds} folds",
         "folds of the routers": str(chosen.folds),
         "groups": "none" if queries.groups is None else "kept together",
+        "demands on the threshold": demands or f"max_share = {DEFAULT_SHARE:g} (none was named)",
+        "probability of a broken demand": f"at most {chosen.delta:g}",
+        "prices of a gold and a preference label": f"{chosen.gold_price:g} and "
+        f"{chosen.preference_price:g}",
         "level of intervals and bands": f"{chosen.level:g}",
         "seed": str(chosen.seed),
         "versions": ", ".join(f"{name} {v}" for name, v in package_versions().items()),

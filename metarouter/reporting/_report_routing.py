@@ -60,7 +60,7 @@ def gains_section(analysis: RoutingAnalysis) -> Section:
         blocks += [_curve("efficiency_gain", found.gain, analysis), _usages(found.gain)]
     sections = [_effects(found), _toc(found.toc, analysis)]
     if found.cost_quality is not None:
-        sections.append(_costs(found.cost_quality, name))
+        sections.append(_costs(found.cost_quality, analysis.settings.router))
     return Section(title, tuple(blocks), tuple(sections))
 
 
@@ -188,7 +188,7 @@ def _costs(found: CostQualityBand | Unanswered, name: str) -> Section:
                 "Cost and quality per query of the router, beyond the alternative model's quality, "
                 f"with what the {percent(found.level)} limits of all points cover together; "
                 "straight: random routing.",
-                f"Quality against cost per query of the {name}. {found.reason}",
+                f"Quality against cost per query of the {router_label(name)}. {found.reason}",
                 lambda ax: found.plot(ax, name=name),
                 data={
                     "usage": found.usage,

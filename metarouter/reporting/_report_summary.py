@@ -8,7 +8,7 @@ from metarouter.evaluation._style import router_label
 from metarouter.inference import Verdict
 from metarouter.reporting._document import Estimate, Finding, Findings, Paragraph, Section
 from metarouter.reporting._report_words import GOLD, PREFERENCE, counted, percent
-from metarouter.reporting._routing_analysis import RoutingAnalysis, Unanswered
+from metarouter.reporting._routing_analysis import RoutingAnalysis, RoutingResults, Unanswered
 
 __all__ = ["summary_section"]
 
@@ -29,7 +29,12 @@ def summary_section(analysis: RoutingAnalysis) -> Section:
     if isinstance(analysis.routing, Unanswered):
         findings.append(Finding(analysis.routing.reason, Verdict.INCONCLUSIVE))
     else:
-        findings += [_gain(analysis), _best(analysis)]
+        findings += [
+            _gain(analysis, analysis.routing),
+            _best(analysis.routing),
+            _threshold(analysis.routing),
+        ]
+    findings.append(_plan(analysis))
     return Section("Summary", (intro, Findings(tuple(findings))))
 
 
@@ -79,9 +84,8 @@ def _where(analysis: RoutingAnalysis) -> Finding:
     )
 
 
-def _gain(analysis: RoutingAnalysis) -> Finding:
-    assert not isinstance(analysis.routing, Unanswered)
-    band = analysis.routing.gain
+def _gain(analysis: RoutingAnalysis, found: RoutingResults) -> Finding:
+    band = found.gain
     question = "Does routing pay?"
     k = int(abs(band.usage - _EXAMPLE_USAGE).argmin())
     words = Estimate(band.value[k], band.lower[k], band.upper[k], signed=True)
@@ -95,7 +99,21 @@ def _gain(analysis: RoutingAnalysis) -> Finding:
     )
 
 
-def _best(analysis: RoutingAnalysis) -> Finding:
-    assert not isinstance(analysis.routing, Unanswered)
-    pairs = analysis.routing.pairs
-    return Finding(f"Which router is best? {pairs.reason}", pairs.verdict)
+def _best(found: RoutingResults) -> Finding:
+    return Finding(f"Which router is best? {found.pairs.reason}", found.pairs.verdict)
+
+
+def _threshold(found: RoutingResults) -> Finding:
+    question = "Which threshold is safe?"
+    threshold = found.threshold
+    if isinstance(threshold, Unanswered):
+        return Finding(f"{question} {threshold.reason}", Verdict.INCONCLUSIVE)
+    return Finding(f"{question} {threshold.reason}", threshold.verdict)
+
+
+def _plan(analysis: RoutingAnalysis) -> Finding:
+    plan = analysis.shift_plan
+    question = "How many labels find a mean shift of a tenth of a standard deviation?"
+    if isinstance(plan, Unanswered):
+        return Finding(f"{question} {plan.reason}", Verdict.INCONCLUSIVE)
+    return Finding(f"{question} {plan.reason}", plan.verdict)

@@ -11,17 +11,21 @@ from metarouter.inference import (
     AllPairs,
     BestLinearProjection,
     CalibrationTest,
+    CertifiedThreshold,
     CostQualityBand,
     CurveBand,
     Diagnostics,
     DoublyRobustGains,
+    LabelPlan,
     MeanShiftTest,
     RankWeightedEffects,
     SortedGroupEffects,
 )
 from metarouter.reporting._held_out_routers import HeldOutRouters
 
-__all__ = ["ReportSettings", "RoutingAnalysis", "RoutingResults", "Unanswered"]
+__all__ = ["DEFAULT_SHARE", "ReportSettings", "RoutingAnalysis", "RoutingResults", "Unanswered"]
+
+DEFAULT_SHARE = 0.5  # of the queries, where nothing is demanded of the threshold
 
 
 class Unanswered(NamedTuple):
@@ -50,6 +54,14 @@ class ReportSettings:
     level : float, default=0.95
         Of every interval and band.
     models : (str, str), default=("alternative", "primary")
+    demands : dict of str to float, optional
+        What the threshold must keep, under the names of `metarouter.inference.certify_threshold`
+        (``max_share``, ``max_cost``, ``min_gain``, ...). Without any, at most half of the queries
+        may go to the primary model.
+    delta : float, default=0.1
+        Probability with which the demands may be broken.
+    gold_price, preference_price : float, default=1.0 and 0.01
+        Of one label, for the plan.
     seed : int, default=0
     n_jobs : int, optional
     described_by : str, default="features of the table"
@@ -66,6 +78,10 @@ class ReportSettings:
     folds: int = 5
     level: float = 0.95
     models: tuple[str, str] = ("alternative", "primary")
+    demands: Mapping[str, float] = field(default_factory=dict)
+    delta: float = 0.1
+    gold_price: float = 1.0
+    preference_price: float = 0.01
     seed: int = 0
     n_jobs: int | None = None
     described_by: str = "features of the table"
@@ -92,6 +108,9 @@ class RoutingResults:
         On the doubly robust scores of all queries; None where every query has a gold label.
     scores : DoublyRobustGains, Unanswered or None
     pairs : AllPairs
+    threshold : CertifiedThreshold or Unanswered
+    area_plan : LabelPlan or Unanswered
+        Labels that would halve the interval of the area.
     """
 
     n_gold: int
@@ -104,6 +123,8 @@ class RoutingResults:
     effects_everywhere: RankWeightedEffects | Unanswered | None
     scores: DoublyRobustGains | Unanswered | None
     pairs: AllPairs
+    threshold: CertifiedThreshold | Unanswered
+    area_plan: LabelPlan | Unanswered
 
 
 @dataclass(frozen=True)
@@ -117,6 +138,8 @@ class RoutingAnalysis:
     diagnostics : Diagnostics
     mean_shifts : dict of str to MeanShiftTest or Unanswered
         By method: "paired", "aipw", "overlap", "difference".
+    shift_plan : LabelPlan or Unanswered
+        Labels that would find a mean shift of a tenth of a standard deviation.
     projection : BestLinearProjection or Unanswered
     sorted_groups : SortedGroupEffects or Unanswered
     held_out : HeldOutRouters or Unanswered
@@ -128,6 +151,7 @@ class RoutingAnalysis:
     settings: ReportSettings
     diagnostics: Diagnostics
     mean_shifts: Mapping[str, MeanShiftTest | Unanswered]
+    shift_plan: LabelPlan | Unanswered
     projection: BestLinearProjection | Unanswered
     sorted_groups: SortedGroupEffects | Unanswered
     held_out: HeldOutRouters | Unanswered = field(repr=False)

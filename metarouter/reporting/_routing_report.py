@@ -9,6 +9,7 @@ from metarouter.reporting._report_checks import checks_section, labels_section
 from metarouter.reporting._report_method import glossary_section, method_section
 from metarouter.reporting._report_routing import comparison_section, gains_section
 from metarouter.reporting._report_summary import summary_section
+from metarouter.reporting._report_threshold import planning_section, threshold_section
 from metarouter.reporting._routing_analysis import RoutingAnalysis
 
 __all__ = ["routing_report"]
@@ -37,6 +38,8 @@ def routing_report(analysis: RoutingAnalysis, *, title: str | None = None) -> Do
             bias_section(analysis),
             gains_section(analysis),
             comparison_section(analysis),
+            threshold_section(analysis),
+            planning_section(analysis),
             method_section(analysis),
             glossary_section(),
         ),

@@ -26,7 +26,7 @@ from metarouter.inference.guarantees._walks import (
     level_of_each_walk,
 )
 
-__all__ = ["Prefer", "Search", "certify_predictions"]
+__all__ = ["Prefer", "Search", "as_delta", "certify_predictions"]
 
 Search = Literal["ends", "split"]
 Prefer = Literal["auto", "quality", "cost"]
@@ -93,7 +93,7 @@ def certify_predictions(
     >>> bool(np.mean(psi_hat > found.w) <= 0.3)
     True
     """
-    delta, level = _as_delta(delta), as_level(level)
+    delta, level = as_delta(delta), as_level(level)
     _check_choice("search", search, ("ends", "split"))
     _check_choice("prefer", prefer, ("auto", "quality", "cost"))
     queries = certifying_queries(psi_hat, gold_gain, costs, sample_weight, groups)
@@ -242,7 +242,8 @@ def _guarantee(tests: list[Tested]) -> str:
     return "finite samples" if all(test.is_exact for test in tests) else "large samples"
 
 
-def _as_delta(delta: float) -> float:
+def as_delta(delta: float) -> float:
+    """Validate a probability with which demands may be broken."""
     if not 0 < delta < 0.5:
         raise MetaRouterError(f"delta is {delta!r}: give a probability above 0 and below 0.5.")
     return float(delta)

@@ -66,5 +66,8 @@ def test_mistakes_are_one_sentence_and_leave_nothing_behind(
     assert "one file twice" in of(few, "--text", "query", *html, *html)
     assert "the table itself" in of(few, "--text", "query", "--format", "md", "--out", few)
     assert "level" in of(few, "--text", "query", "--level", 2, *html)
+    assert "--max-share" in of(few, "--text", "query", "--max-share", 2, *html)
+    assert "delta" in of(few, "--text", "query", "--delta", 1, *html)
+    assert "cost_primary" in of(few, "--text", "query", "--max-cost", 1, *html)
     assert "none.csv" in of(tmp_path / "none.csv", "--text", "query", *html)
     assert list(out.glob("*")) == []

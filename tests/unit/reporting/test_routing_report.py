@@ -13,8 +13,10 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from metarouter.datasets import LabelledQueries, make_judged_queries
+from metarouter.exceptions import BudgetError
 from metarouter.inference import (
     MINIMA,
+    CertifiedThreshold,
     Verdict,
     compare_all_pairs,
     efficiency_gain_band,
@@ -158,13 +160,15 @@ def test_with_few_gold_labels_claims_are_open_and_say_how_many_would_do(n_gold: 
     document = routing_report(found)
     summary = document.sections[0].blocks[1]
     assert isinstance(summary, Findings)
-    verdicts = [item.verdict for item in summary.items]
+    *claims, plan = summary.items
+    verdicts = [claim.verdict for claim in claims]
     assert verdicts[0] is Verdict.INCONCLUSIVE
     assert verdicts[2:] == [Verdict.INCONCLUSIVE] * len(verdicts[2:])
-    assert f"{MINIMA['gold_rows_held_out'].count} would do" in summary.items[-1].text
+    assert f"{MINIMA['gold_rows_held_out'].count} would do" in claims[-1].text
     if n_gold < MINIMA["gold_rows"].count:
         assert verdicts[1] is Verdict.INCONCLUSIVE
-        assert f"{MINIMA['gold_rows'].count} would do" in summary.items[1].text
+        assert f"{MINIMA['gold_rows'].count} would do" in claims[1].text
+        assert plan.verdict is Verdict.INCONCLUSIVE
         assert "Efficiency gain" not in {table.caption for table in document.tables()}
     assert re.search(r"\bnan\b", to_markdown(document), re.IGNORECASE) is None
     json.loads(to_json(document), parse_constant=lambda name: pytest.fail(name))
@@ -189,3 +193,28 @@ def test_names_of_columns_are_escaped(analysis: RoutingAnalysis) -> None:
 def test_the_same_seed_gives_the_same_report(analysis: RoutingAnalysis) -> None:
     again = routing_report(analyse(_queries(), SETTINGS))
     assert to_json(again) == to_json(routing_report(analysis))
+
+
+def test_the_threshold_keeps_what_was_demanded_and_the_report_says_so() -> None:
+    demanded = replace(SETTINGS, demands={"max_share": 0.3}, delta=0.2)
+    found = analyse(_queries(), demanded)
+    assert isinstance(found.routing, RoutingResults)
+    threshold = found.routing.threshold
+    assert isinstance(threshold, CertifiedThreshold)
+    share = threshold.promise("max_share")
+    rows = _table(found, "What the threshold keeps and costs").rows
+    assert rows[0][1] == "at most 0.3"
+    assert _numbers(rows[0][2]) == (share.value, share.lower, share.upper)
+    held_out = found.held_out
+    assert not isinstance(held_out, Unanswered)
+    gain = held_out.gains["dr_learner"][held_out.fold >= 0]
+    costs = found.queries.subset(held_out.fold >= 0)
+    assert costs.cost_primary is not None
+    assert costs.cost_alternative is not None
+    extra = costs.cost_primary - costs.cost_alternative
+    assert np.mean(gain > threshold.w * extra) == pytest.approx(share.value)
+
+
+def test_a_demand_without_meaning_is_refused() -> None:
+    with pytest.raises(BudgetError, match="max_share is 2"):
+        analyse(_queries(), replace(SETTINGS, demands={"max_share": 2.0}))

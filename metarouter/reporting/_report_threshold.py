@@ -1,0 +1,155 @@
+"""The sections of a report on the recommended threshold, and on how many labels to buy."""
+
+from __future__ import annotations
+
+from metarouter.evaluation._style import router_label
+from metarouter.inference import CertifiedThreshold, LabelPlan
+from metarouter.reporting._document import (
+    Block,
+    Cell,
+    Estimate,
+    Figure,
+    Finding,
+    Findings,
+    Paragraph,
+    PValue,
+    Section,
+    Table,
+)
+from metarouter.reporting._report_words import columns, not_answered, percent
+from metarouter.reporting._routing_analysis import DEFAULT_SHARE, RoutingAnalysis, Unanswered
+
+__all__ = ["planning_section", "threshold_section"]
+
+_SHARES = ("max_share", "max_cost_ratio", "min_gap_share")
+
+
+def threshold_section(analysis: RoutingAnalysis) -> Section:
+    """Recommend a threshold, with what it promises and what it costs."""
+    title = "Recommended threshold"
+    if isinstance(analysis.routing, Unanswered):
+        return Section(title, not_answered(analysis.routing))
+    found = analysis.routing.threshold
+    if isinstance(found, Unanswered):
+        return Section(title, not_answered(found))
+    name, settings = router_label(analysis.settings.router), analysis.settings
+    blocks: list[Block] = [
+        Paragraph(
+            f"The {name} sends a query to {settings.models[1]} where its predicted gain exceeds "
+            "the threshold w (times the extra cost, where costs are known). The threshold is "
+            "chosen so that what is demanded is kept on new queries of the same kind, except with "
+            f"probability {settings.delta:g} over the labels at hand."
+        ),
+        Findings((Finding(_recommended(found), found.verdict),)),
+        _promises(found),
+    ]
+    if not settings.demands:
+        blocks.insert(
+            1,
+            Paragraph(
+                f"Nothing was demanded, so that at most {DEFAULT_SHARE:.0%} of the queries may go "
+                f"to {settings.models[1]}; name your own budget or quality to have it kept."
+            ),
+        )
+    if found.path.distance:
+        blocks.append(_path(found))
+    return Section(title, tuple(blocks))
+
+
+def _recommended(found: CertifiedThreshold) -> str:
+    if not found.is_certified:
+        return f"No threshold is recommended. {found.reason}"
+    return (
+        f"Recommended: w = {found.w:.4g} (certified from {found.certified_low:.4g} to "
+        f"{found.certified_high:.4g}). {found.reason}"
+    )
+
+
+def _promises(found: CertifiedThreshold) -> Table:
+    rows: list[tuple[Cell, ...]] = [
+        (
+            promise.words,
+            promise.demand,
+            Estimate(
+                promise.value,
+                promise.lower,
+                promise.upper,
+                percent=promise.name in _SHARES,
+                decimals=1 if promise.name in _SHARES else 4,
+            ),
+            PValue(promise.p_value),
+            promise.n,
+        )
+        for promise in found.promises
+    ]
+    return Table(
+        "What the threshold keeps and costs"
+        if found.is_certified
+        else "Where the demands come closest to being kept",
+        columns("quantity", "demanded", "observed", "p value of a broken demand", "labels"),
+        tuple(rows),
+        f"{percent(found.level)} intervals hold for this threshold by itself; the guarantee "
+        f"({found.guarantee}) is about the demands. It is about routers that learned from the "
+        "labels of the folds before, and their predictions for queries that they had not seen.",
+    )
+
+
+def _path(found: CertifiedThreshold) -> Figure:
+    return Figure(
+        "threshold",
+        "How far each demand lies from its limit, in standard errors, over the share of queries "
+        "that is sent; above zero it is kept on the labels at hand. Shaded: certified thresholds.",
+        f"One curve per demand. {found.reason}",
+        found.plot,
+        data={"usage": found.path.usage_ratio, **found.path.distance},
+    )
+
+
+def planning_section(analysis: RoutingAnalysis) -> Section:
+    """Say how many labels would make the open claims clear."""
+    settings = analysis.settings
+    intro = Paragraph(
+        "Plans take the labels at hand as a pilot, and count all labels that are needed, those at "
+        f"hand included. A gold label is priced at {settings.gold_price:g} and a preference label "
+        f"at {settings.preference_price:g}; the split is the one that costs least."
+    )
+    plans: dict[str, LabelPlan | Unanswered] = {
+        "To find a mean shift of a tenth of a standard deviation": analysis.shift_plan,
+        "To halve the interval of the router's area": analysis.routing
+        if isinstance(analysis.routing, Unanswered)
+        else analysis.routing.area_plan,
+    }
+    return Section(
+        "How many labels?",
+        (intro,),
+        tuple(_plan(title, plan) for title, plan in plans.items()),
+    )
+
+
+def _plan(title: str, plan: LabelPlan | Unanswered) -> Section:
+    if isinstance(plan, Unanswered):
+        return Section(title, not_answered(plan))
+    blocks: list[Block] = [Findings((Finding(plan.reason, plan.verdict),))]
+    if plan.options:
+        with_power = plan.aim[0] == "difference"
+        heads = ["split", "gold labels", "preference labels", "price", "half width of the interval"]
+        blocks.append(
+            Table(
+                "Ways to spend the money",
+                columns(*heads, *(["power"] if with_power else [])),
+                tuple(
+                    (
+                        option.name,
+                        option.n_gold,
+                        option.n_preference,
+                        f"{option.cost:.6g}",
+                        Estimate(option.half_width, option.lower, option.upper, decimals=4),
+                        *([f"{option.power:.0%}"] if with_power else []),
+                    )
+                    for option in plan.options
+                ),
+                f"Expected half width of the {percent(plan.level)} interval, with the uncertainty "
+                "that the pilot leaves about it. Power is at the expected half width.",
+            )
+        )
+    return Section(title, tuple(blocks))
