@@ -29,8 +29,9 @@ _OPTION_OF = {
     "n_test": "--n-test",
     "rounds": "--rounds",
     "max_share": "--max-share",
+    "max_cost": "--max-cost",
     "min_saving": "--min-saving",
-    "min_quality": "--min-quality",
+    "min_gain": "--min-gain",
     "max_loss": "--max-loss",
     "alarm_level": "--alarm-level",
     "cv": "--folds",
@@ -47,7 +48,7 @@ _PHRASES: tuple[tuple[re.Pattern[str], Any], ...] = (
     (re.compile(r"\blower cv to"), "lower --folds to"),
     (
         re.compile(
-            r"(?<![\w-])(n_gold|n_test|max_share|min_saving|min_quality|max_loss|alarm_level"
+            r"(?<![\w-])(n_gold|n_test|max_share|max_cost|min_saving|min_gain|max_loss|alarm_level"
             r"|data_home)(?![\w=])"
         ),
         _dashed,

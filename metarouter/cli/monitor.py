@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from metarouter.cli._options import COLUMNS, FeatureColumns, GoldColumn
+from metarouter.cli._options import COLUMNS, GoldColumn
 
 __all__ = ["monitor"]
 
@@ -53,7 +53,15 @@ def monitor(
             "--cost-alternative", help="The same with the other model.", rich_help_panel=COLUMNS
         ),
     ] = "cost_alternative",
-    features: FeatureColumns = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--features",
+            help="Column of numbers, or a pattern like 'e*', to watch for drift; may be repeated.",
+            rich_help_panel=COLUMNS,
+            show_default=False,
+        ),
+    ] = None,
     prediction: Annotated[
         str,
         typer.Option(
@@ -78,6 +86,15 @@ def monitor(
             show_default=False,
         ),
     ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(
+            "--max-cost",
+            help="Largest mean cost per query.",
+            rich_help_panel=_PROMISES,
+            show_default=False,
+        ),
+    ] = None,
     min_saving: Annotated[
         float | None,
         typer.Option(
@@ -87,10 +104,10 @@ def monitor(
             show_default=False,
         ),
     ] = None,
-    min_quality: Annotated[
+    min_gain: Annotated[
         float | None,
         typer.Option(
-            "--min-quality",
+            "--min-gain",
             help="Smallest gold gain per query over always calling the alternative.",
             rich_help_panel=_PROMISES,
             show_default=False,
@@ -149,8 +166,9 @@ def monitor(
 
     told = {
         "max_share": max_share,
+        "max_cost": max_cost,
         "min_saving": min_saving,
-        "min_quality": min_quality,
+        "min_gain": min_gain,
         "max_loss": max_loss,
         "level": level,
         "alarm_level": alarm_level,

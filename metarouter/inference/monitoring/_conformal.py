@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 
 SLOPES = np.array([-1.6, -0.8, 0.0, 0.8, 1.6])
 JUMPS = np.array([1e-4, 1e-3, 1e-2])
-_BLOCK = 64
+_BLOCK = 128
 
 
 def online_p_values(past: FloatArray, scores: FloatArray, ties: FloatArray) -> FloatArray:

@@ -33,14 +33,16 @@ class RouterMonitor(Printed):
     ----------
     max_share : float, optional
         Promise: the largest share of queries sent to the primary model.
+    max_cost : float, optional
+        Promise: the largest mean cost per query.
     min_saving : float, optional
         Promise: the smallest share saved of what always calling the primary model costs.
-    min_quality : float, optional
+    min_gain : float, optional
         Promise: the smallest mean gold gain over always calling the alternative, E(a r) for
         decisions a in {0, 1} and gold labels r.
     max_loss : float, optional
         Promise: the largest mean gold gain given up against always calling the primary model,
-        E((1 - a) r).
+        E((1 - a) r). Promises have the names and the meaning of `certify_threshold`.
     level : float, default=0.95
     alarm_level : float, default=0.05
     window : int, default=500
@@ -102,8 +104,9 @@ class RouterMonitor(Printed):
         self,
         *,
         max_share: float | None = None,
+        max_cost: float | None = None,
         min_saving: float | None = None,
-        min_quality: float | None = None,
+        min_gain: float | None = None,
         max_loss: float | None = None,
         level: float = 0.95,
         alarm_level: float = 0.05,
@@ -115,7 +118,7 @@ class RouterMonitor(Printed):
         random_state: Any = 0,
     ) -> None:
         settings = MonitorSettings(
-            max_share, min_saving, min_quality, max_loss, level, alarm_level,
+            max_share, max_cost, min_saving, min_gain, max_loss, level, alarm_level,
             window, horizon, burn_in, n_components, seed_of(random_state),
         )  # fmt: skip
         memory = Memory.empty(settings)

@@ -98,7 +98,8 @@ def readings(
 ) -> tuple[FloatArray, Limits]:
     """Return estimates and confidence sequences from rows of sums, shape (m, k).
 
-    Where there are fewer rows than a claim needs, both ends are NaN.
+    Where there are fewer rows than a claim needs, estimate and ends are NaN: no number is given
+    without its uncertainty.
     """
     n = sums[:, 0]
     value, sd = quantity.moments(sums.T)
@@ -106,7 +107,8 @@ def readings(
         return value, share_limits(sums[:, 1], n, alpha, horizon)
     minimum = MINIMA["monitored_costs" if quantity.kept == "cost" else "monitored_gold"]
     enough = quantity.evidence(sums.T) >= minimum.count
-    half = np.where(enough, mean_half_width(n, sd, alpha, horizon), np.nan)
+    value = np.where(enough, value, np.nan)
+    half = mean_half_width(n, sd, alpha, horizon)
     return value, Limits(value - half, value + half)
 
 
@@ -197,9 +199,9 @@ QUANTITIES = {
     "share": Quantity("usage ratio (PMUR)", "usage", _share, "max_share"),
     "saving": Quantity("saving against always-primary", "cost", _saving, "min_saving", _rows),
     "extra_cost": Quantity("extra cost over always-alternative", "cost", _extra, None, _rows),
-    "cost": Quantity("cost per query", "cost", _cost, None, _rows),
-    "quality": Quantity(
-        "gold gain over always-alternative", "quality", _gain, "min_quality", _labels_of_sent
+    "cost": Quantity("cost per query", "cost", _cost, "max_cost", _rows),
+    "gain": Quantity(
+        "gold gain over always-alternative", "quality", _gain, "min_gain", _labels_of_sent
     ),
     "loss": Quantity(
         "gold loss against always-primary", "quality", _loss, "max_loss", _labels_of_others

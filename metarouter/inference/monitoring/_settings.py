@@ -12,8 +12,9 @@ __all__ = ["N_ALARMS", "PROMISES", "MonitorSettings"]
 N_ALARMS = 4  # embeddings, predictions, cost, quality
 PROMISES = {
     "max_share": "at most",
+    "max_cost": "at most",
     "min_saving": "at least",
-    "min_quality": "at least",
+    "min_gain": "at least",
     "max_loss": "at most",
 }
 
@@ -29,8 +30,9 @@ class MonitorSettings:
     """
 
     max_share: float | None
+    max_cost: float | None
     min_saving: float | None
-    min_quality: float | None
+    min_gain: float | None
     max_loss: float | None
     level: float
     alarm_level: float
@@ -54,10 +56,10 @@ class MonitorSettings:
                 f"min_saving is {self.min_saving}: give a share of what always calling the primary "
                 "model costs, at most 1."
             )
-        for name in ("min_quality", "max_loss"):
+        for name in ("max_cost", "min_gain", "max_loss"):
             bound = getattr(self, name)
             if bound is not None and not abs(bound) < float("inf"):
-                raise MetaRouterError(f"{name} is {bound}: give a finite number of gold units.")
+                raise MetaRouterError(f"{name} is {bound}: give a finite number.")
         for name, least in (("window", 10), ("horizon", 10), ("burn_in", 20), ("n_components", 1)):
             value = getattr(self, name)
             if not (isinstance(value, int) and value >= least):

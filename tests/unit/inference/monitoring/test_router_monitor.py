@@ -154,7 +154,7 @@ def test_a_promise_kept_overall_and_broken_of_late_is_a_caution():
 
 def test_too_few_gold_labels_give_no_interval_and_no_verdict(streams):
     c = streams.columns(60, probability=0.1)
-    found = reading(RouterMonitor(min_quality=0.0).update(**c), "gold gain")
+    found = reading(RouterMonitor(min_gain=0.0).update(**c), "gold gain")
     assert np.isnan(found.lower)
     assert found.verdict is Verdict.INCONCLUSIVE
     assert "too few" in found.reason
@@ -252,7 +252,7 @@ def test_columns_of_features_are_put_back_in_order(streams):
 @pytest.mark.parametrize(
     "bad",
     [{"max_share": 2.0}, {"min_saving": 1.5}, {"level": 1.0}, {"alarm_level": 0.0}, {"window": 3},
-     {"burn_in": 2.5}, {"min_quality": float("nan")}],
+     {"burn_in": 2.5}, {"min_gain": float("nan")}],
 )  # fmt: skip
 def test_settings_out_of_range_are_refused(bad):
     with pytest.raises(MetaRouterError, match=next(iter(bad))):
