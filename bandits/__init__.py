@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bandits.base import BanditRouter
     from bandits.baselines import Constant, OracleRouter, RandomRouter
     from bandits.linear import EpsilonGreedy, LinTS, LinUCB, SquareCB
-    from bandits.policy_gradient import BaRP
+    from bandits.policy_gradient import BaRP, FullInformationBaRP
     from bandits.replay import Replay, ReplayError
 
 _HOME = {
@@ -21,6 +21,7 @@ _HOME = {
     "BanditRouter": "base",
     "Constant": "baselines",
     "EpsilonGreedy": "linear",
+    "FullInformationBaRP": "policy_gradient",
     "LinTS": "linear",
     "LinUCB": "linear",
     "OracleRouter": "baselines",
@@ -36,6 +37,7 @@ __all__ = [
     "BanditRouter",
     "Constant",
     "EpsilonGreedy",
+    "FullInformationBaRP",
     "LinTS",
     "LinUCB",
     "OracleRouter",

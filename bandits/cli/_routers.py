@@ -18,9 +18,11 @@ class RouterName(StrEnum):
     lints = "lints"
     epsilon_greedy = "epsilon_greedy"
     square_cb = "square_cb"
+    barp = "barp"
+    barp_full_information = "barp_full_information"
 
 
-# What each router explores by.
+# What each linear router explores by.
 _EXPLORES_BY = {
     RouterName.linucb: "alpha",
     RouterName.lints: "scale",
@@ -45,15 +47,28 @@ def routers_of(
     -------
     dict of str to router
     """
-    from bandits import EpsilonGreedy, LinTS, LinUCB, SquareCB
+    from bandits import (
+        BaRP,
+        EpsilonGreedy,
+        FullInformationBaRP,
+        LinTS,
+        LinUCB,
+        SquareCB,
+    )
 
-    classes: dict[RouterName, Any] = {
+    linear: dict[RouterName, Any] = {
         RouterName.linucb: LinUCB,
         RouterName.lints: LinTS,
         RouterName.epsilon_greedy: EpsilonGreedy,
         RouterName.square_cb: SquareCB,
     }
+    policies: dict[RouterName, Any] = {
+        RouterName.barp: BaRP,
+        RouterName.barp_full_information: FullInformationBaRP,
+    }
     return {
-        str(name): classes[name](exploration[_EXPLORES_BY[name]], prior_precision=prior_precision)
+        str(name): linear[name](exploration[_EXPLORES_BY[name]], prior_precision=prior_precision)
+        if name in linear
+        else policies[name](device="cpu")
         for name in dict.fromkeys(names)
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,13 +100,26 @@ def _in_words(
 
 def outcomes_seen(result: BanditStudyResult) -> str:
     """Say how many outcomes each router was shown, beside the rounds it played."""
-    shown = sorted({count for seed in result.seeds for count in seed.n_revealed})
-    rounds = sorted({seed.n_train for seed in result.seeds})
+    counts: dict[str, list[str]] = {}
+    by_router = zip(*(seed.n_revealed for seed in result.seeds), strict=True)
+    for name, shown in zip(result.routers[:-1], by_router, strict=True):
+        counts.setdefault(_either(shown), []).append(name)
+    rounds = _either(seed.n_train for seed in result.seeds)
     cells = result.seeds[0].n_train * len(result.matrix.models)
-    return (
-        f"{' or '.join(map(str, shown))} of {cells} per router and seed, one for each of the "
-        f"{' or '.join(map(str, rounds))} rounds"
+    if list(counts) == [rounds]:
+        return f"{rounds} of {cells} per router and seed, one for each of the {rounds} rounds"
+    return f"per seed, of {cells} there are for {rounds} queries: " + "; ".join(
+        f"{', '.join(names)} {shown}{_again(shown, cells)}" for shown, names in counts.items()
     )
+
+
+def _either(numbers: Iterable[int]) -> str:
+    return " or ".join(map(str, sorted(set(numbers))))
+
+
+def _again(shown: str, cells: int) -> str:
+    """Say that queries come back in every epoch, one outcome of each at a time."""
+    return " (one per round; queries come back)" if int(shown.split()[0]) > cells else ""
 
 
 def _one_line(router: Any) -> str:

@@ -155,7 +155,7 @@ def study(
         typer.Option(
             "--prior-precision",
             min=1e-9,
-            help="Ridge penalty of all routers.",
+            help="Ridge penalty of the linear routers.",
             rich_help_panel=_LEARNING,
         ),
     ] = 1.0,

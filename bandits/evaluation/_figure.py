@@ -16,6 +16,8 @@ _NAMES = {
     "lints": "LinTS",
     "epsilon_greedy": "ε-greedy",
     "square_cb": "SquareCB",
+    "barp": "BaRP",
+    "barp_full_information": "BaRP on all outcomes",
     "full_information": "ridge on all outcomes",
     "best_constant": "best constant model",
     "random": "random",

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from bandits.policy_gradient.barp import BaRP
+from bandits.policy_gradient.full_information import FullInformationBaRP
 
-__all__ = ["BaRP"]
+__all__ = ["BaRP", "FullInformationBaRP"]

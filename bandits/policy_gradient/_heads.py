@@ -13,6 +13,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+import numpy as np
+
 __all__ = ["HEADS", "BilinearHead", "Head", "LinearHead", "MLPHead", "TradeOffHead"]
 
 Arrays = dict[str, Any]
@@ -35,6 +37,20 @@ class Head(ABC):
         """Return the logits, and what `backward` needs."""
 
     @abstractmethod
+    def features(self, theta: Arrays, x: Any, w: Any) -> Any:
+        """Return f with logits f @ e, e the arms' parameters one under the other; numpy only.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n, d)
+        w : ndarray of shape (n, 2)
+
+        Returns
+        -------
+        ndarray of shape (n, F)
+        """
+
+    @abstractmethod
     def backward(self, theta: Arrays, gradient: Arrays, kept: tuple[Any, ...], slope: Any) -> None:
         """Write the gradient of every parameter, given that of the logits, shape (n, K)."""
 
@@ -55,6 +71,9 @@ class LinearHead(Head):
     def forward(self, theta: Arrays, x: Any, w: Any) -> tuple[Any, tuple[Any, ...]]:
         u, of_encoder = _encode(theta, w)
         return x @ theta["W_x"] + (u @ theta["W_u"] + theta["b"]), (x, u, of_encoder)
+
+    def features(self, theta: Arrays, x: Any, w: Any) -> Any:
+        return _with_ones(np.hstack([x, _encode(theta, w)[0]]))
 
     def backward(self, theta: Arrays, gradient: Arrays, kept: tuple[Any, ...], slope: Any) -> None:
         x, u, of_encoder = kept
@@ -91,6 +110,9 @@ class BilinearHead(Head):
         both = of_x * of_u
         return both @ theta["V"] + theta["b"], (x, u, of_x, of_u, both, of_encoder)
 
+    def features(self, theta: Arrays, x: Any, w: Any) -> Any:
+        return _with_ones(self.forward(theta, x, w)[1][4])
+
     def backward(self, theta: Arrays, gradient: Arrays, kept: tuple[Any, ...], slope: Any) -> None:
         x, u, of_x, of_u, both, of_encoder = kept
         _product(both, slope, gradient["V"])
@@ -123,6 +145,9 @@ class MLPHead(Head):
         u, of_encoder = _encode(theta, w)
         z = (x @ theta["W_x"] + (u @ theta["W_u"] + theta["b_W"])).clip(0)
         return z @ theta["V"] + theta["b"], (x, u, z, of_encoder)
+
+    def features(self, theta: Arrays, x: Any, w: Any) -> Any:
+        return _with_ones(self.forward(theta, x, w)[1][2])
 
     def backward(self, theta: Arrays, gradient: Arrays, kept: tuple[Any, ...], slope: Any) -> None:
         x, u, z, of_encoder = kept
@@ -159,6 +184,10 @@ class TradeOffHead(Head):
         V, b = theta["V"], theta["b"]
         worth = (z @ V.reshape(len(V), -1)).reshape(len(z), *b.shape) + b
         return (worth * w[:, :, None]).sum(1), (x, w, z)
+
+    def features(self, theta: Arrays, x: Any, w: Any) -> Any:
+        z = self.forward(theta, x, w)[1][2]
+        return np.hstack([(z[:, :, None] * w[:, None, :]).reshape(len(z), -1), w])
 
     def backward(self, theta: Arrays, gradient: Arrays, kept: tuple[Any, ...], slope: Any) -> None:
         x, w, z = kept
@@ -203,6 +232,10 @@ def _encoder_backward(theta: Arrays, gradient: Arrays, kept: tuple[Any, ...], sl
     of_inner = (slope @ theta["B"].T) * (inner > 0)
     _product(w, of_inner, gradient["A"])
     _total(of_inner, gradient["b_A"])
+
+
+def _with_ones(features: Any) -> Any:
+    return np.hstack([features, np.ones((len(features), 1), dtype=features.dtype)])
 
 
 def _product(left: Any, slope: Any, out: Any) -> None:

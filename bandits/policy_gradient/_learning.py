@@ -13,7 +13,7 @@ from bandits.policy_gradient._settings import Settings
 
 if TYPE_CHECKING:
     from bandits.policy_gradient._trainer import PolicyTrainer
-    from bandits.policy_gradient.barp import BaRP
+    from bandits.policy_gradient.base import PolicyRouter
 
 __all__ = ["learn_feedback"]
 
@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 PREFERENCES = 8
 
 
-def learn_feedback(router: BaRP, feedback: Feedback) -> None:
+def learn_feedback(router: PolicyRouter, feedback: Feedback) -> None:
     """Take one step per batch of rows.
 
     An outcome is quality and cost; it is a reward under any preference. Each row is learned under
@@ -44,7 +44,7 @@ def learn_feedback(router: BaRP, feedback: Feedback) -> None:
     router._keep(trainer)
 
 
-def _step(router: BaRP, trainer: PolicyTrainer, batch: Feedback) -> None:
+def _step(router: PolicyRouter, trainer: PolicyTrainer, batch: Feedback) -> None:
     rows = np.repeat(np.arange(len(batch.X)), PREFERENCES)
     preference = router._preferences(None, len(rows))
     weights = router._outcome_weights(preference)

@@ -24,7 +24,7 @@ class OutcomeModel:
         Of every coefficient, the intercept's too: an arm that was never seen is expected to be
         like all.
     discount : float
-        What evidence is multiplied by before new is added.
+        What the evidence is multiplied by with every row of `learn`.
     """
 
     def __init__(
@@ -40,11 +40,15 @@ class OutcomeModel:
         return self.centre + self.posterior.means(_with_intercept(X))
 
     def learn(self, X: Array, arm: NDArray[np.intp], outcomes: Array) -> None:
-        """Learn the outcomes of chosen arms."""
+        """Learn the outcomes of chosen arms; older ones fade."""
+        if self.discount < 1:
+            self.posterior.discount(self.discount ** len(X))
+        self.add(X, arm, outcomes)
+
+    def add(self, X: Array, arm: NDArray[np.intp], outcomes: Array) -> None:
+        """Learn, and let nothing fade."""
         if not self.knows_something:
             self.centre, self.knows_something = outcomes.mean(axis=0), True
-        elif self.discount < 1:
-            self.posterior.discount(self.discount)
         self.posterior.update_rows(_with_intercept(X), arm, outcomes - self.centre)
 
     def arrays(self) -> dict[str, NDArray[Any]]:

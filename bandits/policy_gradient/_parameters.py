@@ -73,6 +73,19 @@ class Layout:
             view[...] = not _is_offset(name)
         return flat
 
+    def embeddings(self, flat: Flat) -> Flat:
+        """Return what belongs to the arms, shape (F, n_arms), as `Head.features` wants it."""
+        views = self.views(flat)
+        return np.concatenate([views[k].reshape(-1, self.n_arms) for k in self.of_head.of_arms])
+
+    def embed(self, flat: Flat, position: int, embedding: Flat) -> None:
+        """Write what belongs to one arm, shape (F,)."""
+        views, start = self.views(flat), 0
+        for name in self.of_head.of_arms:
+            column = views[name][..., position]
+            column[...] = embedding[start : start + column.size].reshape(column.shape)
+            start += column.size
+
     def with_column(self, flat: Flat, like: int | None, weight: float) -> Flat:
         """Return the parameters with one more arm, which starts like the mean arm or like one.
 

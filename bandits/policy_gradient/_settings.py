@@ -20,7 +20,7 @@ ESTIMATORS = ("reinforce", "doubly_robust")
 _WHOLE = ("hidden_size", "preference_size", "epochs", "checkpoint_every")
 _POSITIVE = ("learning_rate", "clip", "outcome_penalty")
 _NOT_NEGATIVE = ("entropy", "weight_decay")
-_SHARES = ("outcome_discount", "cost_quantile")
+_SHARES = ("discount", "cost_quantile")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from bandits.replay import Replay
 
 if TYPE_CHECKING:
     from bandits.policy_gradient._trainer import PolicyTrainer
-    from bandits.policy_gradient.barp import BaRP
+    from bandits.policy_gradient.base import PolicyRouter
 
 __all__ = ["LoggedSource", "ReplaySource", "Shown", "Source"]
 
@@ -65,7 +65,7 @@ class Source(ABC):
 class ReplaySource(Source):
     """Logs of all arms that show one cell per round and epoch, that of the arm drawn."""
 
-    def __init__(self, router: BaRP, replay: Replay) -> None:
+    def __init__(self, router: PolicyRouter, replay: Replay) -> None:
         self.router, self.replay = router, replay
         self.X, self.n_arms = np.asarray(replay.X, dtype=np.float64), replay.n_arms
 
@@ -83,7 +83,7 @@ class ReplaySource(Source):
 
     def end_epoch(self, rows: Rows, arm: Rows, outcomes: Array) -> int:
         if self.router._outcome_model is not None:
-            self.router._outcome_model.learn(self.X[rows], arm, outcomes)
+            self.router._outcome_model.add(self.X[rows], arm, outcomes)
         return self.replay.n_revealed
 
     def parts(self) -> tuple[Any, ...]:
@@ -97,7 +97,7 @@ class LoggedSource(Source):
     that has seen it.
     """
 
-    def __init__(self, router: BaRP, feedback: Feedback) -> None:
+    def __init__(self, router: PolicyRouter, feedback: Feedback) -> None:
         self.router, self.feedback, self.X = router, feedback, feedback.X
         self.n_arms = len(router.arms_)
         self._expected = None if router._outcome_model is None else self._cross_fitted()
@@ -122,7 +122,7 @@ class LoggedSource(Source):
     def _cross_fitted(self) -> Array:
         log, router = self.feedback, self.router
         assert router._outcome_model is not None
-        router._outcome_model.learn(log.X, log.arm, log.outcomes)
+        router._outcome_model.add(log.X, log.arm, log.outcomes)
         expected = np.empty((len(log.X), self.n_arms, log.outcomes.shape[1]))
         if len(log.X) < FOLDS:
             expected[:] = log.outcomes.mean(axis=0)
@@ -131,6 +131,6 @@ class LoggedSource(Source):
             model = OutcomeModel(
                 log.X.shape[1], self.n_arms, log.outcomes.shape[1], router.outcome_penalty, 1.0
             )
-            model.learn(log.X[train], log.arm[train], log.outcomes[train])
+            model.add(log.X[train], log.arm[train], log.outcomes[train])
             expected[test] = model.predict(log.X[test])
         return expected

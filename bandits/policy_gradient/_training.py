@@ -18,7 +18,7 @@ from bandits.policy_gradient._sources import Source
 from metarouter.exceptions import DataError
 
 if TYPE_CHECKING:
-    from bandits.policy_gradient.barp import BaRP
+    from bandits.policy_gradient.base import PolicyRouter
 
 __all__ = ["Training"]
 
@@ -43,14 +43,14 @@ class Training:
 
     Parameters
     ----------
-    router : BaRP
+    router : PolicyRouter
         Its state is what the training goes on from, and what it changes.
     source : Source
     preference : pair or array of shape (n, 2), optional
         Fixed preferences; None draws them anew in every epoch.
     """
 
-    def __init__(self, router: BaRP, source: Source, preference: ArrayLike | None) -> None:
+    def __init__(self, router: PolicyRouter, source: Source, preference: ArrayLike | None) -> None:
         self.router, self.source, self.preference = router, source, preference
         self.settings = Settings.of(router)
         if router.checkpoint is not None:

@@ -73,6 +73,14 @@ def test_a_study_writes_its_tables_and_says_who_wins(study: list[object], tmp_pa
     assert (tmp_path / "out" / "cost_quality.png").stat().st_size > 10_000
 
 
+def test_a_policy_that_sees_queries_again_says_how_many_outcomes_it_saw(
+    study: list[object],
+) -> None:
+    code, shown, error = run(*study, "--router", "linucb", "--router", "barp")
+    assert code == 0, error
+    assert "per seed, of 384 there are for 128 queries: linucb 128; barp 6400 (one per" in shown
+
+
 def test_the_same_command_writes_the_same_table(study: list[object], tmp_path: Path) -> None:
     run(*study)
     first = (tmp_path / "out" / "table.csv").read_bytes()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bandits import BaRP, Replay, load_bandit
+from bandits import BaRP, FullInformationBaRP, Replay, load_bandit
 from bandits.policy_gradient._sources import ReplaySource
 from bandits.policy_gradient._training import Training
 from metarouter.exceptions import DataError
@@ -24,8 +24,8 @@ def logs():
 
 
 def quick(**parameters):
-    defaults = {"learning_rate": 3e-3, "epochs": 8, "random_state": 0, "cost_cap": 1.0}
-    return BaRP(**{**defaults, **parameters})
+    ours = {"learning_rate": 3e-3, "epochs": 8, "random_state": 0, "cost_cap": 1.0}
+    return BaRP(**{**BaRP.paper_settings(), **ours, **parameters})
 
 
 def same_state(first, second):
@@ -248,3 +248,16 @@ def test_sizes_of_batches_may_change_from_epoch_to_epoch(logs):
 def test_parameters_off_their_range_are_named(logs, parameter, value, message):
     with pytest.raises(DataError, match=message):
         quick(**{parameter: value}).fit(*logs)
+
+
+def test_with_the_outcomes_of_all_arms_the_same_policy_reads_every_cell(logs):
+    X, quality, cost = logs
+    router = FullInformationBaRP(
+        learning_rate=0.01, epochs=25, cost_cap=1.0, batch_size=32, random_state=0
+    ).fit(X, quality, cost)
+    assert router.n_revealed_ == quality.size
+    earned = quality[np.arange(300), router.predict(X, preference=(1.0, 0.0))].mean()
+    best_constant, best = quality.mean(axis=0).max(), quality.max(axis=1).mean()
+    assert earned > best_constant + 0.6 * (best - best_constant)
+    with pytest.raises(DataError, match="NaN in 1 of 300 rows"):
+        FullInformationBaRP(epochs=1).fit(X, np.where(quality == quality.max(), np.nan, quality))

@@ -1,0 +1,153 @@
+"""A place among the arms for a model of which a handful of evaluations is known.
+
+The logits are linear in what belongs to an arm: o_k(x, w) = <f(x, w), e_k>, with features f that
+all arms share and an embedding e_k of each. A new arm is a new embedding; nothing else changes.
+Where should its logits be? The best policy's are a line in the reward (of slope 1 / beta), on
+every query. So the line is read off the arms that are known, the evaluations are put on it, and
+the embedding is the ridge regression towards the others that goes through them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from bandits.policy_gradient.base import PolicyRouter
+
+__all__ = ["Evaluations", "logits_of_rewards", "place_arm", "placed_embedding"]
+
+Array = NDArray[np.float64]
+
+# Weights of cost under which the evaluations are put on the line.
+DIAL = (0.1, 0.3, 0.5, 0.7, 0.9)
+# Shares of the rewards' variance that may be noise, and folds to choose between them.
+SHARES = (1.0, 0.3, 0.1, 0.03, 0.01)
+FOLDS = 5
+
+
+def place_arm(router: PolicyRouter, X: Array, outcomes: Array) -> None:
+    """Give the last arm of a router the embedding that its evaluations ask for.
+
+    Parameters
+    ----------
+    router : PolicyRouter
+    X : ndarray of shape (n, d)
+        Queries that the arm was tried on.
+    outcomes : ndarray of shape (n, m)
+        What came of it.
+    """
+    if router.has_cost_:
+        outcomes = np.column_stack(
+            [outcomes[:, 0], np.minimum(outcomes[:, 1], router.cost_cap_ or np.inf)]
+        )
+    last = len(router.arms_) - 1
+    embeddings = router._layout.embeddings(router._state[0]).astype(np.float64)
+    theta, x = router._layout.views(router._state[0]), X.astype(np.float32)
+    expected = router._known_outcomes(X)[:, :last]
+    dial = DIAL if router.has_cost_ else (0.0,)
+    features, targets, noise = [], [], []
+    for w_cost in dial:
+        preference = np.tile([1.0 - w_cost, w_cost], (len(X), 1))
+        weights = router._outcome_weights(preference)
+        rewards = (outcomes * weights).sum(axis=1)
+        f = router._layout.of_head.features(theta, x, preference.astype(np.float32))
+        logits = f @ embeddings[:, :last]
+        wanted, slope = logits_of_rewards(
+            logits, np.einsum("nkm,nm->nk", expected, weights), rewards
+        )
+        features.append(f)
+        targets.append(wanted)
+        # One evaluation under several preferences is still one; the line itself errs a little.
+        spread = rewards.var() if len(rewards) > 1 else 0.25
+        noise.append(np.full(len(X), len(dial) * slope**2 * spread + 1e-3))
+    evaluations = Evaluations(
+        np.concatenate(features).astype(np.float64),
+        np.concatenate(targets),
+        np.concatenate(noise),
+        np.tile(np.arange(len(X)), len(dial)),
+    )
+    share = share_of_noise(evaluations, embeddings[:, :last])
+    embedding = placed_embedding(evaluations, embeddings[:, :last], share)
+    router._layout.embed(router._state[0], last, embedding.astype(np.float32))
+    arm = np.full(len(X), last)
+    router._remember(arm, outcomes)
+    if router._outcome_model is not None:
+        router._outcome_model.add(X, arm, outcomes)
+
+
+def logits_of_rewards(logits: Array, expected: Array, rewards: Array) -> tuple[Array, float]:
+    """Return the logits that rewards stand for by the line of the known arms, and its slope.
+
+    Parameters
+    ----------
+    logits, expected : ndarray of shape (n, K)
+        Of the known arms on some queries: the policy's logits, and the rewards to expect.
+    rewards : ndarray of shape (n,)
+        Of the new arm.
+
+    Examples
+    --------
+    >>> expected = np.array([[0.0, 1.0], [0.2, 0.4]])
+    >>> logits, slope = logits_of_rewards(3 * expected + 1, expected, np.array([0.5, 0.5]))
+    >>> logits.round(9).tolist(), round(slope, 9)
+    ([2.5, 2.5], 3.0)
+    """
+    about = expected - expected.mean(axis=1, keepdims=True)
+    spread = float((about**2).sum())
+    # A policy that knows nothing yet has no slope; neither falls with the reward.
+    slope = max(float((about * logits).sum()) / spread, 0.0) if spread else 0.0
+    return logits.mean(axis=1) + slope * (rewards - expected.mean(axis=1)), slope
+
+
+class Evaluations(NamedTuple):
+    """Evaluations of a new arm under several preferences, as logits that it should have."""
+
+    features: Array  # (n, F)
+    targets: Array  # (n,)
+    variance: Array  # (n,) of the targets
+    query: NDArray[np.intp]  # (n,) which evaluation a row is of
+
+    def of(self, rows: NDArray[np.bool_]) -> Evaluations:
+        """Return some rows."""
+        return Evaluations(
+            self.features[rows], self.targets[rows], self.variance[rows], self.query[rows]
+        )
+
+
+def placed_embedding(evaluations: Evaluations, embeddings: Array, share: float) -> Array:
+    """Return the embedding of a new arm, shape (F,): a ridge regression towards the known ones.
+
+    The prior is the mean and the variance of the known arms' embeddings, coordinate by coordinate,
+    so that few evaluations move it little and along what arms differ in.
+
+    Parameters
+    ----------
+    evaluations : Evaluations
+    embeddings : ndarray of shape (F, K)
+    share : float
+        Share of the targets' variance that is noise.
+    """
+    features, targets, variance, _ = evaluations
+    centre, prior = embeddings.mean(axis=1), embeddings.var(axis=1)
+    weighted = features * prior
+    # The posterior mean by the n x n system: evaluations are a handful, coordinates are not.
+    system = weighted @ features.T + np.diag(share * variance)
+    residual = targets - features @ centre
+    return np.asarray(centre + weighted.T @ np.linalg.solve(system, residual))
+
+
+def share_of_noise(evaluations: Evaluations, embeddings: Array) -> float:
+    """Return the share of noise that predicts evaluations left out best, by cross-validation."""
+    folds = evaluations.query % FOLDS
+    if folds.max() + 1 < FOLDS:
+        return 1.0
+    errors = np.zeros(len(SHARES))
+    for fold in range(FOLDS):
+        left_out = evaluations.of(folds == fold)
+        for i, share in enumerate(SHARES):
+            placed = placed_embedding(evaluations.of(folds != fold), embeddings, share)
+            errors[i] += ((left_out.targets - left_out.features @ placed) ** 2).sum()
+    return SHARES[int(errors.argmin())]

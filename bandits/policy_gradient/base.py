@@ -1,0 +1,231 @@
+"""What a policy is to its users and to its training: parameters, counters, arms and files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bandits._core import Feedback
+from bandits.base import BanditRouter
+from bandits.policy_gradient._learning import learn_feedback
+from bandits.policy_gradient._outcome_model import OutcomeModel
+from bandits.policy_gradient._parameters import Layout
+from bandits.policy_gradient._settings import Settings
+from bandits.policy_gradient._sources import ReplaySource
+from bandits.policy_gradient._trainer import PolicyTrainer, device_of
+from bandits.policy_gradient._training import Training
+from bandits.replay import Replay
+
+__all__ = ["PolicyRouter"]
+
+Array = NDArray[np.float64]
+
+# Costs that are kept to find the cap in, the first that are seen.
+COSTS_KEPT = 1000
+# Where the counters stand in their array.
+STEPS, EPOCHS, SHOWN, COSTS = range(4)
+
+
+class PolicyRouter(BanditRouter):
+    """State of a policy: what `BaRP` learns, explores by, saves and goes on from.
+
+    The parameters and Adam's moments are one array in numpy. Torch is loaded by training alone; on
+    a CPU it works on the same memory.
+
+    Parameters
+    ----------
+    arms, cost_cap, random_state
+        As in `BanditRouter`.
+
+    Attributes
+    ----------
+    reward_ : ndarray of shape (n_epochs,)
+        Mean reward of every epoch of `fit`, as it was earned.
+    epochs_done_, cells_shown_ : int
+        Epochs of `fit` that are done, and outcomes that it was shown.
+    """
+
+    # Beyond it a policy in single precision is noise.
+    _largest_feature = 1e6
+
+    head: str
+    hidden_size: int
+    preference_size: int
+    estimator: str
+    epochs: int
+    batch_size: int | Sequence[int]
+    patience: int | None
+    clip: float
+    outcome_penalty: float
+    discount: float
+    cost_quantile: float
+    device: str
+    checkpoint: str | os.PathLike[str] | None
+    checkpoint_every: int
+    verbose: bool
+
+    @property
+    def reward_(self) -> Array:
+        """Mean reward of every epoch of `fit`."""
+        return self._rewards[: self.epochs_done_]
+
+    @property
+    def epochs_done_(self) -> int:
+        """Epochs of `fit` that are done."""
+        return int(self._counts[EPOCHS])
+
+    @property
+    def cells_shown_(self) -> int:
+        """Outcomes that `fit` was shown."""
+        return int(self._counts[SHOWN])
+
+    # What the base asks for ------------------------------------------------------------------
+
+    def _start(self, n_features: int, n_arms: int, n_outcomes: int) -> None:
+        Settings.of(self)
+        self._layout = Layout(self.head, n_features, n_arms, self.hidden_size, self.preference_size)
+        self._state = np.zeros((3, self._layout.size), dtype=np.float32)
+        self._state[0] = self._layout.drawn(np.random.default_rng([self._seed, 3]))
+        self._counts = np.zeros(4, dtype=np.int64)
+        self._rewards = np.zeros(self.epochs)
+        self._costs = np.zeros(COSTS_KEPT)
+        self._seen = np.zeros((n_arms, 1 + n_outcomes))
+        self._fingerprint = np.zeros(32, dtype=np.uint8)
+        self._outcome_model: OutcomeModel | None = None
+        if self.estimator == "doubly_robust":
+            self._outcome_model = OutcomeModel(
+                n_features, n_arms, n_outcomes, self.outcome_penalty, self.discount
+            )
+
+    def _play(self, replay: Replay, preference: ArrayLike | None) -> int:
+        return Training(self, ReplaySource(self, replay), preference).run()
+
+    def _update(self, feedback: Feedback) -> None:
+        learn_feedback(self, feedback)
+
+    def _scores(self, X: Array, preference: Array) -> Array:
+        theta = self._layout.views(self._state[0])
+        x, w = X.astype(np.float32), np.atleast_2d(preference).astype(np.float32)
+        return np.asarray(self._layout.of_head.forward(theta, x, w)[0], dtype=np.float64)
+
+    def _probabilities(self, X: Array, preference: Array) -> Array:
+        logits = self._scores(X, preference)
+        chance = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(chance / chance.sum(axis=1, keepdims=True))
+
+    def _choose(self, X: Array, preference: Array) -> tuple[NDArray[np.intp], Array]:
+        chance = self._probabilities(X, preference)
+        uniform = self._exploration.random((len(X), 1))
+        below = np.cumsum(chance, axis=1)[:, :-1] <= uniform
+        arm = below.sum(axis=1)
+        return arm, chance[np.arange(len(X)), arm]
+
+    def _capped(self, outcomes: Array) -> Array:
+        if self.cost_cap is None:
+            self._watch_costs(outcomes[:, 1])
+        cap = self.cost_cap_ or np.inf
+        return np.column_stack([outcomes[:, 0], np.minimum(outcomes[:, 1], cap)])
+
+    def _watch_costs(self, cost: Array) -> None:
+        known = int(self._counts[COSTS])
+        new = cost[: COSTS_KEPT - known]
+        if len(new):
+            self._costs[known : known + len(new)] = new
+            self._counts[COSTS] = known + len(new)
+            kept = self._costs[: known + len(new)]
+            self.cost_cap_ = float(np.quantile(kept, self.cost_quantile))
+
+    def _trainer(self) -> PolicyTrainer:
+        return PolicyTrainer(
+            self._layout,
+            self._state,
+            int(self._counts[STEPS]),
+            Settings.of(self).optimiser,
+            device_of(self.device),
+        )
+
+    # What training calls ---------------------------------------------------------------------
+
+    def _keep(self, trainer: PolicyTrainer) -> None:
+        trainer.write_back()
+        self._counts[STEPS] = trainer.steps
+
+    def _remember(self, arm: NDArray[np.intp], outcomes: Array) -> None:
+        np.add.at(self._seen, arm, np.column_stack([np.ones(len(arm)), outcomes]))
+
+    def _mean_outcome(self) -> Array:
+        """Mean outcome of all feedback; zero before there is any."""
+        return self._seen[:, 1:].sum(axis=0) / max(float(self._seen[:, 0].sum()), 1.0)
+
+    def _known_outcomes(self, X: Array) -> Array:
+        """Return the outcomes to expect of every arm, by the model or else the arms' means."""
+        if self._outcome_model is not None and self._outcome_model.knows_something:
+            return self._outcome_model.predict(X)
+        count, total = self._seen[:, :1], self._seen[:, 1:]
+        mean = np.where(count > 0, total / np.maximum(count, 1.0), self._mean_outcome())
+        return np.broadcast_to(mean, (len(X), *mean.shape))
+
+    def _end_epoch(
+        self, arm: NDArray[np.intp], outcomes: Array, reward: float, n_shown: int
+    ) -> None:
+        self._remember(arm, outcomes)
+        self._rewards[self.epochs_done_] = reward
+        self._counts[EPOCHS] += 1
+        self._counts[SHOWN] += n_shown
+        self.n_updates_ += len(outcomes)
+
+    def _take_over(self, saved: PolicyRouter) -> None:
+        rewards = np.zeros(self.epochs)
+        rewards[: saved.epochs_done_] = saved.reward_[: self.epochs]
+        self._set_arrays({**saved._arrays(), "rewards": rewards})
+        self._exploration, self._ties = saved._exploration, saved._ties
+        self.cost_cap_, self.n_updates_, self._seed = (
+            saved.cost_cap_, saved.n_updates_, saved._seed,
+        )  # fmt: skip
+
+    # Arms and files --------------------------------------------------------------------------
+
+    def _add_arm(self, like: int | None, weight: float) -> None:
+        parameters, *moments = self._state
+        self._state = np.stack(
+            [
+                self._layout.with_column(parameters, like, weight),
+                *(self._layout.with_column(moment, None, 0.0) for moment in moments),
+            ]
+        )
+        self._layout = replace(self._layout, n_arms=len(self.arms_) + 1)
+        self._seen = np.append(self._seen, np.zeros((1, self._seen.shape[1])), axis=0)
+        if self._outcome_model is not None:
+            self._outcome_model.posterior.add_arm(like, weight)
+
+    def _remove_arm(self, position: int) -> None:
+        self._state = np.stack([self._layout.without_column(row, position) for row in self._state])
+        self._layout = replace(self._layout, n_arms=len(self.arms_) - 1)
+        self._seen = np.delete(self._seen, position, axis=0)
+        if self._outcome_model is not None:
+            self._outcome_model.posterior.remove_arm(position)
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        arrays: dict[str, NDArray[Any]] = {
+            "state": self._state,
+            "counts": self._counts,
+            "rewards": self._rewards,
+            "costs": self._costs,
+            "seen": self._seen,
+            "fingerprint": self._fingerprint,
+        }
+        if self._outcome_model is not None:
+            arrays |= self._outcome_model.arrays()
+        return arrays
+
+    def _set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self._state, self._counts = arrays["state"], arrays["counts"]
+        self._rewards, self._costs = arrays["rewards"], arrays["costs"]
+        self._seen, self._fingerprint = arrays["seen"], arrays["fingerprint"]
+        if self._outcome_model is not None:
+            self._outcome_model.set_arrays(arrays)
