@@ -13,6 +13,7 @@ from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
 from metarouter.inference._pulls import FloatArray
 from metarouter.inference.planning._allocation import Prices
+from metarouter.inference.planning._axes import show_numbers_on_log_axis
 from metarouter.inference.planning._learning_curve import LearningCurve
 from metarouter.inference.planning._subsamples import Cells
 
@@ -198,7 +199,7 @@ class ExpectedArea(Printed):
         ax.fill_between(gold, *ends, color=color, alpha=0.18, linewidth=0)
         ax.plot(self.cells.n_gold[shown], mean[shown], "o", color="#1A1A1A", label="pilot")
         ax.axvline(self.cells.n_gold[-1], color="#7F7F7F", linewidth=0.9, linestyle="--")
-        ax.set_xscale("log")
+        show_numbers_on_log_axis(ax)
         ax.set_xlabel("gold labels")
         ax.set_ylabel("area of the efficiency gain, in gold units")
         ax.legend(frameon=False, fontsize="small", loc="lower right")

@@ -12,6 +12,7 @@ from metarouter.inference._histogram import new_axes
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
 from metarouter.inference.planning._allocation import Labels, Prices, labels_for
+from metarouter.inference.planning._axes import show_numbers_on_log_axis
 from metarouter.inference.planning._label_variance import NOTHING, LabelVariance
 
 if TYPE_CHECKING:
@@ -238,8 +239,8 @@ class LabelPlan(Printed):
                 ends = [option.lower for option in made], [option.upper for option in made]
                 ax.fill_between(money, *ends, color=color, alpha=0.18, linewidth=0)
         ax.plot([self.cost], [self.half_width], "o", color="#1A1A1A", label="the plan")
-        ax.set_xscale("log")
-        ax.set_yscale("log")
+        show_numbers_on_log_axis(ax, "x")
+        show_numbers_on_log_axis(ax, "y")
         ax.set_xlabel("money, in the unit of the prices")
         ax.set_ylabel("half width of the interval")
         ax.legend(frameon=False, fontsize="small")
