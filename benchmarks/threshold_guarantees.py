@@ -1,0 +1,88 @@
+"""How often the promises of certified thresholds are broken, beside thresholds that look right.
+
+    python -m benchmarks.threshold_guarantees --out tables.md
+
+Worlds in which the truth about every threshold is known (``benchmarks/_guarantee_worlds.py``) are
+drawn again and again, and a threshold is chosen with delta = 0.1 in every draw. A promise may be
+broken in a share delta of the draws, plus three binomial standard errors; "any broken" counts
+draws in which some certified threshold breaks it, chosen or not. ``--world NAME`` runs one world,
+``--rounds`` sets the number of draws. Whatever is finished is kept beside ``--out`` and not run
+again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks._guarantee_worlds import DELTA, WORLDS, choose
+from benchmarks._repetitions import Counts, count_hits, count_unfinished
+from metarouter._files import write_text
+from metarouter.reporting._markdown import markdown_table
+
+SIZES = (200, 1000, 4000)
+ROUNDS = 1000
+WITHOUT_PROMISE = ("naive", "conformal")
+
+
+def run(world: str, n: int, rounds: int, seed: int) -> Counts:
+    """Count what came of the choices: quantity -> [sum over rounds, rounds]."""
+    return count_hits(
+        partial(choose, WORLDS[world]), n, rounds, [seed, list(WORLDS).index(world), n]
+    )
+
+
+def allowed(rounds: float) -> float:
+    """Largest share of broken promises that is no evidence against delta."""
+    return DELTA + 3 * float(np.sqrt(DELTA * (1 - DELTA) / rounds))
+
+
+def table(results: dict[str, Counts]) -> pd.DataFrame:
+    """Lay out one row per world, size and way to choose."""
+    rows = []
+    for key, counts in results.items():
+        world, n = key.split("|")
+        ways = [name.split("|")[1] for name in counts if name.startswith("broken|")]
+        for way in ways:
+            rate = {
+                name.split("|")[0]: total / rounds
+                for name, (total, rounds) in counts.items()
+                if name.split("|")[1] == way
+            }
+            limit = allowed(counts[f"broken|{way}"][1])
+            kept = "yes" if rate["any broken"] <= limit else "NO"
+            rows.append(
+                {"world": world, "n": int(n), "way": way}
+                | rate
+                | {"kept": "" if way in WITHOUT_PROMISE else kept}
+            )
+    order = {world: k for k, world in enumerate(WORLDS)}
+    frame = pd.DataFrame(rows)
+    frame["_"] = frame["world"].map(order)
+    return frame.sort_values(["_", "n"], kind="stable").drop(columns="_").reset_index(drop=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("threshold_guarantees.md"))
+    parser.add_argument("--world", choices=[*WORLDS], action="append")
+    parser.add_argument("--size", type=int, choices=SIZES, action="append")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args(arguments)
+    cells = {
+        f"{world}|{n}": partial(run, world, n, given.rounds, given.seed)
+        for world in given.world or WORLDS
+        for n in given.size or SIZES
+    }
+    results = count_unfinished(given.out.with_suffix(".json"), cells)
+    write_text(given.out, markdown_table(table(results), decimals=3) + "\n")
+
+
+if __name__ == "__main__":
+    main()
