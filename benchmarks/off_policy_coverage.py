@@ -1,129 +1,199 @@
 """Coverage and width of intervals for the value of a policy that was not deployed.
 
-    python -m benchmarks.off_policy_coverage --repetitions 300 --out DIR
+    python -m benchmarks.off_policy_coverage --out DIR/tables.md
 
-Eleven arms, five features, 0/1 rewards from a logit. An epsilon-greedy policy on a distorted model
-logs; the policy judged calls the arm that is truly best. Its value is computed from 400,000
-contexts. Nominal level 95%; the binomial standard error of a coverage near .95 is .0126 at 300
-repetitions.
+Worlds of known truth are drawn again and again (``benchmarks/_logged_worlds.py``); all intervals of
+a cell see the same draws. Nominal level 95%: the binomial standard error of a coverage near .95 is
+.0126 at 300 repetitions and .0109 at 400. ``--study NAME`` runs one study, ``--repetitions`` sets
+the number of draws. Whatever is finished is kept beside ``--out`` and not run again.
 """
 
 from __future__ import annotations
 
 import argparse
 import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-import joblib
 import numpy as np
-import pandas as pd
 
-from bandits.off_policy import FewEffectiveRowsWarning, LoggedFeedback, off_policy_value
+from bandits.off_policy import (
+    FewEffectiveRowsWarning,
+    OffPolicyResult,
+    ValueSequence,
+    compare_policies,
+    off_policy_value,
+)
+from benchmarks._logged_worlds import World
+from benchmarks._repetitions import Counts, count_hits, count_unfinished
 from metarouter._files import write_text
 
-N_ARMS, N_FEATURES = 11, 5
-N_ROWS, EPSILON = (300, 1000, 5000), (0.1, 0.5)
-INTERVALS = (
-    ("ips", "empirical_likelihood"),
-    ("dr", "empirical_likelihood"),
-    ("dr", "normal"),
-    ("snips", "normal"),
-    ("snips", "bootstrap"),
-    ("ips", "confidence_sequence"),
-)
+N_ROWS = {
+    "fixed": (300, 1000, 5000),
+    "adaptive": (300, 1000, 5000),
+    "difference": (300, 1000, 5000),
+    "sequence": (5000,),  # every row on the way is looked at
+}
+REPETITIONS = {"fixed": 300, "adaptive": 300, "difference": 400, "sequence": 400}
+EPSILON = (0.1, 0.5)
+FIXED = (
+    ("dr", "empirical_likelihood"), ("dr", "cressie_read"), ("dr", "normal"),
+    ("ips", "empirical_likelihood"), ("ips", "cressie_read"), ("ips", "confidence_sequence"),
+    ("snips", "normal"), ("snips", "bootstrap"), ("stabilised", "normal"),
+)  # fmt: skip
+# As if the logs were not adaptive, and as they are.
+ADAPTIVE = (
+    (False, "dr", "normal"), (False, "dr", "empirical_likelihood"), (False, "snips", "bootstrap"),
+    (True, "dr", "empirical_likelihood"), (True, "stabilised", "normal"),
+    (True, "ips", "empirical_likelihood"),
+)  # fmt: skip
+LEARNERS = {
+    "LinTS, arms apart": ("LinTS", World(4)),
+    "LinTS, arms alike": ("LinTS", World(4, alike=True)),
+    "epsilon .1, arms apart": ("epsilon .1", World(4)),
+    "epsilon t^-1/2, arms alike": ("epsilon t^-1/2", World(4, alike=True)),
+}
+Hits = Mapping[tuple[str, str], float]
 
 
-class World:
-    """A routing problem whose truth is known."""
-
-    def __init__(self) -> None:
-        self.effect = 0.8 * np.random.default_rng(0).normal(size=(N_ARMS, N_FEATURES))
-        noise = 0.8 * np.random.default_rng(1).normal(size=(N_ARMS, N_FEATURES))
-        self.believed = self.effect + noise
-
-    def chances(self, X):
-        """Return the probability of a reward of 1, shape (n, n_arms)."""
-        return 1 / (1 + np.exp(-(X @ self.effect.T)))
-
-    def value(self) -> float:
-        """Return the mean reward of the policy that is judged."""
-        X = np.random.default_rng(5).normal(size=(400_000, N_FEATURES))
-        return float(self.chances(X).max(axis=1).mean())
-
-    def logged(self, rng, n: int, epsilon: float):
-        """Return logs, and the probabilities of the policy that is judged."""
-        X = rng.normal(size=(n, N_FEATURES))
-        chances, every = self.chances(X), np.arange(n)
-        logging = np.full((n, N_ARMS), epsilon / N_ARMS)
-        logging[every, (X @ self.believed.T).argmax(axis=1)] += 1 - epsilon
-        arm = (rng.random(n)[:, None] > logging.cumsum(axis=1)[:, :-1]).sum(axis=1)
-        reward = (rng.random(n) < chances[every, arm]).astype(float)
-        target = np.zeros((n, N_ARMS))
-        target[every, chances.argmax(axis=1)] = 1.0
-        return LoggedFeedback(X, arm, logging[every, arm], reward, arms=range(N_ARMS)), target
-
-
-def repetition(n: int, epsilon: float, seed: int) -> list[dict[str, object]]:
-    """Return one row per interval."""
-    warnings.simplefilter("ignore", FewEffectiveRowsWarning)
+def fixed(rng: np.random.Generator, n: int, epsilon: float) -> Hits:
+    """Judge the truly best policy by logs of a distorted one."""
     world = World()
-    log, target = world.logged(np.random.default_rng([seed, n, int(10 * epsilon)]), n, epsilon)
-    rows = []
-    for method, interval in INTERVALS:
-        found = off_policy_value(log, target, method=method, interval=interval, random_state=seed)
-        rows.append(
-            {"n": n, "epsilon": epsilon, "method": method, "interval": interval,
-             "lower": found.lower, "upper": found.upper, "value": found.value}
-        )  # fmt: skip
-    return rows
+    log = world.logged(rng, n, epsilon)
+    hits: dict[tuple[str, str], float] = {}
+    for method, interval in FIXED:
+        found = off_policy_value(log, world.best(log.X), method=method, interval=interval)
+        hits |= _judged(f"{method}, {interval}", found, world.value("best"))
+        hits["squared error", method] = (found.value - world.value("best")) ** 2
+    return hits
 
 
-def table(rows: pd.DataFrame, truth: float) -> str:
-    """Return coverage (mean width), and the root mean squared error of the estimates."""
-    rows = rows.assign(
-        covered=(rows.lower <= truth) & (truth <= rows.upper),
-        width=rows.upper - rows.lower,
-        squared=(rows.value - truth) ** 2,
-    )
-    cells = [(n, epsilon) for epsilon in EPSILON for n in N_ROWS]
-    head = [f"n = {n}, eps = {epsilon:g}" for n, epsilon in cells]
-    lines = ["| estimate, interval | " + " | ".join(head) + " |", "|---" * (len(cells) + 1) + "|"]
-    for method, interval in INTERVALS:
-        part = rows[(rows.method == method) & (rows.interval == interval)]
-        found = [part[(part.n == n) & (part.epsilon == epsilon)] for n, epsilon in cells]
-        lines.append(
-            f"| {method}, {interval.replace('_', ' ')} | "
-            + " | ".join(f"{c.covered.mean():.3f} ({c.width.mean():.2f})" for c in found)
-            + " |"
-        )
-    lines += ["", "| estimate: root mean squared error | " + " | ".join(head) + " |"]
-    lines.append("|---" * (len(cells) + 1) + "|")
-    for method in dict.fromkeys(method for method, _ in INTERVALS):
-        part = rows[rows.method == method].drop_duplicates(["n", "epsilon", "value"])
-        found = [part[(part.n == n) & (part.epsilon == epsilon)] for n, epsilon in cells]
-        errors = " | ".join(f"{np.sqrt(c.squared.mean()):.3f}" for c in found)
-        lines.append(f"| {method} | {errors} |")
+def adaptive(rng: np.random.Generator, n: int, learner: str) -> Hits:
+    """Judge the truly best policy, or one arm among equals, by logs of a router that learned."""
+    router, world = LEARNERS[learner]
+    log = world.learned(rng, n, router)
+    logs = {True: log, False: replace(log, adaptive=False)}
+    hits: dict[tuple[str, str], float] = {}
+    for marked, method, interval in ADAPTIVE:
+        target, options = world.best(log.X), {"method": method, "interval": interval}
+        found = off_policy_value(logs[marked], target, **options)
+        name = f"{method}, {interval}" + ("" if marked else " (taken as fixed)")
+        hits |= _judged(name, found, world.value("best"))
+    return hits
+
+
+def difference(rng: np.random.Generator, n: int, epsilon: float) -> Hits:
+    """Compare the truly best policy with the one that logged, and with a third one."""
+    world = World()
+    log = world.logged(rng, n, epsilon)
+    hits: dict[tuple[str, str], float] = {}
+    for other in ("believed_best", "second_guess"):
+        truth = world.value("best") - world.value(other)
+        for interval in ("empirical_likelihood", "normal"):
+            targets = world.best(log.X), getattr(world, other)(log.X)
+            found = compare_policies(log, *targets, interval=interval)
+            hits |= _judged(f"best - {other.replace('_', ' ')}, {interval}", found, truth)
+    return hits
+
+
+def sequence(rng: np.random.Generator, n: int, learner: str) -> Hits:
+    """Look at a confidence sequence after every row, and count it lost if it ever was wrong."""
+    router, world = LEARNERS[learner]
+    log = world.learned(rng, n, router)
+    weight = world.best(log.X)[np.arange(n), log.arm] / log.propensity
+    largest = 1 / log.propensity.min() if router == "LinTS" else world.n_arms / 0.1
+    watched = ValueSequence((0.0, 1.0), max(largest, weight.max()))
+    truth, ever_out = world.value("best"), False
+    for one_weight, one_reward in zip(weight, log.reward, strict=True):
+        lower, upper = watched.update(one_weight, one_reward).interval()
+        ever_out |= not lower <= truth <= upper
+    return {
+        ("coverage", "at all times at once"): not ever_out,
+        ("width", "at all times at once"): min(upper, 1.0) - max(lower, 0.0),
+    }
+
+
+def _judged(name: str, found: OffPolicyResult, truth: float) -> Hits:
+    return {
+        ("coverage", name): found.lower <= truth <= found.upper,
+        ("width", name): found.upper - found.lower,
+    }
+
+
+CELLS = {
+    "fixed": {f"eps = {epsilon:g}": partial(fixed, epsilon=epsilon) for epsilon in EPSILON},
+    "adaptive": {name: partial(adaptive, learner=name) for name in LEARNERS},
+    "difference": {
+        f"eps = {epsilon:g}": partial(difference, epsilon=epsilon) for epsilon in EPSILON
+    },
+    "sequence": {
+        name: partial(sequence, learner=name) for name in LEARNERS if "t^" not in name
+    },
+}  # fmt: skip
+
+
+def run(study: str, cell: str, n: int, repetitions: int) -> Counts:
+    """Return sums and numbers of repetitions of everything that a cell measures."""
+    warnings.simplefilter("ignore", FewEffectiveRowsWarning)
+    place = list(CELLS[study]).index(cell)
+    entropy = [list(CELLS).index(study), place, n]
+    return count_hits(CELLS[study][cell], n, repetitions, entropy)
+
+
+def tables(results: Mapping[str, Counts], study: str) -> str:
+    """Return coverage (mean width), and roots of mean squared errors where they were measured."""
+    found = {key.split("|", 1)[1]: counts for key, counts in results.items() if study in key}
+    lines = _head("estimate, interval", found)
+    for name in _names(found, "coverage"):
+        cells = (_mean(c, "coverage", name, "{:.3f}") + _mean(c, "width", name, " ({:.2f})")
+                 for c in found.values())  # fmt: skip
+        lines.append(f"| {name.replace('_', ' ')} | {' | '.join(cells)} |")
+    if errors := _names(found, "squared error"):
+        lines += ["", *_head("estimate: root mean squared error", found)]
+        for name in errors:
+            cells = (_mean(c, "squared error", name, "{:.3f}", root=True) for c in found.values())
+            lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _head(first: str, found: Mapping[str, Counts]) -> list[str]:
+    heads = (key.replace("|", ", n = ") for key in found)
+    return [f"| {first} | {' | '.join(heads)} |", "|---" * (len(found) + 1) + "|"]
+
+
+def _names(found: Mapping[str, Counts], measure: str) -> list[str]:
+    keys = (key.split("|") for counts in found.values() for key in counts)
+    return list(dict.fromkeys(name for measured, name in keys if measured == measure))
+
+
+def _mean(counts: Counts, measure: str, name: str, form: str, *, root: bool = False) -> str:
+    total, rounds = counts[f"{measure}|{name}"]
+    mean = total / rounds
+    return form.format(np.sqrt(mean) if root else mean)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--repetitions", type=int, default=300)
-    parser.add_argument("--n-jobs", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("off_policy_coverage"))
+    parser.add_argument("--study", action="append", choices=list(CELLS))
+    parser.add_argument("--repetitions", type=int)
+    parser.add_argument("--out", type=Path, default=Path("off_policy_coverage.md"))
     options = parser.parse_args()
-    jobs = [
-        joblib.delayed(repetition)(n, epsilon, seed)
-        for epsilon in EPSILON
-        for n in N_ROWS
-        for seed in range(options.repetitions)
-    ]
-    found = joblib.Parallel(n_jobs=options.n_jobs)(jobs)
-    text = table(pd.DataFrame([row for rows in found for row in rows]), World().value())
-    write_text(options.out / "off_policy_coverage.md", text)
-    print(text)
+    for study in options.study or CELLS:
+        repetitions = options.repetitions or REPETITIONS[study]
+        plan = {
+            f"{study}|{cell}|{n}": partial(run, study, cell, n, repetitions)
+            for n in N_ROWS[study]
+            for cell in CELLS[study]
+        }
+        kept = options.out.with_name(f"{options.out.stem}_{study}.json")
+        results = count_unfinished(kept, plan)
+        text = f"{study}, {repetitions} repetitions\n\n{tables(results, study)}"
+        write_text(options.out.with_name(f"{options.out.stem}_{study}.md"), text)
+        print(text)
 
 
 if __name__ == "__main__":

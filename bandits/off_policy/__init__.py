@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bandits.off_policy.comparison import compare_policies
 from bandits.off_policy.confidence_sequence import ValueSequence
 from bandits.off_policy.logged_feedback import LoggedFeedback
 from bandits.off_policy.result import FewEffectiveRowsWarning, OffPolicyResult
-from bandits.off_policy.value import compare_policies, off_policy_value
+from bandits.off_policy.value import off_policy_value
 
 __all__ = [
     "FewEffectiveRowsWarning",

@@ -1,112 +1,103 @@
-"""Bounds by empirical likelihood for means whose importance weights are known to average 1.
+"""Lower bounds of a mean by empirical likelihood, given statistics whose means are known.
 
-Of all distributions Q over (w, s) with E_Q[w] = 1, those are kept that explain the rows nearly as
-well as the best one among them does: -2 sum log(n Q_i) <= c, c the chi-squared quantile with one
-degree of freedom plus what the best one pays for E_Q[w] = 1 (Owen 1988; Karampatziakis, Langford
-& Mineiro 2020, Empirical likelihood for contextual bandits). The least E_Q[s] among them is the
-lower bound. Q may put mass on pairs that were never seen, as long as they are possible: that is
-what keeps the bound honest when the rare, large weights are missing from the logs.
+Row i holds a gain g_i >= 0, whose mean is sought, and slacks f_i >= 0, whose means m are known. Of
+all distributions Q of (g, f) with E_Q[f] = m, those are kept that explain the rows nearly as well
+as the best one among them does: -2 sum log(n Q_i) <= c, c the chi-squared quantile with one degree
+of freedom plus what the best one pays for the known means (Owen 1988; Qin & Lawless 1994;
+Karampatziakis, Langford & Mineiro 2020, Empirical likelihood for contextual bandits). The least
+E_Q[g] among them is the bound. Q may put mass on rows that were never seen, as long as no gain or
+slack is negative: that keeps the bound honest when the rare, large weights are missing in the logs.
 
-Dual. With multipliers gamma and beta of the two constraints, Q_i is inversely proportional to
-d_i = gamma + beta w_i + s_i, and the bound is the largest value over (gamma, beta) of
+Dual. Q_i is inversely proportional to g_i + u f_i, and the bound is the largest value over
+multipliers u >= 0, one per slack, of
 
-    exp(mean log d_i - c / (2 n)) - gamma - beta,
+    exp(mean log(g_i + u f_i) - c / (2 n)) - u m,
 
-subject to d >= 0 at every possible pair. If s >= floor + slope w for w in [w_min, w_max], this
-needs to be asked at the two ends only. With a and b, the values of gamma + beta w + floor + slope w
-at the ends, the problem is concave on a, b >= 0.
+a concave problem. That u >= 0 says what can be is this: where the rows that are possible form a
+polytope with the slacks as distances from its faces, a density is non-negative on it if and only if
+it is a non-negative combination of the slacks (Farkas).
+
+For rows in the order of time, with mean conditions that hold given the past, the same ratio is the
+dual likelihood of a martingale (Mykland 1995), so that it holds for logging policies that learn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize, minimize_scalar
+from scipy.optimize import minimize
 
 Array = NDArray[np.float64]
 Loss = Callable[[Array], tuple[float, Array]]
 
-__all__ = ["lower_bound"]
+__all__ = ["KnownMeans", "lower_bound", "price_of_known_means"]
 
 # The search stays where the difference of two large numbers still has digits left.
-FAR = 1e5
+NEAR, FAR = 1e-12, 1e5
 
 
-def lower_bound(
-    weight: Array,
-    score: Array,
-    *,
-    floor: float,
-    slope: float,
-    max_weight: float,
-    statistic: float,
-) -> float:
-    """Return the least mean of the scores that the rows do not contradict.
+class KnownMeans(NamedTuple):
+    """Slacks of shape (n, k), none negative, and their means in the population, shape (k,)."""
+
+    slack: Array
+    mean: Array
+
+    def relative(self) -> Array:
+        """Return slacks in units of their means, the rounding below 0 undone."""
+        return np.maximum(self.slack, 0.0) / self.mean
+
+
+def lower_bound(gain: Array, known: KnownMeans, allowed: float) -> float:
+    """Return the least mean gain that the rows do not contradict.
 
     Parameters
     ----------
-    weight : ndarray of shape (n,)
-        Importance weights, from 0 to `max_weight`, of mean 1 in the population.
-    score : ndarray of shape (n,)
-        What is averaged; at least ``floor + slope * weight``.
-    floor, slope : float
-    max_weight : float
-    statistic : float
-        Quantile of chi-squared with one degree of freedom.
+    gain : ndarray of shape (n,)
+        Of at least 0.
+    known : KnownMeans
+    allowed : float
+        c: a quantile of chi-squared plus `price_of_known_means`.
 
     Examples
     --------
-    >>> ones, reward = np.ones(100), np.repeat([0.0, 1.0], 50)
-    >>> bound = lower_bound(ones, reward, floor=0, slope=0, max_weight=2, statistic=3.84)
-    >>> 0.39 < bound < 0.42
+    >>> reward, whole = np.repeat([0.0, 1.0], 50), KnownMeans(np.ones((100, 1)), np.ones(1))
+    >>> 0.39 < lower_bound(reward, whole, allowed=3.84) < 0.42
     True
     """
-    n = len(weight)
-    share = weight / max_weight  # where a row lies between the two ends
-    at_one = 1.0 / max_weight
-    excess = np.maximum(score - floor - slope * weight, 0.0)
-    scale = max(float(excess.mean()), 1e-12)
-    allowed = statistic + _price_of_known_mean(weight, max_weight)
-    discount = np.exp(-allowed / (2 * n))
+    n, relative = len(gain), known.relative()
+    scale = max(float(gain.mean()), NEAR)
+    units, discount = gain / scale, np.exp(-allowed / (2 * n))
 
-    def loss(ends: Array) -> tuple[float, Array]:
-        density = np.maximum((1 - share) * ends[0] + share * ends[1] + excess, 1e-300)
-        geometric = np.exp(np.log(density).mean()) * discount
-        toward = np.array([((1 - share) / density).mean(), (share / density).mean()])
-        gradient = geometric * toward - np.array([1 - at_one, at_one])
-        value = geometric - (1 - at_one) * ends[0] - at_one * ends[1]
-        return -value / scale, -gradient / scale
+    def loss(multipliers: Array) -> tuple[float, Array]:
+        density = np.maximum(units + relative @ multipliers, NEAR**2)
+        geometric = discount * np.exp(np.log(density).mean())
+        return multipliers.sum() - geometric, 1 - geometric * (1 / density) @ relative / n
 
-    # In units of the scale the two ends may differ by the largest weight.
-    starts = ((scale, scale), (scale, scale * max_weight), (10 * scale, scale))
-    return float(-min(_least(loss, np.array(units)) for units in starts) * scale + floor + slope)
+    return max(-_least(loss, relative.shape[1]) * scale, 0.0)
 
 
-def _price_of_known_mean(weight: Array, max_weight: float) -> float:
-    """Return -2 log of the empirical likelihood ratio of E[w] = 1, weights up to the largest."""
-    found = minimize_scalar(
-        lambda multiplier: -float(np.log1p(multiplier * (weight - 1.0)).sum()),
-        bounds=(-(1 - 1e-9) / (max_weight - 1.0), 1 - 1e-9),
-        method="bounded",
-    )
-    return max(-2.0 * float(found.fun), 0.0)
+def price_of_known_means(known: KnownMeans) -> float:
+    """Return -2 log of the empirical likelihood ratio of the known means, at least 0."""
+    n, relative = len(known.slack), known.relative()
+
+    def loss(multipliers: Array) -> tuple[float, Array]:
+        density = np.maximum(relative @ multipliers, NEAR**2)
+        return multipliers.sum() - 1 - np.log(density).mean(), 1 - (1 / density) @ relative / n
+
+    return max(-2.0 * n * _least(loss, relative.shape[1]), 0.0)
 
 
-def _least(loss: Loss, units: Array) -> float:
-    """Return the least loss over pairs of at least zero, searched in some units."""
-
-    def scaled(z: Array) -> tuple[float, Array]:
-        value, gradient = loss(z * units)
-        return value, gradient * units
-
+def _least(loss: Loss, n_multipliers: int) -> float:
+    """Return the least loss over multipliers of at least zero, in units in which 1 is usual."""
     found = minimize(
-        scaled,
-        np.ones(2),
+        loss,
+        np.ones(n_multipliers),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(1e-12, FAR)] * 2,
+        bounds=[(NEAR, FAR)] * n_multipliers,
         options={"maxiter": 500, "ftol": 1e-13, "gtol": 1e-10},
     )
     return float(found.fun)

@@ -1,4 +1,4 @@
-"""Intervals for the value of a policy, by name."""
+"""Intervals for the value of a policy and for the difference of two, one function each."""
 
 from __future__ import annotations
 
@@ -6,64 +6,95 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2, norm
 
-from bandits.off_policy import _estimators as formulas
-from bandits.off_policy._empirical_likelihood import lower_bound
+from bandits.off_policy import _cressie_read as cressie_read
+from bandits.off_policy import _empirical_likelihood as likelihood
+from bandits.off_policy._evidence import Evidence
+from bandits.off_policy._known_means import joined
 from bandits.off_policy.confidence_sequence import ValueSequence
-from bandits.off_policy.logged_feedback import LoggedFeedback
 
-__all__ = ["bounds"]
+__all__ = [
+    "bootstrap",
+    "cressie_read_bounds",
+    "likelihood_bounds",
+    "likelihood_bounds_of_difference",
+    "normal_bounds",
+    "sequence_bounds",
+]
 
 Array = NDArray[np.float64]
+Bounds = tuple[float, float]
 
 BOOTSTRAP_DRAWS = 1000
 
 
-def bounds(
-    log: LoggedFeedback,
-    weight: Array,
-    scores: Array,
-    method: str,
-    kind: str,
-    level: float,
-    seed: int,
-) -> tuple[float, float]:
-    """Return the limits of one kind of interval, not yet cut to the range of rewards."""
-    low, high = log.reward_range
-    # No weight can exceed that of the rarest action, had the policy been certain of it.
-    max_weight = max(float((1.0 / log.propensity).max()), 1.0 + 1e-9)
-    if kind == "normal":
-        value, se = formulas.mean_and_error(scores)
-        reach = norm.ppf(0.5 + level / 2) * se
-        return value - reach, value + reach
-    if kind == "bootstrap":
-        return _bootstrap(log, weight, scores, method, level, seed)
-    if kind == "confidence_sequence":
-        sequence = ValueSequence(log.reward_range, max_weight, level)
-        return sequence.update(weight, log.reward).interval()
-    statistic = float(chi2.ppf(level, 1))
-    options = {"max_weight": max_weight, "statistic": statistic}
-    if method in ("ips", "snips"):
-        gains = weight * log.reward
-        return (
-            lower_bound(weight, gains, floor=0.0, slope=low, **options),
-            -lower_bound(weight, -gains, floor=0.0, slope=-high, **options),
-        )
-    # Model and reward both lie in the range: a residual is at least low - high, the model low.
-    slope = low - high
+def normal_bounds(value: float, se: float, level: float) -> Bounds:
+    """Return value -+ z se."""
+    reach = float(norm.ppf(0.5 + level / 2)) * se
+    return value - reach, value + reach
+
+
+def likelihood_bounds(evidence: Evidence, level: float) -> Bounds:
+    """Return the values that the rows, and what is known of weights and model, do not contradict.
+
+    The model enters as a control variate w q - q_pi of mean 0, as much of it as makes the bound
+    tight: none where it would only add worst cases, all (the doubly robust score) where it is good.
+    """
+    low, high = evidence.reward_range
+    known = evidence.known()
+    allowed = float(chi2.ppf(level, 1)) + likelihood.price_of_known_means(known)
     return (
-        lower_bound(weight, scores, floor=low, slope=slope, **options),
-        -lower_bound(weight, -scores, floor=-high, slope=slope, **options),
+        low + likelihood.lower_bound(evidence.won, known, allowed),
+        high - likelihood.lower_bound(evidence.missed, known, allowed),
     )
 
 
-def _bootstrap(
-    log: LoggedFeedback, weight: Array, scores: Array, method: str, level: float, seed: int
-) -> tuple[float, float]:
-    rng = np.random.default_rng(seed)
-    rows = rng.integers(log.n, size=(BOOTSTRAP_DRAWS, log.n))
-    if method == "snips":
-        total = weight[rows].sum(axis=1)
-        gains = (weight * log.reward)[rows].sum(axis=1)
+def likelihood_bounds_of_difference(first: Evidence, second: Evidence, level: float) -> Bounds:
+    """Return the differences of two values that the rows do not contradict.
+
+    What the first wins and the second misses averages the difference plus high - low.
+    """
+    low, high = first.reward_range
+    known = joined(first.known(), second.known())
+    allowed = float(chi2.ppf(level, 1)) + likelihood.price_of_known_means(known)
+    return (
+        likelihood.lower_bound(first.won + second.missed, known, allowed) - (high - low),
+        (high - low) - likelihood.lower_bound(first.missed + second.won, known, allowed),
+    )
+
+
+def cressie_read_bounds(evidence: Evidence, scores: Array, level: float) -> Bounds:
+    """Return the closed form about w r or, where there is a model, doubly robust scores."""
+    low, high = evidence.reward_range
+    if evidence.expected is None:
+        scores = evidence.weight * evidence.reward
+        floor, ceiling, least, most = 0.0, 0.0, low, high
+    else:  # model and reward lie in the range, and a residual in low - high to high - low
+        floor, ceiling, least, most = low, high, low - high, high - low
+
+    def bound(sign: float, start: float, slope: float) -> float:
+        return sign * cressie_read.lower_bound(
+            evidence.weight, sign * scores, floor=sign * start, slope=sign * slope,
+            max_weight=evidence.max_weight, level=level,
+        )  # fmt: skip
+
+    return bound(1.0, floor, least), bound(-1.0, ceiling, most)
+
+
+def sequence_bounds(evidence: Evidence, level: float) -> Bounds:
+    """Return the confidence sequence after all rows, in their order."""
+    sequence = ValueSequence(evidence.reward_range, evidence.max_weight, level)
+    return sequence.update(evidence.weight, evidence.reward).interval()
+
+
+def bootstrap(
+    evidence: Evidence, scores: Array, level: float, seed: int, *, self_normalised: bool
+) -> Bounds:
+    """Return percentiles of values of rows drawn with replacement."""
+    n = len(scores)
+    rows = np.random.default_rng(seed).integers(n, size=(BOOTSTRAP_DRAWS, n))
+    if self_normalised:
+        total = evidence.weight[rows].sum(axis=1)
+        gains = (evidence.weight * evidence.reward)[rows].sum(axis=1)
         draws = np.divide(gains, total, out=np.full(len(rows), np.nan), where=total > 0)
     else:
         draws = scores[rows].mean(axis=1)

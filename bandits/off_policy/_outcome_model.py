@@ -1,7 +1,9 @@
-"""A reward model per arm, fitted on other folds than the rows it is asked about."""
+"""A reward model per arm, fitted on other rows than those it is asked about."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,14 +13,23 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold, KFold
 
 from bandits.off_policy.logged_feedback import LoggedFeedback
+from metarouter.exceptions import DataError
 
-__all__ = ["cross_fitted_rewards"]
+__all__ = ["fitted_rewards"]
+
+Array = NDArray[np.float64]
+Split = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+# Models of adaptive logs are fitted first after so many rows, and then as often.
+FIRST_ROWS, REFITS = 10, 20
 
 
-def cross_fitted_rewards(
-    log: LoggedFeedback, outcome: Any = None, cv: int = 5, seed: int = 0
-) -> NDArray[np.float64]:
-    """Return the expected reward of every arm in every row, shape (n, n_arms), out of fold.
+def fitted_rewards(log: LoggedFeedback, outcome: Any = None, cv: int = 5, seed: int = 0) -> Array:
+    """Return the expected reward of every arm in every row, shape (n, n_arms).
+
+    Out of fold; in adaptive logs from earlier rows alone, since later ones were chosen in the
+    knowledge of this one (Bibaut et al. 2021), refitted at sizes that grow geometrically. The rows
+    before the first fit are given the middle of the reward range.
 
     Parameters
     ----------
@@ -27,17 +38,18 @@ def cross_fitted_rewards(
         Fitted per arm on the rows in which it was called; a ridge regression by default. Arms with
         fewer than two such rows are given the mean reward.
     cv : int
-        Folds; rows of one group share theirs.
+        Folds; rows of one group share theirs. Without meaning for adaptive logs.
     seed : int
         Draws the folds.
+
+    Raises
+    ------
+    DataError
+        If the folds cannot be made, or the regressor predicts what is no number.
     """
     model = Ridge(alpha=1.0) if outcome is None else outcome
-    if log.groups is None:
-        folds = KFold(min(cv, log.n), shuffle=True, random_state=seed).split(log.X)
-    else:
-        folds = GroupKFold(cv).split(log.X, groups=log.groups)
-    predicted = np.empty((log.n, len(tuple(log.arms))))
-    for train, test in folds:
+    predicted = np.full((log.n, len(tuple(log.arms))), sum(log.reward_range) / 2)
+    for train, test in _past(log.n) if log.adaptive else _folds(log, cv, seed):
         for arm in range(predicted.shape[1]):
             rows = train[log.arm[train] == arm]
             if len(rows) < 2:
@@ -45,4 +57,28 @@ def cross_fitted_rewards(
             else:
                 fitted = clone(model).fit(log.X[rows], log.reward[rows])
                 predicted[test, arm] = fitted.predict(log.X[test])
+    if not np.isfinite(predicted).all():
+        raise DataError(
+            f"outcome predicts NaN or infinite rewards in "
+            f"{int((~np.isfinite(predicted)).any(axis=1).sum())} of {log.n} rows; give a regressor "
+            "that predicts numbers for every context."
+        )
     return np.clip(predicted, *log.reward_range)
+
+
+def _past(n: int) -> Iterator[Split]:
+    sizes = np.unique(np.geomspace(min(FIRST_ROWS, n), n, REFITS).astype(int))
+    for start, stop in pairwise(sizes.tolist()):
+        yield np.arange(start), np.arange(start, stop)
+
+
+def _folds(log: LoggedFeedback, cv: int, seed: int) -> Iterator[Split]:
+    if cv < 2:
+        raise DataError(f"cv is {cv!r}; give at least 2 folds.")
+    if log.groups is None:
+        yield from KFold(min(cv, log.n), shuffle=True, random_state=seed).split(log.X)
+        return
+    n_groups = len(np.unique(log.groups))
+    if n_groups < cv:
+        raise DataError(f"cv is {cv} but there are {n_groups} groups; give at most as many folds.")
+    yield from GroupKFold(cv).split(log.X, groups=log.groups)

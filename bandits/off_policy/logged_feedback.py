@@ -37,8 +37,8 @@ class LoggedFeedback:
         Least and largest reward that is possible. With a preference (w_q, w_c) and qualities in
         [0, 1] it is (-w_c, w_q).
     adaptive : bool, default=False
-        Whether the logging policy learned from these very rows. Rows then depend on each other and
-        most intervals are wrong; see `off_policy_value`.
+        Whether the logging policy learned from these very rows, which then stand in the order of
+        time. They depend on each other, and most intervals are wrong; see `off_policy_value`.
     groups : array of shape (n,), optional
         Rows with one value stay on one side of every fold.
 
@@ -65,12 +65,12 @@ class LoggedFeedback:
     groups: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
-        X = np.asarray(self.X, dtype=np.float64)
-        if X.ndim != 2 or not len(X):
-            raise DataError(f"X has shape {X.shape}; give one row of features per logged action.")
+        X = _features(self.X)
         low, high = self.reward_range
-        if not low < high:
-            raise DataError(f"reward_range is ({low:g}, {high:g}); give (least, largest).")
+        if not (low < high and np.isfinite([low, high]).all()):
+            raise DataError(
+                f"reward_range is ({low:g}, {high:g}); give (least, largest), two finite numbers."
+            )
         arms = tuple(check_arms(self.arms))
         arm = positions_of(self.action, arms)
         if len(arm) != len(X):
@@ -88,6 +88,16 @@ class LoggedFeedback:
                 f"({int(outside.sum())} of {len(X)} rows lie outside ({low:g}, {high:g})); give "
                 "reward_range, the least and the largest reward that is possible."
             )
+        if self.groups is not None and np.shape(self.groups) != (len(X),):
+            raise DataError(
+                f"groups has shape {np.shape(self.groups)} but X has {len(X)} rows; give one per "
+                "row."
+            )
+        if self.groups is not None and self.adaptive:
+            raise DataError(
+                "groups are given for adaptive logs, whose reward model is fitted on earlier rows "
+                "without folds; leave groups out."
+            )
         for name, value in (
             ("X", X),
             ("arms", arms),
@@ -103,3 +113,21 @@ class LoggedFeedback:
     def n(self) -> int:
         """Number of rows."""
         return len(self.X)
+
+
+def _features(X: Any) -> NDArray[np.float64]:
+    try:
+        features = np.asarray(X, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError("X holds something that is not a number; give numbers.") from None
+    if features.ndim != 2 or not len(features):
+        raise DataError(
+            f"X has shape {features.shape}; give one row of features per logged action."
+        )
+    bad = ~np.isfinite(features).all(axis=1)
+    if bad.any():
+        raise DataError(
+            f"X is NaN or infinite in {int(bad.sum())} of {len(features)} rows (first: row "
+            f"{int(np.argmax(bad))}); give finite features, or leave out these rows."
+        )
+    return features

@@ -2,19 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.optimize import brentq
-from scipy.stats import chi2
 
 from bandits.off_policy import (
-    FewEffectiveRowsWarning,
     LoggedFeedback,
     ValueSequence,
     compare_policies,
     off_policy_value,
 )
 from bandits.off_policy import _estimators as formulas
-from bandits.off_policy._empirical_likelihood import lower_bound
-from metarouter.exceptions import DataError
 
 N, K = 600, 3
 
@@ -59,19 +54,6 @@ def test_cut_weights_are_bounded():
     np.testing.assert_allclose(formulas.shrunk_weights(w, 1e12), w, rtol=1e-6)
 
 
-def test_empirical_likelihood_of_a_share_is_the_likelihood_ratio():
-    n, k, statistic = 100, 30, chi2.ppf(0.95, 1)
-    reward = np.repeat([1.0, 0.0], [k, n - k])
-
-    def ratio(p):
-        return 2 * (k * np.log(k / n / p) + (n - k) * np.log((1 - k / n) / (1 - p))) - statistic
-
-    found = lower_bound(
-        np.ones(n), reward, floor=0, slope=0, max_weight=20, statistic=float(statistic)
-    )
-    assert found == pytest.approx(brentq(ratio, 1e-6, k / n), abs=1e-5)
-
-
 @pytest.mark.parametrize("method", ["ips", "dr"])
 def test_bounds_stay_sane_where_the_weights_contradict_their_mean(method):
     # 275 of 500 actions are those of the policy although half were expected.
@@ -97,24 +79,6 @@ def test_rewards_that_are_moved_move_the_value(logged):
     here = off_policy_value(log, target)
     there = off_policy_value(moved, target)
     assert there.value == pytest.approx(here.value - 0.3, abs=1e-3)
-
-
-def test_a_policy_that_the_logs_hardly_ever_follow_is_warned_of(logged):
-    log, target, _ = logged
-    few = LoggedFeedback(log.X[:40], log.arm[:40], log.propensity[:40], log.reward[:40], range(K))
-    with pytest.warns(FewEffectiveRowsWarning, match="effective rows of 40"):
-        off_policy_value(few, target[:40])
-
-
-def test_logs_of_a_learning_router_get_the_confidence_sequence_or_a_refusal(logged):
-    log, target, _ = logged
-    adaptive = LoggedFeedback(log.X, log.arm, log.propensity, log.reward, range(K), adaptive=True)
-    assert off_policy_value(adaptive, target, method="ips").interval == "confidence_sequence"
-    for options in ({}, {"method": "ips", "interval": "normal"}, {"interval": "bootstrap"}):
-        with pytest.raises(DataError, match="learned from these rows"):
-            off_policy_value(adaptive, target, **options)
-    with pytest.raises(DataError, match="learned from these rows"):
-        compare_policies(adaptive, target, target)
 
 
 def test_two_policies_are_compared_row_by_row(logged):
@@ -144,33 +108,3 @@ def test_a_sequence_covers_at_all_times_at_once():
         lower, upper = sequence.interval()  # the best bounds so far: a miss at any time stays one
         missed += not lower <= 0.6 <= upper
     assert missed <= 0.1 * 200 + 3 * np.sqrt(0.09 * 200)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"propensity": [0.0, 0.5]}, "propensity is 0 in row 0"),
-        ({"propensity": [0.5, 1.5]}, "propensity is 1.5 in row 1"),
-        ({"propensity": None}, "propensity is missing"),
-        ({"reward": [np.nan, 0.5]}, "reward is NaN or infinite in 1 of 2 rows"),
-        ({"reward": [2.0, 0.5]}, r"reward is 2 in row 0 \(1 of 2 rows lie outside \(0, 1\)\)"),
-        ({"action": [0, 7]}, "action holds 7 in row 1"),
-        ({"action": [0]}, "action has 1 rows but X has 2"),
-    ],
-)
-def test_logs_that_cannot_be_used_are_refused(wrong, message):
-    good = {"X": np.zeros((2, 1)), "action": [0, 1], "propensity": [0.5, 0.5], "reward": [1, 0]}
-    with pytest.raises(DataError, match=message):
-        LoggedFeedback(**{**good, **wrong}, arms=range(2))
-
-
-@pytest.mark.parametrize(
-    ("policy", "message"),
-    [
-        (np.full((N, 2), 0.5), r"shape \(600, 2\), but the log has 600 rows and 3 arms"),
-        (np.full((N, K), 0.5), "do not sum to 1"),
-    ],
-)
-def test_policies_that_do_not_fit_are_refused(logged, policy, message):
-    with pytest.raises(DataError, match=message):
-        off_policy_value(logged[0], policy)
