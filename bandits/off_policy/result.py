@@ -98,16 +98,16 @@ class OffPolicyResult(Printed):
         words = "mean reward of the logs" if self.quantity == "value" else "no difference"
         ax.hlines(
             0.0, self.lower, self.upper, color=MEAN, linewidth=3.0,
-            label=f"{100 * self.level:g}% interval, {self._of_interval()}",
+            label=f"{100 * self.level:g}% interval",
         )  # fmt: skip
         ax.plot(self.value, 0.0, "o", color="#1A1A1A", markersize=5, label="estimate")
         ax.axvline(self.logged, color="#7F7F7F", linewidth=0.9, linestyle="--", label=words)
-        ax.set_yticks([0.0], [f"{self.method}\n{self.effective_sample_size:.0f} effective rows"])
+        ax.set_yticks([0.0], [f"{self.method}\n{self._of_interval()}"])
         ax.set_ylim(-1.0, 1.0)
         what = "difference of mean rewards" if self.quantity == "difference" else "mean reward"
-        ax.set_xlabel(f"{what} ({self.n} rows)")
+        ax.set_xlabel(f"{what} ({self.n} rows, {self.effective_sample_size:.0f} effective)")
         ax.legend(
-            frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3
+            frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3
         )
         return ax
 

@@ -39,6 +39,6 @@ def test_a_plot_shows_estimate_interval_and_what_the_logs_got(results):
     for result, words in zip(results, ("mean reward of the logs", "no difference"), strict=True):
         ax = result.plot()
         labels = [text.get_text() for text in ax.get_legend().get_texts()]
-        assert labels == ["95% interval, empirical likelihood", "estimate", words]
+        assert labels == ["95% interval", "estimate", words]
         assert result.plot(ax=ax) is ax
         matplotlib.pyplot.close(ax.figure)
