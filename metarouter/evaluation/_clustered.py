@@ -12,14 +12,21 @@ freedom. With clusters A (such as the seed of training) and B (such as the query
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
 from metarouter._groups import group_codes
+from metarouter.evaluation._dots import draw_dots
+from metarouter.evaluation._summary import text_table
+from metarouter.evaluation._tabular import Tabular
 from metarouter.evaluation._validation import FloatArray, as_level
 from metarouter.exceptions import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Estimates", "as_clusters", "clustered_means", "clustered_variance"]
 
@@ -27,7 +34,7 @@ _Clusters = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class Estimates:
+class Estimates(Tabular):
     """Several estimates from the same rows, with their uncertainty.
 
     Parameters
@@ -58,6 +65,35 @@ class Estimates:
         """
         margin = stdtrit(self.df, 0.5 + as_level(level) / 2) * self.se
         return self.value - margin, self.value + margin
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per estimate, with its 95% interval."""
+        import pandas as pd
+
+        low, high = self.interval()
+        return pd.DataFrame(
+            {"value": self.value, "se": self.se, "df": self.df, "ci_low": low, "ci_high": high}
+        )
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the estimates with their 95% intervals.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        names = [str(k) for k in range(len(self.value))]
+        ax = draw_dots(names, self.value, *self.interval(), ax)
+        ax.set_xlabel("estimate (95% intervals)")
+        return ax
+
+    def summary(self) -> str:
+        """Return the table as text."""
+        return text_table("Estimates", self._written(), facts={"intervals": "95%, each by itself"})
 
 
 def clustered_means(values: ArrayLike, groups: ArrayLike | None = None) -> Estimates:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from metarouter.evaluation._curve_display import CurveDisplay
 from metarouter.evaluation._efficiency_gain import area_influence, influence_error, rank_gains
 from metarouter.evaluation._intervals import normal_quantile
+from metarouter.evaluation._tabular import Tabular, thinned
 from metarouter.evaluation._validation import (
     FloatArray,
     as_finite_column,
@@ -27,7 +28,7 @@ __all__ = ["EfficiencyGainCurve", "efficiency_gain_curve"]
 
 
 @dataclass(frozen=True)
-class EfficiencyGainCurve:
+class EfficiencyGainCurve(Tabular):
     """Efficiency gain against the share of queries sent to the primary model.
 
     Parameters
@@ -111,6 +112,9 @@ class EfficiencyGainCurve:
             f"interval {low:.4f} to {high:.4f}) on {self.n} queries; highest gain "
             f"{self.efficiency_gain[best]:.4f} per query at usage {self.usage[best]:.2f}."
         )
+
+    def _written(self, decimals: int = 4) -> pd.DataFrame:
+        return thinned(super()._written(decimals))
 
 
 def efficiency_gain_curve(

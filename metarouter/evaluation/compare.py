@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from metarouter.evaluation._dots import draw_dots
 from metarouter.evaluation._efficiency_gain import area_influence, influence_error, rank_gains
 from metarouter.evaluation._intervals import normal_quantile
+from metarouter.evaluation._style import router_label
 from metarouter.evaluation._summary import text_table
+from metarouter.evaluation._tabular import Tabular
 from metarouter.evaluation._validation import (
     FloatArray,
     as_finite_column,
@@ -30,7 +33,7 @@ __all__ = ["RouterComparison", "compare_routers"]
 
 
 @dataclass(frozen=True)
-class RouterComparison:
+class RouterComparison(Tabular):
     """Areas of several routers on the same queries, and their differences from one of them.
 
     Parameters
@@ -83,6 +86,23 @@ class RouterComparison:
                 "difference_high": self.difference + margin * self.difference_se,
             }
         )
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the areas with their intervals, beside the zero of random routing.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        names = [router_label(name) for name in self.routers]
+        margin = normal_quantile(self.level) * self.area_se
+        ax = draw_dots(names, self.area, self.area - margin, self.area + margin, ax)
+        ax.set_xlabel(f"area under the efficiency gain ({self.level:.0%} intervals)")
+        return ax
 
     def summary(self) -> str:
         """Return the table as text."""

@@ -15,6 +15,7 @@ from metarouter.evaluation._clustered import (
     clustered_variance,
 )
 from metarouter.evaluation._hull import area_below, hull_vertices, on_hull
+from metarouter.evaluation._tabular import Tabular
 from metarouter.evaluation._validation import FloatArray
 from metarouter.exceptions import DataError
 
@@ -25,7 +26,7 @@ __all__ = ["CostQualityCurve", "cost_quality_curve"]
 
 
 @dataclass(frozen=True)
-class CostQualityCurve:
+class CostQualityCurve(Tabular):
     """Points (cost, quality) of one router over its dial, their hull, and the area below it.
 
     Parameters

@@ -17,6 +17,8 @@ from metarouter.evaluation._performance_gap import (
     gap_curves,
     resampled_weights,
 )
+from metarouter.evaluation._style import random_line, router_styles
+from metarouter.evaluation._tabular import Tabular, thinned
 from metarouter.evaluation._validation import (
     FloatArray,
     as_finite_column,
@@ -35,7 +37,7 @@ _DECILES = np.arange(1, 11) / 10
 
 
 @dataclass(frozen=True)
-class PerformanceGapCurve:
+class PerformanceGapCurve(Tabular):
     """Performance gap recovered (PGR) against the share of queries sent to the strong model.
 
     Parameters
@@ -96,6 +98,34 @@ class PerformanceGapCurve:
 
         return pd.DataFrame({"share": self.share, "pgr": self.pgr, "pgr_se": self.pgr_se})
 
+    def plot(self, ax: Any = None, *, name: str = "router") -> Any:
+        """Draw PGR against the share of strong calls, with pointwise 95% limits.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+        name : str, default="router"
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            ax = plt.subplots(layout="constrained")[1]
+        (drawn,) = ax.plot(self.share, self.pgr, **(router_styles([name])[name].line()))
+        drawn.set_marker("")
+        margin = normal_quantile(0.95) * self.pgr_se
+        limits = (self.pgr - margin, self.pgr + margin)
+        ax.fill_between(self.share, *limits, color=drawn.get_color(), alpha=0.18, linewidth=0)
+        ax.plot([0, 1], [0, 1], **random_line())
+        ax.set_xlabel("share of queries sent to the strong model")
+        ax.set_ylabel("performance gap recovered")
+        ax.set_xlim(0, 1)
+        ax.legend(frameon=False, fontsize="small")
+        return ax
+
     def summary(self) -> str:
         """Say in one line what the router recovers."""
         low, high = self.interval()
@@ -107,6 +137,9 @@ class PerformanceGapCurve:
             f"APGR {self.apgr:.3f} (s.e. {self.apgr_se:.3f}, 95% interval {low:.3f} to "
             f"{high:.3f}; random routing 0.5), {thresholds}, on {self.n} queries."
         )
+
+    def _written(self, decimals: int = 4) -> pd.DataFrame:
+        return thinned(super()._written(decimals))
 
 
 def performance_gap_curve(

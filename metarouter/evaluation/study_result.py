@@ -19,6 +19,7 @@ from metarouter.evaluation._intervals import (
 )
 from metarouter.evaluation._rounds import RoundOutcome, RoundPlan
 from metarouter.evaluation._summary import text_table
+from metarouter.evaluation._tabular import Tabular
 from metarouter.evaluation._validation import FloatArray, as_level, check_reference
 from metarouter.exceptions import MetaRouterError
 
@@ -32,7 +33,7 @@ Interval = Literal["corrected", "monte_carlo"]
 
 
 @dataclass(frozen=True)
-class StudyResult:
+class StudyResult(Tabular):
     """Efficiency gains of every router, number of gold labels and round.
 
     Parameters
@@ -253,8 +254,9 @@ class StudyResult:
             "Mean over rounds; ( ) Monte Carlo s.e.: this table, more splits;",
             "[ ] corrected resampled s.e. (Nadeau & Bengio 2003): another table of this size.",
         )
-        title = "Area under the efficiency gain"
-        return text_table(title, wide.reset_index(), facts=facts, notes=notes)
+        return text_table(
+            "Area under the efficiency gain", wide.reset_index(), facts=facts, notes=notes
+        )
 
     def plot(self, axes: Any = None, *, bands: bool = True, level: float = 0.95) -> Any:
         """Draw one panel per number of gold labels.
@@ -276,6 +278,9 @@ class StudyResult:
 
         panels = {f"{size} gold labels": self.mean_curves(size) for size in self.n_gold}
         return plot_panels(panels, axes, bands=bands, level=level)
+
+    def _table(self) -> pd.DataFrame:
+        return self.areas()
 
     def _estimate(
         self, values: FloatArray, level: float, interval: Interval

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from metarouter.evaluation._style import random_line, router_styles
+from metarouter.evaluation._tabular import thinned
 from metarouter.inference._curve_values import CurveName
 from metarouter.inference._deviations import BandMethod
 from metarouter.inference._histogram import new_axes
@@ -18,14 +17,13 @@ from metarouter.inference._pulls import FloatArray
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CurveBand", "draw_band", "errors_in_words", "thinned"]
+__all__ = ["CurveBand", "draw_band", "errors_in_words"]
 
 _NAMES = {
     "efficiency_gain": ("Efficiency gain", "efficiency gain per query"),
     "toc": ("Targeting operator characteristic", "gain of the queries sent beyond that of all"),
     "qini": ("Qini curve", "gain per query over sending none"),
 }
-_PRINTED_ROWS = 11
 
 
 @dataclass(frozen=True)
@@ -167,13 +165,6 @@ def errors_in_words(n: int, n_units: int, method: BandMethod, n_draws: int) -> d
     groups = {} if n_units == n else {"independent groups": f"{n_units}"}
     how = "influence function" if method == "influence" else f"{n_draws} half-samples"
     return {"queries": f"{n}"} | groups | {"errors": how}
-
-
-def thinned(frame: pd.DataFrame) -> pd.DataFrame:
-    """Keep about eleven rows of a curve, evenly spaced, for print."""
-    if len(frame) <= 2 * _PRINTED_ROWS:
-        return frame
-    return frame.iloc[np.unique(np.linspace(0, len(frame) - 1, _PRINTED_ROWS).round().astype(int))]
 
 
 def draw_band(

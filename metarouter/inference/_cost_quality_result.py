@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from metarouter.evaluation._style import random_line, router_styles
-from metarouter.inference._band_result import errors_in_words, thinned
+from metarouter.evaluation._tabular import thinned
+from metarouter.inference._band_result import errors_in_words
 from metarouter.inference._deviations import BandMethod
 from metarouter.inference._histogram import new_axes
 from metarouter.inference._limits import Verdict

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,11 +13,17 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from metarouter._random import seed_of, seeded
 from metarouter._validation import TrainingData
 from metarouter.datasets import LabelledQueries
+from metarouter.evaluation._tabular import thinned
 from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.inference._histogram import BAR, OUTLINE, new_axes
 from metarouter.inference._labels import ScaledLabels, Scaling, row_count, scaled_labels
+from metarouter.inference._printed import Printed
 from metarouter.inference._pulls import FloatArray
 from metarouter.routing import MetaRouter
 from metarouter.shift import ShiftLearner
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["HeldOutPredictions", "Scheme", "as_held_out", "held_out_predictions"]
 
@@ -27,7 +33,7 @@ _FIRST_TRAINING_FOLDS = 2
 
 
 @dataclass(frozen=True)
-class HeldOutPredictions:
+class HeldOutPredictions(Printed):
     """Predictions of Delta and psi, one per label, from models that have not seen the label.
 
     Parameters
@@ -48,6 +54,50 @@ class HeldOutPredictions:
     def of(self, effect: str) -> FloatArray:
         """Return the predictions of "shift" or "gain"."""
         return self.shift if effect == "shift" else self.gain
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per label that was held out."""
+        import pandas as pd
+
+        frame = pd.DataFrame({"shift": self.shift, "gain": self.gain, "fold": self.fold})
+        return frame[self.fold >= 0]
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the histogram of the predicted shifts, or of the gains where there are none.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        effect = "shift" if np.isfinite(self.shift).any() else "gain"
+        values = self.of(effect)
+        ax = new_axes(ax)
+        ax.hist(values[np.isfinite(values)], color=BAR, edgecolor=OUTLINE, linewidth=0.4, bins=30)
+        ax.axvline(0.0, color="#7F7F7F", linewidth=0.9, linestyle="--")
+        ax.set_xlabel(f"predicted {effect} of labels that the model has not seen")
+        ax.set_ylabel("labels")
+        return ax
+
+    def _title(self) -> str:
+        return "Held-out predictions"
+
+    def _facts(self) -> dict[str, str]:
+        taken = self.fold[self.fold >= 0]
+        return {
+            "scheme": self.scheme,
+            "labels": f"{taken.size} of {self.fold.size}",
+            "folds": f"{np.unique(taken).size}",
+        }
+
+    def _notes(self) -> tuple[str, ...]:
+        return ("In units of the preference labels.",)
+
+    def _written(self, decimals: int = 4) -> pd.DataFrame:
+        return thinned(super()._written(decimals))
 
 
 def held_out_predictions(

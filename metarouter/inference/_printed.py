@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import re
 import textwrap
-from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from abc import abstractmethod
 
 from metarouter.evaluation._summary import text_table
+from metarouter.evaluation._tabular import Tabular
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["Printed", "escaped"]
+__all__ = ["Printed"]
 
 _WIDTH = 96
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-}
 
 
-class Printed(ABC):
+class Printed(Tabular):
     """Base of results: a frame, and what is said above and below it.
 
     Subclasses give ``to_frame``, ``_title``, ``_facts`` and ``_notes``.
     """
-
-    @abstractmethod
-    def to_frame(self) -> pd.DataFrame:
-        """Return the numbers, one row per estimate."""
 
     def summary(self) -> str:
         """Return a title, the settings, the table and its notes as text."""
@@ -49,55 +27,8 @@ class Printed(ABC):
         facts = {name: re.sub(r"[+-]?\bnan\b", "–", text) for name, text in self._facts().items()}
         return text_table(self._title(), self._written(), facts=facts, notes=notes)
 
-    def to_markdown(self, *, decimals: int = 4) -> str:
-        """Return the table as markdown, numbers to the right.
-
-        Parameters
-        ----------
-        decimals : int, default=4
-        """
-        frame = self._written(decimals)
-        marks = ["---:" if right else ":---" for right in self._to_the_right()]
-        lines = [list(frame.columns), marks, *frame.to_numpy().tolist()]
-        escaped = [[str(cell).replace("|", "\\|") for cell in line] for line in lines]
-        return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
-
-    def to_latex(self, *, decimals: int = 4) -> str:
-        """Return the table as a LaTeX tabular, for the package booktabs.
-
-        Parameters
-        ----------
-        decimals : int, default=4
-        """
-        frame = self._written(decimals)
-        columns = "".join("r" if right else "l" for right in self._to_the_right())
-        rows = [" & ".join(escaped(cell) for cell in line) for line in frame.to_numpy().tolist()]
-        head = " & ".join(escaped(name) for name in frame.columns)
-        body = [rf"{row} \\" for row in rows]
-        return "\n".join(
-            [
-                rf"\begin{{tabular}}{{{columns}}}",
-                r"\toprule",
-                rf"{head} \\",
-                r"\midrule",
-                *body,
-                r"\bottomrule",
-                r"\end{tabular}",
-            ]
-        )
-
     def __str__(self) -> str:
         return self.summary()
-
-    def _to_the_right(self) -> list[bool]:
-        return [dtype.kind in "fiu" for dtype in self.to_frame().dtypes]
-
-    def _written(self, decimals: int = 4) -> pd.DataFrame:
-        """Write every number as it is to be read."""
-        frame = self.to_frame().astype(object)
-        for name in frame.columns:
-            frame[name] = [_cell(str(name), value, decimals) for value in frame[name]]
-        return frame
 
     @abstractmethod
     def _title(self) -> str: ...
@@ -107,20 +38,3 @@ class Printed(ABC):
 
     @abstractmethod
     def _notes(self) -> tuple[str, ...]: ...
-
-
-def _cell(column: str, value: Any, decimals: int) -> str:
-    if not isinstance(value, float):
-        return str(value)
-    if math.isnan(value):
-        return "–"
-    if column.startswith("p_value") and value < 10.0**-decimals:
-        return f"<{10.0**-decimals:.{decimals}f}"
-    if column == "df":
-        return f"{value:.1f}"
-    return f"{value:.0f}" if value.is_integer() and abs(value) >= 10 else f"{value:.{decimals}f}"
-
-
-def escaped(value: Any) -> str:
-    """Write text so that LaTeX prints it."""
-    return "".join(_LATEX.get(letter, letter) for letter in str(value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from metarouter.inference._printed import escaped
+from metarouter.evaluation._tabular import escaped
 from metarouter.reporting._document import (
     Block,
     Bullets,
