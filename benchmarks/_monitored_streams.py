@@ -146,9 +146,7 @@ def _running(columns: np.ndarray) -> np.ndarray:
 
 
 def _labels(name: str, sums: np.ndarray) -> np.ndarray:
-    counted = QUANTITIES[name].evidence
-    assert counted is not None
-    return counted(sums.T)
+    return QUANTITIES[name].evidence(sums.T)
 
 
 def _outside(name: str, sums: np.ndarray, truth: float) -> np.ndarray:

@@ -23,20 +23,22 @@ def plot_quantity(report: Any, quantity: str, ax: Any) -> Any:
     course = report.courses[quantity]
     ax = new_axes(ax, 7.0, 4.0)
     marker = "o" if len(course.n) < 3 else None
-    ax.fill_between(course.n, course.lower, course.upper, color=_COURSE, alpha=0.18, linewidth=0)
+    ax.fill_between(
+        course.n, course.total.lower, course.total.upper, color=_COURSE, alpha=0.18, linewidth=0
+    )
     ax.plot(
-        course.n, course.value, color=_COURSE, linewidth=1.8, marker=marker, markersize=4,
+        course.n, course.total.value, color=_COURSE, linewidth=1.8, marker=marker, markersize=4,
         label=f"all so far, {report.level:.0%} at all times",
     )  # fmt: skip
     if len(course.window_n):
         middle = course.window_n - report.window / 2
-        known = ~np.isnan(course.window_lower)
+        known = ~np.isnan(course.window.lower)
         ax.plot(
-            middle, course.window_value, color=_WINDOW, marker="s", markersize=3.5, linestyle="",
+            middle, course.window.value, color=_WINDOW, marker="s", markersize=3.5, linestyle="",
             label=f"each {report.window} rows, {report.level:.0%} for all windows",
         )  # fmt: skip
         ax.vlines(
-            middle[known], course.window_lower[known], course.window_upper[known],
+            middle[known], course.window.lower[known], course.window.upper[known],
             color=_WINDOW, linewidth=0.8,
         )  # fmt: skip
     if not np.isnan(course.promise):
@@ -73,12 +75,12 @@ def plot_evidence(report: Any, ax: Any) -> Any:
 
 def _shown(course: Any) -> tuple[float, float]:
     """Choose limits that show all windows and what has settled, not the first, wide intervals."""
-    parts = [course.value, course.window_value, [course.promise]]
-    parts += [course.window_lower, course.window_upper]
-    if not np.isnan(course.lower[-1]):
-        parts += [course.lower[-1:], course.upper[-1:]]
+    parts = [course.total.value, course.window.value, [course.promise]]
+    parts += [course.window.lower, course.window.upper]
+    if not np.isnan(course.total.lower[-1]):
+        parts += [course.total.lower[-1:], course.total.upper[-1:]]
     middle = len(course.n) // 4
-    parts += [course.lower[middle:], course.upper[middle:]]
+    parts += [course.total.lower[middle:], course.total.upper[middle:]]
     values = np.concatenate([np.asarray(part, dtype=float) for part in parts])
     values = values[np.isfinite(values)]
     if not values.size:

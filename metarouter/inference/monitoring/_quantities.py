@@ -9,15 +9,16 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter.inference._limits import MINIMA
-from metarouter.inference.monitoring._sequences import Limits, mean_half_width, share_limits
+from metarouter.inference._limits import MINIMA, Minimum
+from metarouter.inference.monitoring._sequences import mean_half_width, share_limits
 
 __all__ = [
     "QUANTITIES",
+    "Estimates",
     "Quantity",
     "cost_columns",
+    "estimates",
     "quality_columns",
-    "readings",
     "usage_columns",
 ]
 
@@ -46,16 +47,18 @@ class Quantity:
         From sums of shape (k, m) to `Moments`.
     promise : str or None
         The setting that bounds it.
-    evidence : callable or None
-        From sums to the number of rows that an asymptotic interval rests on; None where the
-        interval is exact.
+    minimum : Minimum or None
+        Rows that an asymptotic interval needs; None where the interval is exact.
+    evidence : callable
+        From sums to the number of such rows.
     """
 
     name: str
     kept: Kept
     moments: Callable[[FloatArray], Moments]
-    promise: str | None = None
-    evidence: Callable[[FloatArray], FloatArray] | None = None
+    promise: str | None
+    minimum: Minimum | None
+    evidence: Callable[[FloatArray], FloatArray]
 
 
 def usage_columns(primary: NDArray[np.bool_]) -> FloatArray:
@@ -93,9 +96,18 @@ def quality_columns(
     )
 
 
-def readings(
+class Estimates(NamedTuple):
+    """Estimates with confidence sequences, and the rows that are missing to have them."""
+
+    value: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    missing: NDArray[np.intp]
+
+
+def estimates(
     quantity: Quantity, sums: FloatArray, alpha: float | FloatArray, horizon: float
-) -> tuple[FloatArray, Limits]:
+) -> Estimates:
     """Return estimates and confidence sequences from rows of sums, shape (m, k).
 
     Where there are fewer rows than a claim needs, estimate and ends are NaN: no number is given
@@ -103,13 +115,13 @@ def readings(
     """
     n = sums[:, 0]
     value, sd = quantity.moments(sums.T)
-    if quantity.evidence is None:
-        return value, share_limits(sums[:, 1], n, alpha, horizon)
-    minimum = MINIMA["monitored_costs" if quantity.kept == "cost" else "monitored_gold"]
-    enough = quantity.evidence(sums.T) >= minimum.count
-    value = np.where(enough, value, np.nan)
+    if quantity.minimum is None:
+        lower, upper = share_limits(sums[:, 1], n, alpha, horizon)
+        return Estimates(value, lower, upper, np.zeros(len(n), dtype=np.intp))
+    missing = np.maximum(0, quantity.minimum.count - quantity.evidence(sums.T)).astype(np.intp)
+    value = np.where(missing == 0, value, np.nan)
     half = mean_half_width(n, sd, alpha, horizon)
-    return value, Limits(value - half, value + half)
+    return Estimates(value, value - half, value + half, missing)
 
 
 def _mean(n: FloatArray, total: FloatArray, squares: FloatArray) -> Moments:
@@ -195,19 +207,32 @@ def _labels_of_either(sums: FloatArray) -> FloatArray:
     return np.minimum(sums[9], sums[1] - sums[9])
 
 
+_COSTS, _GOLD = MINIMA["monitored_costs"], MINIMA["monitored_gold"]
+
 QUANTITIES = {
-    "share": Quantity("usage ratio (PMUR)", "usage", _share, "max_share"),
-    "saving": Quantity("saving against always-primary", "cost", _saving, "min_saving", _rows),
-    "extra_cost": Quantity("extra cost over always-alternative", "cost", _extra, None, _rows),
-    "cost": Quantity("cost per query", "cost", _cost, "max_cost", _rows),
+    "share": Quantity("usage ratio (PMUR)", "usage", _share, "max_share", None, _rows),
+    "saving": Quantity(
+        "saving against always-primary", "cost", _saving, "min_saving", _COSTS, _rows
+    ),
+    "extra_cost": Quantity(
+        "extra cost over always-alternative", "cost", _extra, None, _COSTS, _rows
+    ),
+    "cost": Quantity("cost per query", "cost", _cost, "max_cost", _COSTS, _rows),
     "gain": Quantity(
-        "gold gain over always-alternative", "quality", _gain, "min_gain", _labels_of_sent
+        "gold gain over always-alternative", "quality", _gain, "min_gain", _GOLD, _labels_of_sent
     ),
     "loss": Quantity(
-        "gold loss against always-primary", "quality", _loss, "max_loss", _labels_of_others
+        "gold loss against always-primary", "quality", _loss, "max_loss", _GOLD, _labels_of_others
     ),
     "efficiency_gain": Quantity(
-        "efficiency gain over random routing", "quality", _efficiency_gain, None, _labels_of_either
+        "efficiency gain over random routing",
+        "quality",
+        _efficiency_gain,
+        None,
+        _GOLD,
+        _labels_of_either,
     ),
-    "drawn": Quantity("gold labels drawn over those expected", "quality", _drawn, None, _labels),
+    "drawn": Quantity(
+        "gold labels drawn over those expected", "quality", _drawn, None, _GOLD, _labels
+    ),
 }

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from metarouter.inference._limits import Verdict, worst
 from metarouter.inference._printed import Printed
 from metarouter.inference.monitoring._plots import plot_evidence, plot_quantity
+from metarouter.inference.monitoring._quantities import Estimates
 from metarouter.inference.monitoring._verdicts import AlarmReading, Reading
 
 if TYPE_CHECKING:
@@ -30,25 +31,21 @@ class Course:
     name : str
     n : ndarray of shape (m,)
         Rows so far.
-    value, lower, upper : ndarray of shape (m,)
-        Estimate and confidence sequence over all rows so far.
+    total : Estimates
+        Over all rows so far, shape (m,).
     window_n : ndarray of shape (w,)
         Rows so far at the end of each full window.
-    window_value, window_lower, window_upper : ndarray of shape (w,)
-        The same over each full window by itself.
+    window : Estimates
+        Over each full window by itself, shape (w,).
     promise : float
         NaN if there is none.
     """
 
     name: str
     n: FloatArray
-    value: FloatArray
-    lower: FloatArray
-    upper: FloatArray
+    total: Estimates
     window_n: FloatArray
-    window_value: FloatArray
-    window_lower: FloatArray
-    window_upper: FloatArray
+    window: Estimates
     promise: float
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.inference.monitoring._alarm import DriftAlarm
 from metarouter.inference.monitoring._blocks import BlockSums
-from metarouter.inference.monitoring._quantities import QUANTITIES, Quantity, readings
+from metarouter.inference.monitoring._quantities import (
+    QUANTITIES,
+    Estimates,
+    Quantity,
+    estimates,
+)
 from metarouter.inference.monitoring._report import Course, MonitorReport
 from metarouter.inference.monitoring._settings import MonitorSettings
 from metarouter.inference.monitoring._verdicts import (
@@ -68,56 +74,47 @@ def report_on(
 
 def _course(quantity: Quantity, sums: BlockSums, settings: MonitorSettings) -> Course:
     path = sums.path()
-    value, limits = readings(quantity, path, settings.alpha, settings.horizon)
     # Windows share one chance of failing: window k takes 1 / (k (k + 1)) of it.
     k = np.arange(1, len(sums.finished) + 1)
-    window_value, window = readings(
-        quantity, sums.finished, settings.alpha / (k * (k + 1)), sums.size
-    )
+    shared = settings.alpha / (k * (k + 1))
     promise = getattr(settings, quantity.promise) if quantity.promise else None
     return Course(
-        quantity.name,
-        path[:, 0],
-        value,
-        limits.lower,
-        limits.upper,
-        np.asarray(k * sums.size, dtype=np.float64),
-        window_value,
-        window.lower,
-        window.upper,
-        np.nan if promise is None else float(promise),
+        name=quantity.name,
+        n=path[:, 0],
+        total=estimates(quantity, path, settings.alpha, settings.horizon),
+        window_n=np.asarray(k * sums.size, dtype=np.float64),
+        window=estimates(quantity, sums.finished, shared, sums.size),
+        promise=np.nan if promise is None else float(promise),
     )
 
 
 def _read(name: str, course: Course, settings: MonitorSettings) -> list[Reading]:
-    total = Reading(
-        course.name,
-        "all",
-        int(course.n[-1]),
-        float(course.value[-1]),
-        float(course.lower[-1]),
-        float(course.upper[-1]),
-    )
-    window = _last_window(course, settings.window)
+    quantity = QUANTITIES[name]
+    lacking = "" if quantity.minimum is None else quantity.minimum.what
+    total = _last(course, "all", course.n, course.total, lacking)
     if name == "drawn":
         return [judge_draw(total)]
-    promised = QUANTITIES[name].promise
-    if promised is not None and not np.isnan(course.promise):
-        total = judge_promise(total, window, promised, course.promise)
+    window = None
+    if len(course.window_n):
+        last = int(course.window_n[-1])
+        over = f"rows {last - settings.window + 1}-{last}"
+        size = np.array([settings.window])
+        window = _last(course, over, size, course.window, lacking)
+    if quantity.promise is not None and not np.isnan(course.promise):
+        total = judge_promise(total, window, quantity.promise, course.promise)
     return [total] if window is None else [total, window]
 
 
-def _last_window(course: Course, size: int) -> Reading | None:
-    if not len(course.window_n):
-        return None
-    last = int(course.window_n[-1])
+def _last(course: Course, over: str, n: Any, found: Estimates, lacking: str) -> Reading:
     return Reading(
-        course.name,
-        f"rows {last - size + 1}-{last}",
-        size,
-        float(course.window_value[-1]),
-        float(course.window_lower[-1]),
-        float(course.window_upper[-1]),
+        quantity=course.name,
+        over=over,
+        n=int(n[-1]),
+        value=float(found.value[-1]),
+        lower=float(found.lower[-1]),
+        upper=float(found.upper[-1]),
+        missing=int(found.missing[-1]),
+        lacking=lacking,
     )
 
 

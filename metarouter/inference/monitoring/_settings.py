@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from metarouter.evaluation._validation import as_level
 from metarouter.exceptions import MetaRouterError
 
@@ -62,7 +64,7 @@ class MonitorSettings:
                 raise MetaRouterError(f"{name} is {bound}: give a finite number.")
         for name, least in (("window", 10), ("horizon", 10), ("burn_in", 20), ("n_components", 1)):
             value = getattr(self, name)
-            if not (isinstance(value, int) and value >= least):
+            if not (isinstance(value, int | np.integer) and value >= least):
                 raise MetaRouterError(f"{name} is {value}: give a whole number from {least} up.")
 
     @property

@@ -110,6 +110,8 @@ def _plain(value: Any, arrays: dict[str, Any]) -> Any:
             for field in dataclasses.fields(value)
         }
         return {"kind": type(value).__name__, "fields": fields}
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, tuple):
         return {"tuple": [_plain(item, arrays) for item in value]}
     if isinstance(value, dict):

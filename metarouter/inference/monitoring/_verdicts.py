@@ -26,6 +26,10 @@ class Reading:
         Rows that it rests on.
     value, lower, upper : float
         Estimate and confidence sequence now; NaN where there are too few rows.
+    missing : int
+        Rows that are missing to have them.
+    lacking : str
+        What they are.
     promise : float
         What was promised; NaN if nothing.
     verdict : Verdict or None
@@ -38,6 +42,8 @@ class Reading:
     value: float
     lower: float
     upper: float
+    missing: int = 0
+    lacking: str = ""
     promise: float = np.nan
     verdict: Verdict | None = None
     reason: str = ""
@@ -118,7 +124,7 @@ def judge_draw(reading: Reading) -> Reading:
     least, most = float(ends.max()), float(np.abs(ends).max())
     verdict = limit.judge(least, most)
     if np.isnan(least):
-        reason = f"{reading.quantity}: too few gold labels to say."
+        reason = f"{reading.quantity}: open; {_would_settle(reading, 1.0)}"
     elif least == 0:
         # It would take thousands of gold labels to show it; as with alarms, nothing was seen.
         verdict, reason = Verdict.PASS, f"{reading.quantity}: no sign that they differ."
@@ -157,8 +163,10 @@ def judge_alarm(name: str, watched: Watched) -> AlarmReading:
 
 
 def _would_settle(reading: Reading, promise: float) -> str:
+    if reading.missing:
+        return f"{reading.missing} more {reading.lacking} would give an interval."
     if np.isnan(reading.lower):
-        return "there are too few rows for an interval."
+        return "it cannot be computed from these costs."
     half = (reading.upper - reading.lower) / 2.0
     needed = rows_needed(reading.n, half, abs(reading.value - promise))
     if needed is None:
