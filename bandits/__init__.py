@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bandits._persistence import load_bandit
     from bandits.base import BanditRouter
-    from bandits.baselines import Constant, OracleRouter, RandomRouter
+    from bandits.baselines import BetaTS, Constant, OracleRouter, RandomRouter
     from bandits.linear import EpsilonGreedy, LinTS, LinUCB, SquareCB
     from bandits.policy_gradient import BaRP, FullInformationBaRP
     from bandits.replay import Replay, ReplayError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _HOME = {
     "BaRP": "policy_gradient",
     "BanditRouter": "base",
+    "BetaTS": "baselines",
     "Constant": "baselines",
     "EpsilonGreedy": "linear",
     "FullInformationBaRP": "policy_gradient",
@@ -35,6 +36,7 @@ _HOME = {
 __all__ = [
     "BaRP",
     "BanditRouter",
+    "BetaTS",
     "Constant",
     "EpsilonGreedy",
     "FullInformationBaRP",

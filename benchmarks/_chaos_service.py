@@ -28,7 +28,7 @@ from bandits import LinTS
 from bandits.live import LiveRouter
 from metarouter.exceptions import DataError
 
-N_CLIENTS, N_FEATURES, MAX_PENDING, UPDATE_EVERY = 7, 6, 150, 4
+N_CLIENTS, N_FEATURES, MAX_PENDING, UPDATE_EVERY = 7, 6, 300, 4
 PRIOR_PRECISION = 1.0
 FIRST_ARMS = ("a", "b", "c", "d")
 

@@ -63,19 +63,29 @@ class Chaos:
         return self.live_to_the_end(max(1.0, seconds - (time.monotonic() - began)))
 
     def live_and_die(self, uptime: float) -> None:
-        """Start the service and kill it some time later, now and then before it is ready."""
+        """Start the service and kill it: later, before it is ready, or within a checkpoint."""
         process = self._start(1e6)
-        if self.seen["kills"] % 5 == 4:
+        mood = self.seen["kills"] % 5
+        if mood == 4:
             self.seen["kills before it was ready"] += 1
+            uptime %= 1.0
         elif process.stdout.readline() != "ready\n":
             raise RuntimeError(process.stderr.read())
-        time.sleep(uptime if self.seen["kills"] % 5 < 4 else uptime % 1.0)
+        time.sleep(uptime)
+        if mood == 2:
+            self._wait_for_a_checkpoint()
         process.kill()
         _, errors = process.communicate()
         if process.returncode != -9:
             raise RuntimeError(errors)
         self.seen["kills"] += 1
         self._look_at_the_remains()
+
+    def _wait_for_a_checkpoint(self) -> None:
+        for _ in range(5000):
+            if any(self.service.glob(".writing-*")):
+                return
+            time.sleep(0.001)
 
     def live_to_the_end(self, seconds: float) -> LiveCounts:
         """Let the service stop by itself; return its counts."""

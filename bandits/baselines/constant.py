@@ -20,7 +20,7 @@ class Constant(MeanOutcomes):
     Parameters
     ----------
     arm : str or int, optional
-        Name of the arm; by default the first.
+        Name of the arm; by default the first of `arms` that is there.
     arms, cost_cap, random_state
         As in `BanditRouter`.
 
@@ -66,4 +66,7 @@ class Constant(MeanOutcomes):
         return chances
 
     def _position(self) -> int:
-        return 0 if self.arm is None else position_of(self.arm, self.arms_)
+        if self.arm is not None:
+            return position_of(self.arm, self.arms_)
+        named = self.arms_ if self.arms is None else list(self.arms)
+        return next((self.arms_.index(arm) for arm in named if arm in self.arms_), 0)

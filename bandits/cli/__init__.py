@@ -1,4 +1,4 @@
-"""The command line: ``python -m bandits study``."""
+"""The command line: ``python -m bandits study`` and ``python -m bandits scenarios``."""
 
 from __future__ import annotations
 

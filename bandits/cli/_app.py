@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from bandits.cli.scenarios import scenarios
 from bandits.cli.study import study
 from metarouter.cli._group import OneLineErrors
 
@@ -29,8 +30,10 @@ def _about() -> None:
 
     ```
     python -m bandits study --dataset routerbench_fewshot --out study
+    python -m bandits scenarios --out scenarios
     ```
     """
 
 
 app.command()(study)
+app.command()(scenarios)

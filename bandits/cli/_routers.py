@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Exploration", "RouterName", "routers_of"]
-
-Exploration = dict[str, float]
+__all__ = ["Learning", "RouterName", "routers_of"]
 
 
 class RouterName(StrEnum):
@@ -20,55 +18,46 @@ class RouterName(StrEnum):
     square_cb = "square_cb"
     barp = "barp"
     barp_full_information = "barp_full_information"
+    forgetting_linucb = "forgetting_linucb"
+    beta_ts = "beta_ts"
 
 
-# What each linear router explores by.
-_EXPLORES_BY = {
-    RouterName.linucb: "alpha",
-    RouterName.lints: "scale",
-    RouterName.epsilon_greedy: "epsilon",
-    RouterName.square_cb: "gamma",
-}
+class Learning(NamedTuple):
+    """How routers learn and explore; each takes what is its own."""
+
+    alpha: float = 1.0
+    scale: float = 1.0
+    epsilon: float = 0.1
+    gamma: float = 100.0
+    prior_precision: float = 1.0
+    discount: float = 0.995
 
 
-def routers_of(
-    names: Iterable[RouterName], exploration: Exploration, prior_precision: float
-) -> dict[str, Any]:
+def routers_of(names: Iterable[RouterName], learning: Learning) -> dict[str, Any]:
     """Return unfitted routers by name, each once, with their settings.
 
     Parameters
     ----------
     names : iterable of RouterName
-    exploration : dict of str to float
-        Values of alpha, scale, epsilon and gamma; each router takes its own.
-    prior_precision : float
+    learning : Learning
 
     Returns
     -------
     dict of str to router
     """
-    from bandits import (
-        BaRP,
-        EpsilonGreedy,
-        FullInformationBaRP,
-        LinTS,
-        LinUCB,
-        SquareCB,
-    )
+    from bandits import BaRP, BetaTS, EpsilonGreedy, FullInformationBaRP, LinTS, LinUCB, SquareCB
 
-    linear: dict[RouterName, Any] = {
-        RouterName.linucb: LinUCB,
-        RouterName.lints: LinTS,
-        RouterName.epsilon_greedy: EpsilonGreedy,
-        RouterName.square_cb: SquareCB,
+    ridge: dict[str, Any] = {"prior_precision": learning.prior_precision}
+    make: dict[RouterName, Callable[[], Any]] = {
+        RouterName.linucb: lambda: LinUCB(learning.alpha, **ridge),
+        RouterName.lints: lambda: LinTS(learning.scale, **ridge),
+        RouterName.epsilon_greedy: lambda: EpsilonGreedy(learning.epsilon, **ridge),
+        RouterName.square_cb: lambda: SquareCB(learning.gamma, **ridge),
+        RouterName.forgetting_linucb: lambda: LinUCB(
+            learning.alpha, discount=learning.discount, **ridge
+        ),
+        RouterName.beta_ts: BetaTS,
+        RouterName.barp: lambda: BaRP(device="cpu"),
+        RouterName.barp_full_information: lambda: FullInformationBaRP(device="cpu"),
     }
-    policies: dict[RouterName, Any] = {
-        RouterName.barp: BaRP,
-        RouterName.barp_full_information: FullInformationBaRP,
-    }
-    return {
-        str(name): linear[name](exploration[_EXPLORES_BY[name]], prior_precision=prior_precision)
-        if name in linear
-        else policies[name](device="cpu")
-        for name in dict.fromkeys(names)
-    }
+    return {str(name): make[name]() for name in dict.fromkeys(names)}

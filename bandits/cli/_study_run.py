@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bandits.cli._routers import Exploration, RouterName, routers_of
+from bandits.cli._progress import progress_bar
+from bandits.cli._routers import Learning, RouterName, routers_of
+from bandits.cli._words import command_line, one_line, print_sentence
 from bandits.evaluation import (
     BanditStudy,
     BanditStudyReport,
@@ -39,8 +38,7 @@ class StudySettings:
     pair: tuple[str, str] | None
     w_cost: tuple[float, ...]
     cost_cap: float | None
-    exploration: Exploration
-    prior_precision: float
+    learning: Learning
     seed: int
 
 
@@ -49,7 +47,7 @@ def run_study(settings: StudySettings) -> None:
     out = output_folder(settings.out)
     table = study_table(settings.dataset, settings.data_home)
     learned = settings.in_distribution or table.in_distribution
-    routers = routers_of(settings.router, settings.exploration, settings.prior_precision)
+    routers = routers_of(settings.router, settings.learning)
     study = BanditStudy(
         routers,
         in_distribution=learned,
@@ -62,7 +60,7 @@ def run_study(settings: StudySettings) -> None:
         random_state=settings.seed,
     )
     study.check(table.matrix)
-    with _progress_bar(settings.seeds * len(routers)) as advance:
+    with progress_bar(settings.seeds * len(routers)) as advance:
         result = study.run(table.matrix, advance=advance)
     report = BanditStudyReport(result, _in_words(settings, routers, result))
     _print_study(report, write_bandit_report(report, out))
@@ -83,7 +81,7 @@ def _in_words(
     tested = sum(int((~seed.outside).sum()) for seed in seeds) / len(seeds)
     outside = sum(int(seed.outside.sum()) for seed in seeds) / len(seeds)
     return {
-        "command": shlex.join(["python", "-m", "bandits", *sys.argv[1:]]),
+        "command": command_line(),
         "data": f"{result.matrix.name}, {len(result.matrix.models)} models, "
         f"{result.matrix.X.shape[1]} features per query (embeddings that come with the data)",
         "queries": f"{seeds[0].n_train} to learn from, {tested:.0f} held back and {outside:.0f} "
@@ -93,7 +91,7 @@ def _in_words(
         "preferences in training": "uniform on the simplex, one per round",
         "cost cap": f"{result.cost_cap:.4g} US dollars"
         + (" (0.95 quantile of all models' costs)" if settings.cost_cap is None else ""),
-        "routers": "; ".join(f"{name}: {_one_line(router)}" for name, router in routers.items()),
+        "routers": "; ".join(f"{name}: {one_line(router)}" for name, router in routers.items()),
         "seeds": f"{settings.seeds}, spawned from {settings.seed}",
     }
 
@@ -122,10 +120,6 @@ def _again(shown: str, cells: int) -> str:
     return " (one per round; queries come back)" if int(shown.split()[0]) > cells else ""
 
 
-def _one_line(router: Any) -> str:
-    return " ".join(repr(router).split())
-
-
 def _print_study(report: BanditStudyReport, files: list[Path]) -> None:
     to, result = console(), report.result
     for split, heading in report.headings().items():
@@ -138,32 +132,6 @@ def _print_study(report: BanditStudyReport, files: list[Path]) -> None:
         )
     to.print()
     for sentence in report.verdicts():
-        to.print(sentence, markup=False, soft_wrap=True)
-    to.print(f"Outcomes seen: {outcomes_seen(result)}.", markup=False, soft_wrap=True)
-    to.print(
-        f"Written to {files[0].parent}: {', '.join(file.name for file in files)}.",
-        markup=False,
-        soft_wrap=True,
-    )
-
-
-@contextmanager
-def _progress_bar(total: int) -> Iterator[Callable[[], None]]:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-    )
-
-    columns = (
-        TextColumn("routers played"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=total)
-        yield lambda: progress.advance(task)
+        print_sentence(to, sentence)
+    print_sentence(to, f"Outcomes seen: {outcomes_seen(result)}.")
+    print_sentence(to, f"Written to {files[0].parent}: {', '.join(file.name for file in files)}.")

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bandits.cli._routers import RouterName
+from bandits.cli._options import (
+    DATA,
+    REWARD,
+    Alpha,
+    CostCap,
+    DataHome,
+    Epsilon,
+    Gamma,
+    Out,
+    PriorPrecision,
+    Scale,
+)
+from bandits.cli._routers import Learning, RouterName
 from metarouter.cli._options import RUNNING, Seed
 
 __all__ = ["study"]
-
-_DATA = "Data"
-_REWARD = "What is rewarded"
-_LEARNING = "How to learn"
 
 _DEFAULT_ROUTERS = (RouterName.linucb, RouterName.lints, RouterName.epsilon_greedy)
 _DEFAULT_WEIGHTS = (0.2, 0.4, 0.5, 0.6, 0.8)
@@ -25,16 +32,13 @@ def study(
         str,
         typer.Option(
             "--dataset",
-            help="routerbench_fewshot (11 models with costs) or llmrouter_14task (9 models, costs "
-            "from a price list).",
-            rich_help_panel=_DATA,
+            help="routerbench_fewshot (11 models with costs), llmrouter_14task (9 models, costs "
+            "from a price list) or made_up.",
+            rich_help_panel=DATA,
             show_default=False,
         ),
     ],
-    out: Annotated[
-        Path,
-        typer.Option("--out", "-o", help="Folder for the results.", show_default=False),
-    ],
+    out: Out,
     router: Annotated[
         list[RouterName] | None,
         typer.Option(
@@ -44,21 +48,13 @@ def study(
             show_default="linucb, lints and epsilon_greedy",
         ),
     ] = None,
-    data_home: Annotated[
-        Path | None,
-        typer.Option(
-            "--data-home",
-            help="Folder of the published data sets.",
-            rich_help_panel=_DATA,
-            show_default="$METAROUTER_DATA_HOME",
-        ),
-    ] = None,
+    data_home: DataHome = None,
     in_distribution: Annotated[
         list[str] | None,
         typer.Option(
             "--in-distribution",
             help="Task to learn from; may be repeated.",
-            rich_help_panel=_DATA,
+            rich_help_panel=DATA,
             show_default="as suits the data",
         ),
     ] = None,
@@ -67,7 +63,7 @@ def study(
         typer.Option(
             "--out-of-distribution",
             help="Task to test on without having seen it; may be repeated; none for no such task.",
-            rich_help_panel=_DATA,
+            rich_help_panel=DATA,
             show_default="as suits the data",
         ),
     ] = None,
@@ -78,7 +74,7 @@ def study(
             min=0.01,
             max=0.99,
             help="Share of the queries of each task learned from that is kept for testing.",
-            rich_help_panel=_DATA,
+            rich_help_panel=DATA,
         ),
     ] = 0.2,
     pair: Annotated[
@@ -87,7 +83,7 @@ def study(
             "--pair",
             metavar="STRONG WEAK",
             help="Two models, for the performance gap that a router recovers between them.",
-            rich_help_panel=_DATA,
+            rich_help_panel=DATA,
             show_default="as suits the data",
         ),
     ] = None,
@@ -98,67 +94,16 @@ def study(
             min=0.0,
             max=1.0,
             help="Weight of cost to tabulate, that of quality being one minus it; may be repeated.",
-            rich_help_panel=_REWARD,
+            rich_help_panel=REWARD,
             show_default="0.2, 0.4, 0.5, 0.6, 0.8",
         ),
     ] = None,
-    cost_cap: Annotated[
-        float | None,
-        typer.Option(
-            "--cost-cap",
-            min=0.0,
-            help="Cost, in US dollars, that counts as 1 in the reward, as do larger ones; the same "
-            "for all routers.",
-            rich_help_panel=_REWARD,
-            show_default="0.95 quantile over all models",
-        ),
-    ] = None,
-    alpha: Annotated[
-        float,
-        typer.Option(
-            "--alpha",
-            min=0.0,
-            help="Of linucb: width of the confidence bound.",
-            rich_help_panel=_LEARNING,
-        ),
-    ] = 1.0,
-    scale: Annotated[
-        float,
-        typer.Option(
-            "--scale",
-            min=0.0,
-            help="Of lints: width of the posterior that is drawn from.",
-            rich_help_panel=_LEARNING,
-        ),
-    ] = 1.0,
-    epsilon: Annotated[
-        float,
-        typer.Option(
-            "--epsilon",
-            min=0.0,
-            max=1.0,
-            help="Of epsilon_greedy: share of random rounds.",
-            rich_help_panel=_LEARNING,
-        ),
-    ] = 0.1,
-    gamma: Annotated[
-        float,
-        typer.Option(
-            "--gamma",
-            min=0.0,
-            help="Of square_cb: how fast chances fall with the gap.",
-            rich_help_panel=_LEARNING,
-        ),
-    ] = 100.0,
-    prior_precision: Annotated[
-        float,
-        typer.Option(
-            "--prior-precision",
-            min=1e-9,
-            help="Ridge penalty of the linear routers.",
-            rich_help_panel=_LEARNING,
-        ),
-    ] = 1.0,
+    cost_cap: CostCap = None,
+    alpha: Alpha = 1.0,
+    scale: Scale = 1.0,
+    epsilon: Epsilon = 0.1,
+    gamma: Gamma = 100.0,
+    prior_precision: PriorPrecision = 1.0,
     seeds: Annotated[
         int,
         typer.Option(
@@ -199,8 +144,7 @@ def study(
             pair=pair,
             w_cost=tuple(w_cost or _DEFAULT_WEIGHTS),
             cost_cap=cost_cap,
-            exploration={"alpha": alpha, "scale": scale, "epsilon": epsilon, "gamma": gamma},
-            prior_precision=prior_precision,
+            learning=Learning(alpha, scale, epsilon, gamma, prior_precision),
             seed=seed,
         )
     )

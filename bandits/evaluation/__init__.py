@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from bandits.evaluation._report import BanditStudyReport, write_bandit_report
+from bandits.evaluation._scenario_report import write_scenario_report
 from bandits.evaluation._study_data import STUDY_TABLES, StudyTable, study_table
 from bandits.evaluation.router_table import RouterTable, router_table
+from bandits.evaluation.scenario_result import ScenarioResult
+from bandits.evaluation.scenario_study import ScenarioStudy
 from bandits.evaluation.study import BanditStudy
 from bandits.evaluation.study_result import BanditStudyResult
 
@@ -14,8 +17,11 @@ __all__ = [
     "BanditStudyReport",
     "BanditStudyResult",
     "RouterTable",
+    "ScenarioResult",
+    "ScenarioStudy",
     "StudyTable",
     "router_table",
     "study_table",
     "write_bandit_report",
+    "write_scenario_report",
 ]

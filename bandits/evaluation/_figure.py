@@ -18,6 +18,8 @@ _NAMES = {
     "square_cb": "SquareCB",
     "barp": "BaRP",
     "barp_full_information": "BaRP on all outcomes",
+    "forgetting_linucb": "forgetting LinUCB",
+    "beta_ts": "Beta-TS",
     "full_information": "ridge on all outcomes",
     "best_constant": "best constant model",
     "random": "random",

@@ -1,4 +1,4 @@
-"""The published tables that routers are studied on: tasks to learn, tasks to hold out, costs."""
+"""The tables that routers are studied on: tasks to learn, tasks to hold out, costs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from bandits.evaluation._made_up import made_up_matrix
 from metarouter.datasets import (
     ModelMatrix,
     fetch_llmrouter_14task_matrix,
@@ -56,13 +57,38 @@ class StudyTable:
     out_of_distribution: tuple[str, ...]
     pair: tuple[str, str]
 
+    def of_tasks(self, tasks: tuple[str, ...]) -> ModelMatrix:
+        """Return the queries of some tasks.
+
+        Raises
+        ------
+        DataError
+            If there is no such task.
+        """
+        known = sorted(set(self.matrix.task))
+        unknown = [task for task in tasks if task not in known]
+        if unknown:
+            raise DataError(
+                f"{self.matrix.name} has no task {unknown[0]!r}: choose from {', '.join(known)}."
+            )
+        kept, matrix = np.isin(self.matrix.task, tasks), self.matrix
+        return replace(
+            matrix,
+            X=matrix.X[kept],
+            quality=matrix.quality[kept],
+            cost=None if matrix.cost is None else matrix.cost[kept],
+            task=matrix.task[kept],
+            text=matrix.text[kept],
+            groups=None if matrix.groups is None else matrix.groups[kept],
+        )
+
 
 def study_table(name: str, data_home: str | os.PathLike[str] | None = None) -> StudyTable:
     """Load a table by name, with the tasks that are learned and held out by default.
 
     Parameters
     ----------
-    name : {"routerbench_fewshot", "llmrouter_14task"}
+    name : {"routerbench_fewshot", "llmrouter_14task", "made_up"}
     data_home : str or path-like, optional
         As in `metarouter.datasets.data_home`.
 
@@ -117,6 +143,15 @@ def _llmrouter(data_home: str | os.PathLike[str] | None) -> StudyTable:
     )
 
 
+def _made_up(data_home: str | os.PathLike[str] | None) -> StudyTable:
+    return StudyTable(
+        made_up_matrix(),
+        in_distribution=("made_up",),
+        out_of_distribution=(),
+        pair=("giant", "small"),
+    )
+
+
 def _price_list_cost(matrix: ModelMatrix) -> NDArray[np.float64]:
     length = np.fromiter((len(text) for text in matrix.text), dtype=float, count=matrix.n_queries)
     tokens = length / _CHARACTERS_PER_TOKEN + _TOKENS_PER_ANSWER
@@ -127,4 +162,5 @@ def _price_list_cost(matrix: ModelMatrix) -> NDArray[np.float64]:
 STUDY_TABLES: dict[str, Callable[[str | os.PathLike[str] | None], StudyTable]] = {
     "routerbench_fewshot": _routerbench,
     "llmrouter_14task": _llmrouter,
+    "made_up": _made_up,
 }

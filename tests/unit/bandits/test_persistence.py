@@ -5,6 +5,7 @@ import pytest
 
 from bandits import (
     BaRP,
+    BetaTS,
     Constant,
     EpsilonGreedy,
     LinTS,
@@ -18,7 +19,7 @@ from metarouter.exceptions import RouterFileError
 RNG = np.random.default_rng(0)
 X, QUALITY, COST = RNG.normal(size=(120, 3)), RNG.random((120, 3)), RNG.random((120, 3))
 ROUTERS = [
-    *(LinUCB(0.4), LinTS(), EpsilonGreedy(), SquareCB(), Constant("b"), RandomRouter()),
+    *(LinUCB(0.4), LinTS(), EpsilonGreedy(), SquareCB(), Constant("b"), RandomRouter(), BetaTS()),
     *(BaRP(epochs=2), BaRP(estimator="doubly_robust", epochs=2)),
 ]
 

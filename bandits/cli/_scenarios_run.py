@@ -1,0 +1,79 @@
+"""Run a study of routers in changing worlds and write its report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bandits.cli._progress import progress_bar
+from bandits.cli._routers import Learning, RouterName, routers_of
+from bandits.cli._words import command_line, one_line, print_sentence
+from bandits.evaluation import ScenarioStudy, study_table, write_scenario_report
+from bandits.evaluation._scenario_report import difference_table
+from metarouter.cli._console import console, print_frame
+from metarouter.cli._outputs import output_folder
+
+__all__ = ["ScenarioSettings", "run_scenarios"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenarioSettings:
+    """The options of ``python -m bandits scenarios``; empty tasks stand for those of the data."""
+
+    dataset: str
+    out: Path
+    router: tuple[RouterName, ...]
+    data_home: Path | None
+    task: tuple[str, ...]
+    w_cost: float | None
+    cost_cap: float | None
+    learning: Learning
+    rounds: int
+    batch_size: int
+    seeds: int
+    seed: int
+
+
+def run_scenarios(settings: ScenarioSettings) -> None:
+    """Play, compare, report."""
+    out = output_folder(settings.out)
+    table = study_table(settings.dataset, settings.data_home)
+    tasks = settings.task or table.in_distribution
+    matrix = table.of_tasks(tasks)
+    routers = routers_of(settings.router, settings.learning)
+    w_cost = settings.w_cost
+    study = ScenarioStudy(
+        routers,
+        rounds=settings.rounds,
+        batch_size=settings.batch_size,
+        preference=None if w_cost is None else (1.0 - w_cost, w_cost),
+        cost_cap=settings.cost_cap,
+        seeds=settings.seeds,
+        random_state=settings.seed,
+    )
+    study.check(matrix)
+    with progress_bar(settings.seeds * (len(routers) + 2)) as advance:
+        result = study.run(matrix, advance=advance)
+    words = {
+        "command": command_line(),
+        "data": f"{matrix.name} ({', '.join(tasks)}): {len(matrix.models)} models, "
+        f"{matrix.X.shape[1]} features per query; {result.rounds} of {matrix.n_queries} queries "
+        "per seed",
+        "preferences": "uniform on the simplex, one per round"
+        if w_cost is None
+        else f"w_cost = {w_cost:g}",
+        "cost cap": f"{study.cap(matrix):.4g} US dollars"
+        + (" (0.95 quantile of all models' costs)" if settings.cost_cap is None else ""),
+        "batch": f"{settings.batch_size} rounds",
+        "routers": "; ".join(f"{name}: {one_line(router)}" for name, router in routers.items()),
+        "seeds": f"{settings.seeds}, spawned from {settings.seed}",
+    }
+    files = write_scenario_report(result, out, words)
+    to = console()
+    print_frame(
+        to,
+        difference_table(result),
+        title=f"{matrix.name}: reward per round minus that of static",
+        caption="95% intervals over seeds, paired; static is the best single model in hindsight",
+    )
+    print_sentence(to, f"Written to {out}: {', '.join(file.name for file in files)}.")

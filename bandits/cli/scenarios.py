@@ -1,0 +1,139 @@
+"""``python -m bandits scenarios``: play routers in worlds that change and compare them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bandits.cli._options import (
+    DATA,
+    LEARNING,
+    REWARD,
+    Alpha,
+    CostCap,
+    DataHome,
+    Epsilon,
+    Gamma,
+    Out,
+    PriorPrecision,
+    Scale,
+)
+from bandits.cli._routers import Learning, RouterName
+from metarouter.cli._options import RUNNING, Seed
+
+__all__ = ["scenarios"]
+
+_DEFAULT_ROUTERS = (
+    RouterName.linucb,
+    RouterName.lints,
+    RouterName.epsilon_greedy,
+    RouterName.forgetting_linucb,
+    RouterName.beta_ts,
+)
+
+
+def scenarios(
+    out: Out,
+    dataset: Annotated[
+        str,
+        typer.Option(
+            "--dataset",
+            help="made_up (6 models, needs no data), routerbench_fewshot or llmrouter_14task.",
+            rich_help_panel=DATA,
+        ),
+    ] = "made_up",
+    router: Annotated[
+        list[RouterName] | None,
+        typer.Option(
+            "--router",
+            help="Router to play; may be repeated. A fixed choice and random choice are always "
+            "compared with.",
+            show_default="linucb, lints, epsilon_greedy, forgetting_linucb and beta_ts",
+        ),
+    ] = None,
+    data_home: DataHome = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--task",
+            help="Task to draw queries from; may be repeated.",
+            rich_help_panel=DATA,
+            show_default="as suits the data",
+        ),
+    ] = None,
+    w_cost: Annotated[
+        float | None,
+        typer.Option(
+            "--w-cost",
+            min=0.0,
+            max=1.0,
+            help="Weight of cost, that of quality being one minus it.",
+            rich_help_panel=REWARD,
+            show_default="drawn uniformly for every round",
+        ),
+    ] = None,
+    cost_cap: CostCap = None,
+    alpha: Alpha = 1.0,
+    scale: Scale = 1.0,
+    epsilon: Epsilon = 0.1,
+    gamma: Gamma = 100.0,
+    discount: Annotated[
+        float,
+        typer.Option(
+            "--discount",
+            min=0.0,
+            max=1.0,
+            help="Of forgetting_linucb: what evidence is multiplied by with every row of feedback.",
+            rich_help_panel=LEARNING,
+        ),
+    ] = 0.995,
+    prior_precision: PriorPrecision = 1.0,
+    rounds: Annotated[
+        int, typer.Option("--rounds", min=20, help="Queries of each play.", rich_help_panel=RUNNING)
+    ] = 2000,
+    batch_size: Annotated[
+        int,
+        typer.Option(
+            "--batch-size",
+            min=1,
+            help="Rounds that are decided before what arrived is learned.",
+            rich_help_panel=RUNNING,
+        ),
+    ] = 10,
+    seeds: Annotated[
+        int,
+        typer.Option("--seeds", min=2, help="Number of worlds and plays.", rich_help_panel=RUNNING),
+    ] = 5,
+    seed: Seed = 0,
+) -> None:
+    r"""Play routers in worlds that change, and compare them.
+
+    Models drift, cost more, come and go; feedback is sparse, late, missing where answers are bad,
+    or wrong; the router is restarted from its file. Every router lives in the same worlds, once
+    per seed, beside a fixed choice and random choice. Writes report.md, scenarios.csv and
+    scenarios.png, with standard errors over seeds.
+
+    ```
+    python -m bandits scenarios --seeds 10 --out scenarios
+    python -m bandits scenarios --dataset llmrouter_14task --router linucb --router lints --out dir
+    ```
+    """
+    from bandits.cli._scenarios_run import ScenarioSettings, run_scenarios
+
+    run_scenarios(
+        ScenarioSettings(
+            dataset=dataset,
+            out=out,
+            router=tuple(router or _DEFAULT_ROUTERS),
+            data_home=data_home,
+            task=tuple(task or ()),
+            w_cost=w_cost,
+            cost_cap=cost_cap,
+            learning=Learning(alpha, scale, epsilon, gamma, prior_precision, discount),
+            rounds=rounds,
+            batch_size=batch_size,
+            seeds=seeds,
+            seed=seed,
+        )
+    )
