@@ -82,7 +82,7 @@ def scenarios(
         float,
         typer.Option(
             "--discount",
-            min=0.0,
+            min=1e-6,
             max=1.0,
             help="Of forgetting_linucb: what evidence is multiplied by with every row of feedback.",
             rich_help_panel=LEARNING,

@@ -156,3 +156,38 @@ def test_the_module_is_the_command_line() -> None:
     assert answer.returncode == 2
     assert answer.stderr.startswith("bandits: Missing option '--")
     assert answer.stderr.rstrip().endswith("see python -m bandits study --help.")
+
+
+class TestScenarios:
+    def test_they_need_no_data_and_write_a_table_and_a_figure(self, tmp_path: Path) -> None:
+        code, shown, error = run(
+            "scenarios", "--rounds", 60, "--seeds", 2, "--router", "linucb", "--w-cost", 0.5,
+            "--out", tmp_path,
+        )  # fmt: skip
+        assert code == 0, error
+        table = pd.read_csv(tmp_path / "scenarios.csv")
+        assert set(table.router) == {"linucb", "random", "static"}
+        assert set(table.scenario) >= {"stationary", "cold_start", "poisoned", "restart"}
+        assert "reward per round minus that of static" in " ".join(shown.split())
+        assert "| preferences | w_cost = 0.5 |" in (tmp_path / "report.md").read_text()
+        assert (tmp_path / "scenarios.png").stat().st_size > 10_000
+
+    def test_published_tables_can_be_played(self, data_home: Path, tmp_path: Path) -> None:
+        code, _, error = run(
+            "scenarios", "--dataset", "routerbench_fewshot", "--data-home", data_home, "--task",
+            "mbpp", "--rounds", 40, "--seeds", 2, "--router", "beta_ts", "--out", tmp_path,
+        )  # fmt: skip
+        assert code == 0, error
+        assert "3 models, 4 features" in (tmp_path / "report.md").read_text()
+
+    @pytest.mark.parametrize(
+        ("words", "complaint"),
+        [
+            (["--dataset", "madeup"], "did you mean"),
+            (["--task", "law"], "made_up has no task 'law': choose from made_up"),
+            (["--rounds", "3"], "--rounds"),
+            (["--discount", "0"], "--discount"),
+        ],
+    )
+    def test_mistakes_are_one_line(self, words: list[str], complaint: str, tmp_path: Path) -> None:
+        assert complaint in refused("scenarios", "--out", tmp_path, *words)
