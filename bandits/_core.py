@@ -176,13 +176,12 @@ class RouterCore(BaseEstimator):
         if cost is not None:
             columns.append(check_outcome("cost", cost, n_rows))
         chances = None if propensity is None else check_propensity(propensity, n_rows)
-        return Feedback(features, arm, np.column_stack(columns), chances)
+        return Feedback(features, arm, np.array(columns).T, chances)
 
     def _learn(self, feedback: Feedback) -> None:
-        outcomes = feedback.outcomes
         if self.has_cost_:
-            outcomes = self._capped(outcomes)
-        self._update(feedback._replace(outcomes=outcomes))
+            feedback = feedback._replace(outcomes=self._capped(feedback.outcomes))
+        self._update(feedback)
         self.n_updates_ += len(feedback.X)
 
     def _capped(self, outcomes: NDArray[np.float64]) -> NDArray[np.float64]:

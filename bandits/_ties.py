@@ -56,8 +56,8 @@ def argmax_with_ties(
     [0, 3]
     """
     if len(scores) == 1:
-        tied_arms = np.flatnonzero(_tied_of_one(scores[0]))
-        return tied_arms[[int(uniforms[0] * len(tied_arms))]]
+        tied_arms = [arm for arm, is_tied in enumerate(_tied_of_one(scores[0])) if is_tied]
+        return np.array([tied_arms[int(uniforms[0] * len(tied_arms))]], dtype=np.intp)
     tied = tied_for_best(scores)
     rank = np.floor(uniforms * tied.sum(axis=1)).astype(np.intp)
     return (np.cumsum(tied, axis=1) > rank[:, None]).argmax(axis=1)

@@ -202,8 +202,11 @@ def check_outcome(name: str, values: Any, n_rows: int) -> NDArray[np.float64]:
         raise DataError(
             f"{name} has shape {column.shape} but there are {n_rows} rows; give one number per row."
         )
-    if not np.isfinite(column).all():
-        bad = ~np.isfinite(column)
+    least = 0.0 if name == "cost" else -LARGEST_OUTCOME
+    if n_rows and least <= column.min() and column.max() <= LARGEST_OUTCOME:  # nor is one NaN
+        return column
+    bad = ~np.isfinite(column)
+    if bad.any():
         raise DataError(
             f"{name} is NaN or infinite in {int(bad.sum())} of {n_rows} rows (first: row "
             f"{int(np.argmax(bad))}); leave out rows without feedback."
@@ -241,9 +244,10 @@ def check_propensity(propensity: Any, n_rows: int) -> NDArray[np.float64]:
 
 def _floats(name: str, values: Any) -> NDArray[np.float64]:
     try:
-        if np.asarray(values).dtype.kind in "mMc":
+        given = np.asarray(values)
+        if given.dtype.kind in "mMc":
             raise TypeError  # numpy would count days, and drop imaginary parts
-        return np.asarray(values, dtype=np.float64)
+        return np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError):
         raise DataError(f"{name} holds something that is not a number; give numbers.") from None
 

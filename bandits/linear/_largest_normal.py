@@ -48,13 +48,14 @@ def probability_of_largest(
     >>> probability_of_largest(np.zeros((1, 4)), np.ones((1, 4))).round(6).tolist()
     [[0.25, 0.25, 0.25, 0.25]]
     """
-    certain = np.asarray(~std.any(axis=1))
-    if certain.any():
-        return _with_certain_rows(mean, std, certain)
+    widest = std.max(axis=1, keepdims=True)
+    if not widest.all():
+        return _with_certain_rows(mean, std, widest[:, 0] == 0)
+    spread = np.maximum(std, _FINEST * widest)
     if len(mean) <= _CHUNK:
-        return _chances(mean, std)
+        return _chances(mean, spread)
     parts = range(0, len(mean), _CHUNK)
-    return np.concatenate([_chances(mean[i : i + _CHUNK], std[i : i + _CHUNK]) for i in parts])
+    return np.concatenate([_chances(mean[i : i + _CHUNK], spread[i : i + _CHUNK]) for i in parts])
 
 
 def _with_certain_rows(
@@ -68,11 +69,11 @@ def _with_certain_rows(
 
 
 def _chances(
-    mean: NDArray[np.floating[Any]], std: NDArray[np.floating[Any]]
+    mean: NDArray[np.floating[Any]], spread: NDArray[np.floating[Any]]
 ) -> NDArray[np.float64]:
-    spread = np.maximum(std, _FINEST * std.max(axis=1, keepdims=True))
-    low = (mean - _REACH * spread).max(axis=1, keepdims=True)
-    high = mean + _REACH * spread
+    reach = _REACH * spread
+    low = (mean - reach).max(axis=1, keepdims=True)
+    high = mean + reach
     unit = _UNIT * np.where(high > low, spread, np.inf).min(axis=1, keepdims=True)
     u = np.arcsinh((high.max(axis=1, keepdims=True) - low) / unit) * _NODES
     y = low + unit * np.sinh(u)

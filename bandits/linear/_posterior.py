@@ -66,12 +66,12 @@ class GaussianPosterior:
 
     def means(self, X: Array) -> Array:
         """Return the posterior means of the outcomes, shape (n, n_arms, n_outcomes)."""
-        for arm, stale in enumerate(self._stale):
-            if stale:
-                self._solved(arm)
+        if any(self._stale):
+            for arm in np.flatnonzero(self._stale):
+                self._solved(int(arm))
         n_arms, n_outcomes, n_features = self.coef.shape
         flat = self.coef.reshape(n_arms * n_outcomes, n_features)
-        return np.asarray(X @ flat.T).reshape(len(X), n_arms, n_outcomes)
+        return X.dot(flat.T).reshape(len(X), n_arms, n_outcomes)
 
     def variances(self, X: Array) -> Array:
         """Return x' A_k^-1 x, the variance that all outcomes of an arm share, shape (n, n_arms)."""
@@ -140,9 +140,10 @@ class GaussianPosterior:
         covariance = self.covariance(arm)
         u = blas.dsymv(1.0, covariance, x, lower=1)
         step = 1.0 / (1.0 + float(x.dot(u)))
-        residual = outcomes - self.coef[arm] @ x
-        self.coef[arm] += np.multiply.outer(residual * step, u)
-        self.moment[arm] += np.multiply.outer(outcomes, x)
+        coef, moment = self.coef[arm], self.moment[arm]
+        residual = outcomes - coef.dot(x)
+        coef += np.multiply.outer(residual * step, u)
+        moment += np.multiply.outer(outcomes, x)
         blas.dsyr(-step, u, lower=1, a=covariance, overwrite_a=1)
         self._precision[arm].add_later(x.copy())
         self._count_steps(arm, 1)
