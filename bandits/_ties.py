@@ -59,6 +59,8 @@ def argmax_with_ties(
         tied_arms = [arm for arm, is_tied in enumerate(_tied_of_one(scores[0])) if is_tied]
         return np.array([tied_arms[int(uniforms[0] * len(tied_arms))]], dtype=np.intp)
     tied = tied_for_best(scores)
+    if np.count_nonzero(tied) == len(scores):
+        return tied.argmax(axis=1)
     rank = np.floor(uniforms * tied.sum(axis=1)).astype(np.intp)
     return (np.cumsum(tied, axis=1) > rank[:, None]).argmax(axis=1)
 

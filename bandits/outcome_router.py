@@ -53,6 +53,5 @@ class OutcomeRouter(BanditRouter):
         self, outcomes: NDArray[np.float64], preference: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         weights = self._outcome_weights(preference)
-        if weights.ndim == 1:
-            return np.asarray(outcomes @ weights)
-        return np.asarray(np.einsum("nkm,nm->nk", outcomes, weights))
+        weighted = [outcomes[:, :, j] * weights[..., j, None] for j in range(outcomes.shape[2])]
+        return np.asarray(sum(weighted[1:], weighted[0]))

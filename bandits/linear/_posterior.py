@@ -70,14 +70,15 @@ class GaussianPosterior:
             for arm in np.flatnonzero(self._stale):
                 self._solved(int(arm))
         n_arms, n_outcomes, n_features = self.coef.shape
-        flat = self.coef.reshape(n_arms * n_outcomes, n_features)
-        return X.dot(flat.T).reshape(len(X), n_arms, n_outcomes)
+        # An arm after the other in memory, so that the best of all rows is found in long strides.
+        means = self.coef.reshape(n_arms * n_outcomes, n_features).dot(X.T)
+        return means.reshape(n_arms, n_outcomes, len(X)).transpose(2, 0, 1)
 
     def variances(self, X: Array) -> Array:
         """Return x' A_k^-1 x, the variance that all outcomes of an arm share, shape (n, n_arms)."""
         if len(X) == 1:
             return np.array([[self._variance(arm, X[0]) for arm in range(self.n_arms)]])
-        variance = np.empty((len(X), self.n_arms))
+        variance = np.empty((self.n_arms, len(X))).T
         factors = [self._factor(arm) for arm in range(self.n_arms)]
         for start in range(0, len(X), CHUNK):
             rows = slice(start, start + CHUNK)
