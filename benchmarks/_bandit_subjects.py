@@ -24,11 +24,27 @@ class Subject(ABC):
 
     @abstractmethod
     def choose_many(self, X):
-        """Play contexts of shape (n, d) without learning between them."""
+        """Explore in contexts of shape (n, d) without learning between them."""
+
+    def predict_many(self, X):
+        """Return the best arms of contexts; most peers cannot without exploring."""
+        raise NotImplementedError
+
+    def probabilities_of_many(self, X):
+        """Return the probabilities of all arms, which no peer knows."""
+        raise NotImplementedError
 
     @abstractmethod
     def update_many(self, X, arms, rewards) -> None:
         """Learn n outcomes at once."""
+
+    def use_means(self, X) -> None:
+        """Ask for something that needs the means of what was learned."""
+        self.choose_many(X)
+
+    def look(self, X) -> None:
+        """Explore for the first time after learning."""
+        self.choose_many(X)
 
     def replay(self, X, quality) -> None:
         """Play a stream whose contexts are known; only chosen cells are looked at."""
@@ -54,6 +70,15 @@ class Ours(Subject):
 
     def choose_many(self, X):
         return self.router.sample(X)[0]
+
+    def predict_many(self, X):
+        return self.router.predict(X)
+
+    def probabilities_of_many(self, X):
+        return self.router.predict_proba(X)
+
+    def use_means(self, X):
+        self.predict_many(X)
 
     def update_many(self, X, arms, rewards):
         self.router.partial_fit(X, arms, rewards)
@@ -83,6 +108,9 @@ class ContextualBandits(Subject):
 
     def choose_many(self, X):
         return self.model.predict(X)
+
+    def predict_many(self, X):
+        return self.model.predict(X, exploit=True)
 
     def update_many(self, X, arms, rewards):
         self.model.partial_fit(X, arms, rewards)
@@ -185,6 +213,20 @@ class BlasFloor(Subject):
         step = 1.0 / (1.0 + float(u @ x))
         blas.dsyr(-step, u, lower=1, a=self.covariance[arm], overwrite_a=1)
         self.coef[arm] += u * ((reward - self.coef[arm] @ x) * step)
+
+    def predict_many(self, X):
+        return (self.coef @ X.T).argmax(axis=0)  # 1.8 times as fast as X @ coef.T
+
+    def use_means(self, X):
+        self.predict_many(X)
+
+    def look(self, X):
+        for arm, precision in enumerate(self.precision):
+            factor, _ = lapack.dpotrf(precision, lower=1)
+            self.factor[arm], _ = lapack.dtrtri(factor, lower=1, overwrite_c=1)
+
+    def probabilities_of_many(self, X):
+        return self.choose_many(X)  # the same work, up to the ties
 
     def choose_many(self, X):
         width = np.empty((len(X), N_ARMS))

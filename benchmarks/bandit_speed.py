@@ -1,17 +1,22 @@
 """LinUCB and LinTS against exact peers and bare BLAS: 11 arms, 386 features, one thread.
 
     pip install contextualbandits paretobandit mabwiser bayesianbandits   # those to be timed
-    python -m benchmarks.bandit_speed --repeats 3 --out DIR
+    python -m benchmarks.bandit_speed --repeats 5 --out DIR [--task "one by one" ...]
 
-Five tasks, float64, everything in one process and in turn, so that a busy machine slows all alike:
+Float64, all in one process and in turn, so that a busy machine slows all alike:
 
 - ``one by one``: choose and update, a round at a time, after 300 rounds of warm-up;
 - ``replay``: a stream whose contexts are known beforehand;
-- ``choose 10,000``: a batch of contexts with exploration widths, after 2000 rows of training;
-- ``learn 10,000``: a batch of outcomes, after 2000 rows of training;
-- ``memory``: growth of the peak over the arrays, in a process of its own.
+- ``sample 10,000``: explore in a batch of contexts, after 2000 rows of training and a first look.
+  All need widths; ours also return the probability of every choice;
+- ``predict 10,000``: the same contexts, nothing is explored, so that means are enough;
+- ``predict_proba 10,000``: the probabilities of all arms, against the floor of the widths;
+- ``learn 10,000``: a batch of outcomes, after 2000 rows of training, until means are up to date;
+- ``first look``: what exploring puts off until the first batch of contexts after learning;
+- memory: growth of the peak over the arrays, in a process of its own.
 
-Times are CPU seconds, the best of the repeats; ratios are formed within this run.
+Times are CPU seconds. Ratios are formed within a repeat; their median, least and most are printed.
+Every repeat is kept in DIR/bandit_speed.csv, so that a run can be taken in pieces.
 """
 
 from __future__ import annotations
@@ -22,11 +27,11 @@ for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_threads] = "1"
 
 import argparse  # noqa: E402
+import csv  # noqa: E402
 import resource  # noqa: E402
-import subprocess  # noqa: E402
-import sys  # noqa: E402
 import time  # noqa: E402
 import warnings  # noqa: E402
+from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -36,7 +41,7 @@ from metarouter._files import write_text  # noqa: E402
 
 WARM_UP, TRAINED, BATCH = 300, 2_000, 10_000
 FLOOR = "BLAS floor"
-PEER_SECONDS = 10.0  # a slow peer is timed on as many rounds as fit into this
+LONGEST = 2.0  # seconds, in which a slow peer plays as many rounds as it can
 
 
 def make_stream(n: int, seed: int):
@@ -71,7 +76,7 @@ def one_by_one(make, rounds: int) -> float:
     for t, x in enumerate(X):
         arm = subject.choose(x)
         subject.update(x, arm, quality[t, arm])
-        if time.process_time() - start > PEER_SECONDS:
+        if time.process_time() - start > LONGEST:
             break
     return (time.process_time() - start) / (t + 1)
 
@@ -85,11 +90,16 @@ def replay(make, rounds: int) -> float:
     return one_by_one(make, rounds)  # no peer uses that the contexts are known
 
 
-def choose_many(make, rounds: int) -> float:
-    """CPU seconds for 10,000 contexts."""
-    subject = trained(make, TRAINED)
-    X, _, _ = make_stream(BATCH, seed=4)
-    return seconds_of(lambda: subject.choose_many(X))
+def batch_of_contexts(method: str) -> Callable[..., float]:
+    """Time one method of a trained subject in CPU seconds for 10,000 contexts."""
+
+    def timed(make, rounds: int) -> float:
+        subject = trained(make, TRAINED)
+        X, _, _ = make_stream(BATCH, seed=4)
+        getattr(subject, method)(X[:2])
+        return seconds_of(lambda: getattr(subject, method)(X))
+
+    return timed
 
 
 def learn_many(make, rounds: int) -> float:
@@ -97,14 +107,29 @@ def learn_many(make, rounds: int) -> float:
     subject = trained(make, TRAINED)
     X, arms, quality = make_stream(BATCH, seed=5)
     rewards = quality[np.arange(BATCH), arms]
-    return seconds_of(lambda: subject.update_many(X, arms, rewards))
+
+    def learn() -> None:
+        subject.update_many(X, arms, rewards)
+        subject.use_means(X[:2])
+
+    return seconds_of(learn)
+
+
+def first_look(make, rounds: int) -> float:
+    """CPU seconds for the first two contexts after training."""
+    subject = trained(make, TRAINED)
+    X, _, _ = make_stream(2, seed=4)
+    return seconds_of(lambda: subject.look(X))
 
 
 TASKS = {
     "one by one": one_by_one,
     "replay": replay,
-    "choose 10,000": choose_many,
+    "sample 10,000": batch_of_contexts("choose_many"),
+    "predict 10,000": batch_of_contexts("predict_many"),
+    "predict_proba 10,000": batch_of_contexts("probabilities_of_many"),
     "learn 10,000": learn_many,
+    "first look": first_look,
 }
 
 
@@ -123,37 +148,64 @@ def growth_of_memory() -> float:
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
 
-def measured(names: list[str], makers, repeats: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Least CPU seconds by task and subject, taken in turn."""
-    best: dict[str, dict[str, float]] = {task: dict.fromkeys(names, np.inf) for task in TASKS}
-    for repeat in range(repeats):
-        for task, timed in TASKS.items():
-            for name in names:
-                seconds = timed(makers[name], rounds)
-                best[task][name] = min(best[task][name], seconds)
-                print(f"{repeat + 1}/{repeats} {task}: {name} {seconds:.3g} s", flush=True)
-    return best
+def measure(task: str, makers, rounds: int) -> dict[str, float]:
+    """CPU seconds of all that can do a task, taken in turn."""
+    seconds = {}
+    for name, make in makers.items():
+        try:
+            seconds[name] = TASKS[task](make, rounds)
+        except NotImplementedError:
+            continue
+        print(f"{task}: {name} {seconds[name]:.3g} s", flush=True)
+    return seconds
 
 
-def as_markdown(best: dict[str, dict[str, float]], memory: float) -> str:
+def append(path: Path, task: str, seconds: dict[str, float]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", newline="") as file:
+        csv.writer(file).writerows([task, name, repr(value)] for name, value in seconds.items())
+
+
+def read(path: Path) -> dict[str, dict[str, np.ndarray]]:
+    """CPU seconds of every repeat, by task and subject."""
+    seconds: dict[str, dict[str, list[float]]] = {}
+    with path.open(newline="") as file:
+        for task, name, value in csv.reader(file):
+            seconds.setdefault(task, {}).setdefault(name, []).append(float(value))
+    return {
+        task: {name: np.array(values) for name, values in seconds[task].items()}
+        for task in TASKS
+        if task in seconds
+    }
+
+
+def as_markdown(seconds: dict[str, dict[str, np.ndarray]]) -> str:
     lines = []
-    for task, seconds in best.items():
-        ours, floor = seconds["ours LinUCB"], seconds[FLOOR]
+    for task, times in seconds.items():
+        ours, floor = times["ours LinUCB"], times[FLOOR]
         per_round = task in ("one by one", "replay")
-        unit, scale = ("microseconds a round", 1e6) if per_round else ("seconds", 1.0)
+        unit, scale = ("microseconds a round", 1e6) if per_round else ("milliseconds", 1e3)
         lines += [
-            f"## {task}",
+            f"### {task} ({len(floor)} repeats)",
             "",
             f"| who | {unit} | times ours (LinUCB) | times the floor |",
             "|---|---:|---:|---:|",
         ]
-        for name, value in sorted(seconds.items(), key=lambda item: item[1]):
+        for name, values in sorted(times.items(), key=lambda item: np.median(item[1] / floor)):
+            median = np.median(values) * scale
             lines.append(
-                f"| {name} | {value * scale:.4g} | {value / ours:.2f} | {value / floor:.2f} |"
+                f"| {name} | {median:.4g} | {ratio(values, ours)} | {ratio(values, floor)} |"
             )
         lines.append("")
-    lines.append(f"Peak memory of our LinUCB over the arrays it is given: {memory:.0f} MB.")
     return "\n".join(lines) + "\n"
+
+
+def ratio(values: np.ndarray, others: np.ndarray) -> str:
+    """Median, least and most of the ratios within repeats."""
+    ratios = values / others
+    if np.all(ratios == 1):
+        return "1"
+    return f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f})"
 
 
 def main() -> None:
@@ -161,21 +213,20 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--rounds", type=int, default=4_000, help="of one by one, and of replay")
+    parser.add_argument("--rounds", type=int, default=2_000, help="of one by one, and of replay")
+    parser.add_argument("--task", action="append", choices=[*TASKS], help="by default all")
     parser.add_argument("--out", type=Path, default=Path("bandit_speed"))
-    parser.add_argument("--memory", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--memory", action="store_true", help="measure memory alone")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     if options.memory:
-        print(growth_of_memory())
+        print(f"Peak memory of our LinUCB over its arrays: {growth_of_memory():.0f} MB")
         return
-    makers = subjects()
-    memory = subprocess.run(
-        [sys.executable, "-m", "benchmarks.bandit_speed", "--memory"],
-        check=True, capture_output=True, text=True,
-    ).stdout.split()[-1]  # fmt: skip
-    best = measured(list(makers), makers, options.repeats, options.rounds)
-    table = as_markdown(best, float(memory))
+    makers, raw = subjects(), options.out / "bandit_speed.csv"
+    for _ in range(options.repeats):
+        for task in options.task or TASKS:
+            append(raw, task, measure(task, makers, options.rounds))
+    table = as_markdown(read(raw))
     write_text(options.out / "bandit_speed.md", table)
     print(table)
 
