@@ -24,6 +24,7 @@ from bandits.off_policy import (
     OffPolicyResult,
     ValueSequence,
     compare_policies,
+    fitted_rewards,
     off_policy_value,
 )
 from benchmarks._logged_worlds import World
@@ -62,9 +63,10 @@ def fixed(rng: np.random.Generator, n: int, epsilon: float) -> Hits:
     """Judge the truly best policy by logs of a distorted one."""
     world = World()
     log = world.logged(rng, n, epsilon)
+    target, model = world.best(log.X), fitted_rewards(log)
     hits: dict[tuple[str, str], float] = {}
     for method, interval in FIXED:
-        found = off_policy_value(log, world.best(log.X), method=method, interval=interval)
+        found = off_policy_value(log, target, method=method, interval=interval, outcome=model)
         hits |= _judged(f"{method}, {interval}", found, world.value("best"))
         hits["squared error", method] = (found.value - world.value("best")) ** 2
     return hits
@@ -75,9 +77,11 @@ def adaptive(rng: np.random.Generator, n: int, learner: str) -> Hits:
     router, world = LEARNERS[learner]
     log = world.learned(rng, n, router)
     logs = {True: log, False: replace(log, adaptive=False)}
+    models = {marked: fitted_rewards(logs[marked]) for marked in logs}
+    target = world.best(log.X)
     hits: dict[tuple[str, str], float] = {}
     for marked, method, interval in ADAPTIVE:
-        target, options = world.best(log.X), {"method": method, "interval": interval}
+        options = {"method": method, "interval": interval, "outcome": models[marked]}
         found = off_policy_value(logs[marked], target, **options)
         name = f"{method}, {interval}" + ("" if marked else " (taken as fixed)")
         hits |= _judged(name, found, world.value("best"))
@@ -88,12 +92,13 @@ def difference(rng: np.random.Generator, n: int, epsilon: float) -> Hits:
     """Compare the truly best policy with the one that logged, and with a third one."""
     world = World()
     log = world.logged(rng, n, epsilon)
+    model = fitted_rewards(log)
     hits: dict[tuple[str, str], float] = {}
     for other in ("believed_best", "second_guess"):
         truth = world.value("best") - world.value(other)
         for interval in ("empirical_likelihood", "normal"):
             targets = world.best(log.X), getattr(world, other)(log.X)
-            found = compare_policies(log, *targets, interval=interval)
+            found = compare_policies(log, *targets, interval=interval, outcome=model)
             hits |= _judged(f"best - {other.replace('_', ' ')}, {interval}", found, truth)
     return hits
 

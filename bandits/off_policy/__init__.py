@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bandits.off_policy._outcome_model import fitted_rewards
 from bandits.off_policy.comparison import compare_policies
 from bandits.off_policy.confidence_sequence import ValueSequence
 from bandits.off_policy.logged_feedback import LoggedFeedback
@@ -14,5 +15,6 @@ __all__ = [
     "OffPolicyResult",
     "ValueSequence",
     "compare_policies",
+    "fitted_rewards",
     "off_policy_value",
 ]

@@ -15,7 +15,7 @@ from bandits.off_policy._known_means import known_of_weights
 from bandits.off_policy.logged_feedback import LoggedFeedback
 from metarouter.exceptions import DataError
 
-__all__ = ["check_cut", "check_level", "check_overlap", "choose_interval", "probabilities_of"]
+__all__ = ["check_overlap", "choose_interval", "probabilities_of"]
 
 Array = NDArray[np.float64]
 
@@ -72,18 +72,6 @@ def choose_interval(log: LoggedFeedback, method: str, interval: str) -> str:
             f"{', '.join(possible)}."
         )
     return interval
-
-
-def check_level(level: float) -> None:
-    """Refuse a confidence level that is no probability."""
-    if not 0 < level < 1:
-        raise DataError(f"level is {level!r}; give a number between 0 and 1.")
-
-
-def check_cut(cut: float | None) -> None:
-    """Refuse a threshold or strength that is not a positive number."""
-    if cut is not None and not (np.isfinite(cut) and cut > 0):
-        raise DataError(f"cut is {cut!r}; give a number above 0, or None.")
 
 
 def probabilities_of(log: LoggedFeedback, policy: Any, preference: ArrayLike | None) -> Array:

@@ -34,9 +34,10 @@ def fitted_rewards(log: LoggedFeedback, outcome: Any = None, cv: int = 5, seed: 
     Parameters
     ----------
     log : LoggedFeedback
-    outcome : regressor, optional
+    outcome : regressor or array of shape (n, n_arms), optional
         Fitted per arm on the rows in which it was called; a ridge regression by default. Arms with
-        fewer than two such rows are given the mean reward.
+        fewer than two such rows are given the mean reward. An array is what this function
+        returned before, so that several policies and estimates can share it.
     cv : int
         Folds; rows of one group share theirs. Without meaning for adaptive logs.
     seed : int
@@ -45,10 +46,40 @@ def fitted_rewards(log: LoggedFeedback, outcome: Any = None, cv: int = 5, seed: 
     Raises
     ------
     DataError
-        If the folds cannot be made, or the regressor predicts what is no number.
+        If the folds cannot be made, the regressor predicts what is no number, or the array has
+        another shape.
+
+    Examples
+    --------
+    >>> log = LoggedFeedback(np.zeros((8, 1)), [0, 1] * 4, [0.5] * 8, [1.0, 0.0] * 4, range(2))
+    >>> fitted_rewards(log).round(9)[0].tolist()
+    [1.0, 0.0]
     """
+    shape = (log.n, len(tuple(log.arms)))
+    predicted = np.full(shape, sum(log.reward_range) / 2)
+    if isinstance(outcome, np.ndarray):
+        if outcome.shape != shape:
+            raise DataError(
+                f"outcome has shape {outcome.shape}, but the log has {shape[0]} rows and "
+                f"{shape[1]} arms; give one expected reward per row and arm."
+            )
+        predicted[:] = outcome
+    else:
+        _predict_other_rows(predicted, log, outcome, cv, seed)
+    if not np.isfinite(predicted).all():
+        raise DataError(
+            f"outcome predicts NaN or infinite rewards in "
+            f"{int((~np.isfinite(predicted)).any(axis=1).sum())} of {log.n} rows; give a regressor "
+            "that predicts numbers for every context."
+        )
+    return np.clip(predicted, *log.reward_range)
+
+
+def _predict_other_rows(
+    predicted: Array, log: LoggedFeedback, outcome: Any, cv: int, seed: int
+) -> None:
+    """Fill in what models of other rows expect of the rows that they are asked about."""
     model = Ridge(alpha=1.0) if outcome is None else outcome
-    predicted = np.full((log.n, len(tuple(log.arms))), sum(log.reward_range) / 2)
     for train, test in _past(log.n) if log.adaptive else _folds(log, cv, seed):
         for arm in range(predicted.shape[1]):
             rows = train[log.arm[train] == arm]
@@ -57,13 +88,6 @@ def fitted_rewards(log: LoggedFeedback, outcome: Any = None, cv: int = 5, seed: 
             else:
                 fitted = clone(model).fit(log.X[rows], log.reward[rows])
                 predicted[test, arm] = fitted.predict(log.X[test])
-    if not np.isfinite(predicted).all():
-        raise DataError(
-            f"outcome predicts NaN or infinite rewards in "
-            f"{int((~np.isfinite(predicted)).any(axis=1).sum())} of {log.n} rows; give a regressor "
-            "that predicts numbers for every context."
-        )
-    return np.clip(predicted, *log.reward_range)
 
 
 def _past(n: int) -> Iterator[Split]:

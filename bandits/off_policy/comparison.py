@@ -9,9 +9,10 @@ from numpy.typing import ArrayLike
 
 from bandits.off_policy import _estimators as formulas
 from bandits.off_policy import _intervals as intervals
-from bandits.off_policy._checks import check_level, check_overlap, probabilities_of
+from bandits.off_policy._checks import check_overlap, probabilities_of
 from bandits.off_policy._evidence import evidence_on
 from bandits.off_policy._outcome_model import fitted_rewards
+from bandits.off_policy._parameters import check_level
 from bandits.off_policy.logged_feedback import LoggedFeedback
 from bandits.off_policy.result import OffPolicyResult, warn_of_few_effective_rows
 from metarouter.exceptions import DataError

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bandits.off_policy._parameters import check_level, check_max_weight, check_reward_range
 from metarouter.exceptions import DataError
 
 __all__ = ["ValueSequence"]
@@ -61,6 +62,11 @@ class ValueSequence:
         Largest importance weight that is possible, known beforehand.
     level : float, default=0.95
 
+    Raises
+    ------
+    DataError
+        If one of them makes no sense.
+
     References
     ----------
     .. [1] Waudby-Smith & Ramdas (2024), Estimating means of bounded random variables by betting.
@@ -85,6 +91,9 @@ class ValueSequence:
     above: _LowerSequence = field(init=False)
 
     def __post_init__(self) -> None:
+        check_reward_range(self.reward_range)
+        check_max_weight(self.max_weight)
+        check_level(self.level)
         half = (1.0 - self.level) / 2.0
         self.below, self.above = _LowerSequence(half), _LowerSequence(half)
 
@@ -94,9 +103,14 @@ class ValueSequence:
         Raises
         ------
         DataError
-            If a weight exceeds `max_weight` or a reward leaves its range.
+            If a weight exceeds `max_weight` or a reward leaves its range; nothing is taken in.
         """
         weights, rewards = np.atleast_1d(weight).astype(float), np.atleast_1d(reward).astype(float)
+        if weights.ndim != 1 or weights.shape != rewards.shape:
+            raise DataError(
+                f"weight has shape {weights.shape} but reward {rewards.shape}; give both for every "
+                "row."
+            )
         low, high = self.reward_range
         if not ((weights >= 0) & (weights <= self.max_weight * (1 + 1e-9))).all():
             raise DataError(

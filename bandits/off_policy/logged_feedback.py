@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bandits._arms import check_arms, positions_of
 from bandits._validation import check_outcome, check_propensity
+from bandits.off_policy._parameters import check_reward_range
 from metarouter.exceptions import DataError
 
 __all__ = ["LoggedFeedback"]
@@ -66,11 +67,8 @@ class LoggedFeedback:
 
     def __post_init__(self) -> None:
         X = _features(self.X)
+        check_reward_range(self.reward_range)
         low, high = self.reward_range
-        if not (low < high and np.isfinite([low, high]).all()):
-            raise DataError(
-                f"reward_range is ({low:g}, {high:g}); give (least, largest), two finite numbers."
-            )
         arms = tuple(check_arms(self.arms))
         arm = positions_of(self.action, arms)
         if len(arm) != len(X):

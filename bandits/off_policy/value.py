@@ -9,15 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from bandits.off_policy import _estimators as formulas
 from bandits.off_policy import _intervals as intervals
-from bandits.off_policy._checks import (
-    check_cut,
-    check_level,
-    check_overlap,
-    choose_interval,
-    probabilities_of,
-)
+from bandits.off_policy._checks import check_overlap, choose_interval, probabilities_of
 from bandits.off_policy._evidence import Evidence, evidence_on
 from bandits.off_policy._outcome_model import fitted_rewards
+from bandits.off_policy._parameters import check_cut, check_level
 from bandits.off_policy._stabilised import stabilised_mean_and_error, stabilising_weights
 from bandits.off_policy.logged_feedback import LoggedFeedback
 from bandits.off_policy.result import OffPolicyResult, warn_of_few_effective_rows
@@ -66,8 +61,8 @@ def off_policy_value(
     level : float, default=0.95
     preference : pair, optional
         Handed to the router's `predict_proba`.
-    outcome : regressor, optional
-        Reward model per arm; ridge by default.
+    outcome : regressor or array of shape (n, n_arms), optional
+        Reward model per arm, ridge by default; or what `fitted_rewards` returned, to be shared.
     cv : int, default=5
         Folds of the reward model.
     cut : float, optional

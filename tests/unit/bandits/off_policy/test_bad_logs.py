@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from bandits.off_policy import (
     FewEffectiveRowsWarning,
     LoggedFeedback,
+    ValueSequence,
     compare_policies,
     off_policy_value,
 )
@@ -105,6 +106,7 @@ def test_policies_that_do_not_fit_are_refused(policy, message):
         ({"cut": 0.0, "method": "switch"}, "cut is 0.0"),
         ({"cut": float("nan"), "method": "shrinkage"}, "cut is nan"),
         ({"cv": 1}, "cv is 1"),
+        ({"outcome": np.zeros((N, 2))}, r"outcome has shape \(90, 2\), but the log has 90 rows"),
         ({"outcome": Divergent()}, "outcome predicts NaN or infinite rewards in 90 of 90 rows"),
     ],
 )
@@ -172,3 +174,34 @@ def test_many_effective_rows_are_not_warned_of():
         found = off_policy_value(logged(), UNIFORM)
         compare_policies(logged(), UNIFORM, UNIFORM)
     assert "effective rows of" not in found.summary()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"reward_range": (0.0, np.nan)}, r"reward_range is \(0, nan\)"),
+        ({"max_weight": 0.5}, "max_weight is 0.5"),
+        ({"max_weight": np.inf}, "max_weight is inf"),
+        ({"level": 1.0}, "level is 1.0"),
+    ],
+)
+def test_sequences_that_make_no_sense_are_refused(options, message):
+    with pytest.raises(DataError, match=message):
+        ValueSequence(**{"reward_range": (0.0, 1.0), "max_weight": 2.0, **options})
+
+
+@pytest.mark.parametrize(
+    ("weight", "reward", "message"),
+    [
+        ([1.0, 2.5], [0.5, 0.5], r"A weight lies outside \[0, 2\]"),
+        ([1.0, np.nan], [0.5, 0.5], r"A weight lies outside \[0, 2\]"),
+        ([1.0, 1.0], [0.5, np.nan], r"A reward lies outside \[0, 1\]"),
+        ([1.0, 1.0], [0.5], r"weight has shape \(2,\) but reward \(1,\)"),
+    ],
+)
+def test_a_sequence_that_refuses_rows_is_as_it_was(weight, reward, message):
+    sequence = ValueSequence((0.0, 1.0), 2.0).update([1.0, 2.0], [0.5, 0.25])
+    before = sequence.state()
+    with pytest.raises(DataError, match=message):
+        sequence.update(weight, reward)
+    assert sequence.state() == before

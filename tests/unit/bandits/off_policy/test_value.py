@@ -7,6 +7,7 @@ from bandits.off_policy import (
     LoggedFeedback,
     ValueSequence,
     compare_policies,
+    fitted_rewards,
     off_policy_value,
 )
 from bandits.off_policy import _estimators as formulas
@@ -45,6 +46,14 @@ def test_the_policy_that_logged_has_the_mean_reward(logged):
 def test_doubly_robust_with_a_perfect_model_is_the_model():
     w, q, expected = np.array([3.0, 0.0]), np.array([0.2, 0.9]), np.array([0.4, 0.6])
     np.testing.assert_allclose(formulas.dr_scores(w, q, expected, q), expected)
+
+
+def test_a_fitted_reward_model_can_be_shared(logged):
+    log, target, logging = logged
+    shared = fitted_rewards(log)
+    assert off_policy_value(log, target, outcome=shared) == off_policy_value(log, target)
+    pair = compare_policies(log, target, logging, outcome=shared)
+    assert pair == compare_policies(log, target, logging)
 
 
 def test_cut_weights_are_bounded():
