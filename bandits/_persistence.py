@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bandits._arms import check_arms
+from bandits._parameters import check_parameter, check_whole
 from metarouter._files import atomic_path
 from metarouter._version import __version__
 from metarouter.exceptions import RouterFileError
@@ -45,6 +47,12 @@ def save_bandit(router: Any, path: str | os.PathLike[str]) -> None:
         "feature_names": list(getattr(router, "feature_names_in_", [])),
         "generators": [router._ties.bit_generator.state, router._exploration.bit_generator.state],
     }
+    odd = [name for name in router.arms_ if not isinstance(name, str | int | float)]
+    if odd:
+        raise RouterFileError(
+            f"The router cannot be saved: the arm {odd[0]!r} is neither a number nor text; name "
+            "arms by numbers or text."
+        )
     header["parameters"]["arms"] = router.arms_
     if not isinstance(header["parameters"]["random_state"], int | None):
         header["parameters"]["random_state"] = router._seed
@@ -91,6 +99,7 @@ def load_bandit(path: str | os.PathLike[str]) -> Any:
     try:
         router = _class_of(header["class"])(**header["parameters"])
         learned = header["learned"]
+        _require_sense(learned, header["feature_names"])
         router.n_features_in_ = learned["n_features_in_"]
         router._begin(learned["arms_"], has_cost=learned["has_cost_"])
         for name in _PLAIN:
@@ -105,7 +114,14 @@ def load_bandit(path: str | os.PathLike[str]) -> Any:
         router._set_arrays(arrays)
     except RouterFileError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        ArithmeticError,
+        MemoryError,
+    ) as error:
         raise RouterFileError(
             f"{path} is damaged ({type(error).__name__}: {error}); save the router again."
         ) from None
@@ -114,12 +130,22 @@ def load_bandit(path: str | os.PathLike[str]) -> Any:
 
 def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     try:
+        # What is no archive, such as a single array, cannot be entered: a TypeError.
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         header = json.loads(str(arrays.pop("header")))
     except FileNotFoundError:
         raise RouterFileError(f"There is no file {path}; save a router there first.") from None
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile):
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        AttributeError,
+        TypeError,
+        MemoryError,
+        zipfile.BadZipFile,
+    ):
         raise RouterFileError(
             f"{path} is truncated or no saved bandit router; save the router again."
         ) from None
@@ -135,6 +161,24 @@ def _class_of(name: str) -> Any:
     if not (isinstance(found, type) and issubclass(found, BanditRouter)):
         raise RouterFileError(f"The file holds a {name!r}, which is no bandit router.")
     return found
+
+
+def _require_sense(learned: dict[str, Any], feature_names: list[Any]) -> None:
+    """Refuse learned values that no router can have.
+
+    Raises
+    ------
+    ValueError, TypeError, KeyError
+    """
+    if not isinstance(learned["has_cost_"], bool):
+        raise TypeError("has_cost_ is neither true nor false")
+    check_arms(learned["arms_"])
+    check_whole("n_features_in_", learned["n_features_in_"])
+    check_whole("n_updates_", learned["n_updates_"], 0)
+    check_whole("_seed", learned["_seed"], 0)
+    check_parameter("cost_cap_", learned["cost_cap_"], lambda cap: cap >= 0, "0 or more")
+    if feature_names and len(feature_names) != learned["n_features_in_"]:
+        raise ValueError(f"{len(feature_names)} names of {learned['n_features_in_']} features")
 
 
 def _require_shapes(router: Any, arrays: dict[str, NDArray[Any]]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bandits._arms import names_of, positions_of
+from bandits._parameters import check_whole
 from bandits._reward import reward
 from bandits._validation import contexts, preferences_to_play
 from bandits.base import BanditRouter
@@ -77,13 +78,17 @@ def play(
     >>> log.action[-1].item(), replay.n_revealed
     ('large', 50)
     """
+    if not isinstance(router, BanditRouter) or not isinstance(replay, Replay):
+        raise DataError(
+            f"play needs a router and a Replay, but was given a {type(router).__name__} and a "
+            f"{type(replay).__name__}."
+        )
     if replay.n_revealed:
         raise ReplayError(
             f"{replay.n_revealed} of {replay.n_rounds} rounds have been played; call "
             "replay.reset() to play a router anew."
         )
-    if batch_size < 1:
-        raise DataError(f"batch_size is {batch_size}; give at least 1.")
+    check_whole("batch_size", batch_size)
     rng = np.random.default_rng(seed_of(random_state))
     stream = Stream.of(replay).under(
         [scenario] if isinstance(scenario, Scenario) else scenario, rng

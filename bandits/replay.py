@@ -98,9 +98,11 @@ what 'large' would have done.
     ) -> None:
         n_queries = np.shape(X)[0] if np.ndim(X) else 0
         self._quality, self._cost, self.arms = check_logs(quality, cost, arms, n_queries)
+        if not n_queries:
+            raise DataError("X has 0 rows; give at least one round.")
         shape = (len(self._quality), len(self.arms))
         self.X = X
-        self.task = None if task is None else np.asarray(task)
+        self.task = None if task is None else _check_task(task, shape[0])
         self.available = _check_available(available, shape)
         self.revealed = np.full(self.n_rounds, -1, dtype=np.intp)
         self._lock = Lock()
@@ -166,11 +168,16 @@ what 'large' would have done.
         Raises
         ------
         ReplayError
-            If another arm of a round was shown before, the arm was not to be had in that round, or
-            nothing was recorded for it. Then nothing is shown.
+            If another arm of a round was shown before, the arm was not to be had in that round,
+            nothing was recorded for it, or there is no such round or arm. Then nothing is shown.
         """
-        rounds, chosen = np.atleast_1d(rows), np.atleast_1d(arm)
+        rounds, chosen = _positions("rows", rows), _positions("arm", arm)
         if chosen.shape != rounds.shape:
+            if len(chosen) != 1:
+                raise ReplayError(
+                    f"arm has {len(chosen)} positions but rows has {len(rounds)}; give one for "
+                    "each round, or one for all."
+                )
             chosen = np.broadcast_to(chosen, rounds.shape)
         with self._lock:
             self._require_one_cell_each(rounds, chosen)
@@ -202,7 +209,13 @@ what 'large' would have done.
                 f"{len(rounds) - len(np.unique(rounds))} of {len(rounds)} rounds are asked for "
                 "twice in one call; ask for each once."
             )
-        before = self.revealed[rounds]
+        try:
+            before, offered = self.revealed[rounds], self.available[rounds, arms]
+        except IndexError:
+            raise ReplayError(
+                f"There are {self.n_rounds} rounds and {self.n_arms} arms, counted from 0; row "
+                f"{rounds.max()} or arm {arms.max()} is none of them."
+            ) from None
         second = (before >= 0) & (before != arms)
         if second.any():
             i = int(np.argmax(second))
@@ -210,7 +223,6 @@ what 'large' would have done.
                 f"Round {rounds[i]} has shown the outcome of {self.arms[before[i]]!r}; nobody "
                 f"will ever know what {self.arms[arms[i]]!r} would have done."
             )
-        offered = self.available[rounds, arms]
         if not offered.all():
             i = int(np.argmin(offered))
             raise ReplayError(
@@ -237,6 +249,28 @@ what 'large' would have done.
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _lock=Lock())
+
+
+def _positions(name: str, values: Any) -> NDArray[np.intp]:
+    """Return positions as a row of whole numbers."""
+    positions = np.atleast_1d(values)
+    if not positions.size:
+        return np.empty(0, dtype=np.intp)
+    if positions.dtype.kind not in "iu" or positions.ndim != 1:
+        raise ReplayError(
+            f"{name} is {positions.dtype} of shape {positions.shape}; give one position or a row "
+            "of them, whole numbers counted from 0."
+        )
+    return positions
+
+
+def _check_task(task: ArrayLike, n_rounds: int) -> NDArray[Any]:
+    names = np.asarray(task)
+    if names.shape != (n_rounds,):
+        raise DataError(
+            f"task has shape {names.shape} but there are {n_rounds} rounds; give one name each."
+        )
+    return names
 
 
 def _check_available(available: ArrayLike | None, shape: tuple[int, int]) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from bandits._arms import check_arms, positions_of
 from bandits._logs import check_matrices
 from bandits._parameters import check_cost_cap
-from bandits._validation import check_preference, off_simplex
+from bandits._validation import check_matrix, check_preference, off_simplex
 from metarouter.exceptions import DataError
 
 __all__ = ["Outcomes", "action_probability", "check_outcomes", "oracle_probability"]
@@ -98,7 +98,7 @@ def oracle_probability(rewards: FloatArray, cost: FloatArray | None) -> FloatArr
 
 
 def _probabilities(name: str, chosen: NDArray[Any]) -> FloatArray:
-    probability = chosen.astype(np.float64)
+    probability = check_matrix(f"The probability of {name!r}", chosen, None)
     wrong = off_simplex(probability)
     if wrong.any():
         raise DataError(

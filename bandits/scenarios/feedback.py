@@ -9,6 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from bandits._parameters import check_parameter
 from bandits.scenarios.stream import Scenario, Stream
 from metarouter.exceptions import DataError
 
@@ -41,9 +42,13 @@ class DelayedFeedback(Scenario):
         """Return the stream with later feedback."""
         draw = getattr(self.rounds, "rvs", None)
         rounds = self.rounds if draw is None else draw(size=(stream.n_rounds, 1), random_state=rng)
-        delay = np.asarray(rounds, dtype=np.float64)
+        try:
+            delay = np.asarray(rounds, dtype=np.float64)
+        except (TypeError, ValueError):
+            delay = np.array(np.nan)
         if not (np.isfinite(delay) & (delay >= 0)).all():
-            raise DataError(f"DelayedFeedback has a delay of {delay.min()} rounds; give 0 or more.")
+            wrong = rounds if draw is None else delay.min()
+            raise DataError(f"DelayedFeedback has a delay of {wrong!r} rounds; give 0 or more.")
         return replace(stream, delay=stream.delay + delay)
 
 
@@ -131,9 +136,9 @@ class PoisonedFeedback(Scenario):
 
 
 def _check_share(scenario: Scenario, name: str) -> None:
+    what = f"{name} of {type(scenario).__name__}"
     share = getattr(scenario, name)
-    if not 0 <= share <= 1:
-        raise DataError(f"{type(scenario).__name__} has {name}={share}; give a number from 0 to 1.")
+    check_parameter(what, share, lambda share: 0 <= share <= 1, "a number from 0 to 1")
 
 
 def _without(stream: Stream, silent: NDArray[np.bool_]) -> Stream:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from bandits._parameters import check_parameter, check_whole
 from bandits.scenarios.stream import Scenario, Stream
 from metarouter.exceptions import DataError
 
@@ -42,8 +43,8 @@ class PriceChange(Scenario):
     at: int
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.factor) and self.factor >= 0):
-            raise DataError(f"PriceChange has the factor {self.factor}; give a number from 0 up.")
+        name = "factor of PriceChange"
+        check_parameter(name, self.factor, lambda factor: factor >= 0, "a number from 0 up")
 
     def __call__(self, stream: Stream, rng: Generator) -> Stream:
         """Return the stream with the new price."""
@@ -79,9 +80,9 @@ class QualityDrift(Scenario):
     over: int = 1
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.change):
-            raise DataError(f"QualityDrift has the change {self.change}; give a finite number.")
-        _check_over(self)
+        name = "change of QualityDrift"
+        check_parameter(name, self.change, lambda change: True, "a finite number")
+        check_whole("over of QualityDrift", self.over)
 
     def __call__(self, stream: Stream, rng: Generator) -> Stream:
         """Return the stream with the drift."""
@@ -114,7 +115,7 @@ class QualitySwap(Scenario):
     over: int = 1
 
     def __post_init__(self) -> None:
-        _check_over(self)
+        check_whole("over of QualitySwap", self.over)
 
     def __call__(self, stream: Stream, rng: Generator) -> Stream:
         """Return the stream with the swap."""
@@ -124,13 +125,6 @@ class QualitySwap(Scenario):
         quality[swapped, one] = stream.quality[swapped, other]
         quality[swapped, other] = stream.quality[swapped, one]
         return replace(stream, quality=quality)
-
-
-def _check_over(scenario: QualityDrift | QualitySwap) -> None:
-    if scenario.over < 1:
-        raise DataError(
-            f"{type(scenario).__name__} goes over {scenario.over} rounds; give at least 1."
-        )
 
 
 def _progress(stream: Stream, at: int, over: int) -> NDArray[np.float64]:

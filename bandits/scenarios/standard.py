@@ -14,6 +14,7 @@ from bandits.scenarios.feedback import (
 )
 from bandits.scenarios.outcomes import PriceChange, QualitySwap
 from bandits.scenarios.stream import Scenario, Stream
+from metarouter.exceptions import DataError
 
 __all__ = ["standard_scenarios"]
 
@@ -36,6 +37,15 @@ def standard_scenarios(replay: Replay) -> dict[str, tuple[Scenario, ...]]:
         missing; ``delayed``, by a twentieth of the rounds; ``censored``, 90% missing of what is
         bad and 10% of what is good; ``poisoned``, 20% of the feedback says the opposite.
 
+    Raises
+    ------
+    DataError
+        If there are not two arms or more, all with recorded quality.
+
+    See Also
+    --------
+    bandits.evaluation.ScenarioStudy : Plays routers in all of them, and restarts one from its file.
+
     Examples
     --------
     >>> from bandits import LinUCB, Replay
@@ -49,6 +59,12 @@ def standard_scenarios(replay: Replay) -> dict[str, tuple[Scenario, ...]]:
     'poisoned'
     """
     stream, n_rounds = Stream.of(replay), replay.n_rounds
+    recorded = (~np.isnan(stream.quality)).any(axis=0)
+    if replay.n_arms < 2 or not recorded.all():
+        raise DataError(
+            f"The replay has {replay.n_arms} arms, of which {int(recorded.sum())} have a recorded "
+            "quality; the worlds need two or more that all have."
+        )
     order = np.argsort(np.nanmean(stream.quality, axis=0))
     worst, best = stream.arms[order[0]], stream.arms[order[-1]]
     half, third = n_rounds // 2, max(1, n_rounds // 3)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from bandits._parameters import check_whole
 from bandits.replay import Replay
 from metarouter.datasets._names import nearest
 from metarouter.exceptions import DataError
@@ -72,7 +73,7 @@ class Stream:
         DataError
             If one does not fit: an arm or a round that is not there, a round left without any arm.
         """
-        chosen = list(scenarios)
+        chosen = list(scenarios) if isinstance(scenarios, Iterable) else [scenarios]
         for scenario in chosen:
             if not isinstance(scenario, Scenario):
                 raise DataError(
@@ -117,7 +118,8 @@ class Stream:
         ------
         DataError
         """
-        if not 0 <= at < self.n_rounds:
+        check_whole("at", at, 0)
+        if at >= self.n_rounds:
             raise DataError(
                 f"A scenario begins at round {at}, but rounds go from 0 to {self.n_rounds - 1}."
             )

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import pickle
+
 import numpy as np
 import pytest
 
@@ -89,3 +92,83 @@ def test_a_name_that_is_no_text_is_refused_and_the_old_file_stays(tmp_path):
     with pytest.raises(RouterFileError, match="cannot be saved"):
         router.save(path)
     assert path.read_bytes() == before
+
+
+@pytest.fixture
+def crafted(tmp_path):
+    """Write a file whose header was changed by hand, and load it."""
+    path = tmp_path / "router.npz"
+    LinUCB(arms=("a", "b", "c"), random_state=0).fit(X, QUALITY).save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+
+    def load(change):
+        header = json.loads(str(arrays["header"]))
+        change(header)
+        np.savez(path, **{**arrays, "header": np.array(json.dumps(header))})
+        return load_bandit(path)
+
+    return load
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda h: h.update({"class": "Replay"}),
+        lambda h: h.update({"class": "os.system"}),
+        lambda h: h.update({"class": "__name__"}),
+        lambda h: h.update({"class": 3}),
+        lambda h: h.update({"class": "BanditRouter"}),
+        lambda h: h.update(format="bandit-router-9"),
+        lambda h: h.update(generators=[1, 2]),
+        lambda h: h.update(feature_names=["only one"]),
+        lambda h: h.update(learned=[]),
+        lambda h: h["generators"][0].update(bit_generator="MT19937"),
+        lambda h: h["generators"][0]["state"].update(state=-1),
+        lambda h: h["parameters"].update(unheard_of=1),
+        lambda h: h["parameters"].update(alpha="wide"),
+        lambda h: h["learned"].update(n_features_in_=10**9),
+        lambda h: h["learned"].update(n_features_in_=-3),
+        lambda h: h["learned"].update(arms_="abc"),
+        lambda h: h["learned"].update(arms_=["a", "a", "b"]),
+        lambda h: h["learned"].update(arms_=[["a"], "b", "c"]),
+        lambda h: h["learned"].update(arms_=["a", "b"]),
+        lambda h: h["learned"].update(cost_cap_="much"),
+        lambda h: h["learned"].update(cost_cap_=float("nan")),
+        lambda h: h["learned"].update(has_cost_="no"),
+        lambda h: h["learned"].update(n_updates_=-1),
+        lambda h: h["learned"].update(_seed=-5),
+        lambda h: h["learned"].pop("arms_"),
+    ],
+)
+def test_a_crafted_header_is_refused_in_one_sentence(change, crafted):
+    assert crafted(lambda header: None).arms_ == ["a", "b", "c"]
+    with pytest.raises(RouterFileError) as caught:
+        crafted(change)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pickle_is_never_opened(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (tmp_path.joinpath("sprung").write_text, ("!",))
+
+    path = tmp_path / "router.npz"
+    for write in (
+        lambda: path.write_bytes(pickle.dumps(Trap())),
+        lambda: np.savez(path, header=np.array([Trap()], dtype=object)),
+        lambda: np.save(path.open("wb"), np.array([Trap()], dtype=object), allow_pickle=True),
+        lambda: np.save(path.open("wb"), np.ones(3)),
+    ):
+        write()
+        tmp_path.joinpath("sprung").unlink(missing_ok=True)
+        with pytest.raises(RouterFileError, match="truncated or no saved bandit router"):
+            load_bandit(path)
+        assert not tmp_path.joinpath("sprung").exists()
+
+
+def test_names_that_json_would_change_are_refused(tmp_path):
+    router = LinUCB(arms=((1, 2), "b", "c"), random_state=0).fit(X, QUALITY)
+    with pytest.raises(RouterFileError, match=r"the arm \(1, 2\) is neither a number nor text"):
+        router.save(tmp_path / "router.npz")
+    assert not list(tmp_path.iterdir())

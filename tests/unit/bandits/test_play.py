@@ -280,6 +280,8 @@ class TestLogged:
     ("options", "message"),
     [
         ({"batch_size": 0}, "batch_size is 0"),
+        ({"batch_size": 1.5}, "batch_size is 1.5; give a whole number"),
+        ({"scenario": 3}, "3 is no scenario"),
         ({"preference": (0.5, 0.6)}, "give two weights"),
         ({"preference": np.full((3, 2), 0.5)}, r"shape \(3, 2\) but there are 80 rows"),
         ({"scenario": ["drift"]}, "'drift' is no scenario"),
@@ -294,3 +296,11 @@ def test_what_means_nothing_is_refused_and_nothing_is_played(options, message):
         play(router, world, **options)
     assert not hasattr(router, "arms_")
     assert world.n_revealed == 0
+
+
+@pytest.mark.parametrize(
+    ("router", "world"), [("linucb", replay()), (LinUCB, replay()), (LinUCB(), X)]
+)
+def test_only_routers_are_played_and_only_in_replays(router, world):
+    with pytest.raises(DataError, match="play needs a router and a Replay"):
+        play(router, world)

@@ -52,6 +52,14 @@ def test_one_arm_may_be_named_for_many_rounds(replay):
         ([3, 3], [0, 1], "1 of 2 rounds are asked for twice"),
         (-1, 0, "counted from 0"),
         (5, -1, "counted from 0"),
+        (60, 0, "There are 60 rounds and 4 arms, counted from 0; row 60 or arm 0 is none of them"),
+        (5, 4, "row 5 or arm 4 is none"),
+        (0.5, 0, "rows is float64 of shape .1,.; give one position"),
+        (5, "a", "arm is <U1"),
+        (None, 0, "rows is object"),
+        (np.ones(60, dtype=bool), 0, "rows is bool"),
+        ([[5, 6]], [[0, 0]], r"rows is int64 of shape \(1, 2\)"),
+        ([5, 6], [0, 1, 2], "arm has 3 positions but rows has 2"),
     ],
 )
 def test_a_second_look_is_refused_and_shows_nothing(replay, rows, arm, message):
@@ -60,6 +68,27 @@ def test_a_second_look_is_refused_and_shows_nothing(replay, rows, arm, message):
     with pytest.raises(ReplayError, match=message):
         replay.reveal(rows, arm)
     assert (replay.revealed == before).all()
+
+
+def test_nothing_is_shown_of_no_rounds(replay):
+    assert replay.reveal([], []).quality.shape == (0,)
+    assert replay.n_revealed == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"X": X[:0], "quality": QUALITY[:0]}, "X has 0 rows; give at least one round"),
+        ({"X": X, "quality": QUALITY, "task": ["law"]}, "task has shape .1,. but there are 60"),
+        ({"X": X, "quality": QUALITY, "arms": "abcd"}, "arms is 'abcd'; give a list"),
+        ({"X": X, "quality": QUALITY, "arms": [["a"], "b", "c", "d"]}, "which is no name"),
+        ({"X": X, "quality": None}, "quality has shape"),
+        ({"X": None, "quality": QUALITY}, "X has 0 rows"),
+    ],
+)
+def test_logs_that_are_no_rounds_are_refused(arguments, message):
+    with pytest.raises(DataError, match=message):
+        Replay(**arguments)
 
 
 def test_a_round_that_recorded_nothing_is_refused():

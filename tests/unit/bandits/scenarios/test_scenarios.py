@@ -167,13 +167,24 @@ def test_cells_without_a_record_stay_without_one():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: PriceChange("a", -1.0, at=0), "PriceChange has the factor -1.0"),
-        (lambda: QualityDrift("a", np.nan, at=0), "QualityDrift has the change nan"),
-        (lambda: QualityDrift("a", 0.1, at=0, over=0), "QualityDrift goes over 0 rounds"),
-        (lambda: QualitySwap("a", "b", at=0, over=0), "QualitySwap goes over 0 rounds"),
-        (lambda: MissingFeedback(1.2), "MissingFeedback has share=1.2"),
-        (lambda: CensoredFeedback(0.5, -1), "CensoredFeedback has share_at_best=-1"),
-        (lambda: PoisonedFeedback(np.nan), "PoisonedFeedback has share=nan"),
+        (
+            lambda: PriceChange("a", -1.0, at=0),
+            "factor of PriceChange is -1.0; give a number from 0 up",
+        ),
+        (lambda: QualityDrift("a", np.nan, at=0), "change of QualityDrift is nan"),
+        (
+            lambda: QualityDrift("a", 0.1, at=0, over=0),
+            "over of QualityDrift is 0; give a whole number",
+        ),
+        (lambda: QualitySwap("a", "b", at=0, over=0), "over of QualitySwap is 0"),
+        (
+            lambda: MissingFeedback(1.2),
+            "share of MissingFeedback is 1.2; give a number from 0 to 1",
+        ),
+        (lambda: CensoredFeedback(0.5, -1), "share_at_best of CensoredFeedback is -1"),
+        (lambda: PoisonedFeedback(np.nan), "share of PoisonedFeedback is nan"),
+        (lambda: MissingFeedback("some"), "share of MissingFeedback is 'some'"),
+        (lambda: PriceChange("a", None, at=0), "factor of PriceChange is None"),
     ],
 )
 def test_parameters_that_mean_nothing_are_refused(make, message):
@@ -186,7 +197,10 @@ def test_parameters_that_mean_nothing_are_refused(make, message):
     [
         (QualitySwap("a", "d", at=0), r"names 'd'.*choose one of 'a', 'b', 'c'"),
         (QualityDrift("a", 0.1, at=N), "begins at round 4000"),
-        (DelayedFeedback(-2), "a delay of -2.0 rounds"),
+        (DelayedFeedback(-2), "a delay of -2 rounds"),
+        (DelayedFeedback("long"), "a delay of 'long' rounds"),
+        (NewModel("a", at=1.5), "at is 1.5; give a whole number"),
+        (WithdrawnModel("a", at="soon"), "at is 'soon'"),
     ],
 )
 def test_scenarios_that_do_not_fit_the_replay_are_refused(stream, scenario, message):
