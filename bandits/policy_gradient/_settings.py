@@ -18,7 +18,7 @@ __all__ = ["ESTIMATORS", "Settings"]
 ESTIMATORS = ("reinforce", "doubly_robust")
 
 _WHOLE = ("hidden_size", "preference_size", "epochs", "checkpoint_every")
-_POSITIVE = ("learning_rate", "clip", "outcome_penalty")
+_POSITIVE = ("learning_rate", "concentration", "clip", "outcome_penalty")
 _NOT_NEGATIVE = ("entropy", "weight_decay")
 _SHARES = ("discount", "cost_quantile")
 

@@ -56,6 +56,9 @@ class BaRP(PolicyRouter):
         Rows per step. A sequence holds the sizes of the first epochs; its last one stays.
     patience : int, optional
         Stop when the mean reward of an epoch has not risen for this many epochs.
+    concentration : float, default=1.0
+        Of the Dirichlet distribution that training draws preferences from: 1 is uniform on the
+        simplex, as published; below 1 the ends of the dial come up more often.
     clip : float, default=10.0
         Largest importance weight in `partial_fit`.
     outcome_penalty : float, default=10.0
@@ -120,6 +123,7 @@ class BaRP(PolicyRouter):
         epochs: int = 50,
         batch_size: int | Sequence[int] = 128,
         patience: int | None = None,
+        concentration: float = 1.0,
         clip: float = 10.0,
         outcome_penalty: float = 10.0,
         discount: float = 1.0,
@@ -143,6 +147,7 @@ class BaRP(PolicyRouter):
         self.epochs = epochs
         self.batch_size = batch_size
         self.patience = patience
+        self.concentration = concentration
         self.clip = clip
         self.outcome_penalty = outcome_penalty
         self.discount = discount
@@ -171,6 +176,7 @@ class BaRP(PolicyRouter):
             "weight_decay": 0.0,
             "epochs": 100,
             "batch_size": 32,
+            "concentration": 1.0,
         }
 
     def fit_logged(

@@ -60,6 +60,7 @@ class PolicyRouter(BanditRouter):
     epochs: int
     batch_size: int | Sequence[int]
     patience: int | None
+    concentration: float
     clip: float
     outcome_penalty: float
     discount: float
@@ -107,6 +108,12 @@ class PolicyRouter(BanditRouter):
 
     def _update(self, feedback: Feedback) -> None:
         learn_feedback(self, feedback)
+
+    def _preferences(self, preference: ArrayLike | None, n_rounds: int) -> Array:
+        if preference is not None or not self.has_cost_ or self.concentration == 1.0:
+            return super()._preferences(preference, n_rounds)
+        weight = self._exploration.beta(self.concentration, self.concentration, n_rounds)
+        return np.column_stack([weight, 1.0 - weight])
 
     def _scores(self, X: Array, preference: Array) -> Array:
         theta = self._layout.views(self._state[0])
