@@ -261,3 +261,12 @@ def test_with_the_outcomes_of_all_arms_the_same_policy_reads_every_cell(logs):
     assert earned > best_constant + 0.6 * (best - best_constant)
     with pytest.raises(DataError, match="NaN in 1 of 300 rows"):
         FullInformationBaRP(epochs=1).fit(X, np.where(quality == quality.max(), np.nan, quality))
+
+
+def test_below_1_the_concentration_draws_the_ends_of_the_dial_more_often(logs):
+    router = quick(epochs=1, concentration=0.3).fit(*logs)
+    drawn = router._preferences(None, 2000)
+    np.testing.assert_allclose(drawn.sum(axis=1), 1.0)
+    at_the_ends = (np.abs(drawn[:, 0] - 0.5) > 0.4).mean()
+    assert at_the_ends > 0.4  # 0.2 of a uniform draw
+    assert abs(drawn[:, 0].mean() - 0.5) < 0.04
