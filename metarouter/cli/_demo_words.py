@@ -85,6 +85,8 @@ def next_steps(out: Path) -> str:
             f"  metarouter route {out}/router.skops {out}/new_queries.csv --out {out}/routed.csv"
             " --max-share 0.3",
             f"  metarouter fit {out}/labelled_queries.csv --features 'x*' --out {out}/mine.skops",
+            f"  metarouter report {out}/labelled_queries.csv --features 'x*' --propensity constant"
+            f" --out {out}/routing.html",
             f"  metarouter study --dataset healthbench_like --pca 20 --rounds 20 --out {out}/study",
             f"  read {out}/report.md",
         ]

@@ -29,10 +29,13 @@ class OutOfFold:
     ----------
     gains : dict of str to ndarray of shape (n_queries,)
         Under the names ``this router``, ``pooled`` and ``gold_only``.
+    ranks : dict of str to ndarray of shape (n_queries,)
+        Place of every query within its fold: what routers are compared by.
     queries : LabelledQueries
     """
 
     gains: _Gains
+    ranks: _Gains
     queries: LabelledQueries
 
     def comparison(self) -> RouterComparison:
@@ -41,7 +44,7 @@ class OutOfFold:
         weight, groups = self.queries.weight, self.queries.groups
         return compare_routers(
             self.queries.gold[rows],
-            {name: gain[rows] for name, gain in self.gains.items()},
+            {name: rank[rows] for name, rank in self.ranks.items()},
             reference="this router",
             sample_weight=None if weight is None else weight[rows],
             groups=None if groups is None else groups[rows],
@@ -81,7 +84,7 @@ def predict_out_of_fold(
     predicted = held_out_routers(
         queries, contenders, folds, seed, scheme="cross_fit", encoders=encoders
     )
-    return OutOfFold(predicted.gains, queries)
+    return OutOfFold(predicted.gains, predicted.ranks(), queries)
 
 
 def _steps(router: Any) -> list[Any]:

@@ -137,6 +137,7 @@ class AllPairs(Printed):
         pairs = zip(self.first, self.second, strict=True)
         ax.set_yticks(place, [f"{router_label(a)} – {router_label(b)}" for a, b in pairs])
         ax.set_ylim(-0.6, n_pairs - 0.4)
+        ax.locator_params(axis="x", nbins=6)
         ax.set_xlabel(f"difference in {self.what} ({self.level:.0%} for all pairs at once)")
         return ax
 

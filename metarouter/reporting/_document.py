@@ -58,8 +58,8 @@ class Estimate:
     0.287 (0.256 to 0.318)
     >>> print(Estimate(0.31, 0.28, 0.345, percent=True, decimals=1))
     31.0% (28.0% to 34.5%)
-    >>> print(Estimate(float("nan"), 0.1, 0.2))
-    –
+    >>> print(Estimate(float("nan"), 0.1, 0.2), Estimate(1.0, 1.0, 1.0))
+    – 1.000 (exact)
     """
 
     value: float
@@ -73,6 +73,8 @@ class Estimate:
     def __str__(self) -> str:
         if math.isnan(self.value) or (math.isnan(self.low) and math.isnan(self.high)):
             return _UNKNOWN
+        if self.low == self.value == self.high:
+            return f"{self._written(self.value)} (exact)"
         low, high = self._end(self.low), self._end(self.high)
         if math.isnan(self.high):
             return f"{self._written(self.value)} (from {low})"
@@ -141,7 +143,8 @@ class PValue:
         return "<0.001" if self.value < 0.001 else f"{self.value:.3f}"
 
 
-Cell = str | int | Estimate | Limits | PValue | Verdict
+# Plain numbers are known, as counts and prices are; what is estimated is an Estimate.
+Cell = str | int | float | Estimate | Limits | PValue | Verdict
 
 
 @dataclass(frozen=True)
@@ -230,7 +233,7 @@ class Figure:
         What is to be seen, for those who do not see it.
     draw : callable
         Draws on matplotlib axes.
-    size : (float, float), default=(6.4, 3.8)
+    size : (float, float), default=(5.2, 3.5)
         In inches.
     data : dict of str to sequence of float
         The numbers that are drawn, as columns of one length.
@@ -240,7 +243,7 @@ class Figure:
     caption: str
     alt: str
     draw: Callable[[Any], Any] = field(repr=False)
-    size: tuple[float, float] = (6.4, 3.8)
+    size: tuple[float, float] = (5.2, 3.5)
     data: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 

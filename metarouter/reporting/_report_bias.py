@@ -135,6 +135,8 @@ def _along_features(projection: BestLinearProjection | Unanswered) -> Section:
         return Section(title, not_answered(projection))
     joint = projection.joint
     blocks: list[Block] = [Findings((Finding(projection.reason, projection.verdict),))]
+    if not np.isfinite(projection.se).all():
+        return Section(title, tuple(blocks))
     blocks.append(
         Table(
             "Best linear projection of the shift",
@@ -179,7 +181,7 @@ def _slopes(projection: BestLinearProjection) -> Figure:
         "How the shift changes with each feature: pointwise intervals thick, simultaneous thin.",
         "Dots with intervals, one per feature; the same numbers stand in the table above.",
         projection.plot,
-        size=(6.4, 1.5 + 0.28 * n_slopes),
+        size=(5.4, 1.6 + 0.28 * n_slopes),
         data={
             "coefficient": projection.coefficient[1:],
             "low": projection.lower[1:],

@@ -23,6 +23,7 @@ from metarouter.reporting._document import (
 from metarouter.reporting._report_words import (
     GOLD,
     columns,
+    decimals_of,
     estimates,
     limits,
     not_answered,
@@ -167,7 +168,7 @@ def _costs(found: CostQualityBand | Unanswered, name: str) -> Section:
     blocks: list[Block] = [Findings((Finding(found.reason, found.verdict),))]
     if _has_limits(found):
         at = [int(np.argmin(np.abs(found.usage - usage))) for usage in _SHOWN_USAGES]
-        decimals = _decimals(found.cost)
+        decimals = decimals_of(found.cost)
         rows = zip(
             [f"{found.usage[k]:.0%}" for k in at],
             estimates(
@@ -217,12 +218,6 @@ def _costs(found: CostQualityBand | Unanswered, name: str) -> Section:
     return Section(title, tuple(blocks))
 
 
-def _decimals(values: Any) -> int:
-    """Return how many decimals show three digits of the largest value."""
-    largest = float(np.max(np.abs(values)))
-    return 3 if largest <= 0 else int(np.clip(2 - np.floor(np.log10(largest)), 2, 8))
-
-
 def comparison_section(analysis: RoutingAnalysis) -> Section:
     """Compare the routers of the paper on the same gold labels."""
     title = "Which router?"
@@ -248,7 +243,7 @@ def comparison_section(analysis: RoutingAnalysis) -> Section:
                 f"{percent(pairs.level)} limits that hold for all pairs at once.",
                 "Dots with intervals, one per pair; the same numbers stand in the table below.",
                 pairs.plot,
-                size=(6.4, 1.2 + 0.28 * len(pairs.first)),
+                size=(5.4, 1.2 + 0.26 * len(pairs.first)),
                 data={
                     "difference": pairs.difference,
                     "low": pairs.difference_lower,
@@ -281,7 +276,14 @@ def _all_curves(found: RoutingResults, main: str) -> Figure:
         ax.set_xlim(0, 1)
         ax.set_xlabel("share of queries sent to the primary model")
         ax.set_ylabel("efficiency gain per query")
-        ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
+        ax.legend(
+            frameon=False,
+            fontsize="small",
+            loc="lower center",
+            bbox_to_anchor=(0.5, 1.0),
+            ncols=3,
+            handlelength=3.2,
+        )
 
     data: dict[str, Any] = {"usage": found.gain.usage}
     for name, band in curves.items():
@@ -293,7 +295,7 @@ def _all_curves(found: RoutingResults, main: str) -> Figure:
         "is for the limits of their difference to say, below.",
         "One curve per router; the areas under them stand in the table below.",
         draw,
-        size=(7.4, 3.9),
+        size=(5.4, 4.4),
         data=data,
     )
 

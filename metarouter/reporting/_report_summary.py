@@ -7,6 +7,7 @@ from collections import Counter
 from metarouter.evaluation._style import router_label
 from metarouter.inference import Verdict
 from metarouter.reporting._document import Estimate, Finding, Findings, Paragraph, Section
+from metarouter.reporting._report_threshold import promise_in_words
 from metarouter.reporting._report_words import GOLD, PREFERENCE, counted, percent
 from metarouter.reporting._routing_analysis import RoutingAnalysis, RoutingResults, Unanswered
 
@@ -45,8 +46,8 @@ def _checks(analysis: RoutingAnalysis) -> Finding:
         f"{counts[verdict]} {verdict}" for verdict in map(str, Verdict) if counts[verdict]
     )
     return Finding(
-        f"Can the labels bear a correction? Of {len(found.checks)} checks: {said}. The gravest "
-        "verdict, bias aside, is shown.",
+        f"Can the labels bear a correction? Of {len(found.checks)} checks: {said}. Shown is "
+        "the gravest, that on bias left aside.",
         found.verdict,
     )
 
@@ -108,7 +109,17 @@ def _threshold(found: RoutingResults) -> Finding:
     threshold = found.threshold
     if isinstance(threshold, Unanswered):
         return Finding(f"{question} {threshold.reason}", Verdict.INCONCLUSIVE)
-    return Finding(f"{question} {threshold.reason}", threshold.verdict)
+    if not threshold.is_certified:
+        return Finding(f"{question} {threshold.reason}", threshold.verdict)
+    kept = counted(
+        f"{promise.words} {promise.demand}" for promise in threshold.promises if promise.demand
+    )
+    seen = counted(promise_in_words(promise) for promise in threshold.promises)
+    return Finding(
+        f"{question} w = {threshold.w:.4g} keeps {kept} on new queries, except with probability "
+        f"{threshold.delta:g}. Observed: {seen}.",
+        threshold.verdict,
+    )
 
 
 def _plan(analysis: RoutingAnalysis) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from metarouter.evaluation._style import router_label
-from metarouter.inference import CertifiedThreshold, LabelPlan
+from metarouter.inference import CertifiedThreshold, LabelPlan, Promise
 from metarouter.reporting._document import (
     Block,
     Cell,
@@ -16,10 +16,10 @@ from metarouter.reporting._document import (
     Section,
     Table,
 )
-from metarouter.reporting._report_words import columns, not_answered, percent
+from metarouter.reporting._report_words import columns, decimals_of, not_answered, percent
 from metarouter.reporting._routing_analysis import DEFAULT_SHARE, RoutingAnalysis, Unanswered
 
-__all__ = ["planning_section", "threshold_section"]
+__all__ = ["planning_section", "promise_in_words", "threshold_section"]
 
 _SHARES = ("max_share", "max_cost_ratio", "min_gap_share")
 
@@ -70,13 +70,7 @@ def _promises(found: CertifiedThreshold) -> Table:
         (
             promise.words,
             promise.demand,
-            Estimate(
-                promise.value,
-                promise.lower,
-                promise.upper,
-                percent=promise.name in _SHARES,
-                decimals=1 if promise.name in _SHARES else 4,
-            ),
+            _seen(promise),
             PValue(promise.p_value),
             promise.n,
         )
@@ -92,6 +86,17 @@ def _promises(found: CertifiedThreshold) -> Table:
         f"({found.guarantee}) is about the demands. It is about routers that learned from the "
         "labels of the folds before, and their predictions for queries that they had not seen.",
     )
+
+
+def _seen(promise: Promise) -> Estimate:
+    share = promise.name in _SHARES
+    ends = (promise.value, promise.lower, promise.upper)
+    return Estimate(*ends, percent=share, decimals=1 if share else decimals_of(ends))
+
+
+def promise_in_words(promise: Promise) -> str:
+    """Say what a threshold was seen to do, with its interval."""
+    return f"{promise.words} {_seen(promise)}"
 
 
 def _path(found: CertifiedThreshold) -> Figure:
@@ -142,9 +147,9 @@ def _plan(title: str, plan: LabelPlan | Unanswered) -> Section:
                         option.name,
                         option.n_gold,
                         option.n_preference,
-                        f"{option.cost:.6g}",
+                        round(option.cost, 2),
                         Estimate(option.half_width, option.lower, option.upper, decimals=4),
-                        *([f"{option.power:.0%}"] if with_power else []),
+                        *([round(option.power, 2)] if with_power else []),
                     )
                     for option in plan.options
                 ),

@@ -25,6 +25,7 @@ __all__ = [
     "USAGE",
     "columns",
     "counted",
+    "decimals_of",
     "estimates",
     "limits",
     "needed_in_words",
@@ -57,6 +58,18 @@ def limits(low: Any, high: Any, **style: Any) -> list[Limits]:
     """Return one interval per entry of two arrays."""
     ends = zip(np.atleast_1d(low).tolist(), np.atleast_1d(high).tolist(), strict=True)
     return [Limits(*pair, **style) for pair in ends]
+
+
+def decimals_of(values: Any) -> int:
+    """Return how many decimals, from 3 to 8, show three digits of the largest value.
+
+    Examples
+    --------
+    >>> decimals_of([0.5, -0.2]), decimals_of(0.0012)
+    (3, 5)
+    """
+    largest = float(np.nanmax(np.abs(values)))
+    return 3 if not largest > 0 else int(np.clip(2 - np.floor(np.log10(largest)), 3, 8))
 
 
 def percent(level: float) -> str:

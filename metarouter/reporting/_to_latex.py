@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from metarouter.evaluation._tabular import escaped
+from metarouter.inference import Verdict
 from metarouter.reporting._document import (
     Block,
     Bullets,
+    Cell,
     Document,
     Figure,
     Findings,
@@ -25,8 +27,8 @@ _PREAMBLE = r"""\documentclass[a4paper,10pt]{article}
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{6pt}
 \setlength{\emergencystretch}{3em}
-\newcolumntype{L}{>{\RaggedRight\arraybackslash}X}
-\newcolumntype{R}{>{\RaggedLeft\arraybackslash}X}"""
+\newcolumntype{L}[1]{>{\RaggedRight\arraybackslash\hsize=#1\hsize}X}
+\newcolumntype{R}[1]{>{\RaggedLeft\arraybackslash\hsize=#1\hsize}X}"""
 _HEADS = ("section", "subsection", "subsubsection")
 _PLAIN = {"–": "--", "—": "---", "’": "'", "‘": "`", "“": "``", "”": "''", "…": r"\ldots{}"}
 _MOST_AS_TEXT = 0x17F  # Latin letters with accents, which fonts in the encoding T1 hold
@@ -98,7 +100,10 @@ def _list(environment: str, items: list[str]) -> str:
 
 
 def _table(table: Table) -> str:
-    columns = "".join("R" if table.to_the_right(k) else "L" for k in range(len(table.columns)))
+    columns = "".join(
+        rf"{'R' if table.to_the_right(k) else 'L'}{{{width:.2f}}}"
+        for k, width in enumerate(_widths(table))
+    )
     head = " & ".join(rf"\textbf{{{_text(column.head)}}}" for column in table.columns)
     rows = [" & ".join(_text(str(cell)) for cell in row) + r" \\" for row in table.rows]
     lines = [
@@ -115,6 +120,19 @@ def _table(table: Table) -> str:
         r"\end{xltabular}}",
     ]
     return "\n".join(lines + ([rf"{{\small {_text(table.note)}}}"] if table.note else []))
+
+
+def _widths(table: Table) -> list[float]:
+    """Share the line among columns by their longest cells; the widths average one."""
+    longest = [max(_length(row[k]) for row in table.rows) for k in range(len(table.columns))]
+    # Heads are bold, and may break between words.
+    word = [1.3 * max(map(len, column.head.split())) for column in table.columns]
+    wanted = [min(max(*pair, 7), 42) for pair in zip(longest, word, strict=True)]
+    return [len(wanted) * width / sum(wanted) for width in wanted]
+
+
+def _length(cell: Cell) -> float:
+    return 1.5 * len(cell) if isinstance(cell, Verdict) else len(str(cell))  # capitals are wide
 
 
 def _text(text: str) -> str:
