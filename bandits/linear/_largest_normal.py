@@ -15,8 +15,8 @@ __all__ = ["probability_of_largest"]
 _CHUNK = 64  # rows at a time, whose nodes then stay in the cache
 _NODES = np.linspace(0.0, 1.0, 48)
 _REACH = 5.5  # standard deviations on either side of a mean, where a normal variable lies
-_UNIT = 3.0  # least standard deviations within which nodes are evenly spaced
-_FINEST = 1e-6  # least standard deviation that is resolved, as a share of the largest
+_UNIT = 0.5  # of the least reach: within it nodes are evenly spaced
+_FINEST = 1e-3  # of the largest deviation of a row; smaller ones count as much
 
 
 def probability_of_largest(
@@ -32,7 +32,7 @@ def probability_of_largest(
     resolve arms of very different certainty alike.
 
     Off by less than 1e-7 where the deviations of a row differ up to thirtyfold, 2e-5 up to a
-    thousandfold. Rows sum to 1.
+    thousandfold; smaller deviations count as a thousandth of the largest. Rows sum to 1.
 
     Parameters
     ----------
@@ -48,36 +48,36 @@ def probability_of_largest(
     >>> probability_of_largest(np.zeros((1, 4)), np.ones((1, 4))).round(6).tolist()
     [[0.25, 0.25, 0.25, 0.25]]
     """
-    widest = std.max(axis=1, keepdims=True)
-    if not widest.all():
-        return _with_certain_rows(mean, std, widest[:, 0] == 0)
-    spread = np.maximum(std, _FINEST * widest)
-    if len(mean) <= _CHUNK:
-        return _chances(mean, spread)
-    parts = range(0, len(mean), _CHUNK)
-    return np.concatenate([_chances(mean[i : i + _CHUNK], spread[i : i + _CHUNK]) for i in parts])
-
-
-def _with_certain_rows(
-    mean: NDArray[np.floating[Any]], std: NDArray[np.floating[Any]], certain: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+    if std.min() > _FINEST * std.max():
+        return _in_chunks(mean, std)
     tied = tied_for_best(mean)
     chances = np.asarray(tied / tied.sum(axis=1, keepdims=True))
-    if not certain.all():
-        chances[~certain] = probability_of_largest(mean[~certain], std[~certain])
+    rows = np.flatnonzero(std.any(axis=1))
+    widest = std[rows].max(axis=1, keepdims=True, initial=0.0)
+    chances[rows] = _in_chunks(mean[rows], np.maximum(std[rows], _FINEST * widest))
     return chances
 
 
-def _chances(
-    mean: NDArray[np.floating[Any]], spread: NDArray[np.floating[Any]]
+def _in_chunks(
+    mean: NDArray[np.floating[Any]], std: NDArray[np.floating[Any]]
 ) -> NDArray[np.float64]:
-    reach = _REACH * spread
-    low = (mean - reach).max(axis=1, keepdims=True)
+    if len(mean) <= _CHUNK:
+        return _chances(mean, std)
+    parts = range(0, len(mean), _CHUNK)
+    return np.concatenate([_chances(mean[i : i + _CHUNK], std[i : i + _CHUNK]) for i in parts])
+
+
+def _chances(
+    mean: NDArray[np.floating[Any]], std: NDArray[np.floating[Any]]
+) -> NDArray[np.float64]:
+    reach = _REACH * std
     high = mean + reach
-    unit = _UNIT * np.where(high > low, spread, np.inf).min(axis=1, keepdims=True)
+    low = (mean - reach).max(axis=1, keepdims=True)
+    finest = reach.min(axis=1, keepdims=True, where=high > low, initial=np.inf)
+    unit = _UNIT * finest
     u = np.arcsinh((high.max(axis=1, keepdims=True) - low) / unit) * _NODES
     y = low + unit * np.sinh(u)
-    z = (y[:, None, :] - mean[:, :, None]) / spread[:, :, None]
+    z = (y[:, None, :] - mean[:, :, None]) / std[:, :, None]
     below = ndtr(z)
     z *= z
     z *= -0.5
@@ -86,5 +86,5 @@ def _chances(
     hazard /= below
     weight = np.cosh(u) * below.prod(axis=1)
     # Factors that all arms of a row share cancel.
-    chance = np.einsum("nkq,nq->nk", hazard, weight) / spread
+    chance = np.einsum("nkq,nq->nk", hazard, weight) / std
     return np.asarray(chance / chance.sum(axis=1, keepdims=True))

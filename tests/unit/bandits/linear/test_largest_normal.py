@@ -48,6 +48,11 @@ def test_rows_without_any_deviation_stand_among_others():
     np.testing.assert_allclose(found, [[0.5, 0.5, 0.0], [1 / 3, 1 / 3, 1 / 3]], atol=1e-9)
 
 
+def test_an_arm_without_deviation_stands_among_others():
+    found = probability_of_largest(np.array([[0.0, 1.0, 0.5]]), np.array([[0.0, 1.0, 0.0]]))
+    np.testing.assert_allclose(found, [[0.0, 0.691462, 0.308538]], atol=2e-5)
+
+
 def test_an_arm_that_cannot_win_has_no_chance_and_disturbs_none():
     found = probability_of_largest(np.array([[0.0, 0.0, -9.0]]), np.array([[1.0, 1.0, 1e-4]]))
     np.testing.assert_allclose(found, [[0.5, 0.5, 0.0]], atol=1e-7)
