@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bandits._arms import check_arms
 from bandits._validation import check_matrix
 from metarouter.exceptions import DataError
 
-__all__ = ["Logs", "check_logs", "check_matrices"]
+__all__ = ["Logs", "check_available", "check_logs", "check_matrices", "check_task"]
 
 
 class Logs(NamedTuple):
@@ -80,3 +80,43 @@ def _require_same_columns(quality: Any, cost: Any) -> None:
         raise DataError(
             f"quality has the columns {of_quality} but cost has {of_cost}: put them in one order."
         )
+
+
+def check_task(task: ArrayLike, n_rounds: int) -> NDArray[Any]:
+    """Return where each query comes from, shape (n,).
+
+    Raises
+    ------
+    DataError
+    """
+    names = np.asarray(task)
+    if names.shape != (n_rounds,):
+        raise DataError(
+            f"task has shape {names.shape} but there are {n_rounds} rounds; give one name each."
+        )
+    return names
+
+
+def check_available(available: ArrayLike | None, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return which arms can be called in which round; None is all, always.
+
+    Raises
+    ------
+    DataError
+        If the table has another shape or type, or leaves a round without any arm.
+    """
+    if available is None:
+        return np.broadcast_to(np.True_, shape)
+    table = np.array(available)
+    if table.shape != shape or table.dtype != bool:
+        raise DataError(
+            f"available is {table.dtype} of shape {table.shape}, but booleans of shape {shape} are "
+            "needed: one row per query and one column per arm."
+        )
+    empty = ~table.any(axis=1)
+    if empty.any():
+        raise DataError(
+            f"available leaves no arm in {int(empty.sum())} of {shape[0]} rounds (first: round "
+            f"{int(np.argmax(empty))}); leave one to call in every round."
+        )
+    return table

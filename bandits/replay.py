@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bandits._logs import check_logs
+from bandits._logs import check_available, check_logs, check_task
 from metarouter.datasets import ModelMatrix
 from metarouter.exceptions import DataError, MetaRouterError
 
@@ -102,8 +102,8 @@ what 'large' would have done.
             raise DataError("X has 0 rows; give at least one round.")
         shape = (len(self._quality), len(self.arms))
         self.X = X
-        self.task = None if task is None else _check_task(task, shape[0])
-        self.available = _check_available(available, shape)
+        self.task = None if task is None else check_task(task, shape[0])
+        self.available = check_available(available, shape)
         self.revealed = np.full(self.n_rounds, -1, dtype=np.intp)
         self._lock = Lock()
 
@@ -198,7 +198,7 @@ what 'large' would have done.
         """Return the same rounds in another world; what is shown of one is shown of both."""
         other = copy.copy(self)
         other._quality, other._cost, other._lock = quality, cost, self._lock
-        other.available = _check_available(available, quality.shape)
+        other.available = check_available(available, quality.shape)
         return other
 
     def _require_one_cell_each(self, rounds: NDArray[np.intp], arms: NDArray[np.intp]) -> None:
@@ -262,30 +262,3 @@ def _positions(name: str, values: Any) -> NDArray[np.intp]:
             "of them, whole numbers counted from 0."
         )
     return positions
-
-
-def _check_task(task: ArrayLike, n_rounds: int) -> NDArray[Any]:
-    names = np.asarray(task)
-    if names.shape != (n_rounds,):
-        raise DataError(
-            f"task has shape {names.shape} but there are {n_rounds} rounds; give one name each."
-        )
-    return names
-
-
-def _check_available(available: ArrayLike | None, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    if available is None:
-        return np.broadcast_to(np.True_, shape)
-    table = np.array(available)
-    if table.shape != shape or table.dtype != bool:
-        raise DataError(
-            f"available is {table.dtype} of shape {table.shape}, but booleans of shape {shape} are "
-            "needed: one row per query and one column per arm."
-        )
-    empty = ~table.any(axis=1)
-    if empty.any():
-        raise DataError(
-            f"available leaves no arm in {int(empty.sum())} of {shape[0]} rounds (first: round "
-            f"{int(np.argmax(empty))}); leave one to call in every round."
-        )
-    return table
