@@ -230,6 +230,30 @@ class TestArms:
             play(LinUCB(), replay(), scenario=[WithdrawnModel(arm, at=60) for arm in ARMS])
 
 
+def test_everything_at_once_is_still_one_cell_a_round_and_one_lesson_a_cell():
+    scenario = [
+        DelayedFeedback(3), PriceChange("c", 4.0, at=10), MissingFeedback(0.2),
+        NewModel("b", at=20), PoisonedFeedback(0.3), WithdrawnModel("a", at=50),
+        QualityDrift("c", -0.2, at=30, over=20),
+    ]  # fmt: skip
+    world, router = replay(), Watched(random_state=0)
+    log = play(router, world, scenario=scenario, batch_size=7, random_state=2)
+    position = np.array([ARMS.index(name) for name in log.action])
+    assert (world.revealed == position).all()
+    assert not (log.action[:20] == "b").any()
+    assert not (log.action[50:] == "a").any()
+    dearer = np.where((log.action == "c") & (np.arange(N) >= 10), 4.0, 1.0)
+    np.testing.assert_allclose(log.cost, dearer * COST[np.arange(N), position])
+    lessons = [row for _, rows in router.lessons for row in rows]
+    assert sorted(lessons) == np.flatnonzero(log.learned).tolist()
+    came = log.arrival < N
+    assert log.learned[~came].sum() == 0
+    assert set(log.action[came & ~log.learned]) <= {"a"}
+    assert all(decided > row + 3 for decided, rows in router.lessons for row in rows)
+    assert 0 < (log.told != log.quality).mean() < 0.6
+    assert (log.regret >= 0).all()
+
+
 def test_one_seed_is_one_world_for_all_routers():
     scenario = [MissingFeedback(0.3), QualityDrift("a", -0.5, at=20, over=30)]
     first, second = (
