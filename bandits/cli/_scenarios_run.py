@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bandits.cli._progress import progress_bar
@@ -12,6 +12,7 @@ from bandits.evaluation import ScenarioStudy, study_table, write_scenario_report
 from bandits.evaluation._scenario_report import difference_table
 from metarouter.cli._console import console, print_frame
 from metarouter.cli._outputs import output_folder
+from metarouter.evaluation import reduce_dimension
 
 __all__ = ["ScenarioSettings", "run_scenarios"]
 
@@ -25,6 +26,7 @@ class ScenarioSettings:
     router: tuple[RouterName, ...]
     data_home: Path | None
     task: tuple[str, ...]
+    components: int | None
     w_cost: float | None
     cost_cap: float | None
     learning: Learning
@@ -39,7 +41,10 @@ def run_scenarios(settings: ScenarioSettings) -> None:
     out = output_folder(settings.out)
     table = study_table(settings.dataset, settings.data_home)
     tasks = settings.task or table.in_distribution
-    matrix = table.of_tasks(tasks)
+    matrix, features = table.of_tasks(tasks), "features per query"
+    if settings.components is not None:
+        reduced = reduce_dimension(matrix.X, settings.components)
+        matrix, features = replace(matrix, X=reduced), "principal components of the queries"
     routers = routers_of(settings.router, settings.learning)
     w_cost = settings.w_cost
     study = ScenarioStudy(
@@ -57,7 +62,7 @@ def run_scenarios(settings: ScenarioSettings) -> None:
     words = {
         "command": command_line(),
         "data": f"{matrix.name} ({', '.join(tasks)}): {len(matrix.models)} models, "
-        f"{matrix.X.shape[1]} features per query; {result.rounds} of {matrix.n_queries} queries "
+        f"{matrix.X.shape[1]} {features}; {result.rounds} of {matrix.n_queries} queries "
         "per seed",
         "preferences": "uniform on the simplex, one per round"
         if w_cost is None

@@ -62,6 +62,17 @@ def scenarios(
             show_default="as suits the data",
         ),
     ] = None,
+    components: Annotated[
+        int | None,
+        typer.Option(
+            "--components",
+            min=1,
+            help="Principal components of the queries to play with, which makes wide features "
+            "quicker to learn from.",
+            rich_help_panel=DATA,
+            show_default="the features as they are",
+        ),
+    ] = None,
     w_cost: Annotated[
         float | None,
         typer.Option(
@@ -116,7 +127,7 @@ def scenarios(
 
     ```
     python -m bandits scenarios --seeds 10 --out scenarios
-    python -m bandits scenarios --dataset llmrouter_14task --router linucb --router lints --out dir
+    python -m bandits scenarios --dataset llmrouter_14task --components 24 --out scenarios
     ```
     """
     from bandits.cli._scenarios_run import ScenarioSettings, run_scenarios
@@ -128,6 +139,7 @@ def scenarios(
             router=tuple(router or _DEFAULT_ROUTERS),
             data_home=data_home,
             task=tuple(task or ()),
+            components=components,
             w_cost=w_cost,
             cost_cap=cost_cap,
             learning=Learning(alpha, scale, epsilon, gamma, prior_precision, discount),

@@ -175,10 +175,11 @@ class TestScenarios:
     def test_published_tables_can_be_played(self, data_home: Path, tmp_path: Path) -> None:
         code, _, error = run(
             "scenarios", "--dataset", "routerbench_fewshot", "--data-home", data_home, "--task",
-            "mbpp", "--rounds", 40, "--seeds", 2, "--router", "beta_ts", "--out", tmp_path,
+            "mbpp", "--rounds", 40, "--seeds", 2, "--router", "beta_ts", "--components", 2,
+            "--out", tmp_path,
         )  # fmt: skip
         assert code == 0, error
-        assert "3 models, 4 features" in (tmp_path / "report.md").read_text()
+        assert "3 models, 2 principal components" in (tmp_path / "report.md").read_text()
 
     @pytest.mark.parametrize(
         ("words", "complaint"),
