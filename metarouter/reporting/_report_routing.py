@@ -210,9 +210,7 @@ def _costs(found: CostQualityBand | Unanswered, name: str) -> Section:
                     ("advantage over random routing at the same cost", GOLD),
                 ),
                 tuple(rows),
-                f"All limits hold at all shares at once ({percent(found.level)}). In our study "
-                "the joint limits of cost and quality covered 89% to 92% instead of 95%; those of "
-                "the advantage kept their level.",
+                f"All limits hold at all shares at once ({percent(found.level)}).",
             ),
         ]
     return Section(title, tuple(blocks))
