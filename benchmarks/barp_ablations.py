@@ -47,6 +47,23 @@ class LoggedBaRP(BaRP):
         return self
 
 
+class OnePassBaRP(BaRP):
+    """BaRP in use: every query comes once, is decided by `sample`, and learned in batches of 32."""
+
+    def fit(self, X: Any, quality: Any, cost: Any = None, **_: Any) -> OnePassBaRP:
+        """Decide, see one outcome, learn."""
+        replay = Replay(X, quality, cost, arms=self.arms)
+        self._begin_with(X, replay.arms, has_cost=replay.has_cost)
+        preference = self._preferences(None, len(X))
+        for start in range(0, len(X), 32):
+            rows = np.arange(start, min(start + 32, len(X)))
+            action, propensity = self.sample(X[rows], preference=preference[rows])
+            shown = replay.reveal(rows, [replay.arms.index(name) for name in action])
+            self.partial_fit(X[rows], action, shown.quality, shown.cost, propensity=propensity)
+        self.n_revealed_ = replay.n_revealed
+        return self
+
+
 def routers() -> dict[str, Any]:
     """Return the rows of the table: ours first, then one change at a time."""
     cpu = {"device": "cpu"}
@@ -60,6 +77,9 @@ def routers() -> dict[str, Any]:
         "BaRP, linear head": BaRP("linear", **cpu),
         "BaRP, bilinear head": BaRP("bilinear", **cpu),
         "BaRP, reinforce": BaRP(estimator="reinforce", **cpu),
+        "BaRP, one pass": OnePassBaRP(batch_size=32, **cpu),
+        "BaRP, one pass, memory": OnePassBaRP(batch_size=32, memory=3000, **cpu),
+        "BaRP, ends of the dial": BaRP(concentration=0.5, **cpu),
         "BaRP, log of one random arm per query": LoggedBaRP(**cpu),
         "BaRP, the same log, reinforce": LoggedBaRP(estimator="reinforce", **cpu),
         "LinUCB": LinUCB(),

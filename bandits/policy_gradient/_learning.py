@@ -39,6 +39,11 @@ def learn_feedback(router: PolicyRouter, feedback: Feedback) -> None:
         batch = Feedback(feedback.X[rows], feedback.arm[rows], feedback.outcomes[rows], chance)
         _step(router, trainer, batch)
         router._remember(batch.arm, batch.outcomes)
+        router._memory.add(batch)
+        for _ in range(router.rehearsals):
+            again = router._memory.draw(size, router._exploration)
+            if len(again.X):
+                _step(router, trainer, again)
     if router._outcome_model is not None:
         router._outcome_model.learn(feedback.X, feedback.arm, feedback.outcomes)
     router._keep(trainer)

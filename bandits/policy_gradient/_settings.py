@@ -43,6 +43,8 @@ class Settings:
         _require_one_of("estimator", router.estimator, ESTIMATORS)
         for name in _WHOLE:
             check_whole(name, getattr(router, name))
+        check_whole("memory", router.memory, least=0)
+        check_whole("rehearsals", router.rehearsals, least=0)
         for names, holds, wanted in (
             (_POSITIVE, lambda value: value > 0, "a number above 0"),
             (_NOT_NEGATIVE, lambda value: value >= 0, "a number of at least 0"),

@@ -66,6 +66,11 @@ class BaRP(PolicyRouter):
     discount : float, default=1.0
         What their evidence is multiplied by with every row of `partial_fit`, for streams that
         drift.
+    memory : int, default=0
+        Rows of feedback with propensities that `partial_fit` keeps, the latest, to learn from
+        again off policy.
+    rehearsals : int, default=4
+        Steps on rows drawn from the memory for every step on new ones.
     cost_quantile : float, default=0.95
         Without `cost_cap`, tau is this quantile of the first 1000 costs seen. The paper does not
         state its tau.
@@ -127,6 +132,8 @@ class BaRP(PolicyRouter):
         clip: float = 10.0,
         outcome_penalty: float = 10.0,
         discount: float = 1.0,
+        memory: int = 0,
+        rehearsals: int = 4,
         cost_quantile: float = 0.95,
         device: str = "auto",
         checkpoint: str | os.PathLike[str] | None = None,
@@ -151,6 +158,8 @@ class BaRP(PolicyRouter):
         self.clip = clip
         self.outcome_penalty = outcome_penalty
         self.discount = discount
+        self.memory = memory
+        self.rehearsals = rehearsals
         self.cost_quantile = cost_quantile
         self.device = device
         self.checkpoint = checkpoint

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from bandits._core import Feedback
 from bandits.base import BanditRouter
 from bandits.policy_gradient._learning import learn_feedback
+from bandits.policy_gradient._memory import Memory
 from bandits.policy_gradient._outcome_model import OutcomeModel
 from bandits.policy_gradient._parameters import Layout
 from bandits.policy_gradient._settings import Settings
@@ -64,6 +65,8 @@ class PolicyRouter(BanditRouter):
     clip: float
     outcome_penalty: float
     discount: float
+    memory: int
+    rehearsals: int
     cost_quantile: float
     device: str
     checkpoint: str | os.PathLike[str] | None
@@ -97,6 +100,7 @@ class PolicyRouter(BanditRouter):
         self._costs = np.zeros(COSTS_KEPT)
         self._seen = np.zeros((n_arms, 1 + n_outcomes))
         self._fingerprint = np.zeros(32, dtype=np.uint8)
+        self._memory = Memory(self.memory, n_features, n_outcomes)
         self._outcome_model: OutcomeModel | None = None
         if self.estimator == "doubly_robust":
             self._outcome_model = OutcomeModel(
@@ -214,6 +218,7 @@ class PolicyRouter(BanditRouter):
         self._state = np.stack([self._layout.without_column(row, position) for row in self._state])
         self._layout = replace(self._layout, n_arms=len(self.arms_) - 1)
         self._seen = np.delete(self._seen, position, axis=0)
+        self._memory.remove_arm(position)
         if self._outcome_model is not None:
             self._outcome_model.posterior.remove_arm(position)
 
@@ -225,6 +230,7 @@ class PolicyRouter(BanditRouter):
             "costs": self._costs,
             "seen": self._seen,
             "fingerprint": self._fingerprint,
+            **self._memory.arrays(),
         }
         if self._outcome_model is not None:
             arrays |= self._outcome_model.arrays()
@@ -234,5 +240,6 @@ class PolicyRouter(BanditRouter):
         self._state, self._counts = arrays["state"], arrays["counts"]
         self._rewards, self._costs = arrays["rewards"], arrays["costs"]
         self._seen, self._fingerprint = arrays["seen"], arrays["fingerprint"]
+        self._memory.set_arrays(arrays)
         if self._outcome_model is not None:
             self._outcome_model.set_arrays(arrays)

@@ -190,6 +190,29 @@ class TestFeedback:
         router.partial_fit(X[1:2], [1], quality[1:2, 1], cost[1:2, 1], propensity=[0.25])
         assert (router._state[0] != before[0]).any()
 
+    def test_a_memory_learns_more_from_the_same_feedback(self, logs, tmp_path):
+        X, quality, cost = logs
+        arm = np.random.default_rng(1).integers(0, 4, 300)
+        rows = np.arange(300)
+        earned = {}
+        for memory in (0, 200):
+            router = quick(estimator="doubly_robust", memory=memory, arms=range(4))
+            for part in np.array_split(rows, 10):
+                router.partial_fit(
+                    X[part],
+                    arm[part],
+                    quality[part, arm[part]],
+                    cost[part, arm[part]],
+                    propensity=np.full(len(part), 0.25),
+                )
+            arms = router.predict(X, preference=(1.0, 0.0))
+            earned[memory] = quality[rows, arms].mean()
+        assert earned[200] > earned[0] + 0.05
+        router.save(tmp_path / "router.npz")
+        assert same_state(load_bandit(tmp_path / "router.npz"), router)
+        router.remove_arm(1)
+        assert set(router._memory.arm.tolist()) == {-1, 0, 1, 2}
+
     def test_a_router_that_was_saved_goes_on_with_the_same_bits(self, logs, tmp_path):
         router = quick().fit(*logs)
         router.save(tmp_path / "router.npz")
