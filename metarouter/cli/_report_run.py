@@ -175,7 +175,8 @@ def _print_summary(analysis: RoutingAnalysis, document: Any, files: list[Path]) 
     for block in document.sections[0].blocks:
         if isinstance(block, Findings):
             for item in block.items:
-                to.print(f"{item.verdict}  {item.text}", markup=False, soft_wrap=True)
+                verdict = "" if item.verdict is None else f"{item.verdict}  "
+                to.print(f"{verdict}{item.text}", markup=False, soft_wrap=True)
         else:
             to.print(block.text, markup=False, soft_wrap=True)
     to.print(f"Written to {', '.join(map(str, files))}.", markup=False, soft_wrap=True)

@@ -112,6 +112,7 @@ class BestLinearProjection(Printed):
         ax.plot(self.coefficient[slopes], place, "o", color="#1A1A1A", markersize=4)
         ax.axvline(0.0, color="#7F7F7F", linewidth=0.9, linestyle="--")
         ax.set_yticks(place, [self.names[k] for k in slopes])
+        ax.set_ylim(place.min() - 0.6, place.max() + 0.6)
         ax.set_xlabel(f"change of the {self.effect} per unit of the feature")
         ax.legend(
             frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=2

@@ -87,7 +87,7 @@ def analyse(queries: LabelledQueries, settings: ReportSettings | None = None) ->
         of_labels = _of_labels(held_out, queries, settings)
     diagnostics = check_data(
         queries,
-        model=of_labels,
+        model=of_labels if _tell_queries_apart(of_labels) else None,
         # Where every query carries both labels nothing can differ between the sources.
         benchmark=None if queries.n_paired == queries.n_queries else "auto",
         **shared,
@@ -163,6 +163,17 @@ def _routers(settings: ReportSettings) -> dict[str, MetaRouter]:
         name: router.set_params(random_state=settings.seed, n_jobs=settings.n_jobs)
         for name, router in routers.items()
     }
+
+
+def _tell_queries_apart(held_out: HeldOutPredictions | None) -> bool:
+    """Whether there are predicted differences that could be checked."""
+    if held_out is None:
+        return False
+    taken = held_out.fold[held_out.fold >= 0]
+    return all(
+        any(np.ptp(column[held_out.fold == number]) > 1e-9 for number in np.unique(taken))
+        for column in (held_out.shift, held_out.gain)
+    )
 
 
 def predictions(queries: LabelledQueries, settings: ReportSettings) -> HeldOutRouters:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import Any, Literal
 
 from metarouter.reporting._document import Figure
@@ -17,6 +18,7 @@ _STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": "#4D4D4D",
+    "text.parse_math": False,  # names of columns may hold dollar signs
     "svg.fonttype": "path",  # letters look the same wherever the report is opened
     "svg.hashsalt": "metarouter",
 }
@@ -39,7 +41,9 @@ def drawn(figure: Figure, kind: ImageFormat) -> bytes:
     from matplotlib.figure import Figure as Canvas
 
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": None}
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+        # Letters that the font lacks are drawn as boxes; the tables hold the names too.
+        warnings.filterwarnings("ignore", message="Glyph")
         canvas = Canvas(figsize=figure.size, layout="constrained")
         FigureCanvasAgg(canvas)
         figure.draw(canvas.subplots())

@@ -125,7 +125,6 @@ def _histogram(test: MeanShiftTest) -> Figure:
         f"{percent(test.level)} interval.",
         f"Histogram of the {what}; the mean is {words} {PREFERENCE}.",
         test.plot,
-        data={"value": test.values},
     )
 
 

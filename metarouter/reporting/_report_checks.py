@@ -134,7 +134,6 @@ def _overlap(report: OverlapReport) -> Section:
                 f"Mirrored histograms of the propensity for {report.n_gold} gold and "
                 f"{report.n_preference} preference labels.",
                 report.plot,
-                data={"propensity": report.propensity, "is_gold": report.is_gold},
             )
         )
     return Section("Do the two sources cover the same queries?", tuple(blocks))

@@ -7,7 +7,7 @@ from collections import Counter
 from metarouter.evaluation._style import router_label
 from metarouter.inference import Verdict
 from metarouter.reporting._document import Estimate, Finding, Findings, Paragraph, Section
-from metarouter.reporting._report_threshold import promise_in_words
+from metarouter.reporting._report_threshold import plan_in_words, promise_in_words
 from metarouter.reporting._report_words import GOLD, PREFERENCE, counted, percent
 from metarouter.reporting._routing_analysis import RoutingAnalysis, RoutingResults, Unanswered
 
@@ -127,4 +127,4 @@ def _plan(analysis: RoutingAnalysis) -> Finding:
     question = "How many labels find a mean shift of a tenth of a standard deviation?"
     if isinstance(plan, Unanswered):
         return Finding(f"{question} {plan.reason}", Verdict.INCONCLUSIVE)
-    return Finding(f"{question} {plan.reason}", plan.verdict)
+    return plan_in_words(plan, question)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from metarouter.evaluation._style import router_label
-from metarouter.inference import CertifiedThreshold, LabelPlan, Promise
+from metarouter.inference import CertifiedThreshold, LabelPlan, Promise, Verdict
 from metarouter.reporting._document import (
     Block,
     Cell,
@@ -19,7 +19,7 @@ from metarouter.reporting._document import (
 from metarouter.reporting._report_words import columns, decimals_of, not_answered, percent
 from metarouter.reporting._routing_analysis import DEFAULT_SHARE, RoutingAnalysis, Unanswered
 
-__all__ = ["planning_section", "promise_in_words", "threshold_section"]
+__all__ = ["plan_in_words", "planning_section", "promise_in_words", "threshold_section"]
 
 _SHARES = ("max_share", "max_cost_ratio", "min_gap_share")
 
@@ -131,10 +131,16 @@ def planning_section(analysis: RoutingAnalysis) -> Section:
     )
 
 
+def plan_in_words(plan: LabelPlan, question: str = "") -> Finding:
+    """Say what to buy; a verdict stands there only where no plan can be made."""
+    verdict = None if plan.verdict is Verdict.PASS else plan.verdict
+    return Finding(f"{question} {plan.reason}".strip(), verdict)
+
+
 def _plan(title: str, plan: LabelPlan | Unanswered) -> Section:
     if isinstance(plan, Unanswered):
         return Section(title, not_answered(plan))
-    blocks: list[Block] = [Findings((Finding(plan.reason, plan.verdict),))]
+    blocks: list[Block] = [Findings((plan_in_words(plan),))]
     if plan.options:
         with_power = plan.aim[0] == "difference"
         heads = ["split", "gold labels", "preference labels", "price", "half width of the interval"]

@@ -42,7 +42,7 @@ def _queries(n: int = 500, **changes: Any) -> LabelledQueries:
         data,
         cost_primary=rng.uniform(2, 3, n),
         cost_alternative=rng.uniform(0, 1, n),
-        feature_names=["<script>x</script>", "x2", "x3", "x4", "x5", "x6"],
+        feature_names=["<script>x</script> $\\bad$ 中", "x2", "x3", "x4", "x5", "x6"],
         **changes,
     )
 
