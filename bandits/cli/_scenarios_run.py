@@ -9,7 +9,6 @@ from bandits.cli._progress import progress_bar
 from bandits.cli._routers import Learning, RouterName, routers_of
 from bandits.cli._words import command_line, one_line, print_sentence
 from bandits.evaluation import ScenarioStudy, study_table, write_scenario_report
-from bandits.evaluation._scenario_report import difference_table
 from metarouter.cli._console import console, print_frame
 from metarouter.cli._outputs import output_folder
 from metarouter.evaluation import reduce_dimension
@@ -77,7 +76,7 @@ def run_scenarios(settings: ScenarioSettings) -> None:
     to = console()
     print_frame(
         to,
-        difference_table(result),
+        result._table(),
         title=f"{matrix.name}: reward per round minus that of static",
         caption="95% intervals over seeds, paired; static is the best single model in hindsight",
     )

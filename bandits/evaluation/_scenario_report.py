@@ -11,12 +11,12 @@ from bandits.evaluation._figure import router_name
 from bandits.evaluation.scenario_result import ScenarioResult
 from metarouter._files import atomic_path, write_text
 from metarouter.reporting import markdown_table, package_versions
-from metarouter.reporting._markdown import settings_table, with_interval
+from metarouter.reporting._markdown import settings_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["WORLDS", "cell_table", "difference_table", "write_scenario_report"]
+__all__ = ["WORLDS", "cell_table", "write_scenario_report"]
 
 WORLDS = {
     "stationary": "nothing changes",
@@ -50,21 +50,6 @@ def cell_table(result: ScenarioResult, measure: str) -> pd.DataFrame:
         found = result.estimates(measure, scenario)
         cells = [f"{v:.4f} ({e:.4f})" for v, e in zip(found.value, found.se, strict=True)]
         rows.append({"world": scenario, **dict(zip(_names(result), cells, strict=True))})
-    return pd.DataFrame(rows)
-
-
-def difference_table(result: ScenarioResult) -> pd.DataFrame:
-    """Lay out reward minus that of the reference, with intervals."""
-    import pandas as pd
-
-    rows = []
-    for scenario in result.scenarios:
-        found = result.differences(scenario)
-        low, high = found.interval()
-        cells = map(with_interval, found.value, low, high)
-        named = dict(zip(_names(result), cells, strict=True))
-        named.pop(router_name(result.reference))
-        rows.append({"world": scenario, **named})
     return pd.DataFrame(rows)
 
 
@@ -110,7 +95,7 @@ def _markdown(result: ScenarioResult, settings: Mapping[str, str]) -> str:
         "\n".join(f"- `{name}`: {WORLDS[name]}" for name in result.scenarios),
         "![Reward minus static](scenarios.png)",
         "Reward per round minus that of `static`:",
-        markdown_table(difference_table(result)),
+        result.to_markdown(),
         "Regret per round, to the best model that could be called:",
         markdown_table(cell_table(result, "regret")),
         "Regret per round in the last third:",

@@ -17,6 +17,7 @@ from bandits.evaluation._outcomes import (
 )
 from metarouter.evaluation import Estimates, clustered_means
 from metarouter.evaluation._validation import check_reference, check_routers
+from metarouter.inference._printed import Printed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,7 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class RouterTable:
+class RouterTable(Printed):
     """What each router brings per query, with standard errors.
 
     Parameters
@@ -95,39 +96,57 @@ class RouterTable:
             }
         )
 
-    def to_markdown(self, *, decimals: int = 4) -> str:
-        """Return the table as markdown, standard errors in brackets.
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the reward of every router minus that of the reference, with its interval.
 
         Parameters
         ----------
-        decimals : int, default=4
-            Decimals of scores and rewards; costs get three significant figures.
+        ax : matplotlib Axes, optional
 
         Returns
         -------
-        str
+        matplotlib Axes
         """
-        import pandas as pd
+        from bandits.evaluation._intervals import draw_intervals
 
-        from metarouter.reporting import markdown_table
+        low, high = self.difference.interval(self.level)
+        columns = (column[:, None] for column in (self.difference.value, low, high))
+        ax = draw_intervals(ax, self.routers, ["difference"], *columns)
+        words = f"reward minus that of {self.reference}, {100 * self.level:g}% intervals"
+        ax.set_xlabel(words)
+        return ax
+
+    def _table(self) -> pd.DataFrame:
+        return self._written()
+
+    def _written(self, decimals: int = 4) -> pd.DataFrame:
+        """Write estimates with their errors in brackets; costs get three significant figures."""
+        import pandas as pd
 
         def cells(estimates: Estimates, form: str) -> list[str]:
             pairs = zip(estimates.value, estimates.se, strict=True)
             return [f"{value:{form}} ({se:{form}})" for value, se in pairs]
 
         fixed = f".{decimals}f"
-        return markdown_table(
-            pd.DataFrame(
-                {
-                    "router": self.routers,
-                    "score": cells(self.score, fixed),
-                    "cost": cells(self.cost, ".3g"),
-                    "reward": cells(self.reward, fixed),
-                    "regret": cells(self.regret, fixed),
-                    f"reward minus {self.reference}": cells(self.difference, "+" + fixed),
-                }
-            )
+        return pd.DataFrame(
+            {
+                "router": self.routers,
+                "score": cells(self.score, fixed),
+                "cost": cells(self.cost, ".3g"),
+                "reward": cells(self.reward, fixed),
+                "regret": cells(self.regret, fixed),
+                f"reward minus {self.reference}": cells(self.difference, "+" + fixed),
+            }
         )
+
+    def _title(self) -> str:
+        return "Routers on the same queries"
+
+    def _facts(self) -> dict[str, str]:
+        return {"Rows": str(self.n), "Arms": str(len(self.arms)), "Reference": self.reference}
+
+    def _notes(self) -> tuple[str, ...]:
+        return ("In brackets: standard errors; differences are paired query by query.",)
 
 
 def router_table(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bandits.evaluation._figure import router_name
 from bandits.play_log import PlayLog
 from metarouter.evaluation import Estimates, clustered_means
+from metarouter.inference._printed import Printed
+from metarouter.reporting._markdown import with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +48,7 @@ class Played(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ScenarioResult:
+class ScenarioResult(Printed):
     """Means per round of every router in every world, one per seed.
 
     Parameters
@@ -131,3 +134,54 @@ class ScenarioResult:
             columns |= {"difference_low": low, "difference_high": high}
             frames.append(pd.DataFrame(columns))
         return pd.concat(frames, ignore_index=True)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the reward of every router minus that of the reference, worlds in rows.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        from bandits.evaluation._intervals import draw_intervals
+
+        kept = [k for k, name in enumerate(self.routers) if name != self.reference]
+        found = [self.differences(scenario) for scenario in self.scenarios]
+        value = np.array([estimates.value[kept] for estimates in found])
+        low, high = np.array([estimates.interval() for estimates in found])[:, :, kept].swapaxes(
+            0, 1
+        )
+        names = [router_name(self.routers[k]) for k in kept]
+        rows = [scenario.replace("_", " ") for scenario in self.scenarios]
+        ax = draw_intervals(ax, rows, names, value, low, high)
+        ax.set_xlabel(
+            f"reward per round minus that of {router_name(self.reference)}, 95% intervals over "
+            f"{self.seeds} seeds"
+        )
+        ax.set_title(self._title())
+        ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        return ax
+
+    def _table(self) -> pd.DataFrame:
+        import pandas as pd
+
+        rows = []
+        for scenario in self.scenarios:
+            found = self.differences(scenario)
+            cells = map(with_interval, found.value, *found.interval())
+            named = dict(zip(map(router_name, self.routers), cells, strict=True))
+            named.pop(router_name(self.reference))
+            rows.append({"world": scenario, **named})
+        return pd.DataFrame(rows)
+
+    def _title(self) -> str:
+        return f"Routers in worlds that change: {self.name}, {self.rounds} rounds"
+
+    def _facts(self) -> dict[str, str]:
+        return {"Seeds": str(self.seeds), "Reference": router_name(self.reference)}
+
+    def _notes(self) -> tuple[str, ...]:
+        return ("Reward per round minus that of the reference, 95% intervals over seeds, paired.",)

@@ -146,3 +146,12 @@ def test_no_router_and_an_unknown_reference_are_refused():
         table({})
     with pytest.raises(MetaRouterError, match="reference 'three' is not among the routers"):
         table(reference="three")
+
+
+def test_it_prints_and_draws_like_every_result():
+    found = table(reference="two")
+    assert "Routers on the same queries" in found.summary()
+    assert f"{found.score.value[0]:.2f} (" in found.to_latex(decimals=2)
+    axes = found.plot()
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["one", "two"]
+    assert axes.get_xlabel() == "reward minus that of two, 95% intervals"

@@ -10,7 +10,7 @@ import pytest
 
 from bandits import BetaTS, LinUCB, Replay
 from bandits.evaluation import ScenarioStudy, study_table, write_scenario_report
-from bandits.evaluation._scenario_report import WORLDS, difference_table
+from bandits.evaluation._scenario_report import WORLDS
 from bandits.play import play
 from bandits.scenarios import standard_scenarios
 from metarouter.exceptions import MetaRouterError
@@ -83,7 +83,17 @@ def test_what_is_written_is_what_was_found(result, tmp_path):
     for world in WORLDS:
         assert f"- `{world}`: " in report
     assert "| seeds | 3 |" in report
-    assert list(difference_table(result).columns) == ["world", "LinUCB", "Beta-TS", "random"]
+    assert "| world | LinUCB | Beta-TS | random |" in result.to_markdown()
+
+
+def test_it_prints_and_draws_like_every_result(result):
+    assert "Routers in worlds that change: made_up, 120 rounds" in result.summary()
+    assert r"cold\_start &" in result.to_latex()
+    axes = result.plot()
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        "LinUCB", "Beta-TS", "random",
+    ]  # fmt: skip
+    assert len(axes.get_yticks()) == 10
 
 
 def test_the_state_of_a_router_does_not_grow(result):
