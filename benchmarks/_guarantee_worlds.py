@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -179,9 +179,9 @@ def priced(rng: np.random.Generator, n: int) -> tuple[Any, Any, Any, Draw]:
     return psi_hat, extra, psi_hat, {"gold_gain": psi_hat + rng.normal(size=n)}
 
 
-def clustered(rng: np.random.Generator, n: int) -> tuple[Any, Any, Any, Draw]:
-    """Draw five queries to a conversation, which share half of the variance of all there is."""
-    groups = np.arange(n) // 5
+def clustered(rng: np.random.Generator, n: int, *, size: int = 5) -> tuple[Any, Any, Any, Draw]:
+    """Draw some queries to a conversation, which share half of the variance of all there is."""
+    groups = np.arange(n) // size
     shared = rng.normal(size=(2, groups[-1] + 1))[:, groups]
     own = rng.normal(size=(2, n))
     psi_hat, noise = np.sqrt(0.5) * (shared + own)
@@ -252,4 +252,7 @@ WORLDS: dict[str, GuaranteeWorld] = {
     "clusters": GuaranteeWorld(clustered, {"max_share": 0.4, "min_gain": 0.3}, _ONE),
     "weights": GuaranteeWorld(weighted, {"max_share": 0.4, "min_gain": 0.3}, _ONE),
     "scarce gold, p known": GuaranteeWorld(scarce, {"max_share": 0.5, "min_gain": 0.3}, _ONE),
+    "clusters of 25": GuaranteeWorld(
+        partial(clustered, size=25), {"max_share": 0.4, "max_loss": 0.1}, _ONE
+    ),
 }

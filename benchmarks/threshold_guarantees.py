@@ -28,6 +28,7 @@ from metarouter.reporting._markdown import markdown_table
 SIZES = (200, 1000, 4000)
 ROUNDS = 1000
 WITHOUT_PROMISE = ("naive", "conformal")
+SHOWN = {"any broken": "broken", "certified": "certified", "gain": "gain"}
 
 
 def run(world: str, n: int, rounds: int, seed: int) -> Counts:
@@ -43,28 +44,28 @@ def allowed(rounds: float) -> float:
 
 
 def table(results: dict[str, Counts]) -> pd.DataFrame:
-    """Lay out one row per world, size and way to choose."""
-    rows = []
+    """Lay out one row per world and way to choose, with the sizes beside each other."""
+    rows: dict[tuple[str, str], dict[str, float]] = {}
+    kept: dict[tuple[str, str], list[bool]] = {}
     for key, counts in results.items():
         world, n = key.split("|")
-        ways = [name.split("|")[1] for name in counts if name.startswith("broken|")]
-        for way in ways:
-            rate = {
-                name.split("|")[0]: total / rounds
-                for name, (total, rounds) in counts.items()
-                if name.split("|")[1] == way
-            }
-            limit = allowed(counts[f"broken|{way}"][1])
-            kept = "yes" if rate["any broken"] <= limit else "NO"
-            rows.append(
-                {"world": world, "n": int(n), "way": way}
-                | rate
-                | {"kept": "" if way in WITHOUT_PROMISE else kept}
-            )
-    order = {world: k for k, world in enumerate(WORLDS)}
-    frame = pd.DataFrame(rows)
-    frame["_"] = frame["world"].map(order)
-    return frame.sort_values(["_", "n"], kind="stable").drop(columns="_").reset_index(drop=True)
+        for name, (total, rounds) in counts.items():
+            measure, way = name.split("|")
+            line = rows.setdefault((world, way), {})
+            if measure in SHOWN:
+                line[f"{SHOWN[measure]}, n={n}"] = total / rounds
+            if measure == "any broken":
+                kept.setdefault((world, way), []).append(total / rounds <= allowed(rounds))
+    measures = [f"{shown}, n={n}" for shown in SHOWN.values() for n in SIZES]
+    lines = sorted(rows, key=lambda line: [*WORLDS].index(line[0]))
+    return pd.DataFrame(
+        [
+            {"world": world, "way": way}
+            | {name: rows[world, way].get(name, np.nan) for name in measures}
+            | {"kept": "" if way in WITHOUT_PROMISE else "yes" if all(kept[world, way]) else "NO"}
+            for world, way in lines
+        ]
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

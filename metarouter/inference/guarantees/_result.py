@@ -205,8 +205,9 @@ class CertifiedThreshold(Printed):
         )
 
     def _notes(self) -> tuple[str, ...]:
+        grouped = " Labels are counted in groups like those at hand." * (self.n_units != self.n)
         return (
-            self.reason,
+            self.reason + grouped,
             "ci: of the chosen threshold by itself. The guarantee is about new queries of the same "
             "source, with the gain model held fixed, which must not have seen these labels.",
         )

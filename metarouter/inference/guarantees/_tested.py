@@ -101,12 +101,18 @@ def least_variance(demand: Demand, queries: CertifyingQueries) -> float:
 
     Where nearly all queries go to one model, the few others may all happen to be alike, or be
     missing, and the variance in the sample comes out far too small. The central limit theorem
-    knows nothing there; with this floor it never claims more than thirty such queries could show.
+    knows nothing there; with this floor it never claims more than thirty such queries could show,
+    those of one group being taken for one.
     """
-    informed = unit_sums(demand.share * demand.information, queries.units)
-    effective = float(informed.sum() ** 2 / (informed @ informed))
+    informed = demand.share * demand.information
+    n_queries, n_units = _effective(informed), _effective(unit_sums(informed, queries.units))
     second_moment = float(demand.share @ demand.move**2)
-    return min(1.0, _FEWEST / effective) * second_moment / effective
+    return min(1.0, _FEWEST / n_queries) * second_moment / n_units
+
+
+def _effective(share: FloatArray) -> float:
+    """Return the number of equal shares that would leave as much uncertainty (Kish 1965)."""
+    return float(share.sum() ** 2 / (share @ share))
 
 
 def _bounded(demand: Demand, path: RoutingPath, mean: FloatArray, chosen: str) -> FloatArray:

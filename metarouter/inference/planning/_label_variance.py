@@ -54,6 +54,8 @@ def part_of(pull: FloatArray, units: Units, n: int) -> Part:
     squares = summed[summed != 0] ** 2
     m = max(2, squares.size)
     spread = float(np.std(squares, ddof=1)) if squares.size > 1 else np.nan
+    # A small pilot rarely shows its tails: they are not taken to be lighter than normal ones.
+    spread = max(spread, 2**0.5 * float(squares.mean())) if squares.size else spread
     return Part(n * m / (m - 1) * squares.sum(), n * np.sqrt(m) * spread, n)
 
 
@@ -83,10 +85,13 @@ class LabelVariance:
         return sum(part.value / n for part, n in self._parts(n_gold, n_preference))
 
     def error_at(self, n_gold: float, n_preference: float) -> float:
-        """Return the standard error of that variance, for want of a larger pilot."""
-        return float(
-            np.sqrt(sum((part.se / n) ** 2 for part, n in self._parts(n_gold, n_preference)))
-        )
+        """Return how far, in standard errors, the variance may come out from what is expected.
+
+        The pilot knows each part with an error, and the planned labels will estimate it anew with
+        one that is as much smaller as they are more.
+        """
+        parts = self._parts(n_gold, n_preference)
+        return float(np.sqrt(sum((part.se / n) ** 2 * (1 + part.n / n) for part, n in parts)))
 
     def df_at(self, n_gold: Any, n_preference: Any) -> Any:
         """Return the degrees of freedom of its estimate from the planned labels (Welch)."""

@@ -109,8 +109,8 @@ def plan_labels(
     -----
     The variance is ``gold / n_gold + preference / n_preference + query / n_queries``, and each part
     is measured by what the labels of the pilot pull on the estimate. Nuisances learn from more
-    labels than the pilot had, so that the plan is a little on the safe side. The interval of the
-    planned half width is that of the measured parts only.
+    labels than the pilot had, so that the plan is a little on the safe side. The interval of
+    the half width holds the error of the pilot and that of the planned labels.
 
     References
     ----------

@@ -40,7 +40,7 @@ class PlanOption:
         Labels; in a nested design the gold labels lie among the queries with a preference label.
     cost : float
     half_width, lower, upper : float
-        Expected half width of the interval, and an interval for it from the error of the pilot.
+        Expected half width of the interval, and an interval for what it will come out as.
     power : float
         Of the test for the difference, NaN where none was given.
     """
@@ -272,6 +272,6 @@ class LabelPlan(Printed):
     def _notes(self) -> tuple[str, ...]:
         return (
             self.reason,
-            "ci: of the half width, for want of a larger pilot. Planned labels are taken to be "
-            "like those of the pilot.",
+            "ci: what the half width may come out as, since pilot and plan are both samples. "
+            "Planned labels are taken to be like those of the pilot.",
         )
