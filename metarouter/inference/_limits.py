@@ -171,7 +171,7 @@ MINIMA = {
         20,
         "gold labels drawn among the queries that the model in question answered",
         "Confidence sequences for quality are asymptotic; from 20 such labels on they keep their "
-        "level over the whole stream in our study, from 5 on they miss up to a fifth of the streams.",
+        "level over the whole stream in our study, from 5 on they miss up to a fifth of streams.",
     ),
     "monitored_rows": Minimum(
         30,
