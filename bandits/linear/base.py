@@ -29,6 +29,8 @@ class LinearBandit(OutcomeRouter):
     standard deviation sqrt(w_q^2 + w_c^2) sqrt(x' A^-1 x): quality and cost are seen together and
     share the precision A, and their noises are independent with variance 1.
 
+    Features beyond 1e6 are refused: in the sums of their squares the ridge penalty would drown.
+
     A subclass says which arm follows from means and standard deviations (`_select`), and with
     which probability (`_chances`).
 
