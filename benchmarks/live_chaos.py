@@ -5,8 +5,8 @@
 Nine threads share one live router: seven clients, whose feedback comes out of order, twice, late,
 never, or contradicts what was told before, an administrator, who adds and removes arms and writes
 checkpoints, and a reader. Every few seconds the process is killed (SIGKILL), now and then before it
-is ready or while it writes; half of the kills leave half a line behind, as a write that was cut
-short does. The next process resumes from the folder.
+is ready or while it writes; some kills leave half a line behind, as a write that was cut short
+does. The next process resumes from the folder.
 
 In the end the posterior is compared with two that are worked out by hand, with numpy alone: from
 what the clients were told, and from the journals, read as plain JSON, event by event. Counts are
