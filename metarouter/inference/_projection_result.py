@@ -23,6 +23,8 @@ __all__ = ["BestLinearProjection", "Effect"]
 
 Effect = Literal["shift", "gain"]
 
+_LONGEST_NAME = 32
+
 
 @dataclass(frozen=True)
 class BestLinearProjection(Printed):
@@ -111,7 +113,7 @@ class BestLinearProjection(Printed):
         ax.hlines(place, *ends, color=MEAN, linewidth=3.0, label=f"{self.level:.0%} pointwise")
         ax.plot(self.coefficient[slopes], place, "o", color="#1A1A1A", markersize=4)
         ax.axvline(0.0, color="#7F7F7F", linewidth=0.9, linestyle="--")
-        ax.set_yticks(place, [self.names[k] for k in slopes])
+        ax.set_yticks(place, [_short(self.names[k]) for k in slopes])
         ax.set_ylim(place.min() - 0.6, place.max() + 0.6)
         ax.set_xlabel(f"change of the {self.effect} per unit of the feature")
         ax.legend(
@@ -140,3 +142,8 @@ class BestLinearProjection(Printed):
             "cover all slopes at once; p values are for each coefficient by itself.",
             self.reason,
         )
+
+
+def _short(name: str) -> str:
+    """Keep a name from taking the room of the picture."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 from metarouter.reporting._document import Figure
 
-__all__ = ["ImageFormat", "drawn"]
+__all__ = ["STYLE", "ImageFormat", "canvas_of", "drawn"]
 
 ImageFormat = Literal["svg", "png", "pdf"]
 
 _DOTS_PER_INCH = 160
-_STYLE: Any = {
-    "font.size": 10.0,
+STYLE: Any = {
+    "font.size": 10.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": "#4D4D4D",
@@ -37,16 +37,22 @@ def drawn(figure: Figure, kind: ImageFormat) -> bytes:
     bytes
     """
     import matplotlib
+
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": None}
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        # Letters that the font lacks are drawn as boxes; the tables hold the names too.
+        warnings.filterwarnings("ignore", message="Glyph")
+        into = io.BytesIO()
+        canvas_of(figure).savefig(into, format=kind, dpi=_DOTS_PER_INCH, metadata=undated[kind])
+    return into.getvalue()
+
+
+def canvas_of(figure: Figure) -> Any:
+    """Draw a figure on a matplotlib figure of its size, which no window shows."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
-    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": None}
-    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
-        # Letters that the font lacks are drawn as boxes; the tables hold the names too.
-        warnings.filterwarnings("ignore", message="Glyph")
-        canvas = Canvas(figsize=figure.size, layout="constrained")
-        FigureCanvasAgg(canvas)
-        figure.draw(canvas.subplots())
-        into = io.BytesIO()
-        canvas.savefig(into, format=kind, dpi=_DOTS_PER_INCH, metadata=undated[kind])
-    return into.getvalue()
+    canvas = Canvas(figsize=figure.size, layout="constrained")
+    FigureCanvasAgg(canvas)
+    figure.draw(canvas.subplots())
+    return canvas

@@ -180,7 +180,7 @@ def _slopes(projection: BestLinearProjection) -> Figure:
         "How the shift changes with each feature: pointwise intervals thick, simultaneous thin.",
         "Dots with intervals, one per feature; the same numbers stand in the table above.",
         projection.plot,
-        size=(5.4, 1.6 + 0.28 * n_slopes),
+        size=(6.2, 1.6 + 0.28 * n_slopes),
         data={
             "coefficient": projection.coefficient[1:],
             "low": projection.lower[1:],

@@ -80,6 +80,7 @@ def _curve(name: str, band: CurveBand, analysis: RoutingAnalysis) -> Figure:
         f"Curve with band; its highest point is {top} {GOLD} at a share of "
         f"{band.usage[best]:.0%}. {band.reason}",
         lambda ax: band.plot(ax, name=analysis.settings.router),
+        size=(5.2, 3.9),
         data={
             "usage": band.usage,
             "value": band.value,
@@ -241,7 +242,7 @@ def comparison_section(analysis: RoutingAnalysis) -> Section:
                 f"{percent(pairs.level)} limits that hold for all pairs at once.",
                 "Dots with intervals, one per pair; the same numbers stand in the table below.",
                 pairs.plot,
-                size=(5.4, 1.2 + 0.26 * len(pairs.first)),
+                size=(6.0, 1.2 + 0.26 * len(pairs.first)),
                 data={
                     "difference": pairs.difference,
                     "low": pairs.difference_lower,

@@ -106,6 +106,7 @@ def _path(found: CertifiedThreshold) -> Figure:
         "that is sent; above zero it is kept on the labels at hand. Shaded: certified thresholds.",
         f"One curve per demand. {found.reason}",
         found.plot,
+        size=(5.2, 4.2 + 0.25 * len(found.path.distance)),
         data={"usage": found.path.usage_ratio, **found.path.distance},
     )
 

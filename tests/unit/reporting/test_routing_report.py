@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
@@ -27,6 +28,7 @@ from metarouter.inference._mean_shift_result import MeanShiftTest
 from metarouter.reporting import ReportSettings, RoutingAnalysis, analyse, routing_report
 from metarouter.reporting._analyse import predictions
 from metarouter.reporting._document import Estimate, Findings, Table
+from metarouter.reporting._drawing import STYLE, canvas_of
 from metarouter.reporting._routing_analysis import RoutingResults, Unanswered
 from metarouter.reporting._to_html import to_html
 from metarouter.reporting._to_json import to_json
@@ -138,6 +140,21 @@ def _estimates(part: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(part, dict | list):
         for below in part.values() if isinstance(part, dict) else part:
             yield from _estimates(below)
+
+
+def test_no_label_leaves_its_picture(analysis: RoutingAnalysis) -> None:
+    figures = routing_report(analysis).figures()
+    assert len(figures) >= 8
+    for figure in figures:
+        with mpl.rc_context(STYLE):
+            canvas = canvas_of(figure)
+            canvas.draw_without_rendering()
+            box = canvas.get_tightbbox()
+        width, height = figure.size
+        assert box.x0 > -0.02, figure.name
+        assert box.y0 > -0.02, figure.name
+        assert box.x1 < width + 0.02, figure.name
+        assert box.y1 < height + 0.02, figure.name
 
 
 def test_every_setting_seed_and_version_is_there(analysis: RoutingAnalysis) -> None:
