@@ -117,7 +117,7 @@ class BestLinearProjection(Printed):
         ax.set_ylim(place.min() - 0.6, place.max() + 0.6)
         ax.set_xlabel(f"change of the {self.effect} per unit of the feature")
         ax.legend(
-            frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=2
+            frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2
         )
         return ax
 
