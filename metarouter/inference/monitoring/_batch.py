@@ -17,6 +17,8 @@ __all__ = ["Batch", "FeatureNames", "as_batch", "as_features"]
 
 FloatArray = NDArray[np.float64]
 
+_LARGEST = 1e100  # squares of larger numbers could overflow
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -89,6 +91,12 @@ def as_features(
     DataError
         If they are not numbers, or not the columns or the number of rows that are expected.
     """
+    if hasattr(features, "toarray"):
+        raise DataError("features are sparse: give a dense array, such as components of an SVD.")
+    if np.ndim(features) != 2:
+        raise DataError(
+            f"features has shape {np.shape(features)}: give one row of numbers per query."
+        )
     memory: Any = BaseEstimator()
     if known is not None:
         memory.n_features_in_ = known.count
@@ -107,6 +115,7 @@ def as_features(
         raise DataError(
             f"features has {len(matrix)} rows but there are {n} queries: give one each."
         )
+    _refuse_huge(matrix, "features", n)
     names = getattr(memory, "feature_names_in_", None)
     return matrix, FeatureNames(
         int(matrix.shape[1]), None if names is None else tuple(str(name) for name in names)
@@ -127,13 +136,17 @@ def _column(values: ArrayLike, name: str, n: int) -> FloatArray:
         raise DataError(
             f"{name} has shape {column.shape} but there are {n} queries: give one each."
         )
-    infinite = np.isinf(column)
-    if infinite.any():
-        raise DataError(
-            f"{name} is infinite for {int(infinite.sum())} of {n} queries (first: row "
-            f"{int(np.argmax(infinite))}): give finite numbers."
-        )
+    _refuse_huge(column, name, n)
     return column
+
+
+def _refuse_huge(values: FloatArray, name: str, n: int) -> None:
+    rows = (np.abs(values) > _LARGEST).reshape(n, -1).any(axis=1)
+    if rows.any():
+        raise DataError(
+            f"{name} is infinite or beyond {_LARGEST:g} for {int(rows.sum())} of {n} queries "
+            f"(first: row {int(np.argmax(rows))}): give numbers of a usual size."
+        )
 
 
 def _cost(values: ArrayLike, name: str, n: int) -> FloatArray:

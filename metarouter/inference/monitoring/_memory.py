@@ -79,7 +79,7 @@ class Memory:
 
     def referring_to(self, reference: Any) -> Memory:
         """Compare embeddings with those of a reference, shape (m, d)."""
-        X, names = as_features(reference, len(reference), None)
+        X, names = as_features(reference, np.shape(reference)[0] if np.ndim(reference) else 0, None)
         needed = 2 * self.settings.burn_in
         if len(X) < needed:
             raise DataError(

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 from oracles import monitoring as oracle
 
 from metarouter.exceptions import DataError, MetaRouterError
@@ -211,11 +212,14 @@ BAD = [
     ({"cost_primary": np.ones(3)}, "cost_primary has shape"),
     ({"gold_probability": None}, "go together"),
     ({"gold_probability": 0.0}, "gold_probability is not above 0"),
-    ({"gold": np.full(50, np.inf)}, "gold is infinite for 50"),
+    ({"gold": np.full(50, np.inf)}, "gold is infinite or beyond 1e\\+100 for 50"),
+    ({"features": np.full((50, 4), 1e200)}, "features is infinite or beyond"),
+    ({"features": ["a"] * 50}, "features has shape"),
     ({"prediction": ["a"] * 50}, "prediction holds values that are not numbers"),
     ({"features": np.ones((50, 3))}, "features"),
     ({"features": np.ones((49, 4))}, "49 rows but there are 50"),
     ({"features": np.full((50, 4), np.nan)}, "NaN"),
+    ({"features": scipy.sparse.eye_array(50, 4).tocsr()}, "features are sparse"),
     ({"routed_to_primary": np.full(50, 2)}, "other than 0 and 1"),
     ({"routed_to_primary": []}, "empty"),
 ]
