@@ -79,10 +79,10 @@ def test_last_window_is_read_by_itself(streams):
 
 @pytest.mark.parametrize("step", [1, 37])
 def test_one_batch_is_many_batches_of_its_rows(streams, step):
-    c = streams.columns(330)
+    c = streams.columns(220)
     options = {"window": 100, "burn_in": 50}
     whole, parts = RouterMonitor(**options).update(**c), RouterMonitor(**options)
-    for start in range(0, 330, step):
+    for start in range(0, 220, step):
         parts.update(**streams.rows(c, start, start + step))
     np.testing.assert_allclose(numbers(parts), numbers(whole), rtol=0, atol=1e-12)
     assert list(parts.to_frame()["verdict"]) == list(whole.to_frame()["verdict"])
