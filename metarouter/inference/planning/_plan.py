@@ -9,10 +9,8 @@ from typing import Any
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from metarouter.datasets import LabelledQueries
 from metarouter.evaluation._validation import as_level
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference._doubly_robust_result import DoublyRobustGains
 from metarouter.inference._enough import Lack, count_labels, lack_of
 from metarouter.inference._labels import Scaling, as_rows
 from metarouter.inference._limits import MINIMA, Verdict
@@ -251,16 +249,10 @@ def _reason(best: PlanOption, even: PlanOption, known: dict[str, Any]) -> str:
 
 
 def _lack(data: Any, quantity: str, nested: bool) -> Lack | None:
-    if isinstance(data, DoublyRobustGains):
-        there = data.n_gold
-        if there >= _FEWEST:
-            return None
-        return Lack(_FEWEST, f"{there} gold labels are too few to plan on; {_FEWEST} would do.")
-    if quantity != "mean_shift" and isinstance(data, LabelledQueries):
-        if data.n_gold >= _FEWEST:
-            return None
-        words = f"{data.n_gold} gold labels are too few to plan on; {_FEWEST} would do."
-        return Lack(_FEWEST, words)
+    if quantity != "mean_shift":
+        there = int(getattr(data, "n_gold", _FEWEST))
+        words = f"{there} gold labels are too few to plan on; {_FEWEST} would do."
+        return Lack(_FEWEST, words) if there < _FEWEST else None
     counts = count_labels(as_rows(data))
     if nested:
         return lack_of(counts, ("paired_queries", counts.paired))
