@@ -7,9 +7,10 @@ from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.linear_model import LinearRegression
 
-from metarouter import ConstantShift, MetaRouter, Nuisances, RLearner
+from metarouter import Nuisances
 from metarouter.datasets import LabelledQueries, make_judged_queries
 from metarouter.evaluation._efficiency_gain import rank_gains
 from metarouter.inference import (
@@ -129,10 +130,31 @@ def plan_and_realise(rng: np.random.Generator, n: int, *, quantity: str, nested:
 # --- learning curves ----------------------------------------------------------------------------
 
 
-def quick_router(learner: str) -> MetaRouter:
-    line = LinearRegression()
-    shift = ConstantShift() if learner == "constant" else RLearner(line, "constant", line)
-    return MetaRouter(shift, line, scaling=None)
+class LineWithShift(BaseEstimator):
+    """Least squares on labels of which preferences are moved by a shift: quick, and a router.
+
+    The shift is the difference of the means ("constant"), or that of two lines ("linear").
+    """
+
+    def __init__(self, shift: str = "constant") -> None:
+        self.shift = shift
+
+    def fit(
+        self, X: Any, y: Any, is_gold: Any, sample_weight: Any = None, groups: Any = None
+    ) -> LineWithShift:
+        """Fit without weights."""
+        x = np.column_stack([np.ones(len(X)), X])
+        if self.shift == "constant":
+            moved = y + ~is_gold * (y[is_gold].mean() - y[~is_gold].mean())
+        else:
+            lines = [np.linalg.lstsq(x[rows], y[rows])[0] for rows in (is_gold, ~is_gold)]
+            moved = y + ~is_gold * (x @ (lines[0] - lines[1]))
+        self.coef_ = np.linalg.lstsq(x, moved)[0]
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict gains."""
+        return self.coef_[0] + X @ self.coef_[1:]
 
 
 def judged(rng: np.random.Generator, n_gold: int, n_preference: int) -> LabelledQueries:
@@ -159,7 +181,7 @@ def true_area(learner: str, n_gold: int, n_preference: int, rounds: int = 200) -
     areas = []
     for _ in range(rounds):
         rows = judged(rng, n_gold, n_preference).training_rows()
-        router = quick_router(learner).fit(rows.X, rows.y, rows.is_gold)
+        router = LineWithShift(learner).fit(rows.X, rows.y, rows.is_gold)
         ranked = rank_gains(gain, router.predict(test.X), share)
         areas.append(float(share @ (gain * ranked.distribution)))
     return float(np.mean(areas))
@@ -171,7 +193,7 @@ def forecast(rng: np.random.Generator, n: int, *, learner: str, times: int) -> H
     wanted = (times * n, times * 5 * n)
     found = expected_area(
         pilot,
-        quick_router(learner),
+        LineWithShift(learner),
         n_gold=wanted[0],
         n_preference=wanted[1],
         rounds=10,

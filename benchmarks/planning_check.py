@@ -25,9 +25,8 @@ from benchmarks._repetitions import Counts, count_hits, count_unfinished
 from metarouter._files import write_text
 from metarouter.reporting._markdown import markdown_table
 
-PLAN_SIZES, FORECAST_SIZES = (300, 1000, 4000), (200,)
+PLAN_SIZES, FORECAST_SIZES = (300, 1000, 4000), (100, 400)
 ROUNDS = 400
-FORECAST_ROUNDS = {"constant": 200, "linear": 50}  # a linear shift takes five times as long
 STUDIES: dict[str, Callable[..., Hits]] = PLANS | FORECASTS
 
 
@@ -66,12 +65,6 @@ def table(results: dict[str, Counts]) -> pd.DataFrame:
     return frame.sort_values(["_", "n"], kind="stable").drop(columns="_").reset_index(drop=True)
 
 
-def _rounds_of(study: str, wanted: int) -> int:
-    if study in PLANS:
-        return wanted
-    return min(wanted, FORECAST_ROUNDS[study.split()[0]])
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("planning_check.md"))
@@ -81,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     cells = {
-        f"{study}|{n}": partial(run, study, n, _rounds_of(study, given.rounds), given.seed)
+        f"{study}|{n}": partial(run, study, n, given.rounds, given.seed)
         for study in given.study or STUDIES
         for n in given.size or (PLAN_SIZES if study in PLANS else FORECAST_SIZES)
     }
