@@ -161,11 +161,10 @@ MINIMA = {
         "groups keeps its level in our study, and fewer were not studied.",
     ),
     "monitored_costs": Minimum(
-        50,
+        200,
         "queries with costs",
-        "Confidence sequences for costs are asymptotic; from 50 queries on they keep their level "
-        "over the whole stream in our study, but for the cost per query where prices have a long "
-        "tail.",
+        "Confidence sequences for costs are asymptotic; from 200 queries on they keep their level "
+        "over the whole stream in our study, from 50 on they do not where prices have a long tail.",
     ),
     "monitored_gold": Minimum(
         20,

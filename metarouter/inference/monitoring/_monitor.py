@@ -76,7 +76,7 @@ class RouterMonitor(Printed):
     do debiased scores, by how well gold labels could be predicted at the time.
 
     What is covered. The confidence sequence for the share is exact, and covers the mean so far of
-    chances that may change. Those for costs and quality are asymptotic, and appear from 50 queries
+    chances that may change. Those for costs and quality are asymptotic, and appear from 200 queries
     with costs, and from 20 gold labels of the answering model in question, on. Alarms are exact.
 
     Memory. Alarms keep 8 bytes per row and score (18 of embeddings, by default).
