@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from live_service import ARMS, X, add_up, assert_same, fresh, live, outcome, serve
 
-from bandits import EpsilonGreedy, LinTS, LinUCB, RandomRouter, SquareCB
+from bandits import BetaTS, EpsilonGreedy, LinTS, LinUCB, RandomRouter, SquareCB
 from bandits.live import LiveRouter, Receipt, read_history
 from bandits.live import _journal as journal_module
 from metarouter.exceptions import DataError, RouterFileError
@@ -23,7 +23,7 @@ FIRST = "journal-000000.jsonl"
     "router",
     [
         fresh(), fresh(LinTS), fresh(EpsilonGreedy), fresh(SquareCB), fresh(RandomRouter),
-        fresh(LinUCB, fit_intercept=False), fresh(LinTS, discount=0.99),
+        fresh(BetaTS), fresh(LinUCB, fit_intercept=False), fresh(LinTS, discount=0.99),
     ],
     ids=repr,
 )  # fmt: skip
