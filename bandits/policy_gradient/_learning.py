@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandits._core import Feedback
-from bandits.policy_gradient._reward_estimates import doubly_robust, reinforce
+from bandits.policy_gradient._reward_estimates import clipped_propensity, doubly_robust, reinforce
 from bandits.policy_gradient._settings import Settings
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 
 # Preferences that every row of feedback is learned under; they cost no outcome.
 PREFERENCES = 8
+# Chance that an arm is taken to have had, at the least, where no propensity was logged.
+TINY = 1e-12
 
 
 def learn_feedback(router: PolicyRouter, feedback: Feedback) -> None:
@@ -56,14 +58,14 @@ def _step(router: PolicyRouter, trainer: PolicyTrainer, batch: Feedback) -> None
     reward = trainer.tensor((batch.outcomes[rows] * weights).sum(axis=1, keepdims=True))
     arm = trainer.tensor(batch.arm[rows, None])
     chance = trainer.forward(trainer.tensor(batch.X[rows]), trainer.tensor(preference))
-    weight = reward.new_ones(reward.shape)
+    propensity = chosen = chance.gather(1, arm).clip(TINY)
     if batch.propensity is not None:
-        propensity = trainer.tensor(batch.propensity[rows, None])
-        weight = (chance.gather(1, arm) / propensity).clip(max=router.clip)
+        logged = trainer.tensor(batch.propensity[rows, None])
+        propensity = clipped_propensity(chosen, logged, router.clip)
     model = router._outcome_model
     if model is None or not model.knows_something:
         baseline = trainer.tensor((router._mean_outcome() * weights).sum(axis=1, keepdims=True))
-        trainer.step(reinforce(chance, arm, reward, weight, baseline))
+        trainer.step(reinforce(chance, arm, reward, propensity, baseline))
     else:
         expected = np.einsum("nkm,nm->nk", model.predict(batch.X)[rows], weights)
-        trainer.step(doubly_robust(chance, arm, reward, weight, trainer.tensor(expected)))
+        trainer.step(doubly_robust(arm, reward, propensity, trainer.tensor(expected)))

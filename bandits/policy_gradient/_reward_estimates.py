@@ -4,44 +4,57 @@ Whatever the estimate R(n, K), the gradient of sum_a pi_a R_a by the logits is p
 With `reinforce` that is BaRP's (r - b)(1[a] - pi), equation 5; with `doubly_robust` it has the
 same mean and less variance.
 
-`weight` is pi(a) / propensity of the chosen arms, clipped: 1 where the policy itself has chosen.
-Arrays are torch's.
+An outcome is divided by the probability with which its arm was chosen: pi(a) where the policy
+itself has drawn it, the propensity where a log says so (`clipped_propensity`). Arrays are torch's.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["doubly_robust", "entropy_slope", "logit_slope", "reinforce"]
+__all__ = ["clipped_propensity", "doubly_robust", "entropy_slope", "logit_slope", "reinforce"]
 
 
-def reinforce(chance: Any, arm: Any, reward: Any, weight: Any, baseline: Any) -> Any:
-    """Return weight (r - b) / pi(a) for the chosen arm and 0 for the others, shape (n, K).
+def clipped_propensity(chance: Any, propensity: Any, clip: float) -> Any:
+    """Return propensities so raised that no importance weight pi / propensity is above `clip`.
+
+    Parameters
+    ----------
+    chance : tensor
+        pi(a) of the logged arms.
+    propensity : tensor of the same shape
+    clip : float
+    """
+    return propensity.maximum(chance / clip)
+
+
+def reinforce(chance: Any, arm: Any, reward: Any, propensity: Any, baseline: Any) -> Any:
+    """Return (r - b) / propensity for the chosen arm and 0 for the others, shape (n, K).
 
     Parameters
     ----------
     chance : tensor of shape (n, K)
         pi, the probabilities of the arms.
     arm : tensor of int of shape (n, 1)
-    reward, weight, baseline : tensor of shape (n, 1)
+    reward, propensity, baseline : tensor of shape (n, 1)
     """
-    shown = weight * (reward - baseline) / chance.gather(1, arm)
+    shown = (reward - baseline) / propensity
     return chance.new_zeros(chance.shape).scatter_(1, arm, shown)
 
 
-def doubly_robust(chance: Any, arm: Any, reward: Any, weight: Any, predicted: Any) -> Any:
+def doubly_robust(arm: Any, reward: Any, propensity: Any, predicted: Any) -> Any:
     """Return the predicted rewards, that of the chosen arm corrected by its weighted residual.
 
-    R = r_hat + 1[a] weight (r - r_hat(a)) / pi(a). Unbiased where the weight is not clipped,
-    whatever the predictions, which must not know this reward; the better they are the less it
-    varies (Dudik, Langford & Li 2011).
+    R = r_hat + 1[a] (r - r_hat(a)) / propensity. Unbiased where nothing is clipped, whatever the
+    predictions, which must not know this reward; the better they are the less it varies (Dudik,
+    Langford & Li 2011).
 
     Parameters
     ----------
     predicted : tensor of shape (n, K)
         r_hat; the other parameters are those of `reinforce`.
     """
-    residual = weight * (reward - predicted.gather(1, arm)) / chance.gather(1, arm)
+    residual = (reward - predicted.gather(1, arm)) / propensity
     return predicted.scatter_add(1, arm, residual)
 
 

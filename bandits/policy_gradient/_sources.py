@@ -11,6 +11,7 @@ from sklearn.model_selection import KFold
 
 from bandits._core import Feedback
 from bandits.policy_gradient._outcome_model import OutcomeModel
+from bandits.policy_gradient._reward_estimates import clipped_propensity
 from bandits.replay import Replay
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Shown(NamedTuple):
 
     arm: Rows  # (n,)
     outcomes: Array  # (n, m) quality and, where known, the capped cost
-    weight: Any  # of importance, tensor of shape (n, 1) or a number
+    propensity: Any  # with which they were chosen, clipped, tensor of shape (n, 1)
 
 
 class Source(ABC):
@@ -75,11 +76,12 @@ class ReplaySource(Source):
         return None if model is None or not model.knows_something else model.predict(self.X[rows])
 
     def show(self, trainer: PolicyTrainer, chance: Any, noise: Any, rows: Rows) -> Shown:
-        arm = trainer.choose(noise)[:, 0].cpu().numpy()
+        drawn = trainer.choose(noise)
+        arm = drawn[:, 0].cpu().numpy()
         outcomes = self.replay.reveal(rows, arm).outcomes
         if self.router.has_cost_:
             outcomes = self.router._capped(outcomes)
-        return Shown(arm, outcomes, 1.0)
+        return Shown(arm, outcomes, chance.gather(1, drawn))
 
     def end_epoch(self, rows: Rows, arm: Rows, outcomes: Array) -> int:
         if self.router._outcome_model is not None:
@@ -110,8 +112,8 @@ class LoggedSource(Source):
         assert log.propensity is not None
         arm = log.arm[rows]
         logged = trainer.tensor(log.propensity[rows, None])
-        ratio = chance.gather(1, trainer.tensor(arm[:, None])) / logged
-        return Shown(arm, log.outcomes[rows], ratio.clip(max=self.router.clip))
+        chosen = chance.gather(1, trainer.tensor(arm[:, None]))
+        return Shown(arm, log.outcomes[rows], clipped_propensity(chosen, logged, self.router.clip))
 
     def end_epoch(self, rows: Rows, arm: Rows, outcomes: Array) -> int:
         return 0

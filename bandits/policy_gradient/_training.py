@@ -90,10 +90,10 @@ class Training:
             rewards[batch, 0] = (shown.outcomes * weights).sum(axis=1)
             arm, reward = trainer.tensor(shown.arm[:, None]), trainer.tensor(rewards[batch])
             if expected is None:
-                estimate = reinforce(chance, arm, reward, shown.weight, reward.mean())
+                estimate = reinforce(chance, arm, reward, shown.propensity, reward.mean())
             else:
                 predicted = trainer.tensor(np.einsum("nkm,nm->nk", expected[batch], weights))
-                estimate = doubly_robust(chance, arm, reward, shown.weight, predicted)
+                estimate = doubly_robust(arm, reward, shown.propensity, predicted)
             trainer.step(estimate)
         n_shown = source.end_epoch(draws.order, arms, outcomes)
         router._end_epoch(arms, outcomes, float(rewards.mean()), n_shown)

@@ -70,7 +70,7 @@ def test_it_is_algorithm_1_step_for_step(logs):
 @pytest.mark.parametrize("head", ["mlp", "linear", "bilinear", "trade_off"])
 @pytest.mark.parametrize("estimator", ["reinforce", "doubly_robust"])
 def test_it_learns_whom_to_call(logs, head, estimator):
-    router = quick(head=head, estimator=estimator, learning_rate=0.01, epochs=25).fit(*logs)
+    router = quick(head=head, estimator=estimator, learning_rate=0.01, epochs=40).fit(*logs)
     X, quality, cost = logs
     for w_cost in (0.0, 0.4):
         reward = (1 - w_cost) * quality - w_cost * cost

@@ -9,6 +9,7 @@ import torch
 from bandits.policy_gradient._heads import HEADS
 from bandits.policy_gradient._parameters import Layout
 from bandits.policy_gradient._reward_estimates import (
+    clipped_propensity,
     doubly_robust,
     entropy_slope,
     logit_slope,
@@ -102,7 +103,7 @@ def test_reinforce_is_the_gradient_of_equation_5():
     loss = -((reward - 0.3) * log_pi.gather(1, arm)).sum() - 0.05 * entropy.sum()
     loss.backward()
     pi = log_pi.exp().detach()
-    slope = logit_slope(pi, reinforce(pi, arm, reward, 1.0, torch.tensor(0.3)))
+    slope = logit_slope(pi, reinforce(pi, arm, reward, pi.gather(1, arm), torch.tensor(0.3)))
     slope += 0.05 * entropy_slope(pi, log_pi.detach())
     torch.testing.assert_close(slope, -logits.grad)
 
@@ -114,8 +115,14 @@ def test_both_estimates_are_the_true_rewards_in_the_mean_over_the_arms_drawn():
     guess = torch.rand(1, 4, generator=generator).double()
     mean_reinforce, mean_robust = torch.zeros(1, 4).double(), torch.zeros(1, 4).double()
     for k in range(4):
-        arm = torch.tensor([[k]])
-        mean_reinforce += pi[0, k] * reinforce(pi, arm, true[:, k : k + 1], 1.0, torch.tensor(0.2))
-        mean_robust += pi[0, k] * doubly_robust(pi, arm, true[:, k : k + 1], 1.0, guess)
+        arm, reward, chance = torch.tensor([[k]]), true[:, k : k + 1], pi[:, k : k + 1]
+        mean_reinforce += pi[0, k] * reinforce(pi, arm, reward, chance, torch.tensor(0.2))
+        mean_robust += pi[0, k] * doubly_robust(arm, reward, chance, guess)
     torch.testing.assert_close(mean_reinforce, true - 0.2)
     torch.testing.assert_close(mean_robust, true)
+
+
+def test_importance_weights_are_clipped():
+    chance, propensity = torch.tensor([0.9, 0.2, 0.0]), torch.tensor([0.01, 0.1, 0.5])
+    weight = chance / clipped_propensity(chance, propensity, 10.0)
+    torch.testing.assert_close(weight, torch.tensor([10.0, 2.0, 0.0]))
