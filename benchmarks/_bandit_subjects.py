@@ -251,7 +251,7 @@ class BlasFloor(Subject):
             self.coef[arm] = lapack.dpotrs(factor, self.moment[arm], lower=1)[0]
 
 
-def subjects() -> dict[str, Callable[[], Subject]]:
+def subjects(*, peers: bool = True) -> dict[str, Callable[[], Subject]]:
     """Everything that can be timed here, by name; peers that are not installed are left out."""
     from bandits import LinTS, LinUCB
 
@@ -261,7 +261,7 @@ def subjects() -> dict[str, Callable[[], Subject]]:
         "ours LinTS": lambda: Ours(lambda: LinTS(scale=1.0, **quality_only)),
         "BLAS floor": BlasFloor,
     }
-    peers: dict[str, Callable[[], Subject]] = {
+    others: dict[str, Callable[[], Subject]] = {
         "contextualbandits LinUCB": ContextualBandits,
         "contextualbandits LinTS": lambda: ContextualBandits("LinTS"),
         "paretobandit LinUCB": ParetoBandit,
@@ -270,7 +270,7 @@ def subjects() -> dict[str, Callable[[], Subject]]:
         "bayesianbandits UCB": BayesianBandits,
         "bayesianbandits TS": lambda: BayesianBandits("LinTS"),
     }
-    for name, make in peers.items():
+    for name, make in others.items() if peers else ():
         try:
             make()
         except ImportError as missing:

@@ -5,7 +5,8 @@
 
 Float64, all in one process and in turn, so that a busy machine slows all alike:
 
-- ``one by one``: choose and update, a round at a time, after 300 rounds of warm-up;
+- ``one by one``: choose and update, a round at a time, after 300 rounds of warm-up and a
+  first look;
 - ``replay``: a stream whose contexts are known beforehand;
 - ``sample 10,000``: explore in a batch of contexts, after 2000 rows of training and a first look.
   All need widths; ours also return the probability of every choice;
@@ -13,7 +14,7 @@ Float64, all in one process and in turn, so that a busy machine slows all alike:
 - ``predict_proba 10,000``: the probabilities of all arms, against the floor of the widths;
 - ``learn 10,000``: a batch of outcomes, after 2000 rows of training, until means are up to date;
 - ``first look``: what exploring puts off until the first batch of contexts after learning;
-- memory: growth of the peak over the arrays, in a process of its own.
+- ``--memory``: what a router holds and needs at its peak, besides the arrays that it is given.
 
 Times are CPU seconds. Ratios are formed within a repeat; their median, least and most are printed.
 Every repeat is kept in DIR/bandit_speed.csv, so that a run can be taken in pieces.
@@ -28,8 +29,8 @@ for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import argparse  # noqa: E402
 import csv  # noqa: E402
-import resource  # noqa: E402
 import time  # noqa: E402
+import tracemalloc  # noqa: E402
 import warnings  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -41,7 +42,7 @@ from metarouter._files import write_text  # noqa: E402
 
 WARM_UP, TRAINED, BATCH = 300, 2_000, 10_000
 FLOOR = "BLAS floor"
-LONGEST = 2.0  # seconds, in which a slow peer plays as many rounds as it can
+LONGEST = 0.4  # seconds, in which a slow peer plays as many rounds as it can
 
 
 def make_stream(n: int, seed: int):
@@ -72,6 +73,7 @@ def one_by_one(make, rounds: int) -> float:
     """CPU seconds per round."""
     subject = trained(make, WARM_UP) if make.__name__ != "BlasFloor" else make()
     X, _, quality = make_stream(rounds, seed=2)
+    subject.choose(X[0])
     start = time.process_time()
     for t, x in enumerate(X):
         arm = subject.choose(x)
@@ -133,19 +135,20 @@ TASKS = {
 }
 
 
-def growth_of_memory() -> float:
-    """MB that one router needs at its peak for all tasks, over the arrays that it is given."""
-    make = subjects()["ours LinUCB"]
+def peak_of_memory() -> float:
+    """MB that one router holds and needs at its peak, besides the arrays that it is given."""
     X, arms, quality = make_stream(BATCH, seed=5)
     rewards = quality[np.arange(BATCH), arms]
-    make_stream(64, seed=0)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    make = subjects(peers=False)["ours LinTS"]
+    make().choose_many(X[:2])  # what is imported meanwhile is no memory of the router
+    tracemalloc.start()
     subject = make()
     subject.update_many(X, arms, rewards)
     subject.choose_many(X)
+    subject.probabilities_of_many(X)
     for x in X[:50]:
         subject.update(x, subject.choose(x), 0.5)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return tracemalloc.get_traced_memory()[1] / 1e6
 
 
 def measure(task: str, makers, rounds: int) -> dict[str, float]:
@@ -220,7 +223,7 @@ def main() -> None:
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     if options.memory:
-        print(f"Peak memory of our LinUCB over its arrays: {growth_of_memory():.0f} MB")
+        print(f"Peak memory of our LinTS besides the data: {peak_of_memory():.0f} MB")
         return
     makers, raw = subjects(), options.out / "bandit_speed.csv"
     for _ in range(options.repeats):
