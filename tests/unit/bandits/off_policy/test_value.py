@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
 
 from bandits.off_policy import (
     LoggedFeedback,
@@ -54,6 +55,11 @@ def test_a_fitted_reward_model_can_be_shared(logged):
     assert off_policy_value(log, target, outcome=shared) == off_policy_value(log, target)
     pair = compare_policies(log, target, logging, outcome=shared)
     assert pair == compare_policies(log, target, logging)
+
+
+def test_the_default_reward_model_is_a_ridge_regression(logged):
+    log, _, _ = logged
+    np.testing.assert_allclose(fitted_rewards(log), fitted_rewards(log, Ridge()), atol=1e-10)
 
 
 def test_cut_weights_are_bounded():
