@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from bandits.off_policy import (
     FewEffectiveRowsWarning,
@@ -30,6 +31,7 @@ from bandits.off_policy import (
 from benchmarks._logged_worlds import World
 from benchmarks._repetitions import Counts, count_hits, count_unfinished
 from metarouter._files import write_text
+from metarouter.reporting._markdown import markdown_table
 
 N_ROWS = {
     "fixed": (300, 1000, 5000),
@@ -39,6 +41,7 @@ N_ROWS = {
 }
 REPETITIONS = {"fixed": 300, "adaptive": 300, "difference": 400, "sequence": 400}
 EPSILON = (0.1, 0.5)
+LEVEL = 0.95
 FIXED = (
     ("dr", "empirical_likelihood"), ("dr", "cressie_read"), ("dr", "normal"),
     ("ips", "empirical_likelihood"), ("ips", "cressie_read"), ("ips", "confidence_sequence"),
@@ -147,36 +150,49 @@ def run(study: str, cell: str, n: int, repetitions: int) -> Counts:
     return count_hits(CELLS[study][cell], n, repetitions, entropy)
 
 
-def tables(results: Mapping[str, Counts], study: str) -> str:
-    """Return coverage (mean width), and roots of mean squared errors where they were measured."""
-    found = {key.split("|", 1)[1]: counts for key, counts in results.items() if study in key}
-    lines = _head("estimate, interval", found)
-    for name in _names(found, "coverage"):
-        cells = (_mean(c, "coverage", name, "{:.3f}") + _mean(c, "width", name, " ({:.2f})")
-                 for c in found.values())  # fmt: skip
-        lines.append(f"| {name.replace('_', ' ')} | {' | '.join(cells)} |")
-    if errors := _names(found, "squared error"):
-        lines += ["", *_head("estimate: root mean squared error", found)]
-        for name in errors:
-            cells = (_mean(c, "squared error", name, "{:.3f}", root=True) for c in found.values())
-            lines.append(f"| {name} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+def tables(results: Mapping[str, Counts]) -> str:
+    """Return coverage (mean width), and roots of mean squared errors where they were measured.
+
+    Coverages below the nominal by more than three binomial standard errors are bold.
+    """
+    cells = {key.split("|", 1)[1].replace("|", ", n = "): found for key, found in results.items()}
+    coverage = {
+        cell: {name: _covered(found, name) for name in _names(found, "coverage")}
+        for cell, found in cells.items()
+    }
+    errors = {
+        cell: {name: f"{_mean(found, 'squared error', name) ** 0.5:.3f}" for name in names}
+        for cell, found in cells.items()
+        if (names := _names(found, "squared error"))
+    }
+    parts = [_table("estimate, interval", coverage)]
+    return "\n\n".join(parts + ([_table("root mean squared error", errors)] if errors else []))
 
 
-def _head(first: str, found: Mapping[str, Counts]) -> list[str]:
-    heads = (key.replace("|", ", n = ") for key in found)
-    return [f"| {first} | {' | '.join(heads)} |", "|---" * (len(found) + 1) + "|"]
+def _table(title: str, columns: Mapping[str, Mapping[str, str]]) -> str:
+    """Lay out text by name and cell, the longer of both downwards."""
+    frame = pd.DataFrame(columns)
+    if frame.shape[1] > 6:
+        frame, title = frame.T, "logs"
+    return markdown_table(frame.rename_axis(title).reset_index())
 
 
-def _names(found: Mapping[str, Counts], measure: str) -> list[str]:
-    keys = (key.split("|") for counts in found.values() for key in counts)
-    return list(dict.fromkeys(name for measured, name in keys if measured == measure))
+def _names(found: Counts, measure: str) -> list[str]:
+    keys = (key.split("|") for key in found)
+    return [name for measured, name in keys if measured == measure]
 
 
-def _mean(counts: Counts, measure: str, name: str, form: str, *, root: bool = False) -> str:
-    total, rounds = counts[f"{measure}|{name}"]
-    mean = total / rounds
-    return form.format(np.sqrt(mean) if root else mean)
+def _covered(found: Counts, name: str) -> str:
+    share, rounds = _mean(found, "coverage", name), found[f"coverage|{name}"][1]
+    text = f"{share:.3f}"
+    if share < LEVEL - 3 * (LEVEL * (1 - LEVEL) / rounds) ** 0.5:
+        text = f"**{text}**"
+    return f"{text} ({_mean(found, 'width', name):.2f})"
+
+
+def _mean(found: Counts, measure: str, name: str) -> float:
+    total, rounds = found[f"{measure}|{name}"]
+    return total / rounds
 
 
 def main() -> None:
@@ -196,7 +212,7 @@ def main() -> None:
         }
         kept = options.out.with_name(f"{options.out.stem}_{study}.json")
         results = count_unfinished(kept, plan)
-        text = f"{study}, {repetitions} repetitions\n\n{tables(results, study)}"
+        text = f"{study}, {repetitions} repetitions\n\n{tables(results)}\n"
         write_text(options.out.with_name(f"{options.out.stem}_{study}.md"), text)
         print(text)
 
