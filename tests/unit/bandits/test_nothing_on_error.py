@@ -12,7 +12,8 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 
-from bandits import Constant, EpsilonGreedy, LinTS, LinUCB, RandomRouter, SquareCB
+from bandits import BaRP, Constant, EpsilonGreedy, LinTS, LinUCB, RandomRouter, SquareCB
+from bandits.replay import ReplayError
 from metarouter.exceptions import DataError
 
 RNG = np.random.default_rng(0)
@@ -48,7 +49,9 @@ def fitted(router=None):
         ({"arms": ("large", "large")}, "twice"),
     ],
 )
-@pytest.mark.parametrize("router", [LinUCB(arms=ARMS), RandomRouter(arms=ARMS)])
+@pytest.mark.parametrize(
+    "router", [LinUCB(arms=ARMS), RandomRouter(arms=ARMS), BaRP(arms=ARMS, epochs=2)]
+)
 def test_a_router_whose_first_feedback_is_wrong_has_not_begun(router, wrong, message):
     router = clone(router)
     before = everything(router)
@@ -164,7 +167,9 @@ def test_odd_types_that_say_clearly_what_they_mean_are_learned(right):
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("router", [LinUCB(arms=ARMS), RandomRouter(arms=ARMS)])
+@pytest.mark.parametrize(
+    "router", [LinUCB(arms=ARMS), RandomRouter(arms=ARMS), BaRP(arms=ARMS, epochs=2)]
+)
 def test_single_precision_is_no_reason_to_warn(router):
     router = clone(router).partial_fit(**{**FEEDBACK, "X": X[:2].astype(np.float32)})
     assert router.predict(X.astype(np.float32)).shape == (40,)
@@ -242,3 +247,17 @@ class TestThreads:
             jobs = [pool.submit(change), *(pool.submit(ask) for _ in range(3))]
             for job in jobs:
                 job.result()
+
+
+def test_a_policy_whose_training_fails_stays_as_it_was():
+    router = fitted(BaRP(arms=ARMS, epochs=2, random_state=0))
+    before, state = everything(router), router._state.tobytes()
+    halfway = np.where(np.arange(40)[:, None] == 20, np.nan, QUALITY)
+    with pytest.raises(ReplayError, match="No outcome of"):
+        router.fit(X, halfway, COST)
+    with pytest.raises(DataError, match="propensity is 0 in row 0"):
+        router.partial_fit(**FEEDBACK, propensity=[0.0, 0.5])
+    with pytest.raises(DataError, match="propensity is None"):
+        router.fit_logged(**FEEDBACK, propensity=None)
+    assert everything(router) == before
+    assert router._state.tobytes() == state
