@@ -2,53 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from metarouter.datasets import LabelledQueries
 from metarouter.evaluation import default_routers
-from metarouter.evaluation._style import router_label
-from metarouter.exceptions import BudgetError, DataError, MetaRouterError
+from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference import (
     LIMITS,
     MINIMA,
-    CertifiedThreshold,
-    DoublyRobustGains,
     HeldOutPredictions,
     LabelPlan,
     MeanShiftTest,
     best_linear_projection,
-    certify_predictions,
     check_data,
-    compare_all_pairs,
-    cost_quality_band,
-    doubly_robust_gains,
-    efficiency_gain_band,
     mean_shift_test,
     plan_labels,
-    rank_weighted_effects,
     sorted_group_effects,
-    toc_band,
 )
 from metarouter.inference._labels import fitted_nuisances, scaled_labels
-from metarouter.nuisance import ALL_NUISANCES, Nuisances
+from metarouter.nuisance import ALL_NUISANCES
+from metarouter.reporting._analyse_routing import attempt, nuisances_of, routing_results
 from metarouter.reporting._held_out_routers import HeldOutRouters, held_out_routers
 from metarouter.reporting._routing_analysis import (
-    DEFAULT_SHARE,
     ReportSettings,
     RoutingAnalysis,
-    RoutingResults,
     Unanswered,
 )
 from metarouter.routing import MetaRouter
 from metarouter.routing._budget import BUDGETS, one_budget
 
 __all__ = ["analyse", "predictions"]
-
-_Result = TypeVar("_Result")
 
 _MOST_FEATURES = 20
 _META_ROUTERS = ("dr_learner", "r_learner")
@@ -76,12 +62,21 @@ def analyse(queries: LabelledQueries, settings: ReportSettings | None = None) ->
         If labels are malformed, or a source has no label at all.
     BudgetError
         If a demand on the threshold is out of range.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import Ridge
+    >>> from metarouter.datasets import make_judged_queries
+    >>> queries = make_judged_queries(400, 6, gold_share=0.3, random_state=0)
+    >>> found = analyse(queries, ReportSettings(regressor=Ridge(), propensity="constant"))
+    >>> print(found.diagnostics.overlap.verdict, found.routing.n_gold)
+    PASS 75
     """
     settings = ReportSettings() if settings is None else settings
     for name in settings.demands.keys() & BUDGETS.keys():
         one_budget({name: settings.demands[name]})
     shared = _shared(queries, settings)
-    held_out = _attempt(lambda: predictions(queries, settings))
+    held_out = attempt(lambda: predictions(queries, settings))
     of_labels: Any = None
     if not isinstance(held_out, Unanswered):
         of_labels = _of_labels(held_out, queries, settings)
@@ -100,44 +95,23 @@ def analyse(queries: LabelledQueries, settings: ReportSettings | None = None) ->
             method: _mean_shift(queries, method, shared, diagnostics.mean_shift)
             for method in _MEAN_SHIFTS
         },
-        shift_plan=_attempt(lambda: _shift_plan(queries, settings, shared, diagnostics.mean_shift)),
-        projection=_attempt(
+        shift_plan=attempt(lambda: _shift_plan(queries, settings, shared, diagnostics.mean_shift)),
+        projection=attempt(
             lambda: best_linear_projection(queries, _projected_on(queries), **shared)
         ),
         sorted_groups=held_out
         if isinstance(held_out, Unanswered)
-        else _attempt(lambda: sorted_group_effects(queries, of_labels, **shared)),
+        else attempt(lambda: sorted_group_effects(queries, of_labels, **shared)),
         held_out=held_out,
         routing=held_out
         if isinstance(held_out, Unanswered)
-        else _attempt(lambda: _routing(queries, held_out, settings)),
-    )
-
-
-def _attempt(compute: Callable[[], _Result]) -> _Result | Unanswered:
-    """Compute, or take down why the labels do not allow it."""
-    try:
-        return compute()
-    except BudgetError:
-        raise
-    except MetaRouterError as error:
-        return Unanswered(str(error))
-
-
-def _nuisances(settings: ReportSettings) -> Nuisances:
-    return Nuisances(
-        outcome=settings.regressor,
-        propensity="constant" if settings.propensity == "constant" else None,
-        cv=settings.folds,
-        method=settings.method,
-        random_state=settings.seed,
-        n_jobs=settings.n_jobs,
+        else attempt(lambda: routing_results(queries, held_out, settings)),
     )
 
 
 def _shared(queries: LabelledQueries, settings: ReportSettings) -> dict[str, Any]:
     """Return what all checks share: one set of nuisances, fitted once where labels allow it."""
-    nuisances = _nuisances(settings)
+    nuisances = nuisances_of(settings)
     if min(queries.n_gold, queries.n_preference) >= MINIMA["gold_rows"].count:
         labels = scaled_labels(queries, settings.scaling)
         nuisances = fitted_nuisances(labels, nuisances, ALL_NUISANCES, settings.seed)
@@ -218,7 +192,7 @@ def _mean_shift(
 ) -> MeanShiftTest | Unanswered:
     if known.method == method:
         return known
-    return _attempt(lambda: mean_shift_test(queries, method=method, **shared))
+    return attempt(lambda: mean_shift_test(queries, method=method, **shared))
 
 
 def _projected_on(queries: LabelledQueries) -> Any:
@@ -237,99 +211,6 @@ def _projected_on(queries: LabelledQueries) -> Any:
     return None
 
 
-def _routing(
-    queries: LabelledQueries, held_out: HeldOutRouters, settings: ReportSettings
-) -> RoutingResults:
-    tested = queries.subset(held_out.fold >= 0)
-    all_ranks = {name: rank[held_out.fold >= 0] for name, rank in held_out.ranks().items()}
-    rows = tested.has_gold
-    ranks = {name: rank[rows] for name, rank in all_ranks.items()}
-    gold, rank = tested.gold[rows], ranks[settings.router]
-    seeded: dict[str, Any] = {"level": settings.level, "random_state": settings.seed}
-    on_gold = seeded | {
-        "sample_weight": None if tested.weight is None else tested.weight[rows],
-        "groups": None if tested.groups is None else tested.groups[rows],
-    }
-    psi_hat = held_out.gains[settings.router][held_out.fold >= 0]
-    scores = None if rows.all() else _attempt(lambda: _scores(tested, settings, psi_hat))
-    effects = rank_weighted_effects(gold, rank, **on_gold)
-    return RoutingResults(
-        n_gold=int(rows.sum()),
-        n_queries=tested.n_queries,
-        gain=efficiency_gain_band(gold, rank, **on_gold),
-        toc=toc_band(gold, rank, **on_gold),
-        others={
-            name: efficiency_gain_band(gold, other, method="influence", **on_gold)
-            for name, other in ranks.items()
-            if name != settings.router
-        },
-        cost_quality=_cost_quality(tested, rank, on_gold),
-        effects=effects,
-        scores=scores,
-        effects_everywhere=scores
-        if scores is None or isinstance(scores, Unanswered)
-        else rank_weighted_effects(scores, all_ranks[settings.router], **seeded),
-        pairs=compare_all_pairs(
-            gold, {router_label(name): other for name, other in ranks.items()}, **on_gold
-        ),
-        threshold=_attempt(lambda: _threshold(tested, settings, psi_hat, scores)),
-        area_plan=_attempt(
-            lambda: _area_plan(tested, settings, all_ranks[settings.router], scores, effects)
-        ),
-    )
-
-
-def _scores(queries: LabelledQueries, settings: ReportSettings, psi_hat: Any) -> DoublyRobustGains:
-    drawn = settings.propensity == "constant"
-    return doubly_robust_gains(
-        queries,
-        _nuisances(settings).set_params(method="cv"),
-        gold_outcome=psi_hat,
-        propensity=queries.n_gold / queries.n_queries if drawn else None,
-        level=settings.level,
-        random_state=settings.seed,
-        n_jobs=settings.n_jobs,
-    )
-
-
-def _cost_quality(queries: LabelledQueries, rank: Any, on_gold: dict[str, Any]) -> Any:
-    if queries.cost_primary is None or queries.cost_alternative is None:
-        return None
-    rows = queries.has_gold
-    primary, alternative = queries.cost_primary[rows], queries.cost_alternative[rows]
-    return _attempt(
-        lambda: cost_quality_band(
-            queries.gold[rows],
-            rank,
-            primary - alternative,
-            alternative_cost=alternative,
-            **on_gold,
-        )
-    )
-
-
-def _threshold(
-    tested: LabelledQueries, settings: ReportSettings, psi_hat: Any, scores: Any
-) -> CertifiedThreshold:
-    costs = None
-    if tested.cost_primary is not None and tested.cost_alternative is not None:
-        costs = np.column_stack([tested.cost_alternative, tested.cost_primary])
-    # Gold labels of a random part speak for all queries; others need the doubly robust scores.
-    drawn = settings.propensity == "constant" or not isinstance(scores, DoublyRobustGains)
-    demands: dict[str, Any] = {**(settings.demands or {"max_share": DEFAULT_SHARE})}
-    return certify_predictions(
-        psi_hat,
-        tested.gold if drawn else scores,
-        costs=costs,
-        delta=settings.delta,
-        sample_weight=tested.weight,
-        groups=tested.groups,
-        level=settings.level,
-        random_state=settings.seed,
-        **demands,
-    )
-
-
 def _shift_plan(
     queries: LabelledQueries,
     settings: ReportSettings,
@@ -344,25 +225,4 @@ def _shift_plan(
         gold_price=settings.gold_price,
         preference_price=settings.preference_price,
         **shared,
-    )
-
-
-def _area_plan(
-    tested: LabelledQueries, settings: ReportSettings, rank: Any, scores: Any, effects: Any
-) -> LabelPlan:
-    area = effects.effect("area")
-    width = (area.upper - area.lower) / 2
-    if not width > 0:
-        raise DataError(effects.reason)
-    return plan_labels(
-        scores if isinstance(scores, DoublyRobustGains) else tested,
-        quantity="area",
-        psi_hat=rank,
-        half_width=width / 2,
-        gold_price=settings.gold_price,
-        preference_price=settings.preference_price,
-        nuisances=_nuisances(settings),
-        level=settings.level,
-        random_state=settings.seed,
-        n_jobs=settings.n_jobs,
     )

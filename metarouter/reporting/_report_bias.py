@@ -10,14 +10,13 @@ from metarouter.inference import (
     MeanShiftTest,
     SortedGroupEffects,
 )
+from metarouter.reporting._cells import Estimate, PValue
 from metarouter.reporting._document import (
     Block,
-    Estimate,
     Figure,
     Finding,
     Findings,
     Paragraph,
-    PValue,
     Section,
     Table,
 )

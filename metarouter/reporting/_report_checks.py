@@ -5,15 +5,13 @@ from __future__ import annotations
 from metarouter._groups import count_groups
 from metarouter.inference import OverlapReport, SensitivityAnalysis, Verdict
 from metarouter.inference._diagnostics_result import Check
+from metarouter.reporting._cells import Cell, Estimate, Limits
 from metarouter.reporting._document import (
     Block,
     Bullets,
-    Cell,
-    Estimate,
     Figure,
     Finding,
     Findings,
-    Limits,
     Paragraph,
     Section,
     Table,

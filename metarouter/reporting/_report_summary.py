@@ -6,7 +6,13 @@ from collections import Counter
 
 from metarouter.evaluation._style import router_label
 from metarouter.inference import Verdict
-from metarouter.reporting._document import Estimate, Finding, Findings, Paragraph, Section
+from metarouter.reporting._cells import Estimate
+from metarouter.reporting._document import (
+    Finding,
+    Findings,
+    Paragraph,
+    Section,
+)
 from metarouter.reporting._report_threshold import plan_in_words, promise_in_words
 from metarouter.reporting._report_words import GOLD, PREFERENCE, counted, percent
 from metarouter.reporting._routing_analysis import RoutingAnalysis, RoutingResults, Unanswered

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from metarouter.evaluation._style import router_label
 from metarouter.inference import CertifiedThreshold, LabelPlan, Promise, Verdict
+from metarouter.reporting._cells import Cell, Estimate, PValue
 from metarouter.reporting._document import (
     Block,
-    Cell,
-    Estimate,
     Figure,
     Finding,
     Findings,
     Paragraph,
-    PValue,
     Section,
     Table,
 )

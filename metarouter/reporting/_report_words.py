@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 
 from metarouter.inference import Verdict
+from metarouter.reporting._cells import Cell, Estimate, Limits
 from metarouter.reporting._document import (
     Block,
-    Cell,
     Column,
-    Estimate,
     Finding,
     Findings,
-    Limits,
 )
 from metarouter.reporting._routing_analysis import Unanswered
 
@@ -27,6 +25,7 @@ __all__ = [
     "counted",
     "decimals_of",
     "estimates",
+    "has_limits",
     "limits",
     "needed_in_words",
     "not_answered",
@@ -70,6 +69,11 @@ def decimals_of(values: Any) -> int:
     """
     largest = float(np.nanmax(np.abs(values)))
     return 3 if not largest > 0 else int(np.clip(2 - np.floor(np.log10(largest)), 3, 8))
+
+
+def has_limits(band: Any) -> bool:
+    """Whether there were enough labels for a band."""
+    return bool(np.isfinite(band.critical))
 
 
 def percent(level: float) -> str:

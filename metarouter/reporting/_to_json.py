@@ -7,18 +7,15 @@ import math
 from typing import Any
 
 from metarouter.inference import Verdict
+from metarouter.reporting._cells import Cell, Estimate, Limits, PValue
 from metarouter.reporting._document import (
     Block,
     Bullets,
-    Cell,
     Column,
     Document,
-    Estimate,
     Figure,
     Findings,
-    Limits,
     Paragraph,
-    PValue,
     Section,
     Table,
 )

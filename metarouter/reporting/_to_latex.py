@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from metarouter.evaluation._tabular import escaped
 from metarouter.inference import Verdict
+from metarouter.reporting._cells import Cell
 from metarouter.reporting._document import (
     Block,
     Bullets,
-    Cell,
     Document,
     Figure,
     Findings,

@@ -72,6 +72,15 @@ def write_document(
     ------
     MetaRouterError
         If a file's ending stands for no format.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     (file,) = write_document(Document("Ours", "today", ()), Path(folder) / "report.json")
+    ...     json.loads(file.read_text())["title"]
+    'Ours'
     """
     paths = [Path(out)] if isinstance(out, str | os.PathLike) else [Path(path) for path in out]
     chosen = [format or format_of(path) for path in paths]

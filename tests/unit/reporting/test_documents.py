@@ -15,16 +15,14 @@ import pytest
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference import Verdict
 from metarouter.reporting import Document, write_document
+from metarouter.reporting._cells import Estimate, Limits, PValue
 from metarouter.reporting._document import (
     Bullets,
     Column,
-    Estimate,
     Figure,
     Finding,
     Findings,
-    Limits,
     Paragraph,
-    PValue,
     Section,
     Table,
     Terms,
