@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from metarouter.evaluation._style import router_label
 
-__all__ = ["ROUTERS", "glossary"]
+__all__ = ["ROUTERS", "WORDS", "glossary"]
 
-_WORDS = {
+WORDS = {
     "gold label": "quality of the primary (strong) model's answer minus that of the alternative's, "
     "under the trustworthy evaluation",
     "preference label": "the same difference under the cheap evaluation, such as votes or a "
@@ -18,6 +18,8 @@ _WORDS = {
     "psi": "the gold label to be expected of a query: routers send the queries with the largest "
     "estimates, psi-hat, to the primary model",
     "usage": "share of the queries sent to the primary model",
+}
+_OF_STUDIES = {
     "held, reversed, not told apart": "the 95% interval of the claimed difference lies above zero, "
     "below zero, or holds zero",
 }
@@ -48,4 +50,6 @@ def glossary(routers: Iterable[str]) -> str:
     - **pooled**: learned from both kinds of labels, taken as they are.
     """
     names = {router_label(name): ROUTERS[name] for name in routers if name in ROUTERS}
-    return "\n".join(f"- **{word}**: {means}." for word, means in {**_WORDS, **names}.items())
+    return "\n".join(
+        f"- **{word}**: {means}." for word, means in {**WORDS, **_OF_STUDIES, **names}.items()
+    )

@@ -6,7 +6,7 @@ from metarouter.evaluation import default_routers
 from metarouter.evaluation._style import router_label
 from metarouter.inference import LIMITS, MINIMA
 from metarouter.reporting._document import Bullets, Column, Paragraph, Section, Table, Terms
-from metarouter.reporting._glossary import ROUTERS
+from metarouter.reporting._glossary import ROUTERS, WORDS
 from metarouter.reporting._report_words import columns
 from metarouter.reporting._routing_analysis import DEFAULT_SHARE, RoutingAnalysis
 from metarouter.reporting._versions import package_versions
@@ -108,16 +108,7 @@ def _minima() -> Table:
 
 
 _WORDS = {
-    "gold label": "quality of the primary (strong) model's answer minus that of the alternative's, "
-    "under the trustworthy evaluation",
-    "preference label": "the same difference under the cheap evaluation, such as votes or a "
-    "language model as judge, which may be biased",
-    "shift, Delta": "what has to be added to a query's preference label, on average, to make it a "
-    "gold label; Delta-hat is its estimate",
-    "psi": "the gold label to be expected of a query; psi-hat is its estimate, by which routers "
-    "sort",
     "propensity": "how likely a query of a kind is to carry a gold label",
-    "usage": "share of the queries sent to the primary model",
     "efficiency gain": "what a router gains per query over random routing of the same usage",
     "area": "mean of the efficiency gain over all usages from 0 to 1",
     "TOC, AUTOC": "mean gold label of the queries sent beyond that of all, and its mean over all "
@@ -134,5 +125,6 @@ def glossary_section() -> Section:
     """Explain the words and the routers."""
     routers = {router_label(name): ROUTERS[name] for name in default_routers()}
     return Section(
-        "Words", (Paragraph("As they are used in this report."), Terms({**_WORDS, **routers}))
+        "Words",
+        (Paragraph("As they are used in this report."), Terms({**WORDS, **_WORDS, **routers})),
     )
