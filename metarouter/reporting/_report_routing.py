@@ -48,8 +48,9 @@ def gains_section(analysis: RoutingAnalysis) -> Section:
     blocks: list[Block] = [
         Paragraph(
             f"The router is the {name}, chosen before looking. It was tested on "
-            f"{found.n_gold} gold labels that it had not seen. The efficiency gain is what it "
-            "gains per query over random routing that sends the same share of queries to the "
+            f"{found.n_gold} of {analysis.queries.n_gold} gold labels, which it had not seen; the "
+            f"first two of {analysis.settings.folds} folds only train. The efficiency gain is what "
+            "it gains per query over random routing that sends the same share of queries to the "
             f"primary model, in units of the gold labels ({GOLD})."
         ),
         Findings((Finding(found.gain.reason, found.gain.verdict),)),
