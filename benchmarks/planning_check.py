@@ -27,6 +27,25 @@ from metarouter.reporting._markdown import markdown_table
 
 PLAN_SIZES, FORECAST_SIZES = (300, 1000, 4000), (100, 400)
 ROUNDS = 400
+PLAN_COLUMNS = {
+    "ratio|realised to planned half width": "realised / planned half width",
+    "inside|realised half width in the plan's interval": "in its interval",
+    "power|planned": "planned power",
+    "power|achieved": "achieved power",
+    "coverage|interval from the planned labels": "coverage",
+    "ratio|half width of half the money each to cost-optimal, same money": "half the money each",
+    "ratio|half width of as many of each to cost-optimal, same money": "as many of each",
+}
+FORECAST_COLUMNS = {
+    "truth|area": "true area",
+    "error|area, forecast minus truth": "forecast - truth",
+    "coverage|expected area": "coverage",
+    "size|half width, area": "half width",
+    "truth|increase": "true increase",
+    "error|increase, forecast minus truth": "forecast - truth, increase",
+    "coverage|increase": "coverage, increase",
+    "size|half width, increase": "half width, increase",
+}
 STUDIES: dict[str, Callable[..., Hits]] = PLANS | FORECASTS
 
 
@@ -43,26 +62,29 @@ def run(study: str, n: int, rounds: int, seed: int) -> Counts:
     return count_hits(world, n, rounds, [seed, list(STUDIES).index(study), n])
 
 
-def table(results: dict[str, Counts]) -> pd.DataFrame:
-    """Lay out means with standard errors: one row per study, size and quantity."""
-    rows = []
-    for key, counts in results.items():
-        study, n = key.split("|")
-        for name, (total, rounds) in counts.items():
-            measure, quantity = name.split("|")
-            if measure == "square":
-                continue
-            mean = total / rounds
-            square = counts[f"square|{measure}, {quantity}"][0] / rounds
-            se = float(np.sqrt(max(0.0, square - mean**2) / rounds))
-            rows.append(
-                {"study": study, "n": int(n), "measure": measure, "quantity": quantity}
-                | {"mean": mean, "se": se, "rounds": int(rounds)}
-            )
-    order = {study: k for k, study in enumerate(STUDIES)}
-    frame = pd.DataFrame(rows)
-    frame["_"] = frame["study"].map(order)
-    return frame.sort_values(["_", "n"], kind="stable").drop(columns="_").reset_index(drop=True)
+def tables(results: dict[str, Counts]) -> list[pd.DataFrame]:
+    """Lay out means with standard errors, one row per study and size: plans, then forecasts."""
+    laid_out = []
+    for studies, shown in ((PLANS, PLAN_COLUMNS), (FORECASTS, FORECAST_COLUMNS)):
+        rows = []
+        for study in studies:
+            for key in sorted(results, key=lambda key: int(key.split("|")[1])):
+                if key.split("|")[0] == study:
+                    counts, n = results[key], int(key.split("|")[1])
+                    cells = {column: _written(counts, name) for name, column in shown.items()}
+                    rows.append({"study": study, "n": n} | cells)
+        if rows:
+            laid_out.append(pd.DataFrame(rows))
+    return laid_out
+
+
+def _written(counts: Counts, name: str) -> str:
+    total, rounds = counts[name]
+    mean = total / rounds
+    measure, quantity = name.split("|")
+    square = counts[f"square|{measure}, {quantity}"][0] / rounds
+    se = float(np.sqrt(max(0.0, square - mean**2) / rounds))
+    return f"{mean:.3f} ({se:.3f})"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -79,7 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for n in given.size or (PLAN_SIZES if study in PLANS else FORECAST_SIZES)
     }
     results = count_unfinished(given.out.with_suffix(".json"), cells)
-    write_text(given.out, markdown_table(table(results), decimals=3) + "\n")
+    parts = [markdown_table(frame) for frame in tables(results)]
+    write_text(given.out, "\n\n".join(parts) + "\n")
 
 
 if __name__ == "__main__":
