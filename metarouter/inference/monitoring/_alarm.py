@@ -29,11 +29,14 @@ _NO_BET = 0.5
 class DriftAlarm:
     """Evidence that scores stopped coming as they came before.
 
-    One conformal test martingale per score and rate of jumping; their mean is again a martingale,
-    so that its ever exceeding 1 / level has a chance of at most `level` while the rows (with all
-    their scores) are exchangeable (Ville's inequality). This is exact, at any number of rows. While
-    a score has had one value only, nothing is bet on it: its p-values would be ties split at random
-    and nothing else.
+    One conformal test martingale per score and rate of jumping, and their mean. While rows come as
+    they came before, that of one score ever exceeds 1 / level with a chance of at most `level`
+    (Ville's inequality), exactly and at any number of rows. Of the mean over several scores this
+    is not proven: each is a martingale with respect to its own p-values, and those of one score
+    need not be uniform given those of another (Choe and Ramdas 2024, Combining evidence across
+    filtrations). Its expectation is 1 at every row, and its false alarms stayed within the level
+    in our study (``docs/monitoring.md``). While a score has had one value only, nothing is bet on
+    it: its p-values would be ties split at random and nothing else.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ class RouterMonitor(Printed):
 
     Feed it with decisions, one by one or in batches, and look at it whenever you like. Estimates
     come with confidence sequences, each of which holds at all times at once with probability
-    `level`; the chance that any alarm for drift is ever false is at most `alarm_level`. It can be
+    `level`; the chance that any alarm for drift is ever false is kept at `alarm_level`. It can be
     saved at any time and goes on, after `load`, as if it had never been stopped.
 
     Parameters
@@ -77,7 +77,9 @@ class RouterMonitor(Printed):
 
     What is covered. The confidence sequence for the share is exact, and covers the mean so far of
     chances that may change. Those for costs and quality are asymptotic, and appear from 200 queries
-    with costs, and from 20 gold labels of the answering model in question, on. Alarms are exact.
+    with costs, and from 20 gold labels of the answering model in question, on. An alarm that
+    watches one score is exact; of those that watch several, the chance of a false one was studied,
+    not proven.
 
     Memory. Alarms keep 8 bytes per row and score (18 of embeddings, by default).
 
