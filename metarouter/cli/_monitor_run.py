@@ -15,7 +15,7 @@ from metarouter.cli._outputs import output_folder
 from metarouter.cli._tables import pick_columns
 from metarouter.datasets._names import nearest
 from metarouter.datasets._table_files import read_frame
-from metarouter.exceptions import DataError
+from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference import MonitorReport, RouterMonitor
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def run_monitor(
     if out is not None:
         output_folder(out)
     monitor = _begun(state, settings)
+    _check_roles(columns)
     frame = read_frame(table, None)
     digest = hashlib.sha256(table.read_bytes()).hexdigest()
     if digest in monitor.batches:
@@ -72,6 +73,29 @@ def _begun(state: Path, settings: dict[str, Any]) -> RouterMonitor:
                 "begin another file."
             )
     return monitor
+
+
+def _check_roles(columns: MonitorColumns) -> None:
+    """Refuse one name for two things, which would be taken in without a sound."""
+    if columns.models[0] == columns.models[1]:
+        raise MetaRouterError(
+            f"--primary and --alternative are both {columns.models[0]!r}: name two models."
+        )
+    taken: dict[str, str] = {}
+    for option, column in (
+        ("--route", columns.route),
+        ("--cost-primary", columns.costs[0]),
+        ("--cost-alternative", columns.costs[1]),
+        ("--prediction", columns.prediction),
+        ("--gold", columns.gold),
+        ("--gold-probability", columns.gold_probability),
+    ):
+        if column in taken:
+            raise MetaRouterError(
+                f"{taken[column]} and {option} both name {column!r}: give every role a column of "
+                "its own."
+            )
+        taken[column] = option
 
 
 def _columns(frame: pd.DataFrame, source: str, columns: MonitorColumns) -> dict[str, Any]:

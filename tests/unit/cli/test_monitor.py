@@ -65,6 +65,16 @@ def test_mistakes_are_one_line_and_begin_no_state(routed, tmp_path):
     assert "truncated or was not written" in refused("monitor", state, table)
 
 
+def test_one_name_for_two_roles_is_refused(routed, tmp_path):
+    state, table = tmp_path / "m.npz", routed("a.csv")
+    known = ("monitor", state, table, "--gold-probability", 0.3)
+    assert "both 'primary'" in refused(*known, "--alternative", "primary")
+    same = refused(*known, "--cost-primary", "cost_alternative")
+    assert "--cost-primary and --cost-alternative both name 'cost_alternative'" in same
+    assert "both name 'gold'" in refused(*known, "--prediction", "gold")
+    assert not state.exists()
+
+
 def test_what_was_promised_is_not_changed_on_the_way(routed, tmp_path):
     state, options = tmp_path / "m.npz", ("--gold-probability", 0.3)
     run("monitor", state, routed("a.csv"), "--max-share", 0.5, *options)
