@@ -110,8 +110,9 @@ def estimates(
 ) -> Estimates:
     """Return estimates and confidence sequences from rows of sums, shape (m, k).
 
-    Where there are fewer rows than a claim needs, estimate and ends are NaN: no number is given
-    without its uncertainty.
+    Where there are fewer rows than a claim needs, or gold labels that do not vary and so cannot
+    tell how far they may be off, estimate and ends are NaN: no number is given without its
+    uncertainty.
     """
     n = sums[:, 0]
     value, sd = quantity.moments(sums.T)
@@ -119,8 +120,8 @@ def estimates(
         lower, upper = share_limits(sums[:, 1], n, alpha, horizon)
         return Estimates(value, lower, upper, np.zeros(len(n), dtype=np.intp))
     missing = np.maximum(0, quantity.minimum.count - quantity.evidence(sums.T)).astype(np.intp)
-    value = np.where(missing == 0, value, np.nan)
     half = mean_half_width(n, sd, alpha, horizon)
+    value = np.where((missing == 0) & ~np.isnan(half), value, np.nan)
     return Estimates(value, value - half, value + half, missing)
 
 
@@ -162,12 +163,19 @@ def _extra(sums: FloatArray) -> Moments:
     return Moments(ratio - 1.0, sd)
 
 
+def _varied(found: Moments) -> Moments:
+    """Take scores that are all alike, as where every gold label is 0, for no sign of certainty."""
+    # What rounding leaves of a constant is no variation.
+    varies = found.sd > 1e-6 * np.abs(found.value)
+    return Moments(found.value, np.where(varies, found.sd, np.nan))
+
+
 def _gain(sums: FloatArray) -> Moments:
-    return _mean(sums[0], sums[7], sums[8])
+    return _varied(_mean(sums[0], sums[7], sums[8]))
 
 
 def _loss(sums: FloatArray) -> Moments:
-    return _mean(sums[0], sums[5] - sums[7], sums[6] - sums[8])
+    return _varied(_mean(sums[0], sums[5] - sums[7], sums[6] - sums[8]))
 
 
 def _efficiency_gain(sums: FloatArray) -> Moments:
@@ -180,7 +188,7 @@ def _efficiency_gain(sums: FloatArray) -> Moments:
         all_squares = squares / n - mean**2
         own = sent_squares / n - 2 * mean * sent_score / n + mean**2 * share
         spread = (1 - 2 * share) * own + share**2 * all_squares - value**2
-        return Moments(value, np.sqrt(np.maximum(spread, 0.0) * n / (n - 1.0)))
+        return _varied(Moments(value, np.sqrt(np.maximum(spread, 0.0) * n / (n - 1.0))))
 
 
 def _drawn(sums: FloatArray) -> Moments:

@@ -166,9 +166,11 @@ def _would_settle(reading: Reading, promise: float) -> str:
     if reading.missing:
         return f"{reading.missing} more {reading.lacking} would give an interval."
     if np.isnan(reading.lower):
-        return "it cannot be computed from these costs."
+        return f"the {reading.lacking} are all alike or 0 so far, which leaves no interval."
     half = (reading.upper - reading.lower) / 2.0
     needed = rows_needed(reading.n, half, abs(reading.value - promise))
     if needed is None:
         return "the estimate stands exactly at the promise."
+    if needed <= reading.n:
+        return f"more rows than {reading.n} would settle it if things stay as they are."
     return f"about {needed} rows would settle it if things stay as they are, {reading.n} are there."

@@ -163,6 +163,22 @@ def test_too_few_gold_labels_give_no_interval_and_no_verdict(streams):
     assert f"{20 - labels} more gold labels" in found.reason
 
 
+@pytest.mark.parametrize("label", [0.0, 0.1])
+def test_gold_labels_that_are_all_alike_give_no_interval_and_no_verdict(label):
+    sent, gold = np.arange(60) % 2 == 0, np.full(60, label)
+    monitor = RouterMonitor(min_gain=0.0, max_loss=0.2)
+    monitor.update(sent | (label > 0), gold=gold, gold_probability=1.0)
+    found = reading(monitor, "gold gain")
+    assert np.isnan([found.value, found.lower, found.upper]).all()
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "all alike" in found.reason
+
+
+def test_a_promise_that_few_rows_leave_open_asks_for_more_than_there_are():
+    found = reading(RouterMonitor(max_share=0.5).update([False]), "usage")
+    assert "more rows than 1 would settle it" in found.reason
+
+
 def test_gold_labels_that_are_drawn_less_often_than_stated_are_seen(streams):
     c = streams.columns(3000, probability=0.2)
     honest = reading(RouterMonitor().update(**c), "gold labels drawn")
