@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -241,3 +243,14 @@ def test_training_leaves_the_global_state_of_torch_alone(world):
     for router in (RouterDC(max_epochs=2), GraphRouter(max_epochs=2)):
         router.fit(*(part[:40] for part in world))
     assert (torch.random.get_rng_state() == before).all()
+
+
+def test_routers_load_torch_only_when_they_are_trained():
+    code = """
+import sys
+from bandits.full_information import GraphRouter, RouterDC
+assert "torch" not in sys.modules
+RouterDC(max_epochs=1).fit([[0.0], [1.0]], [[0.0, 1.0], [1.0, 0.0]])
+assert "torch" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
