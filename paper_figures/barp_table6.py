@@ -15,9 +15,12 @@ from metarouter.reporting import markdown_table
 from paper_figures._barp_cells import score_and_cost
 from paper_figures._barp_published import HEADS
 from paper_figures._barp_rows import test_queries
-from paper_figures._barp_study import BALANCED, DATASETS, NAMES, add_options, barp, play
+from paper_figures._barp_study import BALANCED, DATASETS, NAMES, add_options, barp, barp_heads, play
 
-ROWS = {**{name: NAMES[name] for name in HEADS}, "barp": "BaRP, perceptron"}
+ROWS = {
+    **{name: f"{NAMES[name]}, REINFORCE" for name in HEADS},
+    "barp": "trade-off head, doubly robust (our settings)",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -26,12 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     add_options(parser, "barp_table6")
     options = parser.parse_args(arguments)
-    routers = {"barp": barp(), "barp_linear": barp("linear"), "barp_bilinear": barp("bilinear")}
+    routers = {**barp_heads(), "barp": barp()}
     sections = []
     for dataset in options.only:
         result = play(dataset, routers, options)
         queries = test_queries(result, BALANCED, "in_distribution")
-        table = score_and_cost(queries, result.cost_cap, ROWS, HEADS, "barp")
+        table = score_and_cost(queries, result.cost_cap, ROWS, HEADS, "barp_mlp")
         sections += [f"## {DATASETS[dataset]}", markdown_table(table)]
     text = "\n\n".join(sections) + "\n"
     write_text(options.out / "barp_table6.md", text)

@@ -18,9 +18,19 @@ from metarouter.reporting import markdown_table
 from paper_figures._barp_cells import score_and_cost
 from paper_figures._barp_published import LEARNERS
 from paper_figures._barp_rows import test_queries
-from paper_figures._barp_study import BALANCED, DATASETS, NAMES, add_options, bandits, barp, play
+from paper_figures._barp_study import (
+    BALANCED,
+    DATASETS,
+    NAMES,
+    add_options,
+    bandits,
+    barp,
+    barp_published,
+    play,
+)
 
-ROWS = {name: NAMES[name] for name in (*LEARNERS, "full_information", "best_constant", "oracle")}
+OURS_ALONE = ("barp", "full_information", "best_constant", "oracle")
+ROWS = {name: NAMES[name] for name in (*LEARNERS, *OURS_ALONE)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -31,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     sections = []
     for dataset in options.only:
-        result = play(dataset, {**bandits(), "barp": barp()}, options)
+        routers = {**bandits(), "barp_published": barp_published(), "barp": barp()}
+        result = play(dataset, routers, options)
         queries = test_queries(result, BALANCED, "in_distribution")
         table = score_and_cost(queries, result.cost_cap, ROWS, LEARNERS, "barp")
         sections += [f"## {DATASETS[dataset]}", markdown_table(table)]

@@ -29,6 +29,7 @@ from paper_figures._barp_study import (
     TASKS,
     add_options,
     barp,
+    barp_published,
     baselines,
     play,
 )
@@ -83,7 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     sections = []
     for dataset in options.only:
-        result = play(dataset, {**baselines(), "barp": barp()}, options)
+        routers = {**baselines(), "barp_published": barp_published(), "barp": barp()}
+        result = play(dataset, routers, options)
         sections.append(f"## {DATASETS[dataset]}")
         for split, title in SPLITS.items():
             sections += [f"{title}:", markdown_table(scores_by_task(result, split))]
