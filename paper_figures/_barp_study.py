@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsRegressor
 
 from bandits import BaRP, EpsilonGreedy, LinTS, LinUCB
@@ -96,13 +97,14 @@ def baselines() -> dict[str, Any]:
 
     Sizes are mean costs, by which the smallest and largest models of RouterBench are the paper's.
     """
+    neighbours = GridSearchCV(KNeighborsRegressor(), {"n_neighbors": [10, 30, 100, 300]})
     forest = RandomForestRegressor(200, min_samples_leaf=5, max_features="sqrt")
     return {
         "smallest": Smallest(),
         "largest": Largest(),
         "router_dc": RouterDC(BALANCED),
         "graph_router": GraphRouter(BALANCED),
-        "neighbours": RegressionRouter(KNeighborsRegressor(40)),
+        "neighbours": RegressionRouter(neighbours),
         "forest": RegressionRouter(forest),
     }
 
