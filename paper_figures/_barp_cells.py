@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bandits._reward import reward
 from metarouter.evaluation import Estimates
 from paper_figures._barp_rows import TestQueries
 from paper_figures._barp_study import BALANCED
 
-__all__ = ["beside", "interval", "score_and_cost"]
+__all__ = ["balanced_reward", "beside", "interval", "score_and_cost", "with_error"]
 
 
 def score_and_cost(
@@ -27,8 +28,7 @@ def score_and_cost(
     Costs are in US dollars per 1000 queries. The last columns, which the paper lacks, are the
     reward at balanced weights and the reference's lead in it, paired query by query.
     """
-    balanced = np.array([1 - BALANCED, BALANCED])
-    rewards = reward(queries.quality, queries.cost, balanced, cost_cap)
+    rewards = balanced_reward(queries, cost_cap)
     rows = []
     for router, name in names.items():
         theirs = published.get(router)
@@ -46,6 +46,12 @@ def score_and_cost(
         row[f"{names[reference]} minus it"] = "" if router == reference else interval(lead, "+.4f")
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def balanced_reward(queries: TestQueries, cost_cap: float) -> NDArray[np.float64]:
+    """Return the reward of every model on every query at balanced weights."""
+    balanced = np.array([1 - BALANCED, BALANCED])
+    return reward(queries.quality, queries.cost, balanced, cost_cap)
 
 
 def beside(published: float | None, here: Estimates, decimals: int = 2) -> str:

@@ -48,7 +48,9 @@ class NumberedTexts(BaseEstimator):
 
     def fit(self, X: NDArray[np.float64], quality: Any, cost: Any = None) -> Self:
         """Fit the encoder, then the router on what it makes of the texts."""
-        self.encoder_ = clone(self.encoder).fit(self._named(X))
+        learned = [self.texts[int(number)] for number in X[:, 0]]
+        self.encoder_ = clone(self.encoder).fit(learned)
+        self.vectors_ = np.asarray(self.encoder_.transform(self.texts), dtype=np.float64)
         own = {name: getattr(self, name) for name in ("arms", "cost_cap", "random_state")}
         self.router_ = clone(self.router).set_params(**own)
         self.router_.fit(self._encoded(X), quality, cost)
@@ -60,10 +62,7 @@ class NumberedTexts(BaseEstimator):
         return self.router_.predict(self._encoded(X), preference)
 
     def _encoded(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(self.encoder_.transform(self._named(X)), dtype=np.float64)
-
-    def _named(self, X: NDArray[np.float64]) -> list[str]:
-        return [self.texts[int(number)] for number in X[:, 0]]
+        return self.vectors_[X[:, 0].astype(np.intp)]
 
 
 def lsa() -> TfidfEncoder:

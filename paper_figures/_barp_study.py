@@ -17,6 +17,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from bandits import BaRP, EpsilonGreedy, LinTS, LinUCB
 from bandits.evaluation import BanditStudy, BanditStudyResult, study_table
 from bandits.full_information import GraphRouter, Largest, RegressionRouter, RouterDC, Smallest
+from bandits.policy_gradient import FullInformationBaRP
 
 __all__ = [
     "BALANCED",
@@ -26,6 +27,7 @@ __all__ = [
     "add_options",
     "bandits",
     "barp",
+    "barp_full",
     "barp_heads",
     "barp_published",
     "baselines",
@@ -58,6 +60,7 @@ NAMES = {
     "graph_router": "GraphRouter",
     "barp_published": "BaRP, published settings",
     "barp": "BaRP, our settings",
+    "barp_full": "the same policy on all outcomes",
     "barp_linear": "linear head",
     "barp_bilinear": "bilinear head",
     "barp_mlp": "perceptron",
@@ -80,6 +83,11 @@ def barp() -> BaRP:
 def barp_published() -> BaRP:
     """Return BaRP with the settings of its section 3.4."""
     return BaRP(**BaRP.paper_settings(), device="cpu")
+
+
+def barp_full() -> BaRP:
+    """Return the same policy, trained on the outcomes of all models."""
+    return FullInformationBaRP(device="cpu")
 
 
 def barp_heads() -> dict[str, BaRP]:

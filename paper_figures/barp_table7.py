@@ -25,11 +25,12 @@ from paper_figures._barp_study import (
     add_options,
     bandits,
     barp,
+    barp_full,
     barp_published,
     play,
 )
 
-OURS_ALONE = ("barp", "full_information", "best_constant", "oracle")
+OURS_ALONE = ("barp", "barp_full", "full_information", "best_constant", "oracle")
 ROWS = {name: NAMES[name] for name in (*LEARNERS, *OURS_ALONE)}
 
 
@@ -41,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     sections = []
     for dataset in options.only:
-        routers = {**bandits(), "barp_published": barp_published(), "barp": barp()}
-        result = play(dataset, routers, options)
+        ours = {"barp_published": barp_published(), "barp": barp(), "barp_full": barp_full()}
+        result = play(dataset, {**bandits(), **ours}, options)
         queries = test_queries(result, BALANCED, "in_distribution")
         table = score_and_cost(queries, result.cost_cap, ROWS, LEARNERS, "barp")
         sections += [f"## {DATASETS[dataset]}", markdown_table(table)]
