@@ -43,7 +43,7 @@ def score_and_cost(
             "cost per 1000": beside(theirs and 1000 * theirs[1], queries.average(cost), 3),
             "reward, here": with_error(queries.average(earned), 4),
         }
-        row[f"{names[reference]} minus it"] = "" if router == reference else interval(lead, "+.4f")
+        row[f"lead of {names[reference]}"] = "" if router == reference else interval(lead, "+.4f")
         rows.append(row)
     return pd.DataFrame(rows)
 

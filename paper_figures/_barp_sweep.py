@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -77,26 +77,26 @@ def runs_of_seeds(result: BanditStudyResult, router: str, split: str) -> pd.Data
     )
 
 
-def volumes(result: BanditStudyResult, routers: Sequence[str], split: str) -> pd.DataFrame:
-    """Lay out the area that each router's sweep dominates, and the first one's lead in it."""
-    mean_cost = np.asarray(result.matrix.cost).mean(axis=0)
+def volumes(result: BanditStudyResult, names: Mapping[str, str], split: str) -> pd.DataFrame:
+    """Lay out the area that each router's sweep dominates, and the first one's lead in it.
+
+    Standard errors and intervals are over seeds.
+    """
+    tasks = np.isin(result.matrix.task, getattr(result, split))
+    mean_cost = np.asarray(result.matrix.cost)[tasks].mean(axis=0)
     limits = (float(mean_cost.min()), float(mean_cost.max()))
     areas = {}
-    for router in routers:
+    for router in names:
         score, cost = points_of_seeds(result, router, split)
-        areas[router] = np.array(
-            [dominated_area(c, s, limits) for c, s in zip(cost, score, strict=True)]
-        )
+        points = zip(cost, score, strict=True)
+        areas[router] = np.array([dominated_area(c, s, limits) for c, s in points])
+    first = next(iter(names))
     rows = []
-    for router in routers:
-        lead = _over_seeds(areas[routers[0]] - areas[router])
-        rows.append(
-            {
-                "router": router,
-                "hypervolume": with_error(_over_seeds(areas[router]), 4),
-                f"{routers[0]} minus it": "" if router == routers[0] else interval(lead, "+.4f"),
-            }
-        )
+    for router, name in names.items():
+        lead = _over_seeds(areas[first] - areas[router])
+        row = {"router": name, "hypervolume": with_error(_over_seeds(areas[router]), 4)}
+        row[f"lead of {names[first]}"] = "" if router == first else interval(lead, "+.4f")
+        rows.append(row)
     return pd.DataFrame(rows)
 
 

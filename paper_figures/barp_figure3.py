@@ -19,12 +19,21 @@ import pandas as pd
 
 from metarouter._files import atomic_path, write_text
 from metarouter.reporting import markdown_table
-from paper_figures._barp_study import DATASETS, NAMES, TASKS, add_options, barp, baselines, play
+from paper_figures._barp_study import (
+    DATASETS,
+    NAMES,
+    TASKS,
+    add_options,
+    barp,
+    barp_full,
+    baselines,
+    play,
+)
 from paper_figures._barp_sweep import AVERAGE, runs_of_seeds, sweep, volumes
 
 # Okabe and Ito (2008): told apart by most eyes.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6D31", "#7F7F7F")
-RIVALS = ("barp", "full_information", "neighbours", "forest")
+RIVALS = ("barp", "barp_full", "full_information", "neighbours", "forest")
 SPLITS = {"in_distribution": "learned from", "out_of_distribution": "never seen"}
 
 
@@ -40,7 +49,7 @@ def draw(sweeps: Mapping[str, pd.DataFrame], path: str | os.PathLike[str]) -> Pa
         _draw_lines(score, frame, "score")
         _draw_lines(cost, frame, "cost")
         score.set(ylabel="score", title=f"{DATASETS[dataset]}: score")
-        cost.set(ylabel="US dollars per 1000 queries", title="cost", ylim=(0, None))
+        cost.set(ylabel="US dollars per 1000 queries", title="cost", yscale="log")
         cost.legend(frameon=False, fontsize="small")
     for panel in grid[-1]:
         panel.set_xlabel("weight of cost, $w_c$")
@@ -58,7 +67,8 @@ def _draw_lines(panel: Any, frame: pd.DataFrame, what: str) -> None:
         width = 2.4 if task == AVERAGE else 1.3
         panel.plot(part["w_cost"], part[what], style, color=colour, lw=width, label=name)
         low, high = part[f"{what}_low"], part[f"{what}_high"]
-        panel.fill_between(part["w_cost"], low, high, color=colour, alpha=0.12, lw=0)
+        alpha = 0.2 if task == AVERAGE else 0.07
+        panel.fill_between(part["w_cost"], low, high, color=colour, alpha=alpha, lw=0)
     panel.spines[["top", "right"]].set_visible(False)
     panel.set_xlim(0, 1)
 
@@ -71,10 +81,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     sweeps, sections = {}, []
     for dataset in options.only:
-        result = play(dataset, {**baselines(), "barp": barp()}, options)
+        ours = {"barp": barp(), "barp_full": barp_full()}
+        result = play(dataset, {**baselines(), **ours}, options)
         sweeps[dataset] = sweep(result, "barp")
         for split, words in SPLITS.items():
-            areas = volumes(result, RIVALS, split).replace({"router": NAMES})
+            areas = volumes(result, {name: NAMES[name] for name in RIVALS}, split)
             sections += [
                 f"## {DATASETS[dataset]}, tasks {words}",
                 markdown_table(runs_of_seeds(result, "barp", split)),

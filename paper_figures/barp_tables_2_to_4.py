@@ -71,7 +71,7 @@ def scores_by_task(result: BanditStudyResult, split: str) -> pd.DataFrame:
             row[TASKS[task]] = beside(published.get(task), queries.mean(score, task))
         row["average"] = beside(published.get("average"), queries.average(score))
         row["reward, here"] = with_error(queries.average(earned), 4)
-        row[f"{NAMES[REFERENCE]}, minus it"] = "" if router == REFERENCE else interval(lead, "+.4f")
+        row[f"lead of {NAMES[REFERENCE]}"] = "" if router == REFERENCE else interval(lead, "+.4f")
         rows.append(row)
     return pd.DataFrame(rows)
 

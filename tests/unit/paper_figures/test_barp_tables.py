@@ -110,7 +110,7 @@ def test_published_and_own_figures_stand_side_by_side(result, queries):
     assert table["score"][0].startswith("0.7432 / ")
     assert table["cost per 1000"][0].startswith("0.700 / ")
     assert table["score"][1].startswith("– / ")
-    assert table["BaRP minus it"].tolist()[0] == ""
+    assert table["lead of BaRP"].tolist()[0] == ""
     average = queries.average(queries.of(queries.quality, "barp"))
     assert beside(0.5, average) in ("0.50 / " + f"{average.value[0]:.2f} ({average.se[0]:.2f})",)
 
@@ -142,8 +142,8 @@ def test_the_sweep_has_every_setting_of_every_task_and_runs_the_right_way(result
     assert (runs["cost per 1000, from"] > runs["to"]).all()
     constant = runs_of_seeds(result, "smallest", "in_distribution")
     assert (constant["largest rise of cost (%)"] == 0).all()
-    areas = volumes(result, ("barp", "smallest"), "in_distribution")
-    assert areas["barp minus it"][0] == ""
+    areas = volumes(result, {"barp": "BaRP", "smallest": "small"}, "in_distribution")
+    assert areas["lead of BaRP"][0] == ""
     assert barp_figure3.draw({"routerbench_fewshot": frame}, tmp_path / "f.png").stat().st_size > 0
 
 
