@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bandits.evaluation import BanditStudyResult
 from metarouter.evaluation import Estimates
 from paper_figures._barp_cells import interval, with_error
-from paper_figures._barp_rows import test_queries
+from paper_figures._barp_rows import TestQueries, test_queries
 
 __all__ = ["dominated_area", "runs_of_seeds", "sweep", "volumes"]
 
@@ -54,11 +54,15 @@ def points_of_seeds(
     points = []
     for w_cost in result.dial:
         queries = test_queries(result, w_cost, split)
-        seed = queries.groups[:, 0]
-        outcomes = (queries.of(table, router) for table in (queries.quality, queries.cost))
-        points.append([np.bincount(seed, weights=of) / np.bincount(seed) for of in outcomes])
+        both = (queries.of(table, router) for table in (queries.quality, queries.cost))
+        points.append([_by_seed(queries, values) for values in both])
     score, cost = np.moveaxis(np.array(points), 0, -1)
     return score, cost
+
+
+def _by_seed(queries: TestQueries, values: FloatArray) -> FloatArray:
+    seed = queries.groups[:, 0]
+    return np.bincount(seed, weights=values) / np.bincount(seed)
 
 
 def runs_of_seeds(result: BanditStudyResult, router: str, split: str) -> pd.DataFrame:
@@ -82,14 +86,13 @@ def volumes(result: BanditStudyResult, names: Mapping[str, str], split: str) -> 
 
     Standard errors and intervals are over seeds.
     """
-    tasks = np.isin(result.matrix.task, getattr(result, split))
-    mean_cost = np.asarray(result.matrix.cost)[tasks].mean(axis=0)
-    limits = (float(mean_cost.min()), float(mean_cost.max()))
+    queries = test_queries(result, result.dial[0], split)
+    dearest = np.max([_by_seed(queries, cost) for cost in queries.cost.T], axis=0)
     areas = {}
     for router in names:
         score, cost = points_of_seeds(result, router, split)
-        points = zip(cost, score, strict=True)
-        areas[router] = np.array([dominated_area(c, s, limits) for c, s in points])
+        seeds = zip(cost, score, dearest, strict=True)
+        areas[router] = np.array([dominated_area(*seed) for seed in seeds])
     first = next(iter(names))
     rows = []
     for router, name in names.items():
@@ -100,22 +103,21 @@ def volumes(result: BanditStudyResult, names: Mapping[str, str], split: str) -> 
     return pd.DataFrame(rows)
 
 
-def dominated_area(cost: FloatArray, score: FloatArray, limits: tuple[float, float]) -> float:
-    """Return the mean, over a range of costs, of the best score that is to be had for less.
+def dominated_area(cost: FloatArray, score: FloatArray, dearest: float) -> float:
+    """Return the mean, over all costs up to the dearest, of the best score to be had for less.
 
-    That is the hypervolume of the points with respect to (highest cost, score 0), over the width
-    of the range; a cost below all points buys a score of 0.
+    That is the hypervolume of the points with respect to (dearest cost, score 0), as a share of
+    the rectangle up to a score of 1; a cost below all points buys a score of 0.
 
     Examples
     --------
-    >>> dominated_area(np.array([1.0, 2.0]), np.array([0.5, 1.0]), (0.0, 3.0))
-    0.5
+    >>> dominated_area(np.array([1.0, 2.0]), np.array([0.5, 1.0]), 4.0)
+    0.625
     """
-    low, high = limits
     order = np.argsort(cost, kind="stable")
-    edges = np.clip(np.append(cost[order], high), low, high)
+    edges = np.minimum(np.append(cost[order], dearest), dearest)
     best = np.maximum.accumulate(score[order])
-    return float((best * np.diff(edges)).sum() / (high - low))
+    return float((best * np.diff(edges)).sum() / dearest)
 
 
 def _largest_rise(values: FloatArray) -> FloatArray:

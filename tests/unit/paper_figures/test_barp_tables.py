@@ -127,11 +127,10 @@ def test_published_averages_are_those_of_their_cells_but_for_the_slips_of_the_pa
 
 def test_the_area_is_that_of_the_best_score_to_be_had():
     cost, score = np.array([2.0, 1.0, 2.5]), np.array([0.8, 0.5, 0.6])
-    # From 0 to 1 nothing, to 2 a half, beyond 0.8: the third point is dominated.
-    assert dominated_area(cost, score, (0.0, 4.0)) == pytest.approx((0.5 + 2 * 0.8) / 4)
-    # A point below the range counts from its beginning, one above it not at all.
-    assert dominated_area(np.array([0.5]), np.array([0.4]), (1.0, 2.0)) == pytest.approx(0.4)
-    assert dominated_area(np.array([3.0]), np.array([0.4]), (1.0, 2.0)) == 0.0
+    # Up to 1 nothing, up to 2 a half, beyond 0.8: the third point is dominated.
+    assert dominated_area(cost, score, 4.0) == pytest.approx((0.5 + 2 * 0.8) / 4)
+    # What costs more than the dearest model counts for nothing.
+    assert dominated_area(np.array([3.0, 1.0]), np.array([0.9, 0.4]), 2.0) == pytest.approx(0.2)
 
 
 def test_the_sweep_has_every_setting_of_every_task_and_runs_the_right_way(result, tmp_path):
