@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from bandits._reward import reward
 from metarouter.evaluation import Estimates
-from paper_figures._barp_rows import TestQueries
+from paper_figures._barp_rows import TestedQueries
 from paper_figures._barp_study import BALANCED
 
 __all__ = ["balanced_reward", "beside", "interval", "score_and_cost", "with_error"]
 
 
 def score_and_cost(
-    queries: TestQueries,
+    queries: TestedQueries,
     cost_cap: float,
     names: Mapping[str, str],
     published: Mapping[str, tuple[float, float]],
@@ -48,7 +48,7 @@ def score_and_cost(
     return pd.DataFrame(rows)
 
 
-def balanced_reward(queries: TestQueries, cost_cap: float) -> NDArray[np.float64]:
+def balanced_reward(queries: TestedQueries, cost_cap: float) -> NDArray[np.float64]:
     """Return the reward of every model on every query at balanced weights."""
     balanced = np.array([1 - BALANCED, BALANCED])
     return reward(queries.quality, queries.cost, balanced, cost_cap)

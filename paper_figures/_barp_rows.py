@@ -12,13 +12,13 @@ from bandits.evaluation import BanditStudyResult
 from bandits.evaluation._outcomes import oracle_probability
 from metarouter.evaluation import Estimates, clustered_means
 
-__all__ = ["TestQueries", "test_queries"]
+__all__ = ["TestedQueries", "tested_queries"]
 
 FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class TestQueries:
+class TestedQueries:
     """Test queries of all seeds, one under the other, with the arm that each router called."""
 
     task: NDArray[np.object_]  # (n,)
@@ -64,7 +64,7 @@ class TestQueries:
         return clustered_means(100.0 * (ratio - 1.0 + influence), self.groups)
 
 
-def test_queries(result: BanditStudyResult, w_cost: float, *splits: str) -> TestQueries:
+def tested_queries(result: BanditStudyResult, w_cost: float, *splits: str) -> TestedQueries:
     """Return the test queries of some splits, and what was called at one setting of the dial."""
     matrix, j = result.matrix, result.dial.index(w_cost)
     kept = [
@@ -85,4 +85,4 @@ def test_queries(result: BanditStudyResult, w_cost: float, *splits: str) -> Test
     rewards = reward(quality, cost, np.array([1 - w_cost, w_cost]), result.cost_cap)
     arms["oracle"] = oracle_probability(rewards, cost).argmax(axis=1)
     groups = np.column_stack([number, result.query[rows]])
-    return TestQueries(matrix.task[rows], groups, quality, cost, arms)
+    return TestedQueries(matrix.task[rows], groups, quality, cost, arms)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bandits.evaluation import BanditStudyResult
 from metarouter.evaluation import Estimates
 from paper_figures._barp_cells import interval, with_error
-from paper_figures._barp_rows import TestQueries, test_queries
+from paper_figures._barp_rows import TestedQueries, tested_queries
 
 __all__ = ["dominated_area", "runs_of_seeds", "sweep", "volumes"]
 
@@ -32,7 +32,7 @@ def sweep(result: BanditStudyResult, router: str) -> pd.DataFrame:
     rows = []
     for split in _SPLITS:
         for w_cost in result.dial:
-            queries = test_queries(result, w_cost, split)
+            queries = tested_queries(result, w_cost, split)
             score = queries.of(queries.quality, router)
             cost = 1000.0 * queries.of(queries.cost, router)
             for task in (*getattr(result, split), AVERAGE):
@@ -53,14 +53,14 @@ def points_of_seeds(
     """Return mean score and cost of each seed at every weight of cost, shape (seeds, settings)."""
     points = []
     for w_cost in result.dial:
-        queries = test_queries(result, w_cost, split)
+        queries = tested_queries(result, w_cost, split)
         both = (queries.of(table, router) for table in (queries.quality, queries.cost))
         points.append([_by_seed(queries, values) for values in both])
     score, cost = np.moveaxis(np.array(points), 0, -1)
     return score, cost
 
 
-def _by_seed(queries: TestQueries, values: FloatArray) -> FloatArray:
+def _by_seed(queries: TestedQueries, values: FloatArray) -> FloatArray:
     seed = queries.groups[:, 0]
     return np.bincount(seed, weights=values) / np.bincount(seed)
 
@@ -86,7 +86,7 @@ def volumes(result: BanditStudyResult, names: Mapping[str, str], split: str) -> 
 
     Standard errors and intervals are over seeds.
     """
-    queries = test_queries(result, result.dial[0], split)
+    queries = tested_queries(result, result.dial[0], split)
     dearest = np.max([_by_seed(queries, cost) for cost in queries.cost.T], axis=0)
     areas = {}
     for router in names:

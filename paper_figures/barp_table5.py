@@ -24,7 +24,7 @@ from metarouter.reporting import markdown_table
 from paper_figures._barp_cells import score_and_cost
 from paper_figures._barp_encoders import FROZEN, NumberedTexts, installed, lsa
 from paper_figures._barp_published import ENCODERS
-from paper_figures._barp_rows import test_queries
+from paper_figures._barp_rows import tested_queries
 from paper_figures._barp_study import BALANCED, DATASETS, add_options, barp, play
 
 PUBLISHED = {"minilm": ENCODERS["MiniLM-L6-v2"]}
@@ -42,7 +42,7 @@ def table_of(dataset: str, options: argparse.Namespace) -> pd.DataFrame:
     for name in filter(installed, FROZEN):
         encoded = _encoded(name, texts, options.out / f"{name}_{dataset}.npy")
         results[name] = play(dataset, {"barp": barp()}, options, encoded)
-    found = {k: test_queries(r, BALANCED, "in_distribution") for k, r in results.items()}
+    found = {k: tested_queries(r, BALANCED, "in_distribution") for k, r in results.items()}
     queries = replace(found["minilm"], arms={k: q.arms["barp"] for k, q in found.items()})
     names = {name: NAMES[name] for name in found}
     return score_and_cost(queries, results["minilm"].cost_cap, names, PUBLISHED, "minilm")

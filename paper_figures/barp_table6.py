@@ -14,7 +14,7 @@ from metarouter._files import write_text
 from metarouter.reporting import markdown_table
 from paper_figures._barp_cells import score_and_cost
 from paper_figures._barp_published import HEADS
-from paper_figures._barp_rows import test_queries
+from paper_figures._barp_rows import tested_queries
 from paper_figures._barp_study import BALANCED, DATASETS, NAMES, add_options, barp, barp_heads, play
 
 ROWS = {
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sections = []
     for dataset in options.only:
         result = play(dataset, routers, options)
-        queries = test_queries(result, BALANCED, "in_distribution")
+        queries = tested_queries(result, BALANCED, "in_distribution")
         table = score_and_cost(queries, result.cost_cap, ROWS, HEADS, "barp_mlp")
         sections += [f"## {DATASETS[dataset]}", markdown_table(table)]
     text = "\n\n".join(sections) + "\n"

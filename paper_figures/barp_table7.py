@@ -17,7 +17,7 @@ from metarouter._files import write_text
 from metarouter.reporting import markdown_table
 from paper_figures._barp_cells import score_and_cost
 from paper_figures._barp_published import LEARNERS
-from paper_figures._barp_rows import test_queries
+from paper_figures._barp_rows import tested_queries
 from paper_figures._barp_study import (
     BALANCED,
     DATASETS,
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for dataset in options.only:
         ours = {"barp_published": barp_published(), "barp": barp(), "barp_full": barp_full()}
         result = play(dataset, {**bandits(), **ours}, options)
-        queries = test_queries(result, BALANCED, "in_distribution")
+        queries = tested_queries(result, BALANCED, "in_distribution")
         table = score_and_cost(queries, result.cost_cap, ROWS, LEARNERS, "barp")
         sections += [f"## {DATASETS[dataset]}", markdown_table(table)]
     text = "\n\n".join(sections) + "\n"

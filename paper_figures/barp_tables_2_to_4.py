@@ -21,7 +21,7 @@ from metarouter.evaluation import Estimates
 from metarouter.reporting import markdown_table
 from paper_figures._barp_cells import balanced_reward, beside, interval, with_error
 from paper_figures._barp_published import BY_TASK, OVERALL
-from paper_figures._barp_rows import TestQueries, test_queries
+from paper_figures._barp_rows import TestedQueries, tested_queries
 from paper_figures._barp_study import (
     BALANCED,
     DATASETS,
@@ -59,7 +59,7 @@ def scores_by_task(result: BanditStudyResult, split: str) -> pd.DataFrame:
     The last columns, which the paper lacks, are the average reward and BaRP's lead in it, paired
     query by query.
     """
-    queries = test_queries(result, BALANCED, split)
+    queries = tested_queries(result, BALANCED, split)
     rewards = balanced_reward(queries, result.cost_cap)
     rows = []
     for router in ROWS:
@@ -78,11 +78,11 @@ def scores_by_task(result: BanditStudyResult, split: str) -> pd.DataFrame:
 
 def overall(result: BanditStudyResult) -> pd.DataFrame:
     """Lay out table 4: averages over all tasks, and changes relative to GraphRouter."""
-    queries = test_queries(result, BALANCED, *SPLITS)
+    queries = tested_queries(result, BALANCED, *SPLITS)
     return pd.DataFrame([_overall_row(queries, router) for router in ROWS])
 
 
-def _overall_row(queries: TestQueries, router: str) -> dict[str, str]:
+def _overall_row(queries: TestedQueries, router: str) -> dict[str, str]:
     published = OVERALL.get(router, (None,) * 4)
     found = []
     for table, scale, sign in ((queries.quality, 100.0, 1.0), (queries.cost, 1000.0, -1.0)):

@@ -13,7 +13,7 @@ from metarouter.evaluation import clustered_means
 from paper_figures import _barp_published, barp_figure3
 from paper_figures._barp_cells import beside, score_and_cost
 from paper_figures._barp_encoders import NumberedTexts, lsa
-from paper_figures._barp_rows import test_queries as queries_of
+from paper_figures._barp_rows import tested_queries as queries_of
 from paper_figures._barp_sweep import dominated_area, runs_of_seeds, sweep, volumes
 
 MODELS = ("cheap", "dear")
@@ -65,13 +65,13 @@ def test_the_average_counts_every_task_once(queries):
 
 
 def test_the_error_of_the_average_is_that_of_independent_tasks_where_they_are():
-    from paper_figures._barp_rows import TestQueries
+    from paper_figures._barp_rows import TestedQueries
 
     rng = np.random.default_rng(0)
     task = np.repeat(["a", "b"], [400, 100]).astype(object)
     values = rng.normal(size=500) + 5.0 * (task == "a")
     ids = np.arange(500)
-    rows = TestQueries(task, np.c_[ids, ids], np.zeros((500, 1)), np.zeros((500, 1)), {})
+    rows = TestedQueries(task, np.c_[ids, ids], np.zeros((500, 1)), np.zeros((500, 1)), {})
     of_tasks = [rows.mean(values, name).se[0] for name in ("a", "b")]
     assert rows.average(values).se[0] == pytest.approx(np.hypot(*of_tasks) / 2, rel=0.01)
 
@@ -87,7 +87,7 @@ def test_a_relative_change_is_paired(queries):
 
 
 def test_the_error_of_a_relative_change_is_that_of_repeated_draws():
-    from paper_figures._barp_rows import TestQueries
+    from paper_figures._barp_rows import TestedQueries
 
     rng = np.random.default_rng(0)
 
@@ -95,7 +95,7 @@ def test_the_error_of_a_relative_change_is_that_of_repeated_draws():
         one, other = rng.gamma(4.0, size=(2, 200))
         ids = np.arange(200)
         table = np.zeros((200, 1))
-        rows = TestQueries(np.repeat("a", 200).astype(object), np.c_[ids, ids], table, table, {})
+        rows = TestedQueries(np.repeat("a", 200).astype(object), np.c_[ids, ids], table, table, {})
         return rows.relative(one, other)
 
     found = [draw() for _ in range(400)]
