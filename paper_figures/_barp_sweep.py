@@ -26,23 +26,33 @@ def sweep(result: BanditStudyResult, router: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``split``, ``task``, ``w_cost``, ``score``, ``cost``, each of the last two with its
-        limits of 95%, ``..._low`` and ``..._high``.
+        Columns ``split``, ``task``, ``w_cost``, ``score`` and ``cost``, each of the last two with
+        the lowest and the highest mean of a seed, ``..._low`` and ``..._high``. The average counts
+        every task once; it is left out where there is one task.
     """
     rows = []
     for split in _SPLITS:
+        tasks = getattr(result, split)
         for w_cost in result.dial:
             queries = tested_queries(result, w_cost, split)
-            score = queries.of(queries.quality, router)
-            cost = 1000.0 * queries.of(queries.cost, router)
-            for task in (*getattr(result, split), AVERAGE):
+            outcomes = {
+                "score": queries.of(queries.quality, router),
+                "cost": 1000.0 * queries.of(queries.cost, router),
+            }
+            by_task = {
+                task: {name: _by_seed(queries, of, task) for name, of in outcomes.items()}
+                for task in tasks
+            }
+            if len(tasks) > 1:
+                by_task[AVERAGE] = {
+                    name: np.mean([by_task[task][name] for task in tasks], axis=0)
+                    for name in outcomes
+                }
+            for task, seeds in by_task.items():
                 row: dict[str, object] = {"split": split, "task": task, "w_cost": w_cost}
-                for name, values in (("score", score), ("cost", cost)):
-                    of_task = queries.average(values)
-                    if task != AVERAGE:
-                        of_task = queries.mean(values, task)
-                    low, high = of_task.interval()
-                    row |= {name: of_task.value[0], f"{name}_low": low[0], f"{name}_high": high[0]}
+                for name, means in seeds.items():
+                    row |= {name: means.mean(), f"{name}_low": means.min()}
+                    row[f"{name}_high"] = means.max()
                 rows.append(row)
     return pd.DataFrame(rows)
 
@@ -60,9 +70,11 @@ def points_of_seeds(
     return score, cost
 
 
-def _by_seed(queries: TestedQueries, values: FloatArray) -> FloatArray:
+def _by_seed(queries: TestedQueries, values: FloatArray, task: str | None = None) -> FloatArray:
+    """Return the mean of each seed, over all queries or those of one task."""
+    kept = np.ones(len(values)) if task is None else (queries.task == task).astype(float)
     seed = queries.groups[:, 0]
-    return np.bincount(seed, weights=values) / np.bincount(seed)
+    return np.bincount(seed, weights=values * kept) / np.bincount(seed, weights=kept)
 
 
 def runs_of_seeds(result: BanditStudyResult, router: str, split: str) -> pd.DataFrame:

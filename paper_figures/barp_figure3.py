@@ -2,8 +2,8 @@
 
     METAROUTER_DATA_HOME=... python -m paper_figures.barp_figure3 --out DIR
 
-Lines are means over seeds, bands their 95% intervals (clustered by seed and by query). Beside the
-figure stand, seed by seed, whether cost falls and score does not rise, and the hypervolume of the
+Lines are means over seeds, bands reach from the lowest to the highest seed. Beside the figure
+stand, seed by seed, whether cost falls and score does not rise, and the hypervolume of the
 sweep beside those of routers that saw all outcomes.
 """
 
@@ -41,6 +41,7 @@ def draw(sweeps: Mapping[str, pd.DataFrame], path: str | os.PathLike[str]) -> Pa
     """Draw one row of panels per data set, score and cost."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogFormatter
 
     figure = Figure(figsize=(10.5, 4.2 * len(sweeps)), layout="constrained")
     FigureCanvasAgg(figure)
@@ -50,6 +51,8 @@ def draw(sweeps: Mapping[str, pd.DataFrame], path: str | os.PathLike[str]) -> Pa
         _draw_lines(cost, frame, "cost")
         score.set(ylabel="score", title=f"{DATASETS[dataset]}: score")
         cost.set(ylabel="US dollars per 1000 queries", title="cost", yscale="log")
+        cost.yaxis.set_major_formatter(LogFormatter())
+        cost.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
         cost.legend(frameon=False, fontsize="small")
     for panel in grid[-1]:
         panel.set_xlabel("weight of cost, $w_c$")

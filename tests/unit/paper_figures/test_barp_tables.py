@@ -133,10 +133,19 @@ def test_the_area_is_that_of_the_best_score_to_be_had():
     assert dominated_area(np.array([3.0, 1.0]), np.array([0.9, 0.4]), 2.0) == pytest.approx(0.2)
 
 
-def test_the_sweep_has_every_setting_of_every_task_and_runs_the_right_way(result, tmp_path):
+def test_the_sweep_has_every_setting_of_every_task_and_runs_the_right_way(
+    result, queries, tmp_path
+):
     frame = sweep(result, "barp")
-    assert len(frame) == len(result.dial) * 5
-    assert (frame.score_low <= frame.score).all()
+    assert len(frame) == len(result.dial) * 4  # two tasks and their average, and one task alone
+    assert (frame.score_low <= frame.score + 1e-12).all()
+    at_half = frame[frame.w_cost == 0.5].set_index("task")
+    score = [
+        queries.of(queries.quality, "barp")[queries.task == task].mean()
+        for task in ("arc_challenge", "gsm8k")
+    ]
+    assert at_half.score["gsm8k"] == pytest.approx(score[1])
+    assert at_half.score["average"] == pytest.approx(np.mean(score))
     runs = runs_of_seeds(result, "barp", "in_distribution")
     assert (runs["cost per 1000, from"] > runs["to"]).all()
     constant = runs_of_seeds(result, "smallest", "in_distribution")
