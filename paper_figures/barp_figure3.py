@@ -41,7 +41,7 @@ def draw(sweeps: Mapping[str, pd.DataFrame], path: str | os.PathLike[str]) -> Pa
     """Draw one row of panels per data set, score and cost."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.ticker import LogFormatter
+    from matplotlib.ticker import LogLocator, NullLocator
 
     figure = Figure(figsize=(10.5, 4.2 * len(sweeps)), layout="constrained")
     FigureCanvasAgg(figure)
@@ -51,8 +51,9 @@ def draw(sweeps: Mapping[str, pd.DataFrame], path: str | os.PathLike[str]) -> Pa
         _draw_lines(cost, frame, "cost")
         score.set(ylabel="score", title=f"{DATASETS[dataset]}: score")
         cost.set(ylabel="US dollars per 1000 queries", title="cost", yscale="log")
-        cost.yaxis.set_major_formatter(LogFormatter())
-        cost.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
+        cost.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        cost.yaxis.set_major_formatter("{x:g}")
+        cost.yaxis.set_minor_locator(NullLocator())
         cost.legend(frameon=False, fontsize="small")
     for panel in grid[-1]:
         panel.set_xlabel("weight of cost, $w_c$")

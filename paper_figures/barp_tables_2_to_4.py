@@ -69,7 +69,8 @@ def scores_by_task(result: BanditStudyResult, split: str) -> pd.DataFrame:
         row = {"router": NAMES[router]}
         for task in getattr(result, split):
             row[TASKS[task]] = beside(published.get(task), queries.mean(score, task))
-        row["average"] = beside(published.get("average"), queries.average(score))
+        if len(getattr(result, split)) > 1:
+            row["average"] = beside(published.get("average"), queries.average(score))
         row["reward, here"] = with_error(queries.average(earned), 4)
         row[f"lead of {NAMES[REFERENCE]}"] = "" if router == REFERENCE else interval(lead, "+.4f")
         rows.append(row)
@@ -90,7 +91,7 @@ def _overall_row(queries: TestedQueries, router: str) -> dict[str, str]:
         change = queries.relative(values, scale * queries.of(table, "graph_router"))
         found += [queries.average(values), Estimates(sign * change.value, change.se, change.df)]
     columns = ("score (%)", "score improvement (%)", "cost per 1000", "cost reduction (%)")
-    decimals = (2, 1, 3, 1)
+    decimals = (2, 2, 3, 2)
     cells = zip(columns, published, found, decimals, strict=True)
     return {"router": NAMES[router]} | {c: beside(p, e, d) for c, p, e, d in cells}
 
