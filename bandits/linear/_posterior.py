@@ -214,9 +214,9 @@ class GaussianPosterior:
             self._weigh(arm, factor)
 
     def merge(self, other: GaussianPosterior, weight: float = 1.0) -> None:
-        """Add the evidence of other posteriors of the same arms, features and prior."""
+        """Add the evidence of other posteriors of the same arms and features, without their prior."""
         for arm in range(self.n_arms):
-            evidence = other._precision[arm].total() - self._prior()
+            evidence = other._precision[arm].total() - other._prior()
             self._precision[arm] = Precision(self._precision[arm].total() + weight * evidence)
             self.moment[arm] += weight * other.moment[arm]
             self._forget_derived(arm)

@@ -124,3 +124,11 @@ def test_faded_evidence_does_not_depend_on_how_rows_are_batched(rows, sizes):
         posterior.update_rows(X[part], arm[part], outcomes[part], weight)
         start += size
     assert_equal(posterior, naive(rows, discount=gamma), X)
+
+
+def test_what_is_merged_leaves_its_prior_behind(rows):
+    X, arm, outcomes = rows
+    other, posterior = GaussianPosterior(D, K, M, 50.0), GaussianPosterior(D, K, M, 2.0)
+    other.update_rows(X, arm, outcomes)
+    posterior.merge(other)
+    assert_equal(posterior, naive(rows), X)
