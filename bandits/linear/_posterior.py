@@ -214,7 +214,7 @@ class GaussianPosterior:
             self._weigh(arm, factor)
 
     def merge(self, other: GaussianPosterior, weight: float = 1.0) -> None:
-        """Add the evidence of other posteriors of the same arms and features, without their prior."""
+        """Add the evidence, free of its prior, of posteriors of the same arms and features."""
         for arm in range(self.n_arms):
             evidence = other._precision[arm].total() - other._prior()
             self._precision[arm] = Precision(self._precision[arm].total() + weight * evidence)

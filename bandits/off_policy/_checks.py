@@ -48,10 +48,10 @@ def choose_interval(log: LoggedFeedback, method: str, interval: str) -> str:
     DataError
         If the method or the interval is unknown, or they or the log do not go together.
     """
-    if method not in INTERVALS:
+    if not isinstance(method, str) or method not in INTERVALS:
         raise DataError(f"method is {method!r}; choose one of {', '.join(INTERVALS)}.")
     every = dict.fromkeys(name for names in INTERVALS.values() for name in names)
-    if interval != "auto" and interval not in every:
+    if not isinstance(interval, str) or interval not in ("auto", *every):
         raise DataError(f"interval is {interval!r}; choose one of auto, {', '.join(every)}.")
     possible = INTERVALS[method]
     if log.adaptive:
@@ -87,7 +87,8 @@ def probabilities_of(log: LoggedFeedback, policy: Any, preference: ArrayLike | N
     arms = list(log.arms)
     if hasattr(policy, "predict_proba"):
         options = {} if preference is None else {"preference": preference}
-        given = policy.predict_proba(log.X, **options)
+        X = log.contexts if hasattr(policy, "feature_names_in_") else log.X
+        given = policy.predict_proba(X, **options)
         if list(getattr(policy, "arms_", arms)) != arms:
             raise DataError(
                 f"The policy has the arms {policy.arms_}, the log {arms}; give both the same arms "

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, KFold
 
+from bandits._parameters import check_whole
 from bandits.off_policy.logged_feedback import LoggedFeedback
 from metarouter.exceptions import DataError
 
@@ -45,8 +46,8 @@ def fitted_rewards(log: LoggedFeedback, outcome: Any = None, cv: int = 5, seed: 
     Raises
     ------
     DataError
-        If the folds cannot be made, the regressor predicts what is no number, or the array has
-        another shape.
+        If the folds cannot be made, the regressor is none or predicts what is no number, or the
+        array has another shape.
 
     Examples
     --------
@@ -63,6 +64,11 @@ def fitted_rewards(log: LoggedFeedback, outcome: Any = None, cv: int = 5, seed: 
                 f"{shape[1]} arms; give one expected reward per row and arm."
             )
         predicted[:] = outcome
+    elif outcome is not None and not hasattr(outcome, "fit"):
+        raise DataError(
+            f"outcome is a {type(outcome).__name__}; give a regressor, or what fitted_rewards "
+            "returned."
+        )
     else:
         _predict_other_rows(predicted, log, outcome, cv, seed)
     if not np.isfinite(predicted).all():
@@ -105,8 +111,7 @@ def _past(n: int) -> Iterator[Split]:
 
 
 def _folds(log: LoggedFeedback, cv: int, seed: int) -> Iterator[Split]:
-    if cv < 2:
-        raise DataError(f"cv is {cv!r}; give at least 2 folds.")
+    check_whole("cv", cv, least=2)
     if log.groups is None:
         yield from KFold(min(cv, log.n), shuffle=True, random_state=seed).split(log.X)
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -100,12 +100,23 @@ class LoggedFeedback:
             ("X", X),
             ("arms", arms),
             ("arm", arm),
+            ("feature_names", tuple(getattr(self.X, "columns", ()))),
             ("propensity", check_propensity(self.propensity, len(X))),
             ("reward", reward),
         ):
             object.__setattr__(self, name, value)
 
-    arm: NDArray[np.intp] = None  # type: ignore[assignment]
+    arm: NDArray[np.intp] = field(init=False)
+    feature_names: tuple[Any, ...] = field(init=False)
+
+    @property
+    def contexts(self) -> Any:
+        """X with the names of its columns, where it came as a frame."""
+        if not self.feature_names:
+            return self.X
+        import pandas as pd
+
+        return pd.DataFrame(self.X, columns=list(self.feature_names))
 
     @property
     def n(self) -> int:
