@@ -153,8 +153,11 @@ class LinearBandit(OutcomeRouter):
         router, weight = prior if isinstance(prior, tuple) and len(prior) == 2 else (prior, 1.0)
         check_parameter("weight of prior", weight, lambda w: w >= 0, "a number of at least 0")
         source = getattr(router, "posterior_", None)
-        fits = source is not None and source.moment.shape == self.posterior_.moment.shape
-        if not fits or bool(router.fit_intercept) != bool(self.fit_intercept):
+        if (
+            source is None
+            or source.moment.shape != self.posterior_.moment.shape
+            or bool(router.fit_intercept) != bool(self.fit_intercept)
+        ):
             raise DataError(
                 f"prior is a {type(router).__name__} that does not fit: give a linear router that "
                 f"was trained with {self.n_features_in_} features and {len(self.arms_)} arms, with "
