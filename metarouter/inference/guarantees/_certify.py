@@ -25,6 +25,7 @@ from metarouter.inference.guarantees._walks import (
     certified_in_order,
     level_of_each_walk,
 )
+from metarouter.routing._cost_model import is_real
 
 __all__ = ["Prefer", "Search", "as_delta", "certify_predictions"]
 
@@ -244,13 +245,16 @@ def _guarantee(tests: list[Tested]) -> str:
 
 def as_delta(delta: float) -> float:
     """Validate a probability with which demands may be broken."""
-    if not 0 < delta < 0.5:
+    if not (is_real(delta) and 0 < delta < 0.5):
         raise MetaRouterError(f"delta is {delta!r}: give a probability above 0 and below 0.5.")
     return float(delta)
 
 
 def _as_grid(grid: ArrayLike) -> FloatArray:
-    points = np.unique(np.asarray(grid, dtype=np.float64))
+    try:
+        points = np.unique(np.asarray(grid, dtype=np.float64))
+    except (TypeError, ValueError):
+        points = np.empty(0)
     if points.size == 0 or np.isnan(points).any() or points[0] < 0:
         raise MetaRouterError(
             "grid must hold at least one trade-off, none below 0 or NaN; fix it before looking at "

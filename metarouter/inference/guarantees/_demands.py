@@ -219,7 +219,7 @@ def _check_limit(name: str, limit: float) -> None:
 def _check_bounds(name: str, bounds: Bounds, values: FloatArray) -> None:
     if bounds is None:
         return
-    low, high = bounds
+    low, high = bounds if len(bounds) == 2 else (None, None)
     if not (is_real(low) and is_real(high) and low < high):
         raise MetaRouterError(f"{name} is {bounds!r}; give two finite numbers, (lowest, highest).")
     outside = int(((values < low) | (values > high)).sum())

@@ -44,6 +44,13 @@ def finding_of(
             "gap to recover a share of; demand min_gain instead."
         )
         return Search(Verdict.INCONCLUSIVE, closest, None, None, words)
+    silent = " and ".join(test.demand.name for test in tests if test.is_silent)
+    if silent:
+        words = (
+            f"All that the gold labels say about {silent} is 0, which does not tell how far their "
+            "mean may be off; give more labels, or gain_bounds."
+        )
+        return Search(Verdict.INCONCLUSIVE, closest, None, None, words)
     needed = needed_at(tests, closest, level, search)
     w = f"w = {path.w[closest]:.4g}"
     if needed.unmet:

@@ -168,7 +168,10 @@ def _as_gain(gold_gain: ArrayLike | DoublyRobustGains, weight: FloatArray) -> Ga
 
 
 def _as_costs(costs: ArrayLike, n: int) -> FloatArray:
-    table = np.asarray(costs, dtype=np.float64)
+    try:
+        table = np.asarray(costs, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError("costs holds values that are not numbers: give one number each.") from None
     if table.shape != (n, 2) or not np.isfinite(table).all():
         raise DataError(
             f"costs has shape {table.shape} and {int((~np.isfinite(table)).sum())} values that are "

@@ -58,6 +58,11 @@ class Tested:
         """Whether a share of a gap is demanded where there is no gap."""
         return _has_no_gap(self.demand)
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether all gold labels say 0, of which the central limit theorem knows nothing."""
+        return _is_silent(self.demand, self.method)
+
 
 def tested(demand: Demand, queries: CertifyingQueries, path: RoutingPath, method: Method) -> Tested:
     """Test a demand at every w of a path.
@@ -80,7 +85,7 @@ def tested(demand: Demand, queries: CertifyingQueries, path: RoutingPath, method
             p_value = np.ones_like(p_value)
     else:
         p_value = _bounded(demand, path, moments.mean, chosen)
-    if _has_no_gap(demand):
+    if _has_no_gap(demand) or _is_silent(demand, chosen):
         p_value = np.ones_like(p_value)
     return Tested(demand, chosen, moments.mean, se, p_value, df)
 
@@ -94,6 +99,10 @@ def worst_distance(tests: Sequence[Tested]) -> FloatArray:
 
 def _has_no_gap(demand: Demand) -> bool:
     return demand.name == "min_gap_share" and not demand.share @ demand.denominator > 0
+
+
+def _is_silent(demand: Demand, method: str) -> bool:
+    return method == "clt" and not demand.is_budget and not demand.share @ demand.move**2 > 0
 
 
 def least_variance(demand: Demand, queries: CertifyingQueries) -> float:

@@ -308,6 +308,18 @@ def test_a_share_of_a_gap_that_is_not_there_is_not_certified():
     assert "no gap" in found.reason
 
 
+@pytest.mark.parametrize(
+    ("demand", "label"), [("min_gain", 0.0), ("max_loss", 0.0), ("max_missed_gain", -1.0)]
+)
+def test_gold_labels_that_are_all_nothing_are_not_taken_for_certain(demand, label):
+    psi_hat, gold = queries()[0], np.full(1000, label)
+    found = certify_predictions(psi_hat, gold, **{demand: 0.0 if demand == "min_gain" else 0.01})
+    assert not found.is_certified
+    assert f"say about {demand} is 0" in found.reason
+    bounded = certify_predictions(psi_hat, gold, max_missed_gain=0.05, gain_bounds=(-1, 1))
+    assert bounded.is_certified  # a bound says how far a label that was not seen may be off
+
+
 def test_a_routing_that_hardly_changes_anything_is_not_taken_for_certain():
     # One query in 400 goes to the alternative, and gains a little there: no proof for the rest.
     psi_hat = np.r_[-1.0, np.ones(399)]
@@ -330,7 +342,11 @@ def test_a_routing_that_hardly_changes_anything_is_not_taken_for_certain():
         ({"max_share": 0.3, "prefer": "luck"}, MetaRouterError, "prefer='luck'"),
         ({"max_share": 0.3, "method": "naive"}, MetaRouterError, "method='naive'"),
         ({"max_share": 0.3, "grid": [-1.0]}, MetaRouterError, "grid"),
+        ({"max_share": 0.3, "grid": ["a"]}, MetaRouterError, "grid"),
+        ({"max_share": 0.3, "delta": None}, MetaRouterError, "delta is None"),
+        ({"min_gain": 0.1, "gain_bounds": (0, 1, 2)}, MetaRouterError, "two finite numbers"),
         ({"max_share": 0.3, "costs": np.ones(1000)}, DataError, "costs has shape"),
+        ({"max_share": 0.3, "costs": [["a", "b"]] * 1000}, DataError, "costs holds values"),
         ({"max_share": 0.3, "groups": np.arange(3)}, DataError, "groups has 3 entries"),
         ({"min_gain": 0.1, "method": "hoeffding_bentkus"}, MetaRouterError, "gain_bounds="),
     ],
