@@ -27,6 +27,10 @@ _LATEX = {
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
+    # At the start of a row or an item these would be taken for part of the command before them.
+    "[": "{[}",
+    "]": "{]}",
+    "*": "{*}",
 }
 
 

@@ -142,5 +142,5 @@ def _text(text: str) -> str:
 
 def _letter(letter: str) -> str:
     if ord(letter) > _MOST_AS_TEXT or not letter.isprintable():
-        return f"[U+{ord(letter):04X}]"
+        return f"{{[U+{ord(letter):04X}]}}"
     return escaped(letter)

@@ -75,13 +75,19 @@ def document() -> Document:
         ),
         (
             (NASTY, Estimate(0.5, 0.25, 0.75), Limits(0.2, 0.8), PValue(0.02), Verdict.PASS),
-            ("b", Estimate(float("nan"), 0.0, 1.0), Limits(0.2, 0.8), PValue(0.5), Verdict.FAIL),
+            (
+                "[b] *",
+                Estimate(float("nan"), 0.0, 1.0),
+                Limits(0.2, 0.8),
+                PValue(0.5),
+                Verdict.FAIL,
+            ),
         ),
         "A note.",
     )
     blocks = (
         Paragraph(NASTY),
-        Bullets((NASTY, "two")),
+        Bullets((NASTY, "[two]", "*three")),
         Findings((Finding(NASTY, Verdict.CAUTION), Finding("no verdict"))),
         table,
         Figure("picture", "A caption.", NASTY, _draw, data={"x": [0.0, float("nan")]}),
@@ -151,6 +157,7 @@ def test_latex_escapes_every_command_and_names_letters_that_fonts_lack(document:
     body = text.partition(r"\begin{document}")[2]
     assert r"\textbackslash{}cmd" in body
     assert "[U+4E2D]" in body
+    assert "{[}b{]}{*}" in body  # bare, the row before would take them for its options
     assert re.search(r"(?<!\\)[%$#]", body) is None
     for environment in re.findall(r"\\begin\{(\w+)\}", text):
         assert text.count(rf"\begin{{{environment}}}") == text.count(rf"\end{{{environment}}}")
