@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandits._logs import Logs
+from bandits._parameters import check_parameter
 from bandits.full_information.base import FullInformationRouter
 from metarouter.exceptions import DataError
 
@@ -51,9 +52,14 @@ class BySize(FullInformationRouter):
         return np.tile(np.eye(len(self.arms_))[self.arms_.index(self.arm_)], (len(X), 1))
 
     def _given(self, sizes: Mapping[Any, float]) -> Array:
+        if not isinstance(sizes, Mapping):
+            raise DataError(f"sizes is {sizes!r}; give a dict with the size of every arm.")
         missing = [name for name in self.arms_ if name not in sizes]
         if missing:
             raise DataError(f"sizes has no {missing[0]!r}: give the size or price of every arm.")
+        for name in self.arms_:
+            what = f"the size or price of {name!r}"
+            check_parameter(what, sizes[name], lambda size: size >= 0, "a number of at least 0")
         return np.array([sizes[name] for name in self.arms_], dtype=np.float64)
 
     def _mean_costs(self, logs: Logs) -> Array:

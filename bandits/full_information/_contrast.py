@@ -58,5 +58,6 @@ def contrast_of(
 
 
 def _unit(rows: Any) -> Any:
-    length = ((rows**2).sum(-1) ** 0.5).clip(min=1e-8)
+    # Clipped before the root, whose slope at 0 is infinite.
+    length = (rows**2).sum(-1).clip(min=1e-16) ** 0.5
     return rows / length[:, None]

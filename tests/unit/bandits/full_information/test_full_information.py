@@ -200,6 +200,10 @@ class TestBySize:
     def test_arms_without_size_or_cost_are_refused(self):
         with pytest.raises(DataError, match="sizes has no 'c'"):
             Smallest({"a": 1, "b": 2}).fit(np.eye(3), self.QUALITY)
+        with pytest.raises(DataError, match="the size or price of 'b' is nan"):
+            Smallest({"a": 1, "b": np.nan, "c": 2, "d": 3}).fit(np.eye(3), self.QUALITY)
+        with pytest.raises(DataError, match="sizes is 7; give a dict"):
+            Smallest(7).fit(np.eye(3), self.QUALITY)
         with pytest.raises(DataError, match="Smallest knows neither sizes nor costs"):
             Smallest().fit(np.eye(3), self.QUALITY)
 

@@ -134,3 +134,9 @@ def test_every_arm_of_the_highest_utility_is_labelled():
         [0.0, 1.0, 1.0],
         [1.0, 1.0, 1.0],
     ]
+
+
+def test_a_query_without_any_representation_has_a_slope_that_is_a_number():
+    nothing = torch.zeros(1, 3, requires_grad=True)
+    cosine(nothing, torch.ones(2, 3)).sum().backward()
+    assert torch.isfinite(nothing.grad).all()
