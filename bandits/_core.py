@@ -19,6 +19,7 @@ from bandits._arms import check_arms, position_of, positions_of
 from bandits._parameters import check_cost_cap
 from bandits._validation import (
     LARGEST_FLOAT,
+    LARGEST_OUTCOME,
     check_outcome,
     check_preference,
     check_propensity,
@@ -48,7 +49,9 @@ class RouterCore(BaseEstimator):
     `_probabilities`).
     """
 
-    _largest_feature = LARGEST_FLOAT  # beyond it the features are refused
+    # Beyond them features and qualities are refused.
+    _largest_feature = LARGEST_FLOAT
+    _largest_quality = LARGEST_OUTCOME
 
     arms_: list[Any]
     cost_cap_: float
@@ -172,7 +175,7 @@ class RouterCore(BaseEstimator):
                 if self.has_cost_
                 else "cost is given, but earlier feedback had none: fit anew to learn costs."
             )
-        columns = [check_outcome("quality", quality, n_rows)]
+        columns = [check_outcome("quality", quality, n_rows, self._largest_quality)]
         if cost is not None:
             columns.append(check_outcome("cost", cost, n_rows))
         chances = None if propensity is None else check_propensity(propensity, n_rows)

@@ -14,6 +14,7 @@ from metarouter._validation import learn_features, validate_features
 from metarouter.exceptions import DataError
 
 __all__ = [
+    "LARGEST_OUTCOME",
     "check_matrix",
     "check_outcome",
     "check_preference",
@@ -190,8 +191,10 @@ def check_matrix(name: str, values: Any, shape: tuple[int, int] | None) -> NDArr
     return matrix
 
 
-def check_outcome(name: str, values: Any, n_rows: int) -> NDArray[np.float64]:
-    """Return one finite number per row; costs must not be negative.
+def check_outcome(
+    name: str, values: Any, n_rows: int, largest: float = LARGEST_OUTCOME
+) -> NDArray[np.float64]:
+    """Return one finite number of some largest size per row; costs must not be negative.
 
     Raises
     ------
@@ -202,8 +205,8 @@ def check_outcome(name: str, values: Any, n_rows: int) -> NDArray[np.float64]:
         raise DataError(
             f"{name} has shape {column.shape} but there are {n_rows} rows; give one number per row."
         )
-    least = 0.0 if name == "cost" else -LARGEST_OUTCOME
-    if n_rows and least <= column.min() and column.max() <= LARGEST_OUTCOME:  # nor is one NaN
+    least = 0.0 if name == "cost" else -largest
+    if n_rows and least <= column.min() and column.max() <= largest:  # nor is one NaN
         return column
     bad = ~np.isfinite(column)
     if bad.any():
@@ -211,10 +214,10 @@ def check_outcome(name: str, values: Any, n_rows: int) -> NDArray[np.float64]:
             f"{name} is NaN or infinite in {int(bad.sum())} of {n_rows} rows (first: row "
             f"{int(np.argmax(bad))}); leave out rows without feedback."
         )
-    if (np.abs(column) > LARGEST_OUTCOME).any():
+    if (np.abs(column) > largest).any():
         row = int(np.argmax(np.abs(column)))
         raise DataError(
-            f"{name} is {column[row]:g} in row {row}; give numbers of at most {LARGEST_OUTCOME:g}."
+            f"{name} is {column[row]:g} in row {row}; give numbers of at most {largest:g}."
         )
     if name == "cost" and (column < 0).any():
         raise DataError(

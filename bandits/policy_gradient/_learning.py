@@ -46,9 +46,9 @@ def learn_feedback(router: PolicyRouter, feedback: Feedback) -> None:
             again = router._memory.draw(size, router._exploration)
             if len(again.X):
                 _step(router, trainer, again)
+    router._keep(trainer)
     if router._outcome_model is not None:
         router._outcome_model.learn(feedback.X, feedback.arm, feedback.outcomes)
-    router._keep(trainer)
 
 
 def _step(router: PolicyRouter, trainer: PolicyTrainer, batch: Feedback) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bandits.policy_gradient._parameters import Layout
 from bandits.policy_gradient._reward_estimates import entropy_slope, logit_slope
+from metarouter.exceptions import DataError
 
 __all__ = ["Optimiser", "PolicyTrainer", "device_of"]
 
@@ -119,9 +120,20 @@ class PolicyTrainer:
 
 
 def device_of(device: str) -> Any:
-    """Return the torch device that a name stands for; "auto" is a GPU where there is one."""
+    """Return the torch device that a name stands for; "auto" is a GPU where there is one.
+
+    Raises
+    ------
+    DataError
+        If there is no such device here.
+    """
     import torch
 
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(device)
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, TypeError, AssertionError, NotImplementedError):
+        raise DataError(
+            f"device is {device!r}, and torch finds none of that name here; give 'auto' or 'cpu'."
+        ) from None

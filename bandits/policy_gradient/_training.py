@@ -119,6 +119,11 @@ class Training:
         if not os.path.exists(checkpoint):
             return
         saved, router = load_bandit(checkpoint), self.router
+        if type(saved) is not type(router):
+            raise DataError(
+                f"checkpoint {checkpoint} holds a {type(saved).__name__}: remove the file, or give "
+                "another."
+            )
         mine, its = router.get_params(deep=False), saved.get_params(deep=False)
         changed = [
             name
@@ -126,7 +131,7 @@ class Training:
             if name not in _FREE and _plain(mine[name]) != _plain(its.get(name))
         ]
         same_data = (saved._fingerprint == router._fingerprint).all()
-        if type(saved) is not type(router) or saved.arms_ != router.arms_ or not same_data:
+        if saved.arms_ != router.arms_ or not same_data:
             changed.append("the data")
         if isinstance(router.random_state, int) and saved._seed != router._seed:
             changed.append("random_state")

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from bandits._validation import contexts
 from bandits.policy_gradient._new_arm import place_arm
 from bandits.policy_gradient._sources import LoggedSource
 from bandits.policy_gradient._training import Training
@@ -272,6 +273,8 @@ class BaRP(PolicyRouter):
         """
         check_is_fitted(self, "arms_")
         with self._lock:
+            if X is None and (quality is not None or cost is not None):
+                raise DataError("X is missing; give the queries that the new arm was tried on.")
             if X is None:
                 return super().add_arm(name, like=like, weight=weight)
             if self._outcome_model is None:
@@ -280,7 +283,7 @@ class BaRP(PolicyRouter):
                     f"estimator={self.estimator!r} does not predict: train with "
                     "estimator='doubly_robust', or add the arm without evaluations."
                 )
-            some = [self.arms_[0]] * np.shape(X)[0]  # the feedback of whom is not checked
+            some = [self.arms_[0]] * len(contexts(self, X))  # whose feedback it is matters not
             known = self._feedback(X, some, quality, cost, None)
             super().add_arm(name, like=like, weight=weight)
             place_arm(self, known.X, known.outcomes)

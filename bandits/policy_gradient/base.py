@@ -21,6 +21,7 @@ from bandits.policy_gradient._sources import ReplaySource
 from bandits.policy_gradient._trainer import PolicyTrainer, device_of
 from bandits.policy_gradient._training import Training
 from bandits.replay import Replay
+from metarouter.exceptions import DataError
 
 __all__ = ["PolicyRouter"]
 
@@ -28,6 +29,8 @@ Array = NDArray[np.float64]
 
 # Costs that are kept to find the cap in, the first that are seen.
 COSTS_KEPT = 1000
+# Beyond it the products of two layers and a feature leave single precision.
+LARGEST_PARAMETER = 1e9
 # Where the counters stand in their array.
 STEPS, EPOCHS, SHOWN, COSTS = range(4)
 
@@ -51,8 +54,9 @@ class PolicyRouter(BanditRouter):
         Epochs of `fit` that are done, and outcomes that it was shown.
     """
 
-    # Beyond it a policy in single precision is noise.
+    # Beyond them a policy in single precision is noise.
     _largest_feature = 1e6
+    _largest_quality = 1e6
 
     head: str
     hidden_size: int
@@ -111,7 +115,12 @@ class PolicyRouter(BanditRouter):
         return Training(self, ReplaySource(self, replay), preference).run()
 
     def _update(self, feedback: Feedback) -> None:
-        learn_feedback(self, feedback)
+        before = self._state.copy()
+        try:
+            learn_feedback(self, feedback)
+        except DataError:
+            self._state[:] = before
+            raise
 
     def _preferences(self, preference: ArrayLike | None, n_rounds: int) -> Array:
         if preference is not None or not self.has_cost_ or self.concentration == 1.0:
@@ -164,6 +173,12 @@ class PolicyRouter(BanditRouter):
 
     def _keep(self, trainer: PolicyTrainer) -> None:
         trainer.write_back()
+        tame = np.isfinite(self._state).all() and np.abs(self._state[0]).max() <= LARGEST_PARAMETER
+        if not tame:
+            raise DataError(
+                "The policy's parameters have run away: scale the qualities to the order of 1, or "
+                "give a smaller learning_rate."
+            )
         self._counts[STEPS] = trainer.steps
 
     def _remember(self, arm: NDArray[np.intp], outcomes: Array) -> None:
@@ -198,6 +213,12 @@ class PolicyRouter(BanditRouter):
         self.cost_cap_, self.n_updates_, self._seed = (
             saved.cost_cap_, saved.n_updates_, saved._seed,
         )  # fmt: skip
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A process that gets it through joblib may not write to what it was given.
+        owned = ("_state", "_counts", "_rewards", "_costs", "_seen")
+        copies = {name: state[name].copy() for name in owned if name in state}
+        super().__setstate__({**state, **copies})
 
     # Arms and files --------------------------------------------------------------------------
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import joblib
 import numpy as np
 import pytest
 import torch
 
-from bandits import BaRP, FullInformationBaRP, Replay, load_bandit
+from bandits import BaRP, FullInformationBaRP, LinUCB, Replay, load_bandit
 from bandits.policy_gradient._sources import ReplaySource
 from bandits.policy_gradient._training import Training
 from metarouter.exceptions import DataError
@@ -142,6 +143,9 @@ class TestResuming:
             quick(epochs=2, checkpoint=path).fit(X, 1 - quality, cost)
         with pytest.raises(DataError, match="entropy differ"):
             quick(epochs=2, entropy=0.1, checkpoint=path).fit(*logs)
+        LinUCB(random_state=0).fit(*logs).save(path)
+        with pytest.raises(DataError, match="holds a LinUCB"):
+            quick(epochs=2, checkpoint=path).fit(*logs)
 
 
 @pytest.mark.parametrize("estimator", ["reinforce", "doubly_robust"])
@@ -266,11 +270,38 @@ def test_sizes_of_batches_may_change_from_epoch_to_epoch(logs):
         ("learning_rate", -1.0, "learning_rate is -1.0; give a number above 0"),
         ("batch_size", 1.5, "batch_size is 1.5; give a whole number of at least 1"),
         ("cost_quantile", 2.0, "cost_quantile is 2.0; give a number from 0 to 1"),
+        ("device", "abacus", "device is 'abacus', and torch finds none of that name"),
     ],
 )
 def test_parameters_off_their_range_are_named(logs, parameter, value, message):
     with pytest.raises(DataError, match=message):
         quick(**{parameter: value}).fit(*logs)
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_policy_never_becomes_nan_in_silence(logs):
+    X, quality, cost = logs
+    router = quick(epochs=1, memory=50).fit(X, quality, cost)
+    before = router._state.copy()
+    with pytest.raises(DataError, match="have run away"):
+        router.fit(X, 1e60 * quality, cost)
+    with pytest.raises(DataError, match=r"quality is 1e\+60 in row 0"):
+        router.partial_fit(X[:1], [0], [1e60], [1.0])
+    router.set_params(learning_rate=1e38)
+    with pytest.raises(DataError, match="have run away"):
+        router.partial_fit(X[:5], [0, 1, 2, 3, 0], quality[:5, 0], cost[:5, 0])
+    np.testing.assert_array_equal(router._state, before)
+    assert router.n_updates_ == 300
+
+
+def test_a_policy_that_came_as_read_only_memory_learns_on(logs, tmp_path):
+    X, quality, cost = logs
+    router = quick(epochs=1, memory=50).fit(X, quality, cost)
+    joblib.dump(router, tmp_path / "router.joblib")
+    came = joblib.load(tmp_path / "router.joblib", mmap_mode="r")
+    for one in (router, came):
+        one.partial_fit(X[:5], [0, 1, 2, 3, 0], quality[:5, 0], cost[:5, 0], propensity=[0.5] * 5)
+    assert same_state(router, came)
 
 
 def test_with_the_outcomes_of_all_arms_the_same_policy_reads_every_cell(logs):

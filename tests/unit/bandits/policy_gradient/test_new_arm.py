@@ -90,5 +90,11 @@ def test_evaluations_that_are_no_feedback_add_no_arm(world):
         trained(world, estimator="reinforce", epochs=1).add_arm(
             "d", X=X[:3], quality=[1.0, 0.5, 0.0], cost=[0.1, 0.1, 0.1]
         )
+    with pytest.raises(DataError, match="X has shape"):
+        router.add_arm("d", X=5.0, quality=[1.0], cost=[0.1])
+    with pytest.raises(DataError, match="X is missing"):
+        router.add_arm("d", quality=[1.0], cost=[0.1])
+    with pytest.raises(DataError, match=r"quality is 1e\+60 in row 1; give numbers of at most"):
+        router.add_arm("d", X=X[:2], quality=[1.0, 1e60], cost=[0.1, 0.1])
     assert router.arms_ == ["a", "b", "c"]
     assert router.predict_proba(X).shape == (400, 3)
