@@ -35,6 +35,7 @@ _OPTION_OF = {
     "max_loss": "--max-loss",
     "alarm_level": "--alarm-level",
     "cv": "--folds",
+    "folds": "--folds",
 }
 
 

@@ -17,6 +17,7 @@ from metarouter.cli._tables import read_labelled
 from metarouter.evaluation._validation import as_level
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference.guarantees._certify import as_delta
+from metarouter.inference.guarantees._demands import check_limit
 from metarouter.inference.planning._plan import as_prices
 from metarouter.reporting import (
     ReportSettings,
@@ -27,7 +28,6 @@ from metarouter.reporting import (
 )
 from metarouter.reporting._document import Findings
 from metarouter.reporting._write_document import FORMATS
-from metarouter.routing._budget import one_budget
 
 if TYPE_CHECKING:
     from metarouter.cli.report import ReportFormat
@@ -103,9 +103,9 @@ def _check_numbers(choices: ReportChoices) -> None:
     as_level(choices.level)
     as_delta(choices.delta)
     as_prices(*choices.prices)
-    for name in ("max_share", "max_cost"):
-        if choices.demands[name] is not None:
-            one_budget({name: choices.demands[name]})
+    for name, limit in choices.demands.items():
+        if limit is not None:
+            check_limit(name, limit)
 
 
 def _check_costs(queries: LabelledQueries, choices: ReportChoices) -> None:

@@ -23,16 +23,20 @@ from metarouter.inference import (
     sorted_group_effects,
 )
 from metarouter.inference._labels import fitted_nuisances, scaled_labels
+from metarouter.inference.guarantees._demands import check_limit
 from metarouter.nuisance import ALL_NUISANCES
 from metarouter.reporting._analyse_routing import attempt, nuisances_of, routing_results
-from metarouter.reporting._held_out_routers import HeldOutRouters, held_out_routers
+from metarouter.reporting._held_out_routers import (
+    FIRST_TRAINING_FOLDS,
+    HeldOutRouters,
+    held_out_routers,
+)
 from metarouter.reporting._routing_analysis import (
     ReportSettings,
     RoutingAnalysis,
     Unanswered,
 )
 from metarouter.routing import MetaRouter
-from metarouter.routing._budget import BUDGETS, one_budget
 
 __all__ = ["analyse", "predictions"]
 
@@ -62,6 +66,8 @@ def analyse(queries: LabelledQueries, settings: ReportSettings | None = None) ->
         If labels are malformed, or a source has no label at all.
     BudgetError
         If a demand on the threshold is out of range.
+    MetaRouterError
+        If there are fewer than three folds.
 
     Examples
     --------
@@ -73,8 +79,13 @@ def analyse(queries: LabelledQueries, settings: ReportSettings | None = None) ->
     PASS 75
     """
     settings = ReportSettings() if settings is None else settings
-    for name in settings.demands.keys() & BUDGETS.keys():
-        one_budget({name: settings.demands[name]})
+    for name, limit in settings.demands.items():
+        check_limit(name, limit)
+    if settings.folds < FIRST_TRAINING_FOLDS + 1:
+        raise MetaRouterError(
+            f"folds={settings.folds} leaves no queries to test routers on: the first "
+            f"{FIRST_TRAINING_FOLDS} only train, so give at least {FIRST_TRAINING_FOLDS + 1}."
+        )
     shared = _shared(queries, settings)
     held_out = attempt(lambda: predictions(queries, settings))
     of_labels: Any = None

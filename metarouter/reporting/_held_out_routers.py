@@ -20,13 +20,13 @@ from metarouter.fitting import FitLedger
 from metarouter.inference._held_out import Scheme
 from metarouter.routing import MetaRouter
 
-__all__ = ["HeldOutRouters", "held_out_routers", "too_few_to_cross_fit"]
+__all__ = ["FIRST_TRAINING_FOLDS", "HeldOutRouters", "held_out_routers", "too_few_to_cross_fit"]
 
 FloatArray = NDArray[np.float64]
 _Rows = NDArray[np.intp]
 
 _FEWEST_GOLD = 20
-_FIRST_TRAINING_FOLDS = 2
+FIRST_TRAINING_FOLDS = 2
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def held_out_routers(
     gains = {name: np.full(queries.n_queries, np.nan) for name in routers}
     shifts: dict[str, FloatArray] = {}
     fold = _folds(queries, folds, seed)
-    predicted = range(_FIRST_TRAINING_FOLDS if scheme == "forward" else 0, folds)
+    predicted = range(FIRST_TRAINING_FOLDS if scheme == "forward" else 0, folds)
     encoded = _encoded(queries.X, list(encoders))
     for number in predicted:
         train = np.flatnonzero(fold < number if scheme == "forward" else fold != number)

@@ -28,7 +28,7 @@ from metarouter.inference.guarantees._queries import CertifyingQueries, Gain
 from metarouter.routing._budget import BUDGETS
 from metarouter.routing._cost_model import is_real
 
-__all__ = ["BUDGETS", "QUALITIES", "Bounds", "Demand", "as_demands"]
+__all__ = ["BUDGETS", "QUALITIES", "Bounds", "Demand", "as_demands", "check_limit"]
 
 Bounds = tuple[float, float] | None
 
@@ -122,7 +122,7 @@ def as_demands(
     if not given:
         raise BudgetError(f"Nothing is demanded; give at least one of {', '.join(limits)}.")
     for name, limit in given.items():
-        _check_limit(name, limit)
+        check_limit(name, limit)
     _check_bounds("cost_bounds", cost_bounds, queries.costs)
     gain = queries.gain
     if gain is not None and not gain.is_score:
@@ -207,7 +207,17 @@ def _with_zero(bounds: Bounds, limit: float) -> Bounds:
     return (min(bounds[0], 0.0) - limit, max(bounds[1], 0.0) - limit)
 
 
-def _check_limit(name: str, limit: float) -> None:
+def check_limit(name: str, limit: float) -> None:
+    """Refuse a limit that is out of range.
+
+    Raises
+    ------
+    BudgetError
+        If there is no such demand, or the limit is no number that it could have.
+    """
+    known = BUDGETS | QUALITIES
+    if name not in known:
+        raise BudgetError(f"{name!r} is no demand; give one of {', '.join(known)}.")
     if not is_real(limit):
         raise BudgetError(f"{name} is {limit!r}; give a finite number.")
     if name == "max_share" and not 0 <= limit <= 1:

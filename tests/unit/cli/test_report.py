@@ -67,6 +67,8 @@ def test_mistakes_are_one_sentence_and_leave_nothing_behind(
     assert "the table itself" in of(few, "--text", "query", "--format", "md", "--out", few)
     assert "level" in of(few, "--text", "query", "--level", 2, *html)
     assert "--max-share" in of(few, "--text", "query", "--max-share", 2, *html)
+    assert "--min-gain is nan" in of(few, "--text", "query", "--min-gain", "nan", *html)
+    assert "--folds 2 leaves no" in of(few, "--text", "query", "--folds", 2, *html)
     assert "delta" in of(few, "--text", "query", "--delta", 1, *html)
     assert "cost_primary" in of(few, "--text", "query", "--max-cost", 1, *html)
     assert "none.csv" in of(tmp_path / "none.csv", "--text", "query", *html)
