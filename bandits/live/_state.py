@@ -24,6 +24,7 @@ from bandits.live._events import (
     Told,
 )
 from bandits.live._ledger import Ledger
+from bandits.live._validation import check_told
 from bandits.live.counts import Receipt
 from metarouter.exceptions import RouterFileError
 
@@ -134,11 +135,23 @@ class LiveState:
                 self.ledger.carry(event)
 
     def _redo(self, event: Event) -> None:
+        if isinstance(event, Decided | Carried):
+            self._require_decision(event)
+        if isinstance(event, Told):
+            check_told(*event, has_cost=self.router.has_cost_)
         if isinstance(event, Decided):
             # The generators move on as they did then, so that exploration does not repeat itself;
             # what was decided stands.
             self.decide(event.x, event.preference)
         self.apply(event)
+
+    def _require_decision(self, event: Decided | Carried) -> None:
+        """Refuse what this router cannot have decided."""
+        of_shape = event.x.shape == (self.router.n_features_in_,) and event.preference.shape == (2,)
+        finite = np.isfinite(event.x).all() and np.isfinite(event.preference).all()
+        chance = 0 <= event.propensity <= 1 + 1e-9
+        if not (of_shape and finite and chance and event.arm in self.router.arms_):
+            raise ValueError("this router decides otherwise")
 
     def learn(self) -> None:
         """Learn the accepted feedback that waits."""

@@ -223,6 +223,15 @@ class TestDamage:
                 "Line 22 .* not follow",
             ),
             (b'{"event": "ArmRemoved", "arm": "z"}\n', "Line 22 .* does not follow"),
+            (
+                b'{"event": "Decided", "id": 20, "arm": "a", "propensity": 1.0, "preference": "", '
+                b'"x": ""}\n',
+                "Line 22 .* does not follow from those before it .this router decides otherwise",
+            ),
+            (
+                b'{"event": "Told", "id": 1, "quality": NaN, "cost": 0.1}\n',
+                "Line 22 .* does not follow from those before it .quality is NaN",
+            ),
         ],
     )
     def test_a_damaged_line_is_refused(self, line, message, tmp_path):
