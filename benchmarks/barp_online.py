@@ -1,12 +1,12 @@
 """BaRP after training: a model that comes later, and a world that drifts.
 
-    METAROUTER_DATA_HOME=... python -m benchmarks.barp_online --dataset NAME --out DIR
+    METAROUTER_DATA_HOME=... python -m benchmarks.barp_online --dataset NAME --part newcomer
 
-New model: the best constant model of the training queries is left out; then it is added with a
-handful of evaluations, and the router is compared on test queries with one that never gets it and
-with one that was trained with it from the beginning.
+`newcomer`: the best constant model of the training queries is left out; then it is added with a
+handful of evaluations (mean of three draws of them), and the router is compared on test queries
+with one that never gets it and with one that was trained with it from the beginning.
 
-Drift: trained on half of the queries, then played on the other half, where the best and the worst
+`drift`: trained on half of the queries, then played on the other half, where the best and the worst
 model trade places between a quarter and half of the rounds. The reward is that of the second half.
 Everything at equal weights of quality and cost, over 5 seeds, paired by seed.
 """
@@ -59,11 +59,13 @@ def new_model(X, quality, cost, cap: float, seed: int) -> dict[str, float]:
     router = fitted(others)
     found = {"never added": earned(router)}
     for n in EVALUATIONS:
-        rows = train[:n]
-        tried = {"quality": quality[rows, newcomer], "cost": cost[rows, newcomer]}
-        router.add_arm(newcomer, X=X[rows], **tried)
-        found[f"added with {n} evaluations"] = earned(router)
-        router.remove_arm(newcomer)
+        tries = []
+        for rows in train[: 3 * n].reshape(3, n):
+            tried = {"quality": quality[rows, newcomer], "cost": cost[rows, newcomer]}
+            router.add_arm(newcomer, X=X[rows], **tried)
+            tries.append(earned(router))
+            router.remove_arm(newcomer)
+        found[f"added with {n} evaluations"] = float(np.mean(tries))
     found["there from the beginning"] = earned(fitted([*others, newcomer]))
     found["always the new model"] = float(rewards[test, newcomer].mean())
     return found
@@ -115,6 +117,7 @@ def main() -> None:
     )
     parser.add_argument("--dataset", default="llmrouter_14task")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--part", choices=("newcomer", "drift"), default="newcomer")
     parser.add_argument("--out", type=Path, default=Path("barp_online"))
     options = parser.parse_args()
     table = study_table(options.dataset)
@@ -122,19 +125,14 @@ def main() -> None:
     X = np.asarray(table.matrix.X, dtype=float)[kept]
     quality, cost = table.matrix.quality[kept], table.matrix.cost[kept]
     cap = float(np.quantile(cost, 0.95))
-    came, drifted = [], []
+    study = new_model if options.part == "newcomer" else drift
+    found = []
     for seed in range(options.seeds):
-        came.append(new_model(X, quality, cost, cap, seed))
-        drifted.append(drift(X, quality, cost, cap, seed))
-        print(seed, came[-1], drifted[-1], flush=True)
-    text = "\n\n".join(
-        [
-            f"# {options.dataset}",
-            as_table("new model", came, "there from the beginning"),
-            as_table("drift", drifted, "frozen"),
-        ]
-    )
-    write_text(options.out / f"barp_online_{options.dataset}.md", text + "\n")
+        found.append(study(X, quality, cost, cap, seed))
+        print(seed, found[-1], flush=True)
+    reference = "there from the beginning" if options.part == "newcomer" else "frozen"
+    text = as_table(f"{options.dataset}, {options.part}", found, reference)
+    write_text(options.out / f"barp_{options.part}_{options.dataset}.md", text + "\n")
     print(text)
 
 

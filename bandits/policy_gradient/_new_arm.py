@@ -81,6 +81,10 @@ def place_arm(router: PolicyRouter, X: Array, outcomes: Array) -> None:
 def logits_of_rewards(logits: Array, expected: Array, rewards: Array) -> tuple[Array, float]:
     """Return the logits that rewards stand for by the line of the known arms, and its slope.
 
+    The slope is that of all arms. The line goes through the arms that the policy calls, each as
+    often as it does: these are whom a new one has to beat, and those that are hardly ever called
+    lie off the line, for hardly anything has moved them.
+
     Parameters
     ----------
     logits, expected : ndarray of shape (n, K)
@@ -99,7 +103,10 @@ def logits_of_rewards(logits: Array, expected: Array, rewards: Array) -> tuple[A
     spread = float((about**2).sum())
     # A policy that knows nothing yet has no slope; neither falls with the reward.
     slope = max(float((about * logits).sum()) / spread, 0.0) if spread else 0.0
-    return logits.mean(axis=1) + slope * (rewards - expected.mean(axis=1)), slope
+    chance = np.exp(logits - logits.max(axis=1, keepdims=True))
+    chance /= chance.sum(axis=1, keepdims=True)
+    called = ((logits - slope * expected) * chance).sum(axis=1)
+    return called + slope * rewards, slope
 
 
 class Evaluations(NamedTuple):
