@@ -67,7 +67,7 @@ def decimals_of(values: Any) -> int:
     >>> decimals_of([0.5, -0.2]), decimals_of(0.0012)
     (3, 5)
     """
-    largest = float(np.nanmax(np.abs(values)))
+    largest = float(np.nanmax(np.abs(values), initial=0.0))
     return 3 if not largest > 0 else int(np.clip(2 - np.floor(np.log10(largest)), 3, 8))
 
 

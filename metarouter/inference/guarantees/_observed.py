@@ -13,6 +13,7 @@ from metarouter.inference._ratio_limits import RatioErrors, fieller
 from metarouter.inference._ratios import share_interval
 from metarouter.inference.guarantees._demands import Demand
 from metarouter.inference.guarantees._queries import CertifyingQueries
+from metarouter.inference.guarantees._tested import has_enough
 
 __all__ = ["Promise", "observed"]
 
@@ -32,7 +33,8 @@ class Promise:
     at_least : bool
         Whether the limit is a lower one.
     value, se, lower, upper : float
-        Observed, with a two-sided interval that holds for one threshold.
+        Observed, with a two-sided interval that holds for one threshold; NaN where there are too
+        few labels for one.
     p_value : float
         Of "the demand is not met"; NaN where nothing is demanded, or only in expectation.
     method : str
@@ -70,11 +72,15 @@ def observed(
     p_value: float = np.nan,
     method: str = "",
 ) -> Promise:
-    """Measure the quantity that a demand limits; the demand counts if a method is named."""
+    """Measure the quantity that a demand limits; the demand counts if a method is named.
+
+    With fewer labels than an interval needs to hold its level, value and interval are NaN.
+    """
     value = demand.base + np.where(sent, demand.move, 0.0)
     numerator = float(demand.share @ value)
     denominator = float(demand.share @ demand.denominator)
-    ratio = numerator / denominator if denominator else np.nan
+    enough = demand.is_count or has_enough(demand, queries)
+    ratio = numerator / denominator if denominator and enough else np.nan
     pulls = demand.share[:, None] * np.column_stack(
         [value - numerator, demand.denominator - denominator]
     )

@@ -216,5 +216,5 @@ class CertifiedThreshold(Printed):
 def _shown(distances: list[FloatArray]) -> tuple[float, float]:
     """Keep the part of the picture where the demands are close to their limits."""
     finite = np.concatenate([d[np.isfinite(d)] for d in distances])
-    low, high = float(finite.min()), float(finite.max())
+    low, high = float(finite.min(initial=0.0)), float(finite.max(initial=0.0))
     return max(low, -12.0) - 0.5, min(high, 12.0) + 0.5

@@ -16,7 +16,7 @@ from metarouter.inference.guarantees._p_values import hoeffding_bentkus, student
 from metarouter.inference.guarantees._path import RoutingPath, running_mean, running_moments
 from metarouter.inference.guarantees._queries import CertifyingQueries
 
-__all__ = ["Method", "Tested", "require_conformal", "tested", "worst_distance"]
+__all__ = ["Method", "Tested", "has_enough", "require_conformal", "tested", "worst_distance"]
 
 Method = Literal["auto", "hoeffding_bentkus", "clt", "conformal"]
 _METHODS = ("auto", "hoeffding_bentkus", "clt", "conformal")
@@ -61,7 +61,7 @@ class Tested:
     @property
     def is_silent(self) -> bool:
         """Whether all gold labels say 0, of which the central limit theorem knows nothing."""
-        return _is_silent(self.demand, self.method)
+        return self.method == "clt" and _is_silent(self.demand)
 
 
 def tested(demand: Demand, queries: CertifyingQueries, path: RoutingPath, method: Method) -> Tested:
@@ -81,13 +81,20 @@ def tested(demand: Demand, queries: CertifyingQueries, path: RoutingPath, method
     df = float(max(1, n_units - 1))
     if chosen == "clt":
         p_value = student(moments.mean, se, df)
-        if n_units < (_FEWEST if queries.units is None else MINIMA["clusters"].count):
+        if not has_enough(demand, queries):
             p_value = np.ones_like(p_value)
     else:
         p_value = _bounded(demand, path, moments.mean, chosen)
-    if _has_no_gap(demand) or _is_silent(demand, chosen):
+    if _has_no_gap(demand):
         p_value = np.ones_like(p_value)
     return Tested(demand, chosen, moments.mean, se, p_value, df)
+
+
+def has_enough(demand: Demand, queries: CertifyingQueries) -> bool:
+    """Whether the central limit theorem may be called upon: enough labels, not all of them 0."""
+    informed = unit_sums(demand.share * demand.information, queries.units)
+    least = MINIMA["gold_rows" if queries.units is None else "clusters"]
+    return not (least.missing(int((informed > 0).sum())) or _is_silent(demand))
 
 
 def worst_distance(tests: Sequence[Tested]) -> FloatArray:
@@ -101,8 +108,8 @@ def _has_no_gap(demand: Demand) -> bool:
     return demand.name == "min_gap_share" and not demand.share @ demand.denominator > 0
 
 
-def _is_silent(demand: Demand, method: str) -> bool:
-    return method == "clt" and not demand.is_budget and not demand.share @ demand.move**2 > 0
+def _is_silent(demand: Demand) -> bool:
+    return not demand.is_budget and not demand.share @ demand.move**2 > 0
 
 
 def least_variance(demand: Demand, queries: CertifyingQueries) -> float:

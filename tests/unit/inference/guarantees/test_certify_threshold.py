@@ -268,6 +268,13 @@ def test_too_few_gold_labels_are_inconclusive_and_the_number_that_would_do_is_sa
     assert "30 would do" in found.reason
 
 
+def test_few_gold_labels_give_no_number_without_an_interval():
+    psi_hat, gold = queries()
+    few = certify_predictions(psi_hat, np.where(np.arange(1000) < 29, gold, np.nan), min_gain=0.0)
+    seen = few.promise("min_gain")
+    assert np.isnan([seen.value, seen.se, seen.lower, seen.upper]).all()
+
+
 def test_as_many_labels_as_were_said_to_be_needed_do():
     psi_hat, gold = queries(100)
     demands = {"max_share": 0.5, "min_gain": 0.3}
@@ -316,6 +323,8 @@ def test_gold_labels_that_are_all_nothing_are_not_taken_for_certain(demand, labe
     found = certify_predictions(psi_hat, gold, **{demand: 0.0 if demand == "min_gain" else 0.01})
     assert not found.is_certified
     assert f"say about {demand} is 0" in found.reason
+    assert np.isnan(found.promise(demand).lower)
+    assert found.plot().get_legend() is not None
     bounded = certify_predictions(psi_hat, gold, max_missed_gain=0.05, gain_bounds=(-1, 1))
     assert bounded.is_certified  # a bound says how far a label that was not seen may be off
 
