@@ -107,6 +107,8 @@ def expected_area(
     check_n_jobs(n_jobs)
     if not isinstance(data, LabelledQueries):
         raise MetaRouterError(f"the pilot is a {type(data).__name__}; give LabelledQueries.")
+    if n_test is not None and n_test < 2:
+        raise MetaRouterError(f"n_test={n_test} leaves no area to measure; give at least 2.")
     if rounds < 3:
         raise MetaRouterError(f"rounds={rounds} leaves no errors to speak of; give at least 3.")
     wanted = _wanted(n_gold, n_preference, data.n_preference)
@@ -165,12 +167,18 @@ def _cells(data: LabelledQueries, n_test: int) -> Cells:
 
 def _wanted(n_gold: ArrayLike, n_preference: ArrayLike | None, of_pilot: int) -> Cells:
     given = of_pilot if n_preference is None else n_preference
-    gold, preference = (
-        np.array(column, dtype=np.float64)
-        for column in np.broadcast_arrays(np.atleast_1d(n_gold), np.atleast_1d(given))
-    )
-    if not (np.isfinite(gold).all() and (gold >= 1).all() and (preference >= 0).all()):
-        raise MetaRouterError("n_gold must be at least 1, and n_preference at least 0.")
+    try:
+        gold, preference = (
+            np.array(column, dtype=np.float64)
+            for column in np.broadcast_arrays(np.atleast_1d(n_gold), np.atleast_1d(given))
+        )
+    except (TypeError, ValueError):
+        gold = preference = np.empty(0)
+    possible = np.isfinite(gold) & (gold >= 1) & np.isfinite(preference) & (preference >= 0)
+    if not (possible.size and possible.all()):
+        raise MetaRouterError(
+            "n_gold must hold numbers from 1 up, and n_preference as many from 0 up."
+        )
     return Cells(gold, preference)
 
 

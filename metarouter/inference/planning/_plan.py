@@ -32,6 +32,7 @@ __all__ = ["as_prices", "plan_labels"]
 
 _FEWEST = MINIMA["gold_rows"].count
 _MOST_MONEY = 1e12
+_ROUNDING = 1e-20  # what it leaves of a variance that is 0
 
 
 def plan_labels(
@@ -159,6 +160,9 @@ def plan_labels(
 def _planned(pilot: Pilot, known: dict[str, Any]) -> LabelPlan:
     variance, prices, level = pilot.variance, known["prices"], known["level"]
     (aim, wanted), power = known["aim"], known["power"]
+    if variance.at(1, 1) < _ROUNDING:
+        reason = "The labels of the pilot do not vary, which says nothing about how many would do."
+        return LabelPlan.unknown(None, reason, pilot=pilot, **known)
     share = best_share(variance, prices)
     least = _least_money(variance, prices)
     difference = wanted if aim == "difference" else None

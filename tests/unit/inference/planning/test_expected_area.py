@@ -126,7 +126,12 @@ def test_groups_stay_on_one_side():
 @pytest.mark.parametrize(
     ("given", "error", "words"),
     [
-        ({"n_gold": 0}, MetaRouterError, "n_gold must be"),
+        ({"n_gold": 0}, MetaRouterError, "n_gold must hold"),
+        ({"n_gold": []}, MetaRouterError, "n_gold must hold"),
+        ({"n_gold": ["a"]}, MetaRouterError, "n_gold must hold"),
+        ({"n_gold": [1, 2], "n_preference": [1, 2, 3]}, MetaRouterError, "as many"),
+        ({"n_gold": 100, "n_preference": np.nan}, MetaRouterError, "n_preference"),
+        ({"n_gold": 100, "n_test": 1}, MetaRouterError, "n_test=1"),
         ({"n_gold": 100, "rounds": 1}, MetaRouterError, "rounds=1"),
         ({"n_gold": 100, "n_test": 140}, DataError, "n_test=140"),
         ({"n_gold": 100, "preference_price": -1}, MetaRouterError, "preference_price"),

@@ -18,7 +18,7 @@ from metarouter.inference.planning._allocation import Prices, best_share, labels
 from metarouter.inference.planning._label_variance import NOTHING, LabelVariance, Part
 from metarouter.nuisance import Nuisances
 
-RECIPE = Nuisances(outcome=LinearRegression(), propensity="constant")
+RECIPE = Nuisances(outcome=LinearRegression(), propensity="constant", random_state=0)
 
 
 def nested_pilot(n=1000, gold_share=0.2, seed=0, groups=None):
@@ -177,6 +177,19 @@ def test_too_small_a_pilot_is_inconclusive(make):
     assert np.isnan(few.half_width)
     assert "30 would do" in few.summary()
     assert str(plan_labels(make.labelled(60), half_width=0.1).verdict) == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize("quantity", ["mean_shift", "mean_gain", "area"])
+def test_a_pilot_whose_labels_do_not_vary_is_inconclusive(quantity):
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    pilot = LabelledQueries(X, np.ones(60), np.zeros(60))
+    more = {"psi_hat": X[:, 0]} if quantity == "area" else {}
+    plan = plan_labels(
+        pilot, quantity=quantity, half_width=0.1, nuisances=RECIPE, scaling=None, **more
+    )
+    assert (str(plan.verdict), plan.n_gold) == ("INCONCLUSIVE", 0)
+    assert "do not vary" in plan.reason
+    assert plan.summary()
 
 
 def test_too_little_money_is_inconclusive_and_enough_is_named():
