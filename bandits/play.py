@@ -205,7 +205,8 @@ def _prepare(router: BanditRouter, replay: Replay) -> None:
             else "The replay has costs, but the router has learned none: leave out cost=."
         )
     if not fitted:
-        router._begin_with(replay.X, arms, has_cost=replay.has_cost)
+        with router._anew() as fresh:
+            fresh._begin_with(replay.X, arms, has_cost=replay.has_cost)
 
 
 def _follow(router: BanditRouter, available: NDArray[Any]) -> None:

@@ -258,6 +258,11 @@ class PolicyRouter(BanditRouter):
         return arrays
 
     def _set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
+        arm, chance = arrays["memory_arm"], arrays["memory_propensity"]
+        if (arrays["counts"] < 0).any() or not 0 <= arrays["memory_next"] <= len(arm):
+            raise ValueError("a counter is out of its range")
+        if ((arm < -1) | (arm >= len(self.arms_)) | (chance <= 0) | (chance > 1)).any():
+            raise ValueError("the memory holds what is no feedback")
         self._state, self._counts = arrays["state"], arrays["counts"]
         self._rewards, self._costs = arrays["rewards"], arrays["costs"]
         self._seen, self._fingerprint = arrays["seen"], arrays["fingerprint"]

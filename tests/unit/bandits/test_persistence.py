@@ -84,6 +84,25 @@ def test_a_file_whose_arrays_do_not_fit_is_refused(tmp_path):
         load_bandit(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("counts", [-1, 0, 0, 0], "counter is out of its range"),
+        ("memory_next", 9, "counter is out of its range"),
+        ("memory_arm", [7, -1, -1], "memory holds what is no feedback"),
+        ("memory_propensity", [0.0, 1.0, 1.0], "memory holds what is no feedback"),
+    ],
+)
+def test_a_policy_that_cannot_go_on_from_its_file_is_refused(name, values, message, tmp_path):
+    path = tmp_path / "router.npz"
+    BaRP(epochs=1, memory=3, random_state=0).fit(X, QUALITY).save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    np.savez(path, **{**arrays, name: np.asarray(values, dtype=arrays[name].dtype)})
+    with pytest.raises(RouterFileError, match=message):
+        load_bandit(path)
+
+
 def test_a_name_that_is_no_text_is_refused_and_the_old_file_stays(tmp_path):
     path = tmp_path / "router.npz"
     LinUCB(random_state=0).fit(X, QUALITY).save(path)

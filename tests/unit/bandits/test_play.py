@@ -328,3 +328,10 @@ def test_what_means_nothing_is_refused_and_nothing_is_played(options, message):
 def test_only_routers_are_played_and_only_in_replays(router, world):
     with pytest.raises(DataError, match="play needs a router and a Replay"):
         play(router, world)
+
+
+def test_contexts_that_cannot_be_played_leave_a_router_that_was_never_fitted():
+    router, gap = LinUCB(random_state=0), np.where(X > 2.0, np.nan, X)
+    with pytest.raises(DataError, match="X is NaN"):
+        play(router, Replay(gap, QUALITY, COST))
+    assert vars(router) == vars(LinUCB(random_state=0))
