@@ -51,10 +51,11 @@ def run_monitor(
     digest = hashlib.sha256(table.read_bytes()).hexdigest()
     if digest in monitor.batches:
         raise DataError(f"{table} was taken into {state} already: give each table once.")
-    monitor.update(**_columns(frame, table.name, columns), batch_id=digest).save(state)
-    report = monitor.report()
+    report = monitor.update(**_columns(frame, table.name, columns), batch_id=digest).report()
     if out is not None:
         _write(report, out)
+    # Last, so that a table is not taken in where its report could not be written.
+    monitor.save(state)
     console().print(report.summary(), markup=False, soft_wrap=True)
     if report.is_alarm:
         raise typer.Exit(EXIT_ALARM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Mapping
@@ -92,10 +93,10 @@ def _check_outputs(choices: ReportChoices) -> None:
     for path in choices.out:
         endings = tuple(FORMATS) if choices.form is None else (path.suffix.lower(),)
         output_file(path, suffixes=endings)
-    names = [path.absolute() for path in choices.out]
+    names = [os.path.realpath(path) for path in choices.out]
     if len(set(names)) < len(names):
         raise MetaRouterError("--out names one file twice: give every report a file of its own.")
-    if choices.table.absolute() in names:
+    if os.path.realpath(choices.table) in names:
         raise MetaRouterError(f"--out {choices.table} is the table itself: name another file.")
 
 

@@ -65,6 +65,14 @@ def test_mistakes_are_one_line_and_begin_no_state(routed, tmp_path):
     assert "truncated or was not written" in refused("monitor", state, table)
 
 
+def test_a_table_is_not_taken_in_where_its_report_cannot_be_written(routed, tmp_path):
+    state, out = tmp_path / "m.npz", tmp_path / "out"
+    (out / "monitor.md").mkdir(parents=True)
+    code, _, _ = run("monitor", state, routed("a.csv"), "--gold-probability", 0.3, "--out", out)
+    assert code == 1
+    assert not state.exists()
+
+
 def test_one_name_for_two_roles_is_refused(routed, tmp_path):
     state, table = tmp_path / "m.npz", routed("a.csv")
     known = ("monitor", state, table, "--gold-probability", 0.3)

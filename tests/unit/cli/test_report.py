@@ -65,6 +65,9 @@ def test_mistakes_are_one_sentence_and_leave_nothing_behind(
     assert "'.doc'" in of(few, "--text", "query", "--out", out / "r.doc")
     assert "one file twice" in of(few, "--text", "query", *html, *html)
     assert "the table itself" in of(few, "--text", "query", "--format", "md", "--out", few)
+    link = tmp_path / "link.md"
+    link.symlink_to(few)
+    assert "the table itself" in of(few, "--text", "query", "--out", link)
     assert "level" in of(few, "--text", "query", "--level", 2, *html)
     assert "--max-share" in of(few, "--text", "query", "--max-share", 2, *html)
     assert "--min-gain is nan" in of(few, "--text", "query", "--min-gain", "nan", *html)
