@@ -6,19 +6,23 @@ from typing import Annotated
 
 import typer
 
-from metarouter.cli._choices import Encoder, Method, Scaling, check_cores
+from metarouter.cli._choices import Encoder, Method, Propensity, Scaling, check_cores
 
 __all__ = [
     "COLUMNS",
     "MODEL",
     "RUNNING",
+    "AlternativeName",
     "Cores",
     "EncoderChoice",
     "FeatureColumns",
     "Folds",
     "GoldColumn",
+    "GroupColumn",
     "MethodChoice",
     "PreferenceColumn",
+    "PrimaryName",
+    "PropensityChoice",
     "ScalingChoice",
     "Seed",
     "TextColumn",
@@ -50,6 +54,16 @@ GoldColumn = Annotated[
 PreferenceColumn = Annotated[
     str, typer.Option("--preference", help="Cheap labels.", rich_help_panel=COLUMNS)
 ]
+GroupColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--group-by",
+        help="Queries with one value here share a source and stay in one fold; 'none' ignores "
+        "a column called group.",
+        rich_help_panel=COLUMNS,
+        show_default="column 'group' if there is one",
+    ),
+]
 WeightColumn = Annotated[
     str | None,
     typer.Option(
@@ -64,6 +78,14 @@ EncoderChoice = Annotated[
     typer.Option(
         "--encoder",
         help="How text becomes vectors; minilm needs the extra `encoders`.",
+        rich_help_panel=MODEL,
+    ),
+]
+PropensityChoice = Annotated[
+    Propensity,
+    typer.Option(
+        "--propensity",
+        help="Say constant if the queries with gold labels were drawn at random.",
         rich_help_panel=MODEL,
     ),
 ]
@@ -87,6 +109,8 @@ MethodChoice = Annotated[
 Folds = Annotated[
     int, typer.Option("--folds", min=2, help="Number of folds.", rich_help_panel=MODEL)
 ]
+PrimaryName = Annotated[str, typer.Option("--primary", help="Name of the strong, costly model.")]
+AlternativeName = Annotated[str, typer.Option("--alternative", help="Name of the cheap model.")]
 Seed = Annotated[
     int,
     typer.Option(

@@ -9,15 +9,18 @@ import typer
 
 from metarouter.cli._choices import Encoder, Method, Propensity, Scaling, Shift
 from metarouter.cli._options import (
-    COLUMNS,
     MODEL,
+    AlternativeName,
     Cores,
     EncoderChoice,
     FeatureColumns,
     Folds,
     GoldColumn,
+    GroupColumn,
     MethodChoice,
     PreferenceColumn,
+    PrimaryName,
+    PropensityChoice,
     ScalingChoice,
     Seed,
     TextColumn,
@@ -41,16 +44,7 @@ def fit(
     features: FeatureColumns = None,
     gold: GoldColumn = "gold",
     preference: PreferenceColumn = "preference",
-    group_by: Annotated[
-        str | None,
-        typer.Option(
-            "--group-by",
-            help="Queries with one value here share a source and stay in one fold; 'none' ignores "
-            "a column called group.",
-            rich_help_panel=COLUMNS,
-            show_default="column 'group' if there is one",
-        ),
-    ] = None,
+    group_by: GroupColumn = None,
     weight: WeightColumn = None,
     encoder: EncoderChoice = Encoder.tfidf,
     shift: Annotated[
@@ -62,14 +56,7 @@ def fit(
             rich_help_panel=MODEL,
         ),
     ] = Shift.dr,
-    propensity: Annotated[
-        Propensity,
-        typer.Option(
-            "--propensity",
-            help="Say constant if the queries with gold labels were drawn at random.",
-            rich_help_panel=MODEL,
-        ),
-    ] = Propensity.estimated,
+    propensity: PropensityChoice = Propensity.estimated,
     scaling: ScalingChoice = Scaling.variance,
     method: MethodChoice = Method.auto,
     folds: Folds = 5,
@@ -93,12 +80,8 @@ def fit(
             show_default=False,
         ),
     ] = None,
-    primary: Annotated[
-        str, typer.Option("--primary", help="Name of the strong, costly model.")
-    ] = "primary",
-    alternative: Annotated[
-        str, typer.Option("--alternative", help="Name of the cheap model.")
-    ] = "alternative",
+    primary: PrimaryName = "primary",
+    alternative: AlternativeName = "alternative",
     check: Annotated[
         bool,
         typer.Option(

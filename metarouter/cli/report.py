@@ -12,13 +12,17 @@ from metarouter.cli._choices import Encoder, Method, Propensity, Scaling, Shift
 from metarouter.cli._options import (
     COLUMNS,
     MODEL,
+    AlternativeName,
     Cores,
     EncoderChoice,
     FeatureColumns,
     Folds,
     GoldColumn,
+    GroupColumn,
     MethodChoice,
     PreferenceColumn,
+    PrimaryName,
+    PropensityChoice,
     ScalingChoice,
     Seed,
     TextColumn,
@@ -63,16 +67,7 @@ def report(
     features: FeatureColumns = None,
     gold: GoldColumn = "gold",
     preference: PreferenceColumn = "preference",
-    group_by: Annotated[
-        str | None,
-        typer.Option(
-            "--group-by",
-            help="Queries with one value here share a source and stay in one fold; 'none' ignores "
-            "a column called group.",
-            rich_help_panel=COLUMNS,
-            show_default="column 'group' if there is one",
-        ),
-    ] = None,
+    group_by: GroupColumn = None,
     domain: Annotated[
         str | None,
         typer.Option(
@@ -111,14 +106,7 @@ def report(
             rich_help_panel=MODEL,
         ),
     ] = Shift.dr,
-    propensity: Annotated[
-        Propensity,
-        typer.Option(
-            "--propensity",
-            help="Say constant if the queries with gold labels were drawn at random.",
-            rich_help_panel=MODEL,
-        ),
-    ] = Propensity.estimated,
+    propensity: PropensityChoice = Propensity.estimated,
     scaling: ScalingChoice = Scaling.variance,
     method: MethodChoice = Method.auto,
     folds: Folds = 5,
@@ -126,12 +114,8 @@ def report(
         float,
         typer.Option("--level", help="Of all intervals and bands.", rich_help_panel=MODEL),
     ] = 0.95,
-    primary: Annotated[
-        str, typer.Option("--primary", help="Name of the strong, costly model.")
-    ] = "primary",
-    alternative: Annotated[
-        str, typer.Option("--alternative", help="Name of the cheap model.")
-    ] = "alternative",
+    primary: PrimaryName = "primary",
+    alternative: AlternativeName = "alternative",
     max_share: Annotated[
         float | None,
         typer.Option(

@@ -20,7 +20,6 @@ from metarouter.reporting._routing_analysis import Unanswered
 __all__ = [
     "GOLD",
     "PREFERENCE",
-    "USAGE",
     "columns",
     "counted",
     "decimals_of",
@@ -34,7 +33,6 @@ __all__ = [
 
 GOLD = "gold units per query"
 PREFERENCE = "preference units"
-USAGE = "share of queries sent to the primary model"
 
 
 def columns(*heads: str | tuple[str, str]) -> tuple[Column, ...]:
