@@ -24,6 +24,11 @@ FORMAT = "bandit-router-1"
 # Learned attributes that are plain enough for JSON.
 _PLAIN = ("arms_", "has_cost_", "cost_cap_", "n_updates_", "n_features_in_", "_seed")
 
+# What reading a header or arrays that fit no router may raise.
+_DAMAGE = (
+    LookupError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError,
+)  # fmt: skip
+
 # What a router was started from, and where its training leaves its state.
 _NOT_KEPT = ("prior", "checkpoint")
 
@@ -34,7 +39,8 @@ def save_bandit(router: Any, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     RouterFileError
-        If a parameter or the name of an arm is neither a number, text nor None.
+        If a parameter or the name of an arm is neither a number, text nor None, or parameters were
+        changed after training so that they no longer fit what was learned.
     """
     header: dict[str, Any] = {
         "format": FORMAT,
@@ -63,8 +69,16 @@ def save_bandit(router: Any, path: str | os.PathLike[str]) -> None:
             f"The router cannot be saved: {error}; name arms by numbers or text, and give "
             "parameters that are numbers, text or None."
         ) from None
+    arrays = router._arrays()
+    try:
+        _require_shapes(_blank(json.loads(text)), arrays)
+    except _DAMAGE as error:
+        raise RouterFileError(
+            f"The router cannot be saved, as its file could not be read ({error}): set parameters "
+            "that were changed after training back, or train it again."
+        ) from None
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, header=np.array(text), **router._arrays())
+        np.savez(file, header=np.array(text), **arrays)
 
 
 def load_bandit(path: str | os.PathLike[str]) -> Any:
@@ -97,11 +111,7 @@ def load_bandit(path: str | os.PathLike[str]) -> Any:
     """
     header, arrays = _read(path)
     try:
-        router = _class_of(header["class"])(**header["parameters"])
-        learned = header["learned"]
-        _require_sense(learned, header["feature_names"])
-        router.n_features_in_ = learned["n_features_in_"]
-        router._begin(learned["arms_"], has_cost=learned["has_cost_"])
+        router, learned = _blank(header), header["learned"]
         for name in _PLAIN:
             setattr(router, name, learned[name])
         if header["feature_names"]:
@@ -114,14 +124,7 @@ def load_bandit(path: str | os.PathLike[str]) -> Any:
         router._set_arrays(arrays)
     except RouterFileError:
         raise
-    except (
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        ArithmeticError,
-        MemoryError,
-    ) as error:
+    except _DAMAGE as error:
         raise RouterFileError(
             f"{path} is damaged ({type(error).__name__}: {error}); save the router again."
         ) from None
@@ -152,6 +155,20 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArr
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise RouterFileError(f"{path} is no bandit router of this version; save it again.")
     return header, arrays
+
+
+def _blank(header: dict[str, Any]) -> Any:
+    """Return a router with the settings, features and arms of a header, that has learned nothing.
+
+    Raises
+    ------
+    RouterFileError, or one of `_DAMAGE`
+    """
+    router, learned = _class_of(header["class"])(**header["parameters"]), header["learned"]
+    _require_sense(learned, header["feature_names"])
+    router.n_features_in_ = learned["n_features_in_"]
+    router._begin(learned["arms_"], has_cost=learned["has_cost_"])
+    return router
 
 
 def _class_of(name: str) -> Any:

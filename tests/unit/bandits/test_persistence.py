@@ -103,6 +103,23 @@ def test_a_policy_that_cannot_go_on_from_its_file_is_refused(name, values, messa
         load_bandit(path)
 
 
+@pytest.mark.parametrize(
+    ("router", "change"),
+    [
+        (LinUCB(random_state=0), {"fit_intercept": False}),
+        (BaRP(epochs=1, random_state=0), {"hidden_size": 8}),
+    ],
+    ids=str,
+)
+def test_a_router_whose_file_could_not_be_read_is_not_saved(router, change, tmp_path):
+    path = tmp_path / "router.npz"
+    router.fit(X, QUALITY).save(path)
+    before = path.read_bytes()
+    with pytest.raises(RouterFileError, match="set parameters that were changed"):
+        router.set_params(**change).save(path)
+    assert path.read_bytes() == before
+
+
 def test_a_name_that_is_no_text_is_refused_and_the_old_file_stays(tmp_path):
     path = tmp_path / "router.npz"
     LinUCB(random_state=0).fit(X, QUALITY).save(path)
