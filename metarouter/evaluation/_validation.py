@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ def as_grid(grid: ArrayLike | None) -> FloatArray:
 
 def as_level(level: float) -> float:
     """Return a confidence level strictly between 0 and 1."""
-    if not 0 < level < 1:
+    if not (isinstance(level, Real) and 0 < level < 1):
         raise MetaRouterError(f"level is {level}: give a confidence level between 0 and 1.")
     return float(level)
 

@@ -18,6 +18,7 @@ __all__ = ["Batch", "FeatureNames", "as_batch", "as_features"]
 FloatArray = NDArray[np.float64]
 
 _LARGEST = 1e100  # squares of larger numbers could overflow
+_SMALLEST = 1e-12  # of a chance, for the same reason
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,11 @@ def as_features(
                 f"before (first: {missing[0]!r}): give the same columns."
             )
         features = features[list(known.names)]
+    width = np.shape(features)[1]
+    if known is not None and width != known.count:
+        raise DataError(
+            f"features has {width} columns, but {known.count} were monitored before: give the same."
+        )
     matrix = validate_matrix(memory, features, reset=known is None).astype(np.float64)
     if len(matrix) != n:
         raise DataError(
@@ -162,11 +168,11 @@ def _cost(values: ArrayLike, name: str, n: int) -> FloatArray:
 
 def _probability(values: ArrayLike, n: int) -> FloatArray:
     column = _column(values, "gold_probability", n)
-    bad = ~((column > 0) & (column <= 1))
+    bad = ~((column >= _SMALLEST) & (column <= 1))
     if bad.any():
         raise DataError(
-            f"gold_probability is not above 0 and at most 1 for {int(bad.sum())} of {n} queries "
-            f"(first: row {int(np.argmax(bad))}): give the chance with which each query could be "
-            "drawn, whether it was or not."
+            f"gold_probability is not above 0 (at least {_SMALLEST:g}) and at most 1 for "
+            f"{int(bad.sum())} of {n} queries (first: row {int(np.argmax(bad))}): give the chance "
+            "with which each query could be drawn, whether it was or not."
         )
     return column

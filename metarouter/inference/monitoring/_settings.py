@@ -8,6 +8,7 @@ import numpy as np
 
 from metarouter.evaluation._validation import as_level
 from metarouter.exceptions import MetaRouterError
+from metarouter.routing._cost_model import is_real
 
 __all__ = ["N_ALARMS", "PROMISES", "MonitorSettings"]
 
@@ -46,7 +47,11 @@ class MonitorSettings:
 
     def __post_init__(self) -> None:
         as_level(self.level)
-        if not 0 < self.alarm_level <= 0.5:
+        for name in PROMISES:
+            bound = getattr(self, name)
+            if bound is not None and not is_real(bound):
+                raise MetaRouterError(f"{name} is {bound!r}: give a finite number.")
+        if not (is_real(self.alarm_level) and 0 < self.alarm_level <= 0.5):
             raise MetaRouterError(
                 f"alarm_level is {self.alarm_level}: give the chance of a false alarm that you "
                 "accept, above 0 and at most 0.5."
@@ -58,10 +63,6 @@ class MonitorSettings:
                 f"min_saving is {self.min_saving}: give a share of what always calling the primary "
                 "model costs, at most 1."
             )
-        for name in ("max_cost", "min_gain", "max_loss"):
-            bound = getattr(self, name)
-            if bound is not None and not abs(bound) < float("inf"):
-                raise MetaRouterError(f"{name} is {bound}: give a finite number.")
         for name, least in (("window", 10), ("horizon", 10), ("burn_in", 20), ("n_components", 1)):
             value = getattr(self, name)
             if not (isinstance(value, int | np.integer) and value >= least):

@@ -232,7 +232,8 @@ BAD = [
     ({"features": np.full((50, 4), 1e200)}, "features is infinite or beyond"),
     ({"features": ["a"] * 50}, "features has shape"),
     ({"prediction": ["a"] * 50}, "prediction holds values that are not numbers"),
-    ({"features": np.ones((50, 3))}, "features"),
+    ({"features": np.ones((50, 3))}, "features has 3 columns, but 4 were"),
+    ({"gold_probability": 1e-200}, "at least 1e-12"),
     ({"features": np.ones((49, 4))}, "49 rows but there are 50"),
     ({"features": np.full((50, 4), np.nan)}, "NaN"),
     ({"features": scipy.sparse.eye_array(50, 4).tocsr()}, "features are sparse"),
@@ -273,7 +274,8 @@ def test_columns_of_features_are_put_back_in_order(streams):
 
 @pytest.mark.parametrize(
     "bad",
-    [{"max_share": 2.0}, {"min_saving": 1.5}, {"level": 1.0}, {"alarm_level": 0.0}, {"window": 3},
+    [{"level": None}, {"alarm_level": "a"}, {"max_share": "a"}, {"min_gain": "a"},
+     {"max_share": 2.0}, {"min_saving": 1.5}, {"level": 1.0}, {"alarm_level": 0.0}, {"window": 3},
      {"burn_in": 2.5}, {"min_gain": float("nan")}],
 )  # fmt: skip
 def test_settings_out_of_range_are_refused(bad):
