@@ -129,6 +129,10 @@ def certifying_queries(
     if groups is not None:
         check_same_length("groups", np.size(groups), "psi_hat", n)
     weight = as_weight(sample_weight, n)
+    if isinstance(gold_gain, DoublyRobustGains) and gold_gain.sample_weight is not None:
+        # Queries out of support have no score, whatever weights are given.
+        check_same_length("gold_gain", gold_gain.score.size, "psi_hat", n)
+        weight = np.where(np.asarray(gold_gain.sample_weight) > 0, weight, 0.0)
     units = as_units(as_groups(groups, n))
     positive = weight[weight > 0]
     return CertifyingQueries(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from oracles.guarantees import budget_and_gain
@@ -189,6 +191,20 @@ def test_doubly_robust_scores_stand_for_scarce_gold_labels():
     assert scored.n_gold == labelled.n_gold == 400
     assert scored.certified_high > labelled.certified_high
     assert quality(scored).se < quality(labelled).se
+
+
+def test_weights_do_not_bring_back_queries_out_of_support():
+    psi_hat, gold = queries()
+    data = LabelledQueries(psi_hat[:, None], gold, np.full(1000, np.nan))
+    gains = doubly_robust_gains(data, random_state=0)
+    inside = np.arange(1000) < 600
+    trimmed = replace(
+        gains, score=np.where(inside, gains.score, 0.0), sample_weight=inside.astype(float)
+    )
+    own = certify_predictions(psi_hat, trimmed, min_gain=0.1)
+    given = certify_predictions(psi_hat, trimmed, min_gain=0.1, sample_weight=np.ones(1000))
+    assert given.promise("min_gain") == own.promise("min_gain")
+    assert given.n == 600
 
 
 def test_conformal_risk_control_says_that_it_holds_on_average_only():
