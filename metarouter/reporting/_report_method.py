@@ -34,8 +34,9 @@ _CITATIONS = (
 _FORESTS = "extremely randomised forests with the package's settings"
 _HOW = (
     "Scale. Gold labels are multiplied by one factor that brings them to the scale of the "
-    "preference labels. Where it is estimated from the variances its own error is part of every "
-    "standard error of a mean shift.",
+    "preference labels. It is the same in all folds, so that this one number alone knows labels "
+    "that routers are tested on. Where it is estimated from the variances its own error is part of "
+    "every standard error of a mean shift.",
     "Nuisances. The outcome models and the propensity (how likely a query is to carry a gold "
     "label) are predicted for queries that the models have not seen, once, and shared by all "
     "checks.",

@@ -82,7 +82,8 @@ def _promises(found: CertifiedThreshold) -> Table:
         tuple(rows),
         f"{percent(found.level)} intervals hold for this threshold by itself; the guarantee "
         f"({found.guarantee}) is about the demands. It is about routers that learned from the "
-        "labels of the folds before, and their predictions for queries that they had not seen.",
+        "labels of the folds before, and their predictions for queries that they had not seen; "
+        "that the labels of one fold both test one router and train the next is left aside.",
     )
 
 
