@@ -36,7 +36,8 @@ INTERVALS_OF_ADAPTIVE_LOGS = {
     "ips": ("empirical_likelihood", "confidence_sequence"),
     "snips": ("empirical_likelihood",),
 }
-# Weights that average 1 contradict it so much once in a million logs.
+# Weights that average 1, up to a largest one that is known, contradict it so much once in a million
+# logs.
 CONTRADICTION = float(chi2.ppf(1 - 1e-6, 1))
 
 
@@ -148,5 +149,6 @@ def check_overlap(log: LoggedFeedback, target: Array) -> None:
             f"The importance weights average {weight.mean():.3g} over {log.n} rows where 1 is "
             f"expected (likelihood ratio {ratio:.0f}, limit {CONTRADICTION:.0f}): propensities are "
             "not those of the logged actions, or arms that the policy calls could not be called; "
-            "check how they were logged."
+            "check how they were logged, or give least_propensity where the log lacks rarer "
+            "actions."
         )

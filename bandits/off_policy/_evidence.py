@@ -77,4 +77,4 @@ def evidence_on(log: LoggedFeedback, target: Array, predicted: Array | None = No
 
 def largest_weight(log: LoggedFeedback) -> float:
     """Return the weight of the rarest action, had a policy been certain of it; just above 1."""
-    return max(float((1.0 / log.propensity).max()), 1.0 + 1e-9)
+    return max(float(1.0 / (log.least_propensity or log.propensity.min())), 1.0 + 1e-9)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandits._arms import check_arms, positions_of
+from bandits._parameters import check_parameter
 from bandits._validation import check_outcome, check_propensity
 from bandits.off_policy._parameters import check_reward_range
 from metarouter.exceptions import DataError
@@ -42,6 +43,10 @@ class LoggedFeedback:
         time. They depend on each other, and most intervals are wrong; see `off_policy_value`.
     groups : array of shape (n,), optional
         Rows with one value stay on one side of every fold.
+    least_propensity : float, optional
+        The least that the logging policy gives an action which the policies to be judged may take,
+        such as epsilon / K. It says which rare, heavy rows a short log may lack; by default the
+        least in the log.
 
     Raises
     ------
@@ -64,6 +69,7 @@ class LoggedFeedback:
     reward_range: tuple[float, float] = (0.0, 1.0)
     adaptive: bool = False
     groups: NDArray[Any] | None = None
+    least_propensity: float | None = None
 
     def __post_init__(self) -> None:
         X = _features(self.X)
@@ -96,12 +102,19 @@ class LoggedFeedback:
                 "groups are given for adaptive logs, whose reward model is fitted on earlier rows "
                 "without folds; leave groups out."
             )
+        propensity = check_propensity(self.propensity, len(X))
+        if self.least_propensity is not None:
+            least = float(propensity.min())
+            check_parameter(
+                "least_propensity", self.least_propensity, lambda value: 0 < value <= least,
+                f"a number above 0, at most {least:.10g}, the least in the log",
+            )  # fmt: skip
         for name, value in (
             ("X", X),
             ("arms", arms),
             ("arm", arm),
             ("feature_names", tuple(getattr(self.X, "columns", ()))),
-            ("propensity", check_propensity(self.propensity, len(X))),
+            ("propensity", propensity),
             ("reward", reward),
         ):
             object.__setattr__(self, name, value)

@@ -73,6 +73,8 @@ class Divergent(RegressorMixin, BaseEstimator):
         ({"groups": [1]}, r"groups has shape \(1,\) but X has 2 rows"),
         ({"groups": [1, 2], "adaptive": True}, "groups are given for adaptive logs"),
         ({"arms": ()}, "There are no arms"),
+        ({"least_propensity": 0.7}, "least_propensity is 0.7; give a number above 0, at most 0.5"),
+        ({"least_propensity": 0.0}, "least_propensity is 0.0"),
     ],
 )
 def test_logs_that_cannot_be_used_are_refused(wrong, message):
@@ -214,3 +216,18 @@ def test_a_sequence_that_refuses_rows_is_as_it_was(weight, reward, message):
     with pytest.raises(DataError, match=message):
         sequence.update(weight, reward)
     assert sequence.state() == before
+
+
+@pytest.mark.filterwarnings("ignore::bandits.off_policy.FewEffectiveRowsWarning")
+def test_a_short_log_may_lack_the_actions_that_were_rarest():
+    # Half of the queries get action 1 with chance 0.02; by chance none of them did.
+    rare = np.arange(60) % 2 == 0
+    action = np.where(rare, 0, np.arange(60) // 2 % 5 == 0).astype(int)
+    propensity = np.where(rare, 0.98, 0.5)
+    reward = action.astype(float)
+    fields = (np.ones((60, 1)), action, propensity, reward, range(2))
+    always_1 = np.tile([0.0, 1.0], (60, 1))
+    with pytest.raises(DataError, match="give least_propensity where the log lacks rarer actions"):
+        off_policy_value(LoggedFeedback(*fields), always_1)
+    told = off_policy_value(LoggedFeedback(*fields, least_propensity=0.02), always_1)
+    assert told.lower < told.upper == 1.0
