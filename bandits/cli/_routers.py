@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from bandits._torch import require_torch
+
 __all__ = ["Learning", "RouterName", "routers_of"]
 
 
@@ -20,6 +22,9 @@ class RouterName(StrEnum):
     barp_full_information = "barp_full_information"
     forgetting_linucb = "forgetting_linucb"
     beta_ts = "beta_ts"
+
+
+TRAINED_WITH_TORCH = frozenset({RouterName.barp, RouterName.barp_full_information})
 
 
 class Learning(NamedTuple):
@@ -44,9 +49,17 @@ def routers_of(names: Iterable[RouterName], learning: Learning) -> dict[str, Any
     Returns
     -------
     dict of str to router
+
+    Raises
+    ------
+    MetaRouterError
+        If torch is not installed and a router is trained with it.
     """
     from bandits import BaRP, BetaTS, EpsilonGreedy, FullInformationBaRP, LinTS, LinUCB, SquareCB
 
+    names = list(dict.fromkeys(names))
+    for name in TRAINED_WITH_TORCH.intersection(names):
+        require_torch(f"--router {name}")
     ridge: dict[str, Any] = {"prior_precision": learning.prior_precision}
     make: dict[RouterName, Callable[[], Any]] = {
         RouterName.linucb: lambda: LinUCB(learning.alpha, **ridge),
@@ -60,4 +73,4 @@ def routers_of(names: Iterable[RouterName], learning: Learning) -> dict[str, Any
         RouterName.barp: lambda: BaRP(device="cpu"),
         RouterName.barp_full_information: lambda: FullInformationBaRP(device="cpu"),
     }
-    return {str(name): make[name]() for name in dict.fromkeys(names)}
+    return {str(name): make[name]() for name in names}

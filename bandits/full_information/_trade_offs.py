@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,8 +13,9 @@ from sklearn.preprocessing import StandardScaler
 
 from bandits._logs import Logs
 from bandits._parameters import check_parameter, check_whole
+from bandits._torch import require_torch
 from bandits.full_information.base import FullInformationRouter
-from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.exceptions import DataError
 
 __all__ = [
     "SHARE",
@@ -168,16 +168,3 @@ def clusters_of(X: Array, n_clusters: int, seed: int) -> KMeans:
     """Group queries by k-means, into fewer groups where there are fewer distinct queries."""
     n_distinct = len(np.unique(X, axis=0))
     return KMeans(min(n_clusters, n_distinct), n_init=3, random_state=seed).fit(X)
-
-
-def require_torch(who: str) -> None:
-    """Say what to install where torch is missing.
-
-    Raises
-    ------
-    MetaRouterError
-    """
-    if find_spec("torch") is None:
-        raise MetaRouterError(
-            f"{who} is trained with torch, which is not installed: install metarouter[bandits]."
-        )

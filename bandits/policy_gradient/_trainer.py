@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bandits._torch import require_torch
 from bandits.policy_gradient._parameters import Layout
 from bandits.policy_gradient._reward_estimates import entropy_slope, logit_slope
 from metarouter.exceptions import DataError
@@ -126,7 +127,10 @@ def device_of(device: str) -> Any:
     ------
     DataError
         If there is no such device here.
+    MetaRouterError
+        If torch is not installed.
     """
+    require_torch("BaRP")
     import torch
 
     if device == "auto":
