@@ -38,8 +38,8 @@ def output_file(path: Path, *, suffixes: tuple[str, ...]) -> Path:
         raise MetaRouterError(f"--out {path} is a folder: name a file in it.")
     if path.suffix.lower() not in suffixes:
         raise MetaRouterError(
-            f"--out {path} ends in {path.suffix or 'nothing'!r}: give it one of the endings "
-            f"{', '.join(suffixes)}."
+            f"--out {path} ends in {path.suffix or 'nothing'!r}: give it "
+            f"{'one of the endings' if len(suffixes) > 1 else 'the ending'} {', '.join(suffixes)}."
         )
     parent = Path(os.path.realpath(path)).parent
     if parent.exists() and not parent.is_dir():

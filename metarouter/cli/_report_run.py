@@ -146,7 +146,8 @@ def _as_numbers(queries: LabelledQueries, choices: ReportChoices) -> LabelledQue
     if choices.text is None:
         return queries
     X: Any = encoder_of(choices.encoder, choices.seed).fit_transform(queries.X)
-    return replace(queries, X=X, feature_names=[f"component {k + 1}" for k in range(X.shape[1])])
+    names = [f"component {k + 1} of the text's encoding" for k in range(X.shape[1])]
+    return replace(queries, X=X, feature_names=names)
 
 
 def _settings(queries: LabelledQueries, choices: ReportChoices) -> ReportSettings:

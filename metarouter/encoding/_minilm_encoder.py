@@ -138,7 +138,8 @@ def _require_packages() -> None:
     missing = [name for module, name in _PACKAGES.items() if find_spec(module) is None]
     if missing:
         raise MetaRouterError(
-            f"MiniLMEncoder needs {' and '.join(missing)}, which is not installed: install "
+            f"MiniLMEncoder needs {' and '.join(missing)}, which "
+            f"{'is' if len(missing) == 1 else 'are'} not installed: install "
             "metarouter[encoders]."
         )
 

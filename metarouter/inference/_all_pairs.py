@@ -21,6 +21,7 @@ from metarouter.inference._pulls import FloatArray
 from metarouter.inference._rank_weighted import EFFECTS, effects_over_usage, rank_weighted_pulls
 from metarouter.inference._routers_on_queries import RouterStatistic, routers_on_queries
 from metarouter.inference._scored_queries import GoldGain, ScoredQueries
+from metarouter.inference._verdict import about
 
 __all__ = ["compare_all_pairs"]
 
@@ -205,6 +206,6 @@ def _judge(
     would = "their estimates are equal"
     if needed is not None:
         both = f"{names[best]} from {names[next_best]}"
-        would = f"about {needed} gold labels would tell {both}, {n} are there"
+        would = f"{about(needed, n)} gold labels would tell {both}, {n} are there"
     reason = f"Not shown to be beaten: {', '.join(not_beaten)}; {would}."
     return Finding(Verdict.INCONCLUSIVE, needed, reason)

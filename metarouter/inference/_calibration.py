@@ -23,6 +23,7 @@ from metarouter.inference._pulls import (
     interval_of,
     p_value_of,
 )
+from metarouter.inference._verdict import about
 from metarouter.nuisance import Nuisances
 
 __all__ = ["CalibrationTest", "calibration_test"]
@@ -213,8 +214,8 @@ def _judge(
         return (
             verdict,
             needed,
-            "Whether predicted differences between queries are real is open; about "
-            f"{needed} held-out gold labels would settle it, {n_gold} are there.",
+            "Whether predicted differences between queries are real is open; "
+            f"{about(needed, n_gold)} held-out gold labels would settle it, {n_gold} are there.",
         )
     return verdict, None, reason
 

@@ -11,6 +11,7 @@ from metarouter.inference._limits import MINIMA, Verdict, rows_needed
 from metarouter.inference._pulls import FloatArray
 from metarouter.inference._scored_queries import ScoredQueries
 from metarouter.inference._skewed_limits import Limits
+from metarouter.inference._verdict import about
 
 __all__ = ["Finding", "above_zero", "somewhere_above_zero", "too_few_queries"]
 
@@ -45,7 +46,7 @@ def above_zero(what: str, value: float, margin: float, n: int) -> Finding:
     if value < -margin:
         return Finding(Verdict.FAIL, None, f"{what} is below zero.")
     needed = rows_needed(n, margin, value)
-    return Finding(Verdict.INCONCLUSIVE, needed, f"The interval holds zero. {_would(needed, n)}")
+    return Finding(Verdict.INCONCLUSIVE, needed, f"The interval contains zero. {_would(needed, n)}")
 
 
 def somewhere_above_zero(usage: FloatArray, value: FloatArray, limits: Limits, n: int) -> Finding:
@@ -61,7 +62,8 @@ def somewhere_above_zero(usage: FloatArray, value: FloatArray, limits: Limits, n
     with np.errstate(divide="ignore", invalid="ignore"):
         best = int(np.argmax(np.where(margin > 0, value / margin, -np.inf)))
     needed = rows_needed(n, float(margin[best]), float(value[best]))
-    words = f"The band holds zero all along. {_would(needed, n)}"
+    place = f" at a share of {100 * usage[best]:.3g}%"
+    words = f"The band contains zero all along. {_would(needed, n, place)}"
     return Finding(Verdict.INCONCLUSIVE, needed, words)
 
 
@@ -74,9 +76,12 @@ def _between(usage: FloatArray, where: NDArray[np.bool_]) -> str:
     return f"at usages from {first:.2f} to {last:.2f}{gaps}"
 
 
-def _would(needed: int | None, n: int) -> str:
+def _would(needed: int | None, n: int, place: str = "") -> str:
     if needed is None:
         return (
             f"The estimate is not above zero, so that more labels promise nothing; {n} are there."
         )
-    return f"If the estimate is right, about {needed} gold labels would settle it; {n} are there."
+    return (
+        f"If the estimate{place} is right, {about(needed, n)} gold labels would settle it; {n} are "
+        "there."
+    )

@@ -12,7 +12,7 @@ from metarouter.inference._held_out import HeldOutPredictions, held_out_predicti
 from metarouter.inference._labels import Scaling, as_rows, fitted_nuisances, scaled_labels
 from metarouter.inference._limits import MINIMA, Verdict
 from metarouter.inference._mean_shift import MeanShiftTest, mean_shift_test
-from metarouter.inference._nuisance_quality import NuisanceQuality, nuisance_quality
+from metarouter.inference._nuisance_quality import NuisanceQuality, advice_on, nuisance_quality
 from metarouter.inference._overlap_report import OverlapReport, overlap_report
 from metarouter.inference._ratios import UNKNOWN, Measured
 from metarouter.inference._sensitivity import SensitivityAnalysis, sensitivity_analysis
@@ -189,7 +189,7 @@ def _worse(quality: NuisanceQuality, name: str) -> str:
         return "Yes."
     if "among them" in quality.reason:
         return quality.reason
-    return "Not shown to be as good as a constant; try a simpler or a more regular learner."
+    return f"Not shown to be as good as a constant. {advice_on([name])}"
 
 
 def _sensitivity_check(analysis: SensitivityAnalysis) -> Check:

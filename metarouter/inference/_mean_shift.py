@@ -34,6 +34,7 @@ from metarouter.inference._shift_estimates import (
     paired_mean,
     query_units,
 )
+from metarouter.inference._verdict import about
 from metarouter.nuisance import Nuisances
 
 __all__ = ["MeanShiftMethod", "MeanShiftTest", "mean_shift_test"]
@@ -231,8 +232,8 @@ def _judge(
     return (
         Verdict.INCONCLUSIVE,
         needed,
-        f"The interval holds zero and shifts beyond {bound}; about {needed} {noun} would settle "
-        f"it, {n} are there.",
+        f"The interval contains zero as well as shifts larger than {bound}; {about(needed, n)} "
+        f"{noun} would settle it, {n} are there.",
     )
 
 

@@ -17,7 +17,7 @@ from metarouter.inference._pulls import FloatArray
 from metarouter.inference._ratios import UNKNOWN, Measured, log_interval, noise_share
 from metarouter.nuisance import ALL_NUISANCES, Nuisances
 
-__all__ = ["NuisanceQuality", "nuisance_quality"]
+__all__ = ["NuisanceQuality", "advice_on", "nuisance_quality"]
 
 
 _SMALLEST = 1e-12
@@ -190,9 +190,20 @@ def _reason(verdicts: dict[str, Verdict], leaking: list[str]) -> str:
     if not bad:
         return "No nuisance is worse than a constant."
     worse = ", ".join(WORDS[name] for name in bad)
-    return (
-        f"Not shown to be as good as a constant: {worse}; try a simpler or a more regular learner."
-    )
+    return f"Not shown to be as good as a constant: {worse}. {advice_on(bad)}"
+
+
+def advice_on(nuisances: list[str]) -> str:
+    """Say what may help where nuisances are not shown to be as good as a constant."""
+    said = []
+    if any(name != "propensity" for name in nuisances):
+        said.append("More labels, or fewer features that say more, may help.")
+    if "propensity" in nuisances:
+        said.append(
+            "If queries were drawn at random for gold labels, say so with propensity='constant' "
+            "(--propensity constant)."
+        )
+    return " ".join(said)
 
 
 def _too_few(level: float, gold: int, preference: int, lack: Lack) -> NuisanceQuality:

@@ -20,6 +20,7 @@ from metarouter.inference._limits import LIMITS, Verdict, rows_needed, worst
 from metarouter.inference._overlap_report_result import OverlapReport, support_bounds
 from metarouter.inference._pulls import FloatArray
 from metarouter.inference._ratios import UNKNOWN, Measured, log_interval, share_interval
+from metarouter.inference._verdict import about
 from metarouter.nuisance import Nuisances
 from metarouter.overlap import PropensityPolicy
 
@@ -179,8 +180,8 @@ def _reason(
         needed = rows_needed(labels.n_preference, (missing.upper - missing.lower) / 2, wanted)
         where = "" if labels.units is None else ", in as many more groups,"
         return needed, (
-            f"The overlap is open; about {needed} preference labels{where} would settle it, "
-            f"{labels.n_preference} are there."
+            f"The overlap is open; {about(needed, labels.n_preference)} preference labels{where} "
+            f"would settle it, {labels.n_preference} are there."
         )
     return None, (
         f"For {missing.value:.0%} of the preference labels hardly any gold query is alike; "

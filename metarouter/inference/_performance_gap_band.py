@@ -24,6 +24,7 @@ from metarouter.inference._performance_gap_result import PerformanceGapBand
 from metarouter.inference._pulls import FloatArray
 from metarouter.inference._rank_weighted import effects_over_usage, rank_weighted_pulls
 from metarouter.inference._scored_queries import GoldGain, ScoredQueries, scored_queries
+from metarouter.inference._verdict import about
 
 __all__ = ["performance_gap_band"]
 
@@ -175,7 +176,7 @@ def _judge(limits: GapLimits, apgr: float, collected: Collected, n: int) -> Find
             Verdict.INCONCLUSIVE,
             needed,
             "The gap between the models is not told from zero, so that no share of it is known; "
-            f"if its estimate is right, about {needed} gold labels would do, {n} are there.",
+            f"if its estimate is right, {about(needed, n)} gold labels would do, {n} are there.",
         )
     beyond = apgr - 0.5
     margin = (apgr - limits.lower[-1]) if beyond > 0 else (limits.upper[-1] - apgr)

@@ -28,6 +28,7 @@ from metarouter.inference._pulls import (
 )
 from metarouter.inference._shift_estimates import orthogonal_scores
 from metarouter.inference._simultaneous import correlation_of, sup_t_quantile
+from metarouter.inference._verdict import about
 from metarouter.nuisance import Nuisances
 
 __all__ = ["BestLinearProjection", "Effect", "best_linear_projection"]
@@ -183,7 +184,8 @@ def _judge(
         Verdict.INCONCLUSIVE,
         needed,
         f"No dependence of the {effect} on these features is shown, nor that it is below {small}; "
-        f"about {needed} gold labels would settle it, {known['n_gold']} are there.",
+        f"{about(needed, known['n_gold'])} gold labels would settle it, "
+        f"{known['n_gold']} are there.",
     )
 
 

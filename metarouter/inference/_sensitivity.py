@@ -25,6 +25,7 @@ from metarouter.inference._omitted_variable import (
 from metarouter.inference._pulls import FloatArray
 from metarouter.inference._ratios import Measured
 from metarouter.inference._sensitivity_result import Scenario, SensitivityAnalysis
+from metarouter.inference._verdict import about
 from metarouter.nuisance import Nuisances
 
 __all__ = ["Scenario", "SensitivityAnalysis", "sensitivity_analysis"]
@@ -238,7 +239,8 @@ def _judge(
             + (
                 "."
                 if needed is None
-                else f"; about {needed} gold labels would make it so, {counts.gold} are there."
+                else f"; {about(needed, counts.gold)} gold labels would make it so, "
+                f"{counts.gold} are there."
             ),
         )
     if not observed:

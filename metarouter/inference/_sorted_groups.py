@@ -25,6 +25,7 @@ from metarouter.inference._pulls import (
 from metarouter.inference._shift_estimates import orthogonal_scores
 from metarouter.inference._simultaneous import correlation_of, sup_t_quantile
 from metarouter.inference._sorted_groups_result import SortedGroupEffects
+from metarouter.inference._verdict import about
 from metarouter.nuisance import Nuisances
 
 __all__ = ["SortedGroupEffects", "sorted_group_effects"]
@@ -225,8 +226,8 @@ def _judge(
         return Verdict.FAIL, None, "The highest group lies below the lowest: it sorts backwards."
     needed = rows_needed(n_gold, (upper - lower) / 2, contrast)
     more = (
-        f"; with a contrast of this size about {needed} held-out gold labels would settle it, "
-        f"{n_gold} are there"
+        f"; with a contrast of this size {about(needed, n_gold)} held-out gold labels would "
+        f"settle it, {n_gold} are there"
         if needed is not None
         else ""
     )

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Limit", "Minimum", "Verdict", "rows_needed", "worst"]
+__all__ = ["Limit", "Minimum", "Verdict", "about", "rows_needed", "worst"]
 
 
 class Verdict(StrEnum):
@@ -123,6 +123,25 @@ def rows_needed(n: int, margin: float, wanted: float) -> int | None:
     if not (math.isfinite(margin) and wanted > 0):
         return None
     return max(n, math.ceil(n * (margin / wanted) ** 2))
+
+
+def about(needed: int, there: int) -> str:
+    """Say how many rows are needed, no finer than such a number is known.
+
+    Examples
+    --------
+    >>> about(78, 60)
+    'about 78'
+    >>> about(418_203, 5000)
+    'about 420,000'
+    >>> about(418_203, 60)
+    'more than 100 times as many'
+    """
+    if needed > 100 * there:
+        return "more than 100 times as many"
+    if needed <= 10_000:
+        return f"about {needed}"
+    return f"about {round(needed, 2 - len(str(needed))):,}"
 
 
 def worst(verdicts: list[Verdict]) -> Verdict:

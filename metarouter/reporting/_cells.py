@@ -110,6 +110,8 @@ class PValue:
     --------
     >>> print(PValue(0.0301), PValue(0.00001))
     0.030 <0.001
+    >>> print(PValue(0.00001).in_a_sentence)
+    p < 0.001
     """
 
     value: float
@@ -118,6 +120,12 @@ class PValue:
         if math.isnan(self.value):
             return _UNKNOWN
         return "<0.001" if self.value < 0.001 else f"{self.value:.3f}"
+
+    @property
+    def in_a_sentence(self) -> str:
+        """As a cell, with its name: "p = 0.030", "p < 0.001"."""
+        written = str(self)
+        return f"p < {written[1:]}" if written.startswith("<") else f"p = {written}"
 
 
 # Plain numbers are known, as counts and prices are; what is estimated is an Estimate.

@@ -164,7 +164,8 @@ def _along_features(projection: BestLinearProjection | Unanswered) -> Section:
                 )
             ),
             f"Intervals hold by themselves at {percent(projection.level)}; p values are for each "
-            f"coefficient by itself. That all slopes are zero: p = {PValue(joint.p_value)}.",
+            f"coefficient by itself. That all slopes are zero: "
+            f"{PValue(joint.p_value).in_a_sentence}.",
         )
     )
     if len(projection.names) >= 2 and bool((projection.se[1:] > 0).all()):
@@ -225,8 +226,8 @@ def _in_groups(groups: SortedGroupEffects | Unanswered) -> Section:
                     f"{percent(groups.level)} for all groups at once",
                 ),
                 tuple(rows),
-                f"Highest minus lowest group: {contrast} {PREFERENCE}, one-sided p = "
-                f"{PValue(groups.contrast_p_value)}. Groups are sorted by predictions of models "
+                f"Highest minus lowest group: {contrast} {PREFERENCE}, one-sided "
+                f"{PValue(groups.contrast_p_value).in_a_sentence}. Groups are sorted by predictions of models "
                 "that have not seen the labels.",
             ),
             Figure(

@@ -25,12 +25,17 @@ _EXAMPLE_USAGE = 0.3
 def summary_section(analysis: RoutingAnalysis) -> Section:
     """Say what was found, each finding with its verdict."""
     queries = analysis.queries
+    held_out = ""
+    if not isinstance(analysis.routing, Unanswered):
+        held_out = (
+            f" Routers were tested on {analysis.routing.n_gold} of the {queries.n_gold} gold "
+            "labels, which they had not seen."
+        )
     intro = Paragraph(
         f"{queries.name}: {queries.n_queries} queries, {queries.n_gold} with a gold label, "
         f"{queries.n_preference} with a preference label, {queries.n_paired} with both. Should a "
-        f"query go to {analysis.settings.models[1]} (the primary, costlier model) or to "
-        f"{analysis.settings.models[0]} (the alternative)? All intervals are at "
-        f"{percent(analysis.settings.level)}."
+        f"query go to {_models(analysis)}? All intervals are at "
+        f"{percent(analysis.settings.level)}.{held_out}"
     )
     findings = [_checks(analysis), _bias(analysis), _where(analysis)]
     if isinstance(analysis.routing, Unanswered):
@@ -45,6 +50,14 @@ def summary_section(analysis: RoutingAnalysis) -> Section:
     return Section("Summary", (intro, Findings(tuple(findings))))
 
 
+def _models(analysis: RoutingAnalysis) -> str:
+    """Name the models, with their roles where the names do not say them."""
+    alternative, primary = analysis.settings.models
+    if (alternative, primary) == ("alternative", "primary"):
+        return "the primary model, which costs more, or to the alternative"
+    return f"{primary} (the primary, costlier model) or to {alternative} (the alternative)"
+
+
 def _checks(analysis: RoutingAnalysis) -> Finding:
     found = analysis.diagnostics
     counts = Counter(str(check.verdict) for check in found.checks)
@@ -52,8 +65,8 @@ def _checks(analysis: RoutingAnalysis) -> Finding:
         f"{counts[verdict]} {verdict}" for verdict in map(str, Verdict) if counts[verdict]
     )
     return Finding(
-        f"Can the labels bear a correction? Of {len(found.checks)} checks: {said}. Shown is "
-        "the gravest, that on bias left aside.",
+        f"Can the labels bear a correction? Of {len(found.checks)} checks: {said}. The verdict is "
+        "the worst of the checks, without the one on bias, which is the next line.",
         found.verdict,
     )
 
@@ -122,8 +135,8 @@ def _threshold(found: RoutingResults) -> Finding:
     )
     seen = counted(promise_in_words(promise) for promise in threshold.promises)
     return Finding(
-        f"{question} w = {threshold.w:.4g} keeps {kept} on new queries, except with probability "
-        f"{threshold.delta:g}. Observed: {seen}.",
+        f"{question} w = {threshold.w:.4g} keeps the {kept} on new queries, except with "
+        f"probability {threshold.delta:g}. Observed: {seen}.",
         threshold.verdict,
     )
 

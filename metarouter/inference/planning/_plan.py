@@ -247,8 +247,8 @@ def _least(short: Callable[[float], float], least: float) -> float | None:
 def _reason(best: PlanOption, even: PlanOption, known: dict[str, Any]) -> str:
     ratio = (even.half_width / best.half_width) ** 2
     return (
-        f"{best.n_gold} gold and {best.n_preference} preference labels for {best.cost:.6g}; half "
-        f"the money on each would have to be {ratio:.2f} times as much for the same width."
+        f"{best.n_gold} gold and {best.n_preference} preference labels for {best.cost:.6g}; "
+        f"splitting the money evenly would cost {ratio:.2f} times as much for the same width."
     )
 
 

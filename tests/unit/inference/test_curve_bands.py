@@ -284,6 +284,10 @@ def test_verdict_says_where_the_band_lies_above_zero():
     gain, score = queries(200, slope=0.1)
     unclear = efficiency_gain_band(gain, score)
     assert str(unclear.verdict) == "INCONCLUSIVE"
+    sent = (unclear.usage > 0) & (unclear.usage < 1)
+    margin = (unclear.value - unclear.band_lower)[sent]
+    share = unclear.usage[sent][np.argmax(unclear.value[sent] / margin)]
+    assert f"If the estimate at a share of {100 * share:.3g}% is right, about " in unclear.reason
     assert unclear.needed is None or unclear.needed > 200
 
 
