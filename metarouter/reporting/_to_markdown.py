@@ -73,6 +73,6 @@ def _table(table: Table) -> str:
 def _text(text: str) -> str:
     """Escape what markdown, or HTML within it, would read as a command."""
     flat = " ".join(text.split())
-    flat = flat.replace("&", "&amp;").replace("<", "&lt;")
+    flat = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", flat.replace("&", "&amp;"))  # not in "p < 0.001"
     flat = re.sub(r"([\\`*_|\[\]])", r"\\\1", flat)
     return re.sub(r"^(\s*)([#>+-]|\d+[.)])(?=\s)", r"\1\\\2", flat)
