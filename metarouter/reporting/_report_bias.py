@@ -227,8 +227,8 @@ def _in_groups(groups: SortedGroupEffects | Unanswered) -> Section:
                 ),
                 tuple(rows),
                 f"Highest minus lowest group: {contrast} {PREFERENCE}, one-sided "
-                f"{PValue(groups.contrast_p_value).in_a_sentence}. Groups are sorted by predictions "
-                "of models that have not seen the labels.",
+                f"{PValue(groups.contrast_p_value).in_a_sentence}. Groups are sorted by "
+                "predictions of models that have not seen the labels.",
             ),
             Figure(
                 "sorted_groups",
