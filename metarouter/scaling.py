@@ -187,6 +187,11 @@ def _quantile(labels: Labels, level: FloatArray) -> FloatArray:
 
 
 def _require_spread(name: str, labels: FloatArray) -> None:
+    if len(labels) == 1:
+        raise DataError(
+            f"1 {name} label is too few to match its variance; give at least 2 that differ, or use "
+            "scaling=None."
+        )
     if np.ptp(labels) == 0:
         raise DataError(
             f"all {len(labels)} {name} labels equal {labels[0]:g}, so their variance cannot be "

@@ -17,7 +17,7 @@ from metarouter.cli._outputs import output_file
 from metarouter.cli._tables import read_labelled, with_named_columns
 from metarouter.datasets import LabelledQueries
 from metarouter.datasets._labelled_queries import TrainingRows
-from metarouter.exceptions import BudgetError
+from metarouter.exceptions import BudgetError, DataError
 from metarouter.reporting._held_out_routers import too_few_to_cross_fit
 from metarouter.routing import (
     MetaRouter,
@@ -63,6 +63,7 @@ def run_fit(settings: FitSettings) -> None:
     _check_budget(settings)
     output_file(settings.out, suffixes=(".skops",))
     queries = with_named_columns(_read(settings))
+    _check_labels(queries, settings.folds)
     rows = queries.training_rows()
     unfitted = new_router(settings, rows)
     router = fit_router(unfitted, rows)
@@ -121,6 +122,16 @@ def _check_budget(settings: FitSettings) -> None:
         raise BudgetError("Both --w and --max-share are given: give one of them.")
     if settings.max_share is not None:
         one_budget({"max_share": settings.max_share})
+
+
+def _check_labels(queries: LabelledQueries, folds: int) -> None:
+    """Refuse a label without a second one of its kind: nothing can be learned from it."""
+    for kind, there in (("gold", queries.n_gold), ("preference", queries.n_preference)):
+        if there == 1:
+            raise DataError(
+                f"1 {kind} label is too few to fit a router; give at least {folds}, one for each "
+                "of the --folds."
+            )
 
 
 def _read(settings: FitSettings) -> LabelledQueries:

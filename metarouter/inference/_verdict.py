@@ -125,7 +125,7 @@ def rows_needed(n: int, margin: float, wanted: float) -> int | None:
     return max(n, math.ceil(n * (margin / wanted) ** 2))
 
 
-def about(needed: int, there: int) -> str:
+def about(needed: int | None, there: int) -> str:
     """Say how many rows are needed, no finer than such a number is known.
 
     Examples
@@ -137,6 +137,8 @@ def about(needed: int, there: int) -> str:
     >>> about(418_203, 60)
     'more than 100 times as many'
     """
+    if needed is None:
+        return "an unknown number of"
     if needed > 100 * there:
         return "more than 100 times as many"
     if needed <= 10_000:

@@ -20,6 +20,7 @@ from metarouter.reporting._routing_analysis import RoutingAnalysis, RoutingResul
 __all__ = ["summary_section"]
 
 _EXAMPLE_USAGE = 0.3
+_PAYS = "Does routing pay?"
 
 
 def summary_section(analysis: RoutingAnalysis) -> Section:
@@ -39,7 +40,7 @@ def summary_section(analysis: RoutingAnalysis) -> Section:
     )
     findings = [_checks(analysis), _bias(analysis), _where(analysis)]
     if isinstance(analysis.routing, Unanswered):
-        findings.append(Finding(analysis.routing.reason, Verdict.INCONCLUSIVE))
+        findings.append(Finding(f"{_PAYS} {analysis.routing.reason}", Verdict.INCONCLUSIVE))
     else:
         findings += [
             _gain(analysis, analysis.routing),
@@ -106,13 +107,12 @@ def _where(analysis: RoutingAnalysis) -> Finding:
 
 def _gain(analysis: RoutingAnalysis, found: RoutingResults) -> Finding:
     band = found.gain
-    question = "Does routing pay?"
     k = int(abs(band.usage - _EXAMPLE_USAGE).argmin())
     words = Estimate(band.value[k], band.lower[k], band.upper[k], signed=True)
     if not words.is_known:
-        return Finding(f"{question} {band.reason}", band.verdict)
+        return Finding(f"{_PAYS} {band.reason}", band.verdict)
     return Finding(
-        f"{question} Where the {router_label(analysis.settings.router)} sends "
+        f"{_PAYS} Where the {router_label(analysis.settings.router)} sends "
         f"{band.usage[k]:.0%} of the queries to the primary model it gains {words} {GOLD} over "
         f"sending the same share at random. {band.reason}",
         band.verdict,

@@ -47,6 +47,8 @@ def test_mistakes_in_a_table_are_named(folder: Path, tmp_path: Path) -> None:
     frame.assign(x1="high").to_csv(tmp_path / "words.csv", index=False)
     few = frame.assign(gold=frame["gold"].where(frame.index.isin(frame["gold"].dropna().index[:3])))
     few.to_csv(tmp_path / "few.csv", index=False)
+    one = frame.assign(gold=frame["gold"].where(frame.index == frame["gold"].first_valid_index()))
+    one.to_csv(tmp_path / "one.csv", index=False)
 
     labels = folder / "labels.csv"
     assert "did you mean 'query'?" in refused("fit", labels, "--text", "qury", *out)
@@ -55,6 +57,7 @@ def test_mistakes_in_a_table_are_named(folder: Path, tmp_path: Path) -> None:
     assert "is empty" in refused("fit", tmp_path / "empty.csv", "--text", "query", *out)
     assert "no gold label" in refused("fit", tmp_path / "no_gold.csv", "--text", "query", *out)
     assert "holds no number" in refused("fit", tmp_path / "words.csv", "--features", "x1", *out)
+    assert "1 gold label is too few" in refused("fit", tmp_path / "one.csv", "--text", "query", *out)
     assert "lower --folds to 3" in refused("fit", tmp_path / "few.csv", "--text", "query", *out)
 
 
