@@ -11,7 +11,7 @@ from metarouter.inference._limits import MINIMA, Verdict, rows_needed
 from metarouter.inference._pulls import FloatArray
 from metarouter.inference._scored_queries import ScoredQueries
 from metarouter.inference._skewed_limits import Limits
-from metarouter.inference._verdict import about
+from metarouter.inference._verdict import about, scarce
 
 __all__ = ["Finding", "above_zero", "somewhere_above_zero", "too_few_queries"]
 
@@ -35,7 +35,7 @@ def too_few_queries(queries: ScoredQueries) -> Finding | None:
     return Finding(
         Verdict.INCONCLUSIVE,
         least,
-        f"{there} {what} are too few for an interval that holds its level; {least} would do.",
+        f"{scarce(there, what)} for an interval that holds its level; {least} would do.",
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from metarouter.datasets import TrainingRows
 from metarouter.inference._limits import MINIMA
 from metarouter.inference._pulls import as_units
+from metarouter.inference._verdict import scarce
 
 __all__ = ["Counts", "Lack", "count_labels", "lack_of"]
 
@@ -61,7 +62,7 @@ def lack_of(counts: Counts, *needs: tuple[str, int]) -> Lack | None:
         if minimum.missing(there):
             return Lack(
                 minimum.count,
-                f"{there} {minimum.what} are too few to judge this; {minimum.count} would do. "
+                f"{scarce(there, minimum.what)} to judge this; {minimum.count} would do. "
                 f"{minimum.why}",
             )
     return None

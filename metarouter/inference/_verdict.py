@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Limit", "Minimum", "Verdict", "about", "rows_needed", "worst"]
+__all__ = ["Limit", "Minimum", "Verdict", "about", "rows_needed", "scarce", "worst"]
+
+_ONE = {"queries": "query", "labels": "label", "groups": "group", "rows": "row"}
 
 
 class Verdict(StrEnum):
@@ -144,6 +147,20 @@ def about(needed: int | None, there: int) -> str:
     if needed <= 10_000:
         return f"about {needed}"
     return f"about {round(needed, 2 - len(str(needed))):,}"
+
+
+def scarce(n: int, what: str) -> str:
+    """Say that so many of something are too few.
+
+    Examples
+    --------
+    >>> scarce(3, "gold labels"), scarce(1, "queries with both labels")
+    ('3 gold labels are too few', '1 query with both labels is too few')
+    """
+    if n != 1:
+        return f"{n} {what} are too few"
+    one = re.sub("queries|labels|groups|rows", lambda many: _ONE[many[0]], what, count=1)
+    return f"1 {one} is too few"
 
 
 def worst(verdicts: list[Verdict]) -> Verdict:

@@ -23,6 +23,7 @@ from metarouter.inference import (
     sorted_group_effects,
 )
 from metarouter.inference._labels import fitted_nuisances, scaled_labels
+from metarouter.inference._verdict import scarce
 from metarouter.inference.guarantees._demands import check_limit
 from metarouter.nuisance import ALL_NUISANCES
 from metarouter.reporting._analyse_routing import attempt, nuisances_of, routing_results
@@ -171,7 +172,7 @@ def predictions(queries: LabelledQueries, settings: ReportSettings) -> HeldOutRo
     for kind, there in (("gold", queries.n_gold), ("preference", queries.n_preference)):
         if minimum.missing(there):
             raise DataError(
-                f"{there} {kind} labels are too few to fit routers on some and to check them on "
+                f"{scarce(there, f'{kind} labels')} to fit routers on some and to check them on "
                 f"others; {minimum.count} would do."
             )
     factor = scaled_labels(queries, settings.scaling).factor

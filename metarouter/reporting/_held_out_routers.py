@@ -18,6 +18,7 @@ from metarouter.datasets import LabelledQueries
 from metarouter.datasets._labelled_queries import take_rows
 from metarouter.fitting import FitLedger
 from metarouter.inference._held_out import Scheme
+from metarouter.inference._verdict import scarce
 from metarouter.routing import MetaRouter
 
 __all__ = ["FIRST_TRAINING_FOLDS", "HeldOutRouters", "held_out_routers", "too_few_to_cross_fit"]
@@ -71,7 +72,7 @@ def too_few_to_cross_fit(queries: LabelledQueries, folds: int) -> str:
     """Say why the labels do not allow predictions out of fold; nothing where they do."""
     needed = max(_FEWEST_GOLD, 2 * folds)
     if queries.n_gold < needed:
-        return f"{queries.n_gold} gold labels are too few, {needed} are needed"
+        return f"{scarce(queries.n_gold, 'gold labels')}, {needed} are needed"
     for kind, labelled in (("gold", queries.has_gold), ("preference", queries.has_preference)):
         if queries.groups is not None:
             n_groups = count_groups(queries.groups[labelled])

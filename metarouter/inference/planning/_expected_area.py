@@ -13,6 +13,7 @@ from metarouter.evaluation._validation import as_level
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import LIMITS, MINIMA, Verdict
 from metarouter.inference._pulls import FloatArray
+from metarouter.inference._verdict import scarce
 from metarouter.inference.planning._expected_area_result import ExpectedArea, points_of
 from metarouter.inference.planning._learning_curve import fit_learning_curve
 from metarouter.inference.planning._plan import as_prices
@@ -115,7 +116,7 @@ def expected_area(
     known: dict[str, Any] = {"prices": prices, "level": level, "rounds": rounds}
     least = MINIMA["gold_rows_learning_curve"]
     if least.missing(data.n_gold):
-        reason = f"{data.n_gold} {least.what} are too few; {least.count} would do. {least.why}"
+        reason = f"{scarce(data.n_gold, least.what)}; {least.count} would do. {least.why}"
         return ExpectedArea.unknown(least.count, reason, wanted, **known)
     held_out = max(25, data.n_gold // 4) if n_test is None else int(n_test)
     cells = _cells(data, held_out)

@@ -14,6 +14,7 @@ from metarouter.exceptions import MetaRouterError
 from metarouter.inference._enough import Lack, count_labels, lack_of
 from metarouter.inference._labels import Scaling, as_rows
 from metarouter.inference._limits import MINIMA, Verdict
+from metarouter.inference._verdict import scarce
 from metarouter.inference.planning._allocation import Labels, Prices, best_share, labels_for
 from metarouter.inference.planning._label_variance import LabelVariance
 from metarouter.inference.planning._pilot import (
@@ -255,7 +256,7 @@ def _reason(best: PlanOption, even: PlanOption, known: dict[str, Any]) -> str:
 def _lack(data: Any, quantity: str, nested: bool) -> Lack | None:
     if quantity != "mean_shift":
         there = int(getattr(data, "n_gold", _FEWEST))
-        words = f"{there} gold labels are too few to plan on; {_FEWEST} would do."
+        words = f"{scarce(there, 'gold labels')} to plan on; {_FEWEST} would do."
         return Lack(_FEWEST, words) if there < _FEWEST else None
     counts = count_labels(as_rows(data))
     if nested:

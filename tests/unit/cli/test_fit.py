@@ -57,7 +57,8 @@ def test_mistakes_in_a_table_are_named(folder: Path, tmp_path: Path) -> None:
     assert "is empty" in refused("fit", tmp_path / "empty.csv", "--text", "query", *out)
     assert "no gold label" in refused("fit", tmp_path / "no_gold.csv", "--text", "query", *out)
     assert "holds no number" in refused("fit", tmp_path / "words.csv", "--features", "x1", *out)
-    assert "1 gold label is too few" in refused("fit", tmp_path / "one.csv", "--text", "query", *out)
+    one_label = refused("fit", tmp_path / "one.csv", "--text", "query", *out)
+    assert "1 gold label is too few to fit a router; give at least 5" in one_label
     assert "lower --folds to 3" in refused("fit", tmp_path / "few.csv", "--text", "query", *out)
 
 
