@@ -49,7 +49,7 @@ def _about(
     metarouter demo --out demo
     metarouter fit labels.csv --text query --out router.skops
     metarouter route router.skops new.csv --out routed.csv
-    metarouter monitor router.npz routed.csv --max-share 0.3
+    metarouter monitor monitor.npz routed.csv --max-share 0.3
     metarouter report labels.csv --text query --out report.html
     metarouter study --table labels.csv --text query --out study
     ```

@@ -63,6 +63,11 @@ def run_monitor(
 
 def _begun(state: Path, settings: dict[str, Any]) -> RouterMonitor:
     """Go on with a state, which keeps its settings, or begin one."""
+    if state.suffix.lower() == ".skops":
+        raise MetaRouterError(
+            f"{state} is a router of `metarouter fit`, but monitor keeps a file of its own, which "
+            "it begins where there is none: name one, such as monitor.npz."
+        )
     if not state.exists():
         return RouterMonitor(**settings)
     monitor = RouterMonitor.load(state)

@@ -43,6 +43,16 @@ def _dashed(found: re.Match[str]) -> str:
     return f"--{found[1].replace('_', '-')}"
 
 
+def _of_another_study(found: re.Match[str]) -> str:
+    """Name the option that decides; vectors of text and simulated data follow from the seed."""
+    names = found[1].split(", ")
+    if "random_state" in names:
+        others = [name for name in names if name not in ("random_state", "data")]
+        data = ["data, which may follow from the seed"] if "data" in names else []
+        names = ["--seed", *others, *data]
+    return f"(other {', '.join(names)})"
+
+
 _PHRASES: tuple[tuple[re.Pattern[str], Any], ...] = (
     (re.compile(r",? or read them with allow_unlabelled=True"), ""),
     (re.compile(r"\bfor cv=(\d+) folds"), r"for \1 folds"),
@@ -54,6 +64,8 @@ _PHRASES: tuple[tuple[re.Pattern[str], Any], ...] = (
         ),
         _dashed,
     ),
+    (re.compile(r"(?<=holds rounds of another study )\(other ([^)]*)\)"), _of_another_study),
+    (re.compile(r"\bRouterMonitor\.save\b"), "`metarouter monitor`"),
     (re.compile(r"\bsave_router\b"), "`metarouter fit`"),
     (
         re.compile(r"give an empty folder, or the settings that it was begun with"),

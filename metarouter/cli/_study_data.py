@@ -77,9 +77,12 @@ def study_data(settings: StudySettings) -> LabelledQueries:
             "file."
         )
     data = _named_data(settings) if settings.table is None else _own_data(settings, settings.table)
+    n_read = data.n_queries
     if settings.group_by == "none":
         data = replace(data, groups=None)
     data = _with_both_labels(data)
+    if settings.table is not None:
+        _enough_with_both(data, settings, n_read)
     if settings.text is not None and not settings.features:
         data = _encoded(data, settings)
     if settings.pca is not None:
@@ -165,6 +168,18 @@ def _with_both_labels(data: LabelledQueries) -> LabelledQueries:
     kept = data.subset(both)
     left_out = f"{int((~both).sum())} of {both.size} queries left out: they lack one of the labels"
     return replace(kept, notes=(*data.notes, left_out))
+
+
+def _enough_with_both(data: LabelledQueries, settings: StudySettings, n_read: int) -> None:
+    """Refuse a table where too few queries carry both labels, and name what takes it."""
+    n_test = 1 if settings.n_test is None else settings.n_test
+    if data.n_queries < n_read and data.n_queries - n_test <= max(settings.n_gold):
+        raise DataError(
+            f"Only {data.n_queries} of the {n_read} queries in {data.name} carry both labels, and "
+            f"a study splits those into --n-gold {max(settings.n_gold)}, preference labels and a "
+            "test set: lower --n-gold or label more queries twice; `metarouter report` takes this "
+            "table."
+        )
 
 
 def _encoded(data: LabelledQueries, settings: StudySettings) -> LabelledQueries:

@@ -17,7 +17,10 @@ _WATCHING = "How to watch (said once, with the first table)"
 
 def monitor(
     state: Annotated[
-        Path, typer.Argument(help="The monitor's file, *.npz; it is begun where there is none.")
+        Path,
+        typer.Argument(
+            help="The monitor's own file, *.npz, not the router's; it is begun where there is none."
+        ),
     ],
     table: Annotated[
         Path,
@@ -154,12 +157,13 @@ def monitor(
     """Watch a deployed router: usage, cost, gold quality, drift.
 
     Each call takes in one table of routed queries, adds it to the monitor's file, and prints what
-    is known by now. Intervals hold however often you look. Leaves with exit code 3 if a promise is
-    broken or an alarm for drift was raised, with 0 otherwise.
+    is known by now. The usage ratio (PMUR, primary model usage ratio) is the share of queries sent
+    to the primary model. Intervals hold however often you look. Leaves with exit code 3 if a
+    promise is broken or an alarm for drift was raised, with 0 otherwise.
 
     ```
-    metarouter monitor router.npz monday.csv --max-share 0.3 --features 'e*'
-    metarouter monitor router.npz tuesday.csv --features 'e*' --gold-probability 0.05 --out today
+    metarouter monitor monitor.npz monday.csv --max-share 0.3 --features 'e*'
+    metarouter monitor monitor.npz tuesday.csv --features 'e*' --gold-probability 0.05 --out today
     ```
     """
     from metarouter.cli._monitor_run import MonitorColumns, run_monitor

@@ -100,6 +100,7 @@ def _read_delimited(path: Path, separator: str, text: str | None) -> pd.DataFram
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")
+        _refuse_other_separator(path, separator)
         raise _not_delimited(path, _first_long_row(path, separator) or reason) from error
 
 
@@ -114,6 +115,7 @@ def _read_whole_rows(path: Path, *, sep: str, **settings: Any) -> pd.DataFrame:
         except pd.errors.ParserWarning:
             cut = _first_long_row(path, sep)
             if cut:
+                _refuse_other_separator(path, sep)
                 raise _not_delimited(path, cut) from None
         warnings.simplefilter("ignore", pd.errors.ParserWarning)
         return pd.read_csv(path, sep=sep, **settings)
@@ -124,6 +126,19 @@ def _not_delimited(path: Path, reason: str) -> DataError:
         f"{path} cannot be read as a delimited table ({reason}): give every row the columns of the "
         "header, and quote text that holds separators."
     )
+
+
+def _refuse_other_separator(path: Path, separator: str) -> None:
+    """Say so where it is not ragged rows, but another separator, that breaks a table."""
+    with open(path, encoding="utf-8-sig") as file:
+        header = file.readline()
+    for other, shown in ((";", "';'"), ("\t", "tabs"), ("|", "'|'")):
+        if other != separator and separator not in header and other in header:
+            expected = "tabs" if separator == "\t" else f"{separator!r}"
+            raise DataError(
+                f"{path} is separated by {shown}, where {expected} is expected: write it anew with "
+                f"{expected}."
+            ) from None
 
 
 def _first_long_row(path: Path, separator: str) -> str:

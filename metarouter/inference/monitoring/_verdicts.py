@@ -131,8 +131,9 @@ def judge_draw(reading: Reading) -> Reading:
     else:
         verdict = Verdict.FAIL if verdict is Verdict.FAIL else Verdict.CAUTION
         reason = (
-            f"{reading.quantity}: they differ, which biases quality; correct gold_probability, or "
-            "feed queries whose labels are still to come by update_quality, later."
+            f"{reading.quantity}: they differ, which biases quality; correct the stated chance "
+            "(gold_probability), or feed queries once their gold labels are there (in Python, "
+            "update_quality takes late ones)."
         )
     return replace(reading, promise=1.0, verdict=verdict, reason=reason)
 

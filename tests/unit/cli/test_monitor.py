@@ -88,3 +88,9 @@ def test_what_was_promised_is_not_changed_on_the_way(routed, tmp_path):
     run("monitor", state, routed("a.csv"), "--max-share", 0.5, *options)
     error = refused("monitor", state, routed("b.csv", seed=1), "--max-share", 0.6, *options)
     assert "was begun with --max-share 0.5, not 0.6" in error
+
+
+def test_a_router_is_no_file_of_a_monitor(routed, tmp_path):
+    said = refused("monitor", tmp_path / "router.skops", routed("a.csv"))
+    assert "is a router of `metarouter fit`" in said
+    assert "such as monitor.npz" in said

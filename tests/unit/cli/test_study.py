@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from command_line import refused, run
@@ -79,6 +80,19 @@ def test_a_study_of_a_grouped_table_reports_both_splits(folder: Path, tmp_path: 
     assert "Splits by group, and random splits" in report
 
 
+def test_a_table_with_few_queries_of_both_labels_is_sent_to_the_report(
+    folder: Path, tmp_path: Path
+) -> None:
+    frame = pd.read_csv(folder / "labels.csv")
+    both = frame.index[frame["gold"].notna() & frame["preference"].notna()]
+    frame.loc[both[10:], "preference"] = np.nan
+    frame.to_csv(tmp_path / "few.csv", index=False)
+    words = ("--features", "x*", "--n-gold", 30, "--out", tmp_path / "out")
+    said = refused("study", "--table", tmp_path / "few.csv", *words)
+    assert f"Only 10 of the {len(frame)} queries" in said
+    assert "`metarouter report` takes this table" in said
+
+
 def test_other_settings_are_refused_until_one_begins_anew(folder: Path, tmp_path: Path) -> None:
     words = (
         "study", "--table", folder / "labels.csv", "--features", "x*", "--group-by", "none",
@@ -86,7 +100,9 @@ def test_other_settings_are_refused_until_one_begins_anew(folder: Path, tmp_path
     )  # fmt: skip
     assert run(*words, "--rounds", 2)[0] == 0
     before = pd.read_csv(tmp_path / "areas.csv")
-    assert "--no-resume" in refused(*words, "--rounds", 2, "--seed", 5)
+    said = refused(*words, "--rounds", 2, "--seed", 5)
+    assert "(other --seed)" in said
+    assert "--no-resume" in said
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "areas.csv"), before)
     code, _, error = run(*words, "--rounds", 2, "--seed", 5, "--no-resume")
     assert code == 0, error

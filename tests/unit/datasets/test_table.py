@@ -198,6 +198,13 @@ def test_a_missing_file_and_a_foreign_object_are_refused(tmp_path: Path) -> None
         read_table([1, 2])  # type: ignore[arg-type]
 
 
+def test_another_separator_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("query;gold;preference\nWho, what, where?;1;2\nWhy?;0;1\n", encoding="utf-8")
+    with pytest.raises(DataError, match="is separated by ';', where ',' is expected"):
+        read_table(path, text="query")
+
+
 def test_rows_may_leave_out_last_cells_or_end_in_a_separator(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("length,gold,preference\n1,2\n3,,4\n")
     queries = read_table(tmp_path / "a.csv")
