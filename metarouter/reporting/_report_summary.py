@@ -21,6 +21,7 @@ __all__ = ["summary_section"]
 
 _EXAMPLE_USAGE = 0.3
 _PAYS = "Does routing pay?"
+_ANSWERS = {Verdict.PASS: "Yes.", Verdict.FAIL: "No.", Verdict.INCONCLUSIVE: "Open."}
 
 
 def summary_section(analysis: RoutingAnalysis) -> Section:
@@ -40,7 +41,7 @@ def summary_section(analysis: RoutingAnalysis) -> Section:
     )
     findings = [_checks(analysis), _bias(analysis), _where(analysis)]
     if isinstance(analysis.routing, Unanswered):
-        findings.append(Finding(f"{_PAYS} {analysis.routing.reason}", Verdict.INCONCLUSIVE))
+        findings.append(_open(_PAYS, analysis.routing))
     else:
         findings += [
             _gain(analysis, analysis.routing),
@@ -59,14 +60,25 @@ def _models(analysis: RoutingAnalysis) -> str:
     return f"{primary} (the primary, costlier model) or to {alternative} (the alternative)"
 
 
+def _answered(question: str, verdict: Verdict, caution: str = "In part.") -> str:
+    """Put the answer after a question: PASS beside one may else be read as either."""
+    return f"{question} {_ANSWERS.get(verdict, caution)}"
+
+
+def _open(question: str, why: Unanswered) -> Finding:
+    verdict = Verdict.INCONCLUSIVE
+    return Finding(f"{_answered(question, verdict)} {why.reason}", verdict)
+
+
 def _checks(analysis: RoutingAnalysis) -> Finding:
     found = analysis.diagnostics
     counts = Counter(str(check.verdict) for check in found.checks)
     said = counted(
         f"{counts[verdict]} {verdict}" for verdict in map(str, Verdict) if counts[verdict]
     )
+    question = _answered("Can the labels bear a correction?", found.verdict, "With caution.")
     return Finding(
-        f"Can the labels bear a correction? Of {len(found.checks)} checks: {said}. The verdict is "
+        f"{question} Of {len(found.checks)} checks: {said}. The verdict is "
         "the worst of the checks, without the one on bias, which is the next line.",
         found.verdict,
     )
@@ -74,9 +86,10 @@ def _checks(analysis: RoutingAnalysis) -> Finding:
 
 def _bias(analysis: RoutingAnalysis) -> Finding:
     test = analysis.diagnostics.mean_shift
+    question = _answered("Are cheap labels unbiased on average?", test.verdict, "Not quite.")
     words = Estimate(test.value, test.lower, test.upper, signed=True)
     if not words.is_known:
-        return Finding(f"Are cheap labels unbiased on average? {test.reason}", test.verdict)
+        return Finding(f"{question} {test.reason}", test.verdict)
     if test.lower > 0:
         says = "they understate the primary model"
     elif test.upper < 0:
@@ -84,8 +97,7 @@ def _bias(analysis: RoutingAnalysis) -> Finding:
     else:
         says = "no direction is shown"
     return Finding(
-        f"Are cheap labels unbiased on average? The mean shift is {words} {PREFERENCE}: {says}. "
-        f"{test.reason}",
+        f"{question} The mean shift is {words} {PREFERENCE}: {says}. {test.reason}",
         test.verdict,
     )
 
@@ -94,7 +106,8 @@ def _where(analysis: RoutingAnalysis) -> Finding:
     groups = analysis.sorted_groups
     question = "Does the bias differ between queries in a way that can be predicted?"
     if isinstance(groups, Unanswered):
-        return Finding(f"{question} {groups.reason}", Verdict.INCONCLUSIVE)
+        return _open(question, groups)
+    question = _answered(question, groups.verdict)
     contrast = Estimate(groups.contrast, groups.contrast_lower, groups.contrast_upper, signed=True)
     if not contrast.is_known:
         return Finding(f"{question} {groups.reason}", groups.verdict)
@@ -107,12 +120,13 @@ def _where(analysis: RoutingAnalysis) -> Finding:
 
 def _gain(analysis: RoutingAnalysis, found: RoutingResults) -> Finding:
     band = found.gain
+    question = _answered(_PAYS, band.verdict, "Not at every share.")
     k = int(abs(band.usage - _EXAMPLE_USAGE).argmin())
     words = Estimate(band.value[k], band.lower[k], band.upper[k], signed=True)
     if not words.is_known:
-        return Finding(f"{_PAYS} {band.reason}", band.verdict)
+        return Finding(f"{question} {band.reason}", band.verdict)
     return Finding(
-        f"{_PAYS} Where the {router_label(analysis.settings.router)} sends "
+        f"{question} Where the {router_label(analysis.settings.router)} sends "
         f"{band.usage[k]:.0%} of the queries to the primary model it gains {words} {GOLD} over "
         f"sending the same share at random. {band.reason}",
         band.verdict,

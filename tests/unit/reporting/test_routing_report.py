@@ -185,6 +185,7 @@ def test_with_few_gold_labels_claims_are_open_and_say_how_many_would_do(n_gold: 
     verdicts = [claim.verdict for claim in claims]
     assert verdicts[0] is Verdict.INCONCLUSIVE
     assert verdicts[2:] == [Verdict.INCONCLUSIVE] * len(verdicts[2:])
+    assert all("? Open. " in claim.text for claim in (claims[0], *claims[2:]))
     assert f"{MINIMA['gold_rows_held_out'].count} would do" in claims[-1].text
     if n_gold < MINIMA["gold_rows"].count:
         assert verdicts[1] is Verdict.INCONCLUSIVE
