@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -177,8 +178,9 @@ def _band(dial: _Dial, settings: BandSettings) -> CostQualityBand:
     lack = too_few_queries(queries)
     errors = _Errors.unknown(usage.size)
     if lack is None:
-        deviations = deviations_of(dial.numbers, dial.pulls, queries, settings)
-        pulls = unit_sums(dial.pulls(), queries.units)
+        pull = cache(dial.pulls)  # the influence method has use for it twice
+        deviations = deviations_of(dial.numbers, pull, queries, settings)
+        pulls = unit_sums(pull(), queries.units)
         errors = _errors(deviations, pulls, usage, queries.effective_units, settings.level)
     both = skewed_limits(value[: 2 * usage.size], errors.joint_se, errors.critical, errors.skewness)
     low, high = np.split(both.lower, 2), np.split(both.upper, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -74,6 +75,7 @@ def assembled(
     se, one, all_at_once = np.full(value.size, np.nan), np.nan, np.nan
     band = Limits(se, se)
     if lack is None:
+        pull = cache(pull)  # the influence method has use for it twice
         deviations = deviations_of(statistic, pull, queries, settings)
         se = steady_errors(curve, deviations.se, usage, queries)
         one, all_at_once = deviations.pointwise(settings.level), deviations.critical(settings.level)

@@ -7,12 +7,13 @@ errors comes from half-samples, or from influence functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from metarouter.evaluation._validation import as_level
@@ -196,14 +197,10 @@ def steady_ends(
     n_effective : float
     both : bool, default=True
     """
-    inner = min(0.5, _STEADY / n_effective)
     steady = se.copy()
-    for share in (usage, 1 - usage) if both else (usage,):
-        enough = np.flatnonzero(share >= inner)
-        if enough.size:
-            nearest = enough[np.argmin(share[enough])]
-            floor = se[nearest] * np.sqrt(share / share[nearest])
-            steady = np.where(share < inner, np.maximum(steady, floor), steady)
+    for end in _ends(usage, n_effective, both):
+        floor = se[end.nearest] * np.sqrt(end.share / end.share[end.nearest])
+        steady = np.where(end.inside, np.maximum(steady, floor), steady)
     return steady
 
 
@@ -229,12 +226,25 @@ def steady_skewness(
     -------
     ndarray of shape (m,)
     """
-    inner = min(0.5, _STEADY / n_effective)
     ratio = third_over_second(pulls)
     steady = ratio.copy()
+    for end in _ends(usage, n_effective, both):
+        steady = np.where(end.inside & (end.share > 0), ratio[end.nearest], steady)
+    return np.divide(steady, se, out=np.zeros_like(se), where=se > 0)
+
+
+class _End(NamedTuple):
+    """One end of a curve: the share that lies beyond every point, and which points are too near."""
+
+    share: FloatArray
+    inside: NDArray[np.bool_]
+    nearest: int  # the first point that is not
+
+
+def _ends(usage: FloatArray, n_effective: float, both: bool) -> Iterator[_End]:
+    """Find the points with fewer than 30 effective queries beyond them, end by end."""
+    inner = min(0.5, _STEADY / n_effective)
     for share in (usage, 1 - usage) if both else (usage,):
         enough = np.flatnonzero(share >= inner)
         if enough.size:
-            nearest = enough[np.argmin(share[enough])]
-            steady = np.where((share > 0) & (share < inner), ratio[nearest], steady)
-    return np.divide(steady, se, out=np.zeros_like(se), where=se > 0)
+            yield _End(share, share < inner, int(enough[np.argmin(share[enough])]))
