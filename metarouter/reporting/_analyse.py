@@ -22,9 +22,9 @@ from metarouter.inference import (
     plan_labels,
     sorted_group_effects,
 )
-from metarouter.inference._labels import fitted_nuisances, scaled_labels
 from metarouter.inference._verdict import scarce
 from metarouter.inference.guarantees._demands import check_limit
+from metarouter.inference.labels._labels import fitted_nuisances, scaled_labels
 from metarouter.nuisance import ALL_NUISANCES
 from metarouter.reporting._analyse_routing import attempt, nuisances_of, routing_results
 from metarouter.reporting._held_out_routers import (

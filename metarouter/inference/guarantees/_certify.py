@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from metarouter._random import seed_of
 from metarouter.evaluation._validation import as_level
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference._doubly_robust_result import DoublyRobustGains
-from metarouter.inference._pulls import FloatArray
 from metarouter.inference.guarantees._demands import Bounds, as_demands
 from metarouter.inference.guarantees._findings import finding_of
 from metarouter.inference.guarantees._observed import Promise, observed
@@ -25,6 +23,8 @@ from metarouter.inference.guarantees._walks import (
     certified_in_order,
     level_of_each_walk,
 )
+from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.labels._doubly_robust_result import DoublyRobustGains
 from metarouter.routing._cost_model import is_real
 
 __all__ = ["Prefer", "Search", "as_delta", "certify_predictions"]

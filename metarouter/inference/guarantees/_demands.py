@@ -23,8 +23,8 @@ from typing import NamedTuple
 import numpy as np
 
 from metarouter.exceptions import BudgetError, DataError, MetaRouterError
-from metarouter.inference._pulls import FloatArray
 from metarouter.inference.guarantees._queries import CertifyingQueries, Gain
+from metarouter.inference.intervals._pulls import FloatArray
 from metarouter.routing._budget import BUDGETS
 from metarouter.routing._cost_model import is_real
 

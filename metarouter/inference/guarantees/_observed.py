@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from metarouter.inference._pulls import FloatArray, interval_of, unit_sums
-from metarouter.inference._ratio_limits import RatioErrors, fieller
-from metarouter.inference._ratios import share_interval
 from metarouter.inference.guarantees._demands import Demand
 from metarouter.inference.guarantees._queries import CertifyingQueries
 from metarouter.inference.guarantees._tested import has_enough
+from metarouter.inference.intervals._pulls import FloatArray, interval_of, unit_sums
+from metarouter.inference.intervals._ratio_limits import RatioErrors, fieller
+from metarouter.inference.intervals._ratios import share_interval
 
 __all__ = ["Promise", "observed"]
 

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.exceptions import DataError
-from metarouter.inference._pulls import FloatArray
 from metarouter.inference.guarantees._path import routing_path
 from metarouter.inference.guarantees._queries import CertifyingQueries
 from metarouter.inference.guarantees._tested import Tested, worst_distance
+from metarouter.inference.intervals._pulls import FloatArray
 
 __all__ = ["learned_order", "split"]
 

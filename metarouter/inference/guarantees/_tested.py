@@ -10,11 +10,11 @@ import numpy as np
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import MINIMA
-from metarouter.inference._pulls import FloatArray, unit_sums
 from metarouter.inference.guarantees._demands import Demand
 from metarouter.inference.guarantees._p_values import hoeffding_bentkus, student
 from metarouter.inference.guarantees._path import RoutingPath, running_mean, running_moments
 from metarouter.inference.guarantees._queries import CertifyingQueries
+from metarouter.inference.intervals._pulls import FloatArray, unit_sums
 
 __all__ = ["Method", "Tested", "has_enough", "require_conformal", "tested", "worst_distance"]
 

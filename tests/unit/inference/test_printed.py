@@ -5,9 +5,9 @@ import re
 import pandas as pd
 import pytest
 
-from metarouter.inference._diagnostics import check_data
-from metarouter.inference._mean_shift import mean_shift_test
 from metarouter.inference._printed import Printed
+from metarouter.inference.bias._mean_shift import mean_shift_test
+from metarouter.inference.diagnostics._diagnostics import check_data
 
 
 class Small(Printed):

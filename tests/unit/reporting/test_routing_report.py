@@ -24,7 +24,7 @@ from metarouter.inference import (
     mean_shift_test,
     rank_weighted_effects,
 )
-from metarouter.inference._mean_shift_result import MeanShiftTest
+from metarouter.inference.bias._mean_shift_result import MeanShiftTest
 from metarouter.reporting import ReportSettings, RoutingAnalysis, analyse, routing_report
 from metarouter.reporting._analyse import predictions
 from metarouter.reporting._cells import Estimate

@@ -1,0 +1,1 @@
+"""Bands of one router's curves, and of the averages over them."""

@@ -1,0 +1,276 @@
+"""Joint bands of cost and quality."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from metarouter.evaluation._validation import as_finite_column, check_same_length
+from metarouter.exceptions import DataError
+from metarouter.inference.bands._claims_of_bands import somewhere_above_zero, too_few_queries
+from metarouter.inference.bands._cost_quality_result import CostQualityBand
+from metarouter.inference.bands._curve_bands import as_where
+from metarouter.inference.curves._curve_influence import curve_pulls
+from metarouter.inference.curves._curve_values import AtThresholds, AtUsage, running_sums
+from metarouter.inference.curves._deviations import (
+    BandMethod,
+    BandSettings,
+    Deviations,
+    band_settings,
+    deviations_of,
+    steady_ends,
+    steady_skewness,
+)
+from metarouter.inference.curves._half_samples import Seed
+from metarouter.inference.curves._scored_queries import (
+    GoldGain,
+    ScoredQueries,
+    as_gains,
+    scored_queries,
+)
+from metarouter.inference.intervals._pulls import FloatArray, unit_sums
+from metarouter.inference.intervals._skewed_limits import Limits, skewed_limits
+
+__all__ = ["cost_quality_band"]
+
+
+def cost_quality_band(
+    gold_gain: GoldGain,
+    psi_hat: ArrayLike,
+    cost: ArrayLike,
+    *,
+    alternative_quality: ArrayLike | None = None,
+    alternative_cost: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    grid: ArrayLike | None = None,
+    thresholds: ArrayLike | None = None,
+    method: BandMethod = "half_sample",
+    level: float = 0.95,
+    n_draws: int = 1000,
+    random_state: Seed = 0,
+) -> CostQualityBand:
+    """Cost and quality of a router over its dial, with limits that hold for both at all points.
+
+    Parameters
+    ----------
+    gold_gain : array-like of shape (n,) or DoublyRobustGains
+        Quality of the primary minus that of the alternative model, or doubly robust scores of it.
+    psi_hat : array-like of shape (n,)
+        What the router sorts queries by.
+    cost : array-like of shape (n,)
+        What the primary model costs beyond the alternative. Single queries may cost less, but not
+        all together.
+    alternative_quality, alternative_cost : array-like of shape (n,), optional
+        Quality and cost of the alternative model; left out, quality and cost are given in excess
+        of these.
+    sample_weight, groups : array-like of shape (n,), optional
+        As in `efficiency_gain_band`.
+    grid : array-like, optional
+        Increasing usages: shares of queries sent. By default 0, 0.01, ..., 1.
+    thresholds : array-like, optional
+        Scores from which on queries are sent, fixed beforehand, instead of usages.
+    method : {"half_sample", "influence"}, default="half_sample"
+    level : float, default=0.95
+    n_draws : int, default=1000
+    random_state : int, Generator or None, default=0
+
+    Returns
+    -------
+    CostQualityBand
+
+    Raises
+    ------
+    DataError
+        If the inputs are malformed, or the primary model does not cost more.
+    MetaRouterError
+        If a setting is out of its range.
+
+    See Also
+    --------
+    efficiency_gain_band : With ``cost=``, the advantage at shares of the extra cost.
+    metarouter.evaluation.cost_quality_curve : Hull and AIQ of any router with a dial.
+
+    Notes
+    -----
+    At a threshold, cost and quality are means over the queries, and ``2 m`` of them share one
+    critical value. Random routing at the same cost lies on the chord from the alternative to the
+    primary model: with Y and C the gain and cost added by routing, T and S those of sending all,
+    the advantage is ``Y - T C / S``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> psi, cost = rng.standard_normal(500), rng.uniform(1, 3, 500)
+    >>> band = cost_quality_band(psi + rng.standard_normal(500), psi, cost, grid=[0.25, 0.75])
+    >>> band.to_frame()[["cost", "quality", "advantage", "advantage_low"]].round(2)
+       cost  quality  advantage  advantage_low
+    0  0.48     0.33       0.32           0.27
+    1  1.50     0.33       0.31           0.26
+    """
+    settings = band_settings(method, level, n_draws, random_state)
+    queries = scored_queries(gold_gain, psi_hat, sample_weight=sample_weight, groups=groups)
+    n_given = as_gains(gold_gain, sample_weight, groups).gain.size
+
+    def sorted_column(values: ArrayLike | None, name: str) -> FloatArray:
+        if values is None:
+            return np.zeros(queries.n)
+        column = as_finite_column(values, name)
+        check_same_length(name, column.size, "gold_gain", n_given)
+        return column[queries.order]
+
+    dial = _Dial(
+        queries,
+        replace(queries, gain=sorted_column(cost, "cost")),
+        sorted_column(alternative_quality, "alternative_quality"),
+        sorted_column(alternative_cost, "alternative_cost"),
+        as_where(queries, grid, thresholds),
+    )
+    _check_cost(dial.costs)
+    return _band(dial, settings)
+
+
+class _Dial(NamedTuple):
+    """A router's dial on queries with gains, and on the same queries with costs for gains."""
+
+    gains: ScoredQueries
+    costs: ScoredQueries
+    base_quality: FloatArray
+    base_cost: FloatArray
+    where: AtUsage | AtThresholds
+
+    def numbers(self, kept: NDArray[np.bool_] | None = None) -> FloatArray:
+        """Quality, cost and advantage at all points, shape (b, 3 m)."""
+        gain, cost = (
+            self.where.read(running_sums(column, kept)) for column in (self.gains, self.costs)
+        )
+        share = self.gains.share * (np.ones((1, self.gains.n)) if kept is None else kept)
+        share = share / share.sum(axis=1, keepdims=True)
+        quality = gain.gained + (share @ self.base_quality)[:, None]
+        money = cost.gained + (share @ self.base_cost)[:, None]
+        advantage = gain.gained - gain.total * cost.gained / cost.total
+        return np.concatenate([quality, money, advantage], axis=1)
+
+    def pulls(self) -> FloatArray:
+        """Influence times share of every query on these numbers, shape (n, 3 m)."""
+        share, added, of_total, points = self.gains.share, [], [], []
+        for column in (self.gains, self.costs):
+            sums = running_sums(column)
+            points.append(self.where.read(sums))
+            added.append(curve_pulls("qini", column, sums, points[-1], self.where))
+            of_total.append((share * (column.gain - points[-1].total[0, 0]))[:, None])
+        gain, cost = points
+        spent, slope = cost.gained / cost.total, gain.total / cost.total
+        advantage = added[0] - spent * of_total[0] - slope * (added[1] - spent * of_total[1])
+        quality = added[0] + _centred(share, self.base_quality)
+        money = added[1] + _centred(share, self.base_cost)
+        return np.concatenate([quality, money, advantage], axis=1)
+
+
+def _centred(share: FloatArray, values: FloatArray) -> FloatArray:
+    return np.asarray((share * (values - share @ values))[:, None])
+
+
+def _band(dial: _Dial, settings: BandSettings) -> CostQualityBand:
+    queries, value = dial.gains, dial.numbers()[0]
+    usage = dial.where.read(running_sums(queries)).usage[0]
+    quality, cost, advantage = np.split(value, 3)
+    lack = too_few_queries(queries)
+    errors = _Errors.unknown(usage.size)
+    if lack is None:
+        pull = cache(dial.pulls)  # the influence method has use for it twice
+        deviations = deviations_of(dial.numbers, pull, queries, settings)
+        pulls = unit_sums(pull(), queries.units)
+        errors = _errors(deviations, pulls, usage, queries.effective_units, settings.level)
+    both = skewed_limits(value[: 2 * usage.size], errors.joint_se, errors.critical, errors.skewness)
+    low, high = np.split(both.lower, 2), np.split(both.upper, 2)
+    margin = errors.advantage_critical * errors.advantage_se
+    gained = Limits(advantage - margin, advantage + margin)
+    quality_se, cost_se = np.split(errors.joint_se, 2)
+    verdict, needed, reason = lack or somewhere_above_zero(usage, advantage, gained, queries.n_gold)
+    where, share = dial.where, queries.share
+    alternative = float(share @ dial.base_cost), float(share @ dial.base_quality)
+    return CostQualityBand(
+        usage=usage,
+        threshold=where.threshold if isinstance(where, AtThresholds) else None,
+        cost=cost,
+        cost_se=cost_se,
+        cost_lower=low[1],
+        cost_upper=high[1],
+        quality=quality,
+        quality_se=quality_se,
+        quality_lower=low[0],
+        quality_upper=high[0],
+        advantage=advantage,
+        advantage_se=errors.advantage_se,
+        advantage_lower=advantage - errors.pointwise * errors.advantage_se,
+        advantage_upper=advantage + errors.pointwise * errors.advantage_se,
+        advantage_band_lower=gained.lower,
+        advantage_band_upper=gained.upper,
+        critical=errors.critical,
+        advantage_critical=errors.advantage_critical,
+        ends=(
+            *alternative,
+            alternative[0] + float(share @ dial.costs.gain),
+            alternative[1] + float(share @ queries.gain),
+        ),
+        method=settings.method,
+        level=settings.level,
+        n=queries.n,
+        n_units=queries.n_units,
+        n_draws=settings.draws_used,
+        verdict=verdict,
+        needed=needed,
+        reason=reason,
+    )
+
+
+class _Errors(NamedTuple):
+    """Errors of quality and cost together, and of the advantage."""
+
+    joint_se: FloatArray
+    skewness: FloatArray
+    critical: float
+    advantage_se: FloatArray
+    advantage_critical: float
+    pointwise: float
+
+    @classmethod
+    def unknown(cls, m: int) -> _Errors:
+        both, one = np.full(2 * m, np.nan), np.full(m, np.nan)
+        return cls(both, both, np.nan, one, np.nan, np.nan)
+
+
+def _errors(
+    deviations: Deviations, pulls: FloatArray, usage: FloatArray, n_effective: float, level: float
+) -> _Errors:
+    m = usage.size
+    joint, advantage = deviations.taken(slice(2 * m)), deviations.taken(slice(2 * m, None))
+    # Quality and cost added by routing start at nothing; the alternative's own errors do not.
+    steady = [steady_ends(se, usage, n_effective, both=False) for se in np.split(joint.se, 2)]
+    skewness = [
+        steady_skewness(pull, se, usage, n_effective, both=False)
+        for pull, se in zip(np.split(pulls[:, : 2 * m], 2, axis=1), steady, strict=True)
+    ]
+    return _Errors(
+        np.concatenate(steady),
+        np.concatenate(skewness),
+        joint.critical(level),
+        steady_ends(advantage.se, usage, n_effective),
+        advantage.critical(level),
+        deviations.pointwise(level),
+    )
+
+
+def _check_cost(costs: ScoredQueries) -> None:
+    total = float(costs.share @ costs.gain)
+    if total <= 0:
+        raise DataError(
+            f"The mean cost is {total:g}: the primary model does not cost more, so that sending "
+            "every query to it saves money; swap the models."
+        )

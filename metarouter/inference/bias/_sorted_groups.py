@@ -1,0 +1,274 @@
+"""Where is the bias? Mean effects in groups of queries sorted by a prediction (GATES)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metarouter.evaluation._validation import as_level
+from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.inference._limits import MINIMA, Verdict, rows_needed
+from metarouter.inference._verdict import about
+from metarouter.inference.bias._projection_result import Effect
+from metarouter.inference.bias._sorted_groups_result import SortedGroupEffects
+from metarouter.inference.intervals._least_squares import LinearFit, weighted_least_squares
+from metarouter.inference.intervals._pulls import (
+    Covariance,
+    FloatArray,
+    choose_covariance,
+    interval_of,
+    p_value_of,
+)
+from metarouter.inference.intervals._simultaneous import correlation_of, sup_t_quantile
+from metarouter.inference.labels._enough import Lack, count_labels, lack_of
+from metarouter.inference.labels._held_out import as_held_out
+from metarouter.inference.labels._labels import Scaling, as_rows, fitted_nuisances, scaled_labels
+from metarouter.inference.labels._shift_estimates import orthogonal_scores
+from metarouter.nuisance import Nuisances
+
+__all__ = ["SortedGroupEffects", "sorted_group_effects"]
+
+
+def sorted_group_effects(
+    data: Any,
+    predictions: Any = None,
+    *,
+    effect: Effect = "shift",
+    by: Effect | None = None,
+    n_groups: int = 5,
+    nuisances: Nuisances | None = None,
+    scaling: Scaling = "variance",
+    covariance: Covariance = "auto",
+    level: float = 0.95,
+    random_state: Any = None,
+    n_jobs: int | None = None,
+) -> SortedGroupEffects:
+    """Estimate the mean shift (or gain) of queries sorted by a prediction.
+
+    Parameters
+    ----------
+    data : LabelledQueries or TrainingRows
+    predictions : HeldOutPredictions, MetaRouter, ShiftLearner, array-like or None
+        As in `calibration_test`.
+    effect : {"shift", "gain"}, default="shift"
+        What is averaged in each group: Delta, or psi.
+    by : {"shift", "gain"}, optional
+        The prediction that sorts the queries; that of `effect` by default.
+    n_groups : int, default=5
+        Groups of equal size, cut within each fold, so that no model's level decides who is where.
+        Labels with equal predictions stay together.
+    nuisances : Nuisances, optional
+    scaling : {"variance", "max", "wasserstein"}, float, GainScaler or None, default="variance"
+    covariance : {"auto", "HC3", "cluster"}, default="auto"
+    level : float, default=0.95
+    random_state : int, RandomState or None
+    n_jobs : int, optional
+
+    Returns
+    -------
+    SortedGroupEffects
+        With fewer than ten gold labels in a group the numbers are NaN and the verdict is
+        INCONCLUSIVE.
+
+    Raises
+    ------
+    DataError
+        If the predictions are so tied that a group is empty.
+    MetaRouterError
+        If a choice is unknown.
+
+    Notes
+    -----
+    Means are of doubly robust scores. Sorting and averaging the same labels would find differences
+    in pure noise; so predictions must be held out, and by default they are, forward.
+
+    References
+    ----------
+    Chernozhukov, Demirer, Duflo & Fernandez-Val (2018), Generic machine learning inference.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from metarouter import RLearner
+    >>> from metarouter.datasets import make_judged_queries
+    >>> data = make_judged_queries(3000, gold_share=0.3, random_state=0)
+    >>> line = LinearRegression()
+    >>> recipe = Nuisances(outcome=line, propensity="constant")
+    >>> groups = sorted_group_effects(
+    ...     data, RLearner(line, "constant", line), nuisances=recipe, random_state=0
+    ... )
+    >>> groups.value.shape, bool(groups.contrast_p_value < 0.01)
+    ((5,), True)
+    """
+    level = as_level(level)
+    by = effect if by is None else by
+    for name, choice in (("effect", effect), ("by", by)):
+        if choice not in ("shift", "gain"):
+            raise MetaRouterError(f"{name}={choice!r} is unknown; choose 'shift' or 'gain'.")
+    if n_groups < 2:
+        raise MetaRouterError(f"n_groups={n_groups} leaves nothing to compare; choose 2 or more.")
+    rows = as_rows(data)
+    counts = count_labels(rows)
+    known: dict[str, Any] = {"effect": effect, "by": by, "level": level}
+    lack = lack_of(
+        counts, ("gold_rows_held_out", counts.gold), ("preference_rows", counts.preference)
+    )
+    if lack is not None:
+        return _too_few(known, n_groups, lack)
+    labels = scaled_labels(rows, scaling)
+    kind = choose_covariance(covariance, labels.units, ("HC3", "cluster"))
+    held_out = as_held_out(predictions, data, labels, by, random_state)
+    needed = ("propensity", "gold_outcome", "preference_outcome")
+    fitted = fitted_nuisances(labels, nuisances, needed, random_state, n_jobs)
+    scores = orthogonal_scores(labels, fitted)
+    taken = scores.inside & (held_out.fold >= 0)
+    group = _groups(held_out.of(by), held_out.fold, taken, n_groups)
+    n_gold = np.bincount(group[taken & labels.is_gold], minlength=n_groups)
+    fewest = MINIMA["rows_per_group"].count
+    if n_gold.min() < fewest:
+        enough = int(np.ceil(counts.gold * fewest / max(1, n_gold.min())))
+        return _too_few(known, n_groups, _group_lack(int(n_gold.min()), enough))
+
+    share = np.where(taken, labels.share, 0.0)
+    share = share / share.sum()
+    design = (group[:, None] == np.arange(n_groups)).astype(float)
+    mass = share @ design
+    slope = (share * scores.gold) @ design / mass / labels.factor
+    fit = weighted_least_squares(
+        design,
+        scores.shift if effect == "shift" else scores.gold,
+        share,
+        labels.is_gold,
+        labels.units,
+        kind,
+        names=[f"group {k + 1}" for k in range(n_groups)],
+        further_pull=np.outer(labels.factor_pull, slope),
+    )
+    predicted = np.array(
+        [
+            np.average(held_out.of(by)[group == k], weights=share[group == k])
+            for k in range(n_groups)
+        ]
+    )
+    known |= {
+        "predicted": predicted,
+        "n_rows": np.bincount(group[taken], minlength=n_groups),
+        "n_gold": n_gold,
+        "scheme": held_out.scheme,
+        "covariance": kind,
+    }
+    return _tested(known, fit)
+
+
+def _groups(
+    prediction: FloatArray, fold: NDArray[np.intp], taken: NDArray[np.bool_], n_groups: int
+) -> NDArray[np.intp]:
+    """Return groups 0 to n_groups - 1, cut within every fold; -1 for rows not taken."""
+    group = np.full(len(prediction), -1, dtype=np.intp)
+    for number in np.unique(fold[taken]):
+        rows = np.flatnonzero(taken & (fold == number))
+        value, place, count = np.unique(prediction[rows], return_inverse=True, return_counts=True)
+        if len(value) < n_groups:
+            raise DataError(
+                f"the predictions of fold {number} take {len(value)} values, too few for "
+                f"{n_groups} groups; choose fewer groups, or a model that tells queries apart."
+            )
+        middle = (np.cumsum(count) - count / 2) / len(rows)
+        group[rows] = np.minimum((middle * n_groups).astype(np.intp), n_groups - 1)[place]
+        missing = np.setdiff1d(np.arange(n_groups), group[rows])
+        if missing.size:
+            raise DataError(
+                f"equal predictions leave group {missing[0] + 1} of {n_groups} empty in fold "
+                f"{number}; choose fewer groups."
+            )
+    return group
+
+
+def _tested(known: dict[str, Any], fit: LinearFit) -> SortedGroupEffects:
+    level, count = known["level"], len(fit.coefficient)
+    lower, upper = interval_of(fit.coefficient, fit.se, fit.df, level)
+    margin = sup_t_quantile(correlation_of(fit.covariance), float(fit.df.min()), level) * fit.se
+    weights = np.zeros(count)
+    weights[0], weights[-1] = -1.0, 1.0
+    contrast = float(weights @ fit.coefficient)
+    se = float(np.sqrt(weights @ fit.covariance @ weights))
+    df = float(fit.df[[0, -1]].min())
+    low, high = (float(end) for end in interval_of(contrast, se, df, level))
+    verdict, needed, reason = _judge(contrast, low, high, int(known["n_gold"].sum()))
+    return SortedGroupEffects(
+        value=fit.coefficient,
+        se=fit.se,
+        df=fit.df,
+        lower=lower,
+        upper=upper,
+        simultaneous_lower=fit.coefficient - margin,
+        simultaneous_upper=fit.coefficient + margin,
+        contrast=contrast,
+        contrast_se=se,
+        contrast_lower=low,
+        contrast_upper=high,
+        contrast_p_value=float(p_value_of(contrast / se, df, "greater")),
+        verdict=verdict,
+        needed=needed,
+        reason=reason,
+        **known,
+    )
+
+
+def _judge(
+    contrast: float, lower: float, upper: float, n_gold: int
+) -> tuple[Verdict, int | None, str]:
+    if lower > 0:
+        return Verdict.PASS, None, "The highest group exceeds the lowest: the prediction sorts."
+    if upper < 0:
+        return Verdict.FAIL, None, "The highest group lies below the lowest: it sorts backwards."
+    needed = rows_needed(n_gold, (upper - lower) / 2, contrast)
+    more = (
+        f"; with a contrast of this size {about(needed, n_gold)} held-out gold labels would "
+        f"settle it, {n_gold} are there"
+        if needed is not None
+        else ""
+    )
+    return (
+        Verdict.INCONCLUSIVE,
+        needed,
+        f"No difference of highest and lowest group is shown{more}.",
+    )
+
+
+def _group_lack(least: int, enough: int) -> Lack:
+    minimum = MINIMA["rows_per_group"]
+    return Lack(
+        enough,
+        f"The smallest group holds {least} held-out gold labels; {minimum.count} are needed, which "
+        f"about {enough} gold labels in all would give, or fewer groups. {minimum.why}",
+    )
+
+
+def _too_few(known: dict[str, Any], n_groups: int, lack: Lack) -> SortedGroupEffects:
+    columns = (
+        "predicted",
+        "value",
+        "se",
+        "df",
+        "lower",
+        "upper",
+        "simultaneous_lower",
+        "simultaneous_upper",
+    )
+    contrasts = ("contrast", "contrast_se", "contrast_lower", "contrast_upper", "contrast_p_value")
+    unknown: dict[str, Any] = {name: np.full(n_groups, np.nan) for name in columns}
+    unknown |= dict.fromkeys(contrasts, float("nan"))
+    return SortedGroupEffects(
+        **unknown,
+        n_rows=np.zeros(n_groups, dtype=np.intp),
+        n_gold=np.zeros(n_groups, dtype=np.intp),
+        scheme="none",
+        covariance="none",
+        verdict=Verdict.INCONCLUSIVE,
+        needed=lack.needed,
+        reason=lack.reason,
+        **known,
+    )

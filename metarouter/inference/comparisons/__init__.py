@@ -1,0 +1,1 @@
+"""Routers compared on the same queries."""

@@ -1,0 +1,250 @@
+"""How far several estimates may be from their truths, one by one and all at once.
+
+Bands are sup-t (Montiel Olea and Plagborg-Moller 2019): every estimate plus and minus c of its own
+standard errors, where c is the quantile of the largest of all |t|. The joint distribution of the
+errors comes from half-samples, or from influence functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from metarouter.evaluation._validation import as_level
+from metarouter.exceptions import MetaRouterError
+from metarouter.inference.curves._half_samples import (
+    Seed,
+    Statistic,
+    as_generator,
+    check_draws,
+    half_sample,
+)
+from metarouter.inference.curves._scored_queries import ScoredQueries
+from metarouter.inference.intervals._pulls import FloatArray, unit_sums
+from metarouter.inference.intervals._skewed_limits import third_over_second
+
+__all__ = [
+    "BandMethod",
+    "BandSettings",
+    "Deviations",
+    "band_settings",
+    "deviations_of",
+    "steady_ends",
+    "steady_skewness",
+]
+
+BandMethod = Literal["half_sample", "influence"]
+
+# Thirty observations on either side: below that the standard error of a mean of what lies beyond
+# is itself too uncertain, above all with skewed gains.
+_STEADY = 30
+
+
+class BandSettings(NamedTuple):
+    """How errors are found, checked."""
+
+    method: BandMethod
+    level: float
+    n_draws: int
+    rng: np.random.Generator
+
+    @property
+    def draws_used(self) -> int:
+        """Half-samples drawn: none where the influence function is used."""
+        return self.n_draws if self.method == "half_sample" else 0
+
+
+def band_settings(method: Any, level: float, n_draws: int, random_state: Seed) -> BandSettings:
+    """Check the settings of a band.
+
+    Raises
+    ------
+    MetaRouterError
+        If one of them is out of its range.
+    """
+    if method not in ("half_sample", "influence"):
+        raise MetaRouterError(f"method={method!r} is unknown; choose 'half_sample' or 'influence'.")
+    return BandSettings(method, as_level(level), check_draws(n_draws), as_generator(random_state))
+
+
+@dataclass(frozen=True)
+class Deviations:
+    """Errors of several estimates.
+
+    Parameters
+    ----------
+    values : ndarray of shape (k, m)
+        Such that ``values.T @ values`` is the covariance matrix of the estimates: deviations of
+        half-samples, or pulls of independent units.
+    are_draws : bool
+        Whether every row is a draw of all errors, as half-samples are; a unit's pull is not, but
+        the sum of all pulls with normal multipliers is.
+    df : float
+        Degrees of freedom of the standard errors.
+    n_draws : int
+        Draws of all errors, from which the quantiles of the largest are read.
+    rng : Generator
+    """
+
+    values: FloatArray
+    are_draws: bool
+    df: float
+    n_draws: int
+    rng: np.random.Generator
+
+    @cached_property
+    def se(self) -> FloatArray:
+        """Standard errors, shape (m,)."""
+        return np.asarray(np.sqrt(np.einsum("ij,ij->j", self.values, self.values)))
+
+    def covariance_with(self, column: int) -> FloatArray:
+        """Covariances of all estimates with one of them."""
+        return np.asarray(self.values.T @ self.values[:, column])
+
+    def combined(self, weights: FloatArray) -> Deviations:
+        """Errors of linear combinations of the estimates, with weights of shape (m, q)."""
+        return replace(self, values=self.values @ weights)
+
+    def taken(self, columns: Any) -> Deviations:
+        """Errors of some of the estimates."""
+        return replace(self, values=self.values[:, columns])
+
+    def pointwise(self, level: float) -> float:
+        """Return the standard errors to either side that cover one truth."""
+        return float(stdtrit(self.df, 0.5 + level / 2))
+
+    def critical(self, level: float) -> float:
+        """Return the standard errors to either side that cover all truths at once."""
+        largest = self.absolute_t().max(axis=1, initial=0.0)
+        return max(self.pointwise(level), float(np.quantile(largest, level)))
+
+    def absolute_t(self) -> FloatArray:
+        """Draw |t| of all estimates jointly, shape (n_draws, m); 0 for what is known.
+
+        The standard errors are estimates too: with few clusters the deviations are divided by one
+        common random estimate of scale, as in Student's t.
+        """
+        scale = np.divide(1.0, self.se, out=np.zeros_like(self.se), where=self.se > 0)
+        errors = self.values * scale
+        if self.are_draws:
+            errors = errors * np.sqrt(len(errors) - 1)
+        else:
+            errors = _normals_like(errors, self.n_draws, self.rng)
+        spread = np.sqrt(self.rng.chisquare(self.df, len(errors)) / self.df)
+        return np.asarray(np.abs(errors) / spread[:, None])
+
+
+def _normals_like(pulls: FloatArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
+    """Draw normals whose covariance is that of the pulls.
+
+    Multiplying the pulls by independent standard normals and adding up, as the Gaussian multiplier
+    bootstrap does, gives normals whose covariance is the matrix of products of the pulls: they are
+    drawn from that matrix.
+    """
+    value, vector = np.linalg.eigh(pulls.T @ pulls)
+    root = vector * np.sqrt(np.clip(value, 0.0, None))
+    return np.asarray(rng.standard_normal((n_draws, len(value))) @ root.T)
+
+
+def deviations_of(
+    statistic: Statistic,
+    pull: Callable[[], FloatArray],
+    queries: ScoredQueries,
+    settings: BandSettings,
+) -> Deviations:
+    """Find the errors of several estimates.
+
+    Parameters
+    ----------
+    statistic : callable
+        From booleans of shape (b, n), which say what each half holds, to values of shape (b, m).
+    pull : callable
+        Returns influence times share, shape (n, m).
+    queries : ScoredQueries
+    settings : BandSettings
+    """
+    if settings.method == "influence":
+        n_units = queries.n_units
+        values = unit_sums(pull(), queries.units) * np.sqrt(n_units / (n_units - 1))
+        return Deviations(values, False, queries.df, settings.n_draws, settings.rng)
+    draws = half_sample(
+        statistic, queries.n, queries.units, n_draws=settings.n_draws, rng=settings.rng
+    )
+    values = draws / np.sqrt(settings.n_draws - 1)
+    return Deviations(values, True, queries.df, settings.n_draws, settings.rng)
+
+
+def steady_ends(
+    se: FloatArray, usage: FloatArray, n_effective: float, *, both: bool = True
+) -> FloatArray:
+    """Keep standard errors of a running sum from resting on a handful of queries at its ends.
+
+    The variance of a running sum grows in proportion to the share that was summed. Where fewer
+    than 30 effective queries lie between a usage and an end of the curve, the standard error is
+    not taken to be below what it is at 30, scaled down accordingly.
+
+    Parameters
+    ----------
+    se : ndarray of shape (m,)
+        Of a curve that starts at zero, and ends at zero if `both`.
+    usage : ndarray of shape (m,)
+    n_effective : float
+    both : bool, default=True
+    """
+    steady = se.copy()
+    for end in _ends(usage, n_effective, both):
+        floor = se[end.nearest] * np.sqrt(end.share / end.share[end.nearest])
+        steady = np.where(end.inside, np.maximum(steady, floor), steady)
+    return steady
+
+
+def steady_skewness(
+    pulls: FloatArray,
+    se: FloatArray,
+    usage: FloatArray,
+    n_effective: float,
+    *,
+    both: bool = True,
+) -> FloatArray:
+    """Skewness of a running sum, which does not rest on a handful of queries at its ends either.
+
+    Parameters
+    ----------
+    pulls : ndarray of shape (n_units, m)
+    se : ndarray of shape (m,)
+        As `steady_ends` returned them.
+    usage, n_effective, both
+        As in `steady_ends`.
+
+    Returns
+    -------
+    ndarray of shape (m,)
+    """
+    ratio = third_over_second(pulls)
+    steady = ratio.copy()
+    for end in _ends(usage, n_effective, both):
+        steady = np.where(end.inside & (end.share > 0), ratio[end.nearest], steady)
+    return np.divide(steady, se, out=np.zeros_like(se), where=se > 0)
+
+
+class _End(NamedTuple):
+    """One end of a curve: the share that lies beyond every point, and which points are too near."""
+
+    share: FloatArray
+    inside: NDArray[np.bool_]
+    nearest: int  # the first point that is not
+
+
+def _ends(usage: FloatArray, n_effective: float, both: bool) -> Iterator[_End]:
+    """Find the points with fewer than 30 effective queries beyond them, end by end."""
+    inner = min(0.5, _STEADY / n_effective)
+    for share in (usage, 1 - usage) if both else (usage,):
+        enough = np.flatnonzero(share >= inner)
+        if enough.size:
+            yield _End(share, share < inner, int(enough[np.argmin(share[enough])]))

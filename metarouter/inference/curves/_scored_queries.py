@@ -1,0 +1,198 @@
+"""Test queries in the order in which a router sends them to the primary model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from metarouter.evaluation._validation import (
+    as_finite_column,
+    as_groups,
+    as_weight,
+    check_same_length,
+)
+from metarouter.exceptions import DataError
+from metarouter.inference.intervals._pulls import FloatArray, Units, as_units, unit_sums
+from metarouter.inference.labels._doubly_robust_result import DoublyRobustGains
+
+__all__ = ["Gains", "GoldGain", "ScoredQueries", "as_gains", "scored_queries", "sorted_gains"]
+
+GoldGain = ArrayLike | DoublyRobustGains
+
+
+@dataclass(frozen=True)
+class ScoredQueries:
+    """Test queries of positive weight, sorted by falling score.
+
+    Parameters
+    ----------
+    gain : ndarray of shape (n,)
+        Gold gain, or the doubly robust score of it.
+    share : ndarray of shape (n,)
+        Weights that sum to one.
+    ends : ndarray of int of shape (n_blocks,)
+        Position after the last query of every block of equal scores.
+    score : ndarray of shape (n_blocks,)
+        The score of every block.
+    cost : ndarray of shape (n,) or None
+        Extra cost of the primary model.
+    units : ndarray of int of shape (n,) or None
+        Queries of one unit depend on each other; None where every query stands for itself.
+    order : ndarray of int of shape (n,)
+        Place of each of these queries among those that were given.
+    is_gold : ndarray of bool of shape (n,) or None
+        Which queries have a gold label, where the gains are doubly robust scores; else all have.
+    """
+
+    gain: FloatArray
+    share: FloatArray
+    ends: NDArray[np.intp]
+    score: FloatArray
+    cost: FloatArray | None
+    units: Units
+    order: NDArray[np.intp]
+    is_gold: NDArray[np.bool_] | None
+
+    @property
+    def n(self) -> int:
+        """Number of queries."""
+        return self.gain.size
+
+    @property
+    def n_gold(self) -> int:
+        """Number of gold labels."""
+        return self.n if self.is_gold is None else int(self.is_gold.sum())
+
+    @property
+    def n_units(self) -> int:
+        """Number of independent units."""
+        return self.n if self.units is None else int(self.units.max()) + 1
+
+    @property
+    def n_gold_units(self) -> int:
+        """Number of independent units with a gold label: those that errors are learned from."""
+        if self.is_gold is None:
+            return self.n_units
+        return int((unit_sums(self.is_gold.astype(np.float64), self.units) > 0).sum())
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of standard errors."""
+        return float(self.n_gold_units - 1)
+
+    @property
+    def effective_units(self) -> float:
+        """Number of equally heavy units that would leave as much uncertainty (Kish 1965)."""
+        share = self.share if self.is_gold is None else self.share * self.is_gold
+        return float(share.sum() ** 2 / np.sum(unit_sums(share, self.units) ** 2))
+
+    @property
+    def spent(self) -> FloatArray:
+        """What sending each query spends, as a share of all queries or of all extra cost."""
+        if self.cost is None:
+            return self.share
+        return self.share * self.cost / float(self.share @ self.cost)
+
+
+class Gains(NamedTuple):
+    """Gold gains with their weights and groups, as given or as their scores carry them."""
+
+    gain: FloatArray
+    weight: FloatArray
+    groups: NDArray[np.intp] | None
+    is_gold: NDArray[np.bool_] | None
+
+    def taken(self, rows: NDArray[Any]) -> Gains:
+        """Keep some queries, in the order asked for."""
+        return Gains(
+            self.gain[rows],
+            self.weight[rows],
+            None if self.groups is None else self.groups[rows],
+            None if self.is_gold is None else self.is_gold[rows],
+        )
+
+
+def as_gains(
+    gold_gain: GoldGain, sample_weight: ArrayLike | None, groups: ArrayLike | None
+) -> Gains:
+    """Validate gold gains; doubly robust scores bring their own weights and groups.
+
+    Raises
+    ------
+    DataError
+        If the inputs differ in length, are empty, or hold missing or infinite values.
+    """
+    if isinstance(gold_gain, DoublyRobustGains):
+        sample_weight = gold_gain.sample_weight if sample_weight is None else sample_weight
+        groups = gold_gain.groups if groups is None else groups
+        is_gold, gold_gain = gold_gain.is_gold, gold_gain.score
+    else:
+        is_gold = None
+    gain = as_finite_column(gold_gain, "gold_gain")
+    return Gains(gain, as_weight(sample_weight, gain.size), as_groups(groups, gain.size), is_gold)
+
+
+def scored_queries(
+    gold_gain: GoldGain,
+    score: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    cost: ArrayLike | None = None,
+    name: str = "psi_hat",
+) -> ScoredQueries:
+    """Validate and sort.
+
+    Raises
+    ------
+    DataError
+        If the inputs differ in length, are empty, or hold missing or infinite values; if costs are
+        negative or all zero.
+    """
+    gains = as_gains(gold_gain, sample_weight, groups)
+    scores = as_finite_column(score, name)
+    check_same_length(name, scores.size, "gold_gain", gains.gain.size)
+    return sorted_gains(gains, scores, None if cost is None else _as_cost(cost, gains.gain.size))
+
+
+def sorted_gains(gains: Gains, score: FloatArray, cost: FloatArray | None = None) -> ScoredQueries:
+    """Sort validated gains by falling score, and leave out queries that weigh nothing."""
+    weight = gains.weight
+    # Within ties the order is that of the weights: the order of the rows never matters.
+    order = np.lexsort((weight, -score))
+    order = order[weight[order] > 0]
+    last = np.append(np.diff(score[order]) != 0, True)
+    ends = np.flatnonzero(last) + 1
+    sorted_ones = gains.taken(order)
+    return ScoredQueries(
+        gain=sorted_ones.gain,
+        share=sorted_ones.weight / weight.sum(),
+        ends=ends,
+        score=score[order][ends - 1],
+        cost=None if cost is None else _some(cost[order], score.size),
+        units=None if sorted_ones.groups is None else as_units(sorted_ones.groups),
+        order=order,
+        is_gold=sorted_ones.is_gold,
+    )
+
+
+def _as_cost(cost: ArrayLike, n: int) -> FloatArray:
+    costs = as_finite_column(cost, "cost")
+    check_same_length("cost", costs.size, "gold_gain", n)
+    if (costs < 0).any():
+        raise DataError(
+            f"cost is negative for {int((costs < 0).sum())} of {n} queries: give what the primary "
+            "model costs beyond the alternative, from zero up."
+        )
+    return costs
+
+
+def _some(cost: FloatArray, n: int) -> FloatArray:
+    if not cost.any():
+        raise DataError(
+            f"cost is zero for all {n} queries: give costs above zero for some, or leave cost out."
+        )
+    return cost

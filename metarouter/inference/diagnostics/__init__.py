@@ -1,0 +1,1 @@
+"""Can the data bear it? Overlap, nuisances, and what may have gone unmeasured."""

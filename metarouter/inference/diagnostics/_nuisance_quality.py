@@ -1,0 +1,231 @@
+"""Can the data bear it? How well the nuisances predict labels that they have not seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import xlogy
+
+from metarouter.evaluation._validation import as_level
+from metarouter.inference._limits import LIMITS, Verdict, rows_needed, worst
+from metarouter.inference.diagnostics._nuisance_quality_result import WORDS, NuisanceQuality
+from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.intervals._ratios import UNKNOWN, Measured, log_interval, noise_share
+from metarouter.inference.labels._enough import Lack, count_labels, lack_of
+from metarouter.inference.labels._labels import (
+    ScaledLabels,
+    as_rows,
+    fitted_nuisances,
+    scaled_labels,
+)
+from metarouter.nuisance import ALL_NUISANCES, Nuisances
+
+__all__ = ["NuisanceQuality", "advice_on", "nuisance_quality"]
+
+
+_SMALLEST = 1e-12
+
+
+def nuisance_quality(
+    data: Any,
+    *,
+    nuisances: Nuisances | None = None,
+    scaling: Any = "variance",
+    level: float = 0.95,
+    random_state: Any = None,
+    n_jobs: int | None = None,
+) -> NuisanceQuality:
+    """Measure how well cross-fitted nuisances predict labels that they have not seen.
+
+    Parameters
+    ----------
+    data : LabelledQueries or TrainingRows
+    nuisances : Nuisances, optional
+        Fitted on these labels after scaling, or a recipe; the default forests otherwise.
+    scaling : {"variance", "max", "wasserstein"}, float, GainScaler or None, default="variance"
+    level : float, default=0.95
+    random_state : int, RandomState or None
+    n_jobs : int, optional
+
+    Returns
+    -------
+    NuisanceQuality
+        With too few labels the numbers are NaN and the verdict is INCONCLUSIVE.
+
+    Raises
+    ------
+    DataError
+        If only one source is there.
+    MetaRouterError
+        If fitted nuisances belong to other data.
+
+    Notes
+    -----
+    Intervals are for the mean loss of the very models that were fitted, on new labels (Bayle,
+    Bayle, Janson & Mackey 2020), by the delta method on the logarithm of the ratio of losses.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression, LogisticRegression
+    >>> from metarouter.datasets import make_judged_queries
+    >>> data = make_judged_queries(1000, gold_share=0.3, random_state=0)
+    >>> recipe = Nuisances(outcome=LinearRegression(), propensity=LogisticRegression())
+    >>> quality = nuisance_quality(data, nuisances=recipe, random_state=0)
+    >>> bool(quality.r2["gold_outcome"].lower > 0), list(quality.r2)
+    (True, ['marginal_outcome', 'gold_outcome', 'preference_outcome'])
+    """
+    level = as_level(level)
+    rows = as_rows(data)
+    counts = count_labels(rows)
+    lack = lack_of(counts, ("gold_rows", counts.gold), ("preference_rows", counts.preference))
+    if lack is not None:
+        return _too_few(level, counts.gold, counts.preference, lack)
+    labels = scaled_labels(rows, scaling)
+    fitted = fitted_nuisances(labels, nuisances, ALL_NUISANCES, random_state, n_jobs)
+    everywhere = np.ones(len(labels.y), dtype=bool)
+    parts = {
+        "marginal_outcome": (fitted.marginal_outcome_, everywhere),
+        "gold_outcome": (fitted.gold_outcome_, labels.is_gold),
+        "preference_outcome": (fitted.preference_outcome_, ~labels.is_gold),
+    }
+    error = {name: _error_ratio(labels, *part, level) for name, part in parts.items()}
+    log_loss, ratio = _log_losses(labels, fitted.propensity_, level)
+    verdicts = {
+        name: LIMITS["outcome_error"].judge(found.lower, found.upper)
+        for name, found in error.items()
+    }
+    verdicts["propensity"] = LIMITS["propensity_error"].judge(ratio.lower, ratio.upper)
+    leaking = [name for name in error if 1 - error[name].upper > LIMITS["leak"].passes]
+    for name in leaking:
+        verdicts[name] = Verdict.CAUTION
+    verdict = worst(list(verdicts.values()))
+    n = {name: int(part[1].sum()) for name, part in parts.items()} | {"propensity": len(labels.y)}
+    return NuisanceQuality(
+        r2={name: found.mapped(1.0, -1.0) for name, found in error.items()},
+        log_loss=log_loss,
+        log_loss_ratio=ratio,
+        n=n,
+        level=level,
+        verdicts=verdicts,
+        verdict=verdict,
+        needed=_needed({**error, "propensity": ratio}, n, verdicts),
+        reason=_reason(verdicts, leaking),
+    )
+
+
+def _error_ratio(
+    labels: ScaledLabels, prediction: FloatArray, rows: NDArray[np.bool_], level: float
+) -> Measured:
+    """Mean squared error over that of the mean label, 1 - R2."""
+    share = labels.share[rows] / labels.share[rows].sum()
+    y = labels.y[rows]
+    own, base = (y - prediction[rows]) ** 2, (y - share @ y) ** 2
+    error, variance = max(float(share @ own), _SMALLEST), float(share @ base)
+    pull = share * (own / error - base / variance)
+    constant = float(share @ y)
+    from_constant = prediction[rows] - constant
+    noise = noise_share(error - variance, float(share @ from_constant**2))
+    return log_interval(
+        error / variance,
+        pull,
+        share,
+        labels.is_gold[rows],
+        _units(labels, rows),
+        level,
+        shared_pull=np.sqrt(noise) * share * 2 * (y - prediction[rows]) * from_constant / error,
+    )
+
+
+def _log_losses(
+    labels: ScaledLabels, propensity: FloatArray, level: float
+) -> tuple[Measured, Measured]:
+    share, is_gold = labels.share, labels.is_gold
+    p = np.clip(propensity, _SMALLEST, 1 - _SMALLEST)
+    kappa = float(share @ is_gold)
+    own = -np.log(np.where(is_gold, p, 1 - p))
+    base = float(-xlogy(kappa, kappa) - xlogy(1 - kappa, 1 - kappa))
+    loss = float(share @ own)
+    rows = np.ones(len(own), dtype=bool)
+    units = _units(labels, rows)
+    # The entropy of the gold share moves by log((1 - kappa) / kappa) per unit of the share.
+    entropy_pull = np.log((1 - kappa) / kappa) * (is_gold - kappa) / base
+    of_loss = log_interval(loss, share * (own / loss - 1), share, is_gold, units, level)
+    pull = share * (own / loss - 1 - entropy_pull)
+    # Near a constant the log loss is quadratic in the log odds, with curvature p (1 - p) / 2.
+    from_constant = np.log(p / (1 - p)) - np.log(kappa / (1 - kappa))
+    curvature = kappa * (1 - kappa) / 2
+    noise = noise_share(loss - base, curvature * float(share @ from_constant**2))
+    shared = np.sqrt(noise) * share * (is_gold - p) * from_constant / loss
+    ratio = log_interval(loss / base, pull, share, is_gold, units, level, shared_pull=shared)
+    return of_loss, ratio
+
+
+def _needed(
+    losses: dict[str, Measured], n: dict[str, int], verdicts: dict[str, Verdict]
+) -> int | None:
+    """Labels of the open nuisance that would bring its interval to one side of the limits."""
+    wanted = [
+        rows_needed(
+            n[name],
+            (loss.upper - loss.lower) / 2,
+            (limit.fails - limit.passes) / 2,
+        )
+        for name, loss in losses.items()
+        for limit in [LIMITS["propensity_error" if name == "propensity" else "outcome_error"]]
+        if verdicts[name] is Verdict.INCONCLUSIVE
+    ]
+    return max((count for count in wanted if count is not None), default=None)
+
+
+def _units(labels: ScaledLabels, rows: NDArray[np.bool_]) -> NDArray[np.intp] | None:
+    if labels.units is None:
+        return None
+    return np.unique(labels.units[rows], return_inverse=True)[1].reshape(-1)
+
+
+def _reason(verdicts: dict[str, Verdict], leaking: list[str]) -> str:
+    if leaking:
+        return (
+            f"The features predict the {WORDS[leaking[0]]} almost perfectly: look for the label "
+            "among them."
+        )
+    bad = [name for name, verdict in verdicts.items() if verdict is not Verdict.PASS]
+    if not bad:
+        return "No nuisance is worse than a constant."
+    worse = ", ".join(WORDS[name] for name in bad)
+    return f"Not shown to be as good as a constant: {worse}. {advice_on(bad)}"
+
+
+def advice_on(nuisances: list[str]) -> str:
+    """Say what may help where nuisances are not shown to be as good as a constant."""
+    said = []
+    if any(name != "propensity" for name in nuisances):
+        said.append("More labels, or fewer features that say more, may help.")
+    if "propensity" in nuisances:
+        said.append(
+            "If queries were drawn at random for gold labels, say so with propensity='constant' "
+            "(--propensity constant)."
+        )
+    return " ".join(said)
+
+
+def _too_few(level: float, gold: int, preference: int, lack: Lack) -> NuisanceQuality:
+    outcomes = ("marginal_outcome", "gold_outcome", "preference_outcome")
+    return NuisanceQuality(
+        r2=dict.fromkeys(outcomes, UNKNOWN),
+        log_loss=UNKNOWN,
+        log_loss_ratio=UNKNOWN,
+        n={
+            "marginal_outcome": gold + preference,
+            "gold_outcome": gold,
+            "preference_outcome": preference,
+            "propensity": gold + preference,
+        },
+        level=level,
+        verdicts=dict.fromkeys((*outcomes, "propensity"), Verdict.INCONCLUSIVE),
+        verdict=Verdict.INCONCLUSIVE,
+        needed=lack.needed,
+        reason=lack.reason,
+    )

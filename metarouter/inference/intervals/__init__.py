@@ -1,0 +1,1 @@
+"""Arithmetic on arrays: estimates, their errors and their limits."""

@@ -1,0 +1,275 @@
+"""Scores that stand for gold labels where these are scarce."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from metarouter._random import seed_of, seeded
+from metarouter._validation import validate_training
+from metarouter.datasets import LabelledQueries, TrainingRows
+from metarouter.datasets._labelled_queries import take_rows
+from metarouter.evaluation._validation import as_finite_column, as_level
+from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.inference._limits import MINIMA
+from metarouter.inference.intervals._pulls import FloatArray, Units, as_units, unit_sums
+from metarouter.inference.labels._doubly_robust_result import DoublyRobustGains
+from metarouter.inference.labels._labels import as_rows
+from metarouter.nuisance import Nuisances
+
+__all__ = ["doubly_robust_gains"]
+
+
+def doubly_robust_gains(
+    data: LabelledQueries | TrainingRows,
+    nuisances: Nuisances | None = None,
+    *,
+    gold_outcome: ArrayLike | None = None,
+    propensity: ArrayLike | float | None = None,
+    level: float = 0.95,
+    random_state: Any = None,
+    n_jobs: int | None = None,
+) -> DoublyRobustGains:
+    """Score every query, with or without a gold label, so that means of scores estimate gold gains.
+
+    Parameters
+    ----------
+    data : LabelledQueries or TrainingRows
+        Test queries. Queries without a gold label, even those without any label, are scored too.
+    nuisances : Nuisances, optional
+        A recipe for mu_1 and p; the default forests otherwise. They are cross-fitted with one row
+        per query: a query with both labels counts as gold.
+    gold_outcome : array-like of shape (n_queries,), optional
+        Predictions of the gold gain instead of mu_1, such as psi-hat of a `MetaRouter` that was
+        trained on other queries; from a model that has not seen the query's own gold label.
+    propensity : float or array-like of shape (n_queries,), optional
+        P(the query gets a gold label), where it is known because somebody drew the queries.
+    level : float, default=0.95
+        Level of the intervals of the mean.
+    random_state : int, RandomState or None
+    n_jobs : int, optional
+
+    Returns
+    -------
+    DoublyRobustGains
+        To be given as ``gold_gain`` to bands and intervals. With too few gold labels its verdict,
+        and theirs, is INCONCLUSIVE.
+
+    Raises
+    ------
+    DataError
+        If there is no gold label, or a propensity says that one could not be there.
+    MetaRouterError
+        If a prediction or a propensity is malformed.
+
+    Notes
+    -----
+    With t = 1 where there is a gold label o,
+
+        Gamma = mu_1(s) + t (o - mu_1(s)) / p(s).
+
+    Only gold labels bring a correction. If p is known and mu_1 has not seen o, then
+    ``E[Gamma | s] = mu_1(s) + E[o - mu_1(s) | s, t = 1] = psi(s)`` whatever mu_1 is: the scores are
+    unbiased by design, and bad predictions only cost precision. If p is estimated, the bias is the
+    product of the errors of p and mu_1. Where the odds of a gold label depend on something that is
+    not in s, nothing here helps: see `sensitivity_analysis`.
+
+    mu_1 learns from gold labels. Preference labels come in through ``gold_outcome=`` (psi-hat
+    learned from both), or as one of the features where every query has one, which is the
+    prediction-powered use of a judge. Priorities should come from a router that has not seen these
+    gold labels either, else the curve is too good.
+
+    References
+    ----------
+    Robins, Rotnitzky and Zhao (1994), Estimation of regression coefficients when some regressors
+    are not always observed, JASA 89; Yadlowsky et al. (2025), section 2.2.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from metarouter.datasets import make_judged_queries
+    >>> data = make_judged_queries(2000, gold_share=0.2, random_state=0)
+    >>> recipe = Nuisances(outcome=LinearRegression())
+    >>> gains = doubly_robust_gains(data, recipe, propensity=0.2, random_state=0)
+    >>> gains.to_frame().round(2)
+             mean gain from  value    se  ci_low  ci_high
+    0  doubly robust scores   0.30  0.06    0.18     0.43
+    1     gold labels alone   0.32  0.07    0.19     0.46
+    """
+    level = as_level(level)
+    queries = _queries(data)
+    if not queries.is_gold.any():
+        raise DataError(
+            f"none of {queries.is_gold.size} queries has a gold label: label some, drawn at random."
+        )
+    known = None if propensity is None else _as_propensity(propensity, queries.is_gold)
+    given = None if gold_outcome is None else _as_prediction(gold_outcome, queries.is_gold.size)
+    fitted = _fitted(queries, nuisances, known, given, random_state, n_jobs)
+    score = np.where(
+        queries.is_gold,
+        fitted.prediction + (queries.label - fitted.prediction) / fitted.propensity,
+        fitted.prediction,
+    )
+    score = np.where(fitted.inside, score, 0.0)
+    weight = queries.weight
+    if not fitted.inside.all():
+        weight = np.where(fitted.inside, 1.0 if weight is None else weight, 0.0)
+    means = _means(queries, score, fitted.propensity, weight)
+    return DoublyRobustGains(
+        score=score,
+        prediction=fitted.prediction,
+        propensity=fitted.propensity,
+        is_gold=queries.is_gold & fitted.inside,
+        sample_weight=weight,
+        groups=queries.groups,
+        prediction_is="mu_1, cross-fitted" if given is None else "given",
+        propensity_is=fitted.propensity_is,
+        level=level,
+        **means,
+    )
+
+
+class _Queries(NamedTuple):
+    """One row per query; the label is gold where there is one."""
+
+    X: Any
+    label: FloatArray
+    is_gold: NDArray[np.bool_]
+    is_labelled: NDArray[np.bool_]
+    weight: FloatArray | None
+    groups: NDArray[Any] | None
+
+
+class _Fitted(NamedTuple):
+    prediction: FloatArray
+    propensity: FloatArray
+    inside: NDArray[np.bool_]
+    propensity_is: str
+
+
+def _queries(data: Any) -> _Queries:
+    if isinstance(data, LabelledQueries):
+        gold, preference = data.has_gold, data.has_preference
+        label = np.where(gold, data.gold, np.where(preference, data.preference, 0.0))
+        return _Queries(data.X, label, gold, gold | preference, data.weight, data.groups)
+    rows = as_rows(data)
+    # The first row of a query is its gold row, if it has one: gold rows stand first.
+    order = np.lexsort((~rows.is_gold, rows.query))
+    first = order[np.unique(rows.query[order], return_index=True)[1]]
+    every = np.ones(first.size, dtype=bool)
+    return _Queries(
+        take_rows(rows.X, first),
+        rows.y[first],
+        rows.is_gold[first],
+        every,
+        None if rows.sample_weight is None else rows.sample_weight[first],
+        None if rows.groups is None else rows.groups[first],
+    )
+
+
+def _fitted(
+    queries: _Queries,
+    nuisances: Nuisances | None,
+    known: FloatArray | None,
+    given: FloatArray | None,
+    random_state: Any,
+    n_jobs: int | None,
+) -> _Fitted:
+    everywhere = np.ones(queries.is_gold.size, dtype=bool)
+    if queries.is_gold.all():
+        prediction = np.zeros(everywhere.size) if given is None else given
+        return _Fitted(prediction, np.ones(everywhere.size), everywhere, "known: all have gold")
+    names = {"gold_outcome": given is None, "propensity": known is None}
+    needed = tuple(name for name, wanted in names.items() if wanted)
+    if not needed and given is not None and known is not None:
+        return _Fitted(given, known, everywhere, "known by design")
+    recipe = Nuisances(n_jobs=n_jobs) if nuisances is None else nuisances
+    model = _cross_fitted(recipe, queries, needed, random_state)
+    prediction = model.gold_outcome_ if given is None else given
+    if known is not None:
+        return _Fitted(prediction, known, everywhere, "known by design")
+    constant = isinstance(recipe.propensity, str)
+    words = "gold share: a random draw" if constant else "estimated, cross-fitted"
+    return _Fitted(prediction, model.propensity_, model.overlap_.in_overlap, words)
+
+
+def _cross_fitted(
+    recipe: Nuisances, queries: _Queries, needed: tuple[str, ...], random_state: Any
+) -> Nuisances:
+    unlabelled = int((~queries.is_labelled).sum())
+    if recipe.pooled_outcome and unlabelled:
+        raise MetaRouterError(
+            f"pooled_outcome=True learns from preference labels too, but {unlabelled} queries have "
+            "no label: leave those out, or fit the gold outcome by itself."
+        )
+    data = validate_training(
+        Nuisances(), queries.X, queries.label, queries.is_gold, queries.weight, queries.groups
+    )
+    if recipe.__sklearn_is_fitted__():
+        recipe.require(data, needed)
+        return recipe
+    return seeded(recipe, seed_of(random_state)).fit_validated(data, needed)
+
+
+def _means(
+    queries: _Queries, score: FloatArray, propensity: FloatArray, weight: FloatArray | None
+) -> dict[str, float]:
+    """Mean of all scores, and Hajek's mean of the gold labels, with errors."""
+    units = as_units(queries.groups)
+    weights = np.ones(score.size) if weight is None else weight
+    share = weights / weights.sum()
+    of_gold = np.where(queries.is_gold, share / propensity, 0.0)
+    of_gold = of_gold / of_gold.sum()
+    value, gold_value = float(share @ score), float(of_gold @ queries.label)
+    n_gold = int((queries.is_gold & (weights > 0)).sum())
+    n_units = int((unit_sums(of_gold, units) > 0).sum())
+    enough = n_gold >= MINIMA["gold_rows"].count
+    known: dict[str, float] = {"mean": value, "gold_mean": gold_value, "df": float(n_units - 1)}
+    pulls = {
+        "mean_se": share * (score - value),
+        "gold_mean_se": of_gold * (queries.label - gold_value),
+    }
+    errors = {name: _error(pull, units, n_units) for name, pull in pulls.items()}
+    return known | (errors if enough else dict.fromkeys(errors, np.nan))
+
+
+def _error(pull: FloatArray, units: Units, n_units: int) -> float:
+    summed = unit_sums(pull, units)
+    return float(np.sqrt(n_units / max(1, n_units - 1) * (summed @ summed)))
+
+
+def _as_prediction(gold_outcome: ArrayLike, n: int) -> FloatArray:
+    prediction = as_finite_column(gold_outcome, "gold_outcome")
+    if prediction.size != n:
+        raise DataError(
+            f"gold_outcome has {prediction.size} entries, but there are {n} queries: give one "
+            "prediction per query."
+        )
+    return prediction
+
+
+def _as_propensity(propensity: ArrayLike | float, is_gold: NDArray[np.bool_]) -> FloatArray:
+    n = is_gold.size
+    p = as_finite_column(
+        np.full(n, propensity) if np.ndim(propensity) == 0 else propensity, "propensity"
+    )
+    if p.size != n:
+        raise DataError(
+            f"propensity has {p.size} entries, but there are {n} queries: give one probability per "
+            "query, or one for all."
+        )
+    outside = int(((p < 0) | (p > 1)).sum())
+    if outside:
+        raise DataError(
+            f"propensity lies outside [0, 1] for {outside} of {n} queries: give probabilities."
+        )
+    impossible = int((is_gold & (p == 0)).sum())
+    never = int((p == 0).sum())
+    if never:
+        raise DataError(
+            f"propensity is 0 for {never} of {n} queries ({impossible} of which have a gold label "
+            "all the same): leave out queries that could not be labelled."
+        )
+    return p

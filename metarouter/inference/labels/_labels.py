@@ -1,0 +1,207 @@
+"""Labels of both sources on one scale, with what the estimated scale adds to every error."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metarouter._random import seed_of, seeded
+from metarouter._validation import (
+    TrainingData,
+    validate_labels,
+    validate_source,
+    validate_training,
+    validate_weight,
+)
+from metarouter.datasets import LabelledQueries, TrainingRows
+from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.inference.intervals._pulls import FloatArray, Units, as_units
+from metarouter.nuisance import Nuisances
+from metarouter.scaling import GainScaler
+
+__all__ = ["ScaledLabels", "as_rows", "fitted_nuisances", "row_count", "scaled_labels"]
+
+Scaling = Any  # "variance", "max", "wasserstein", None, a number, or a fitted GainScaler
+
+
+class ScaledLabels(NamedTuple):
+    """One row per label, gold labels multiplied by `factor`.
+
+    `factor_pull` is what each row pulls on the factor: zero where it is held fixed.
+    """
+
+    rows: TrainingRows
+    y: FloatArray
+    share: FloatArray
+    units: Units
+    factor: float
+    factor_pull: FloatArray
+    factor_is: str
+
+    @property
+    def is_gold(self) -> NDArray[np.bool_]:
+        """Which evaluation produced each label."""
+        return self.rows.is_gold
+
+    @property
+    def n_gold(self) -> int:
+        """Number of gold labels."""
+        return int(self.rows.is_gold.sum())
+
+    @property
+    def n_preference(self) -> int:
+        """Number of preference labels."""
+        return int((~self.rows.is_gold).sum())
+
+    @property
+    def gold_part(self) -> FloatArray:
+        """The labels' derivative with respect to the factor: gold labels in their own units."""
+        return np.where(self.is_gold, self.y / self.factor, 0.0)
+
+    @property
+    def preference_sd(self) -> float:
+        """Standard deviation of the preference labels: the unit of sizes in the limits."""
+        return _moments(self.y[~self.is_gold], self.share[~self.is_gold])[1] ** 0.5
+
+    def training_data(self) -> TrainingData:
+        """Validate the features too, in the form that nuisances take."""
+        return validate_training(
+            Nuisances(),
+            self.rows.X,
+            self.y,
+            self.is_gold,
+            self.rows.sample_weight,
+            self.rows.groups,
+        )
+
+
+def as_rows(data: Any) -> TrainingRows:
+    """Return one row per label.
+
+    Raises
+    ------
+    MetaRouterError
+        If `data` is neither LabelledQueries nor TrainingRows.
+    """
+    if isinstance(data, LabelledQueries):
+        return data.training_rows()
+    if isinstance(data, TrainingRows):
+        return data
+    raise MetaRouterError(
+        f"data is a {type(data).__name__}; give LabelledQueries or the TrainingRows made of them "
+        "(metarouter.datasets)."
+    )
+
+
+def row_count(data: Any) -> tuple[int, str]:
+    """Say how many entries a column that belongs to `data` has, and what they stand for.
+
+    One order of rows is meant for either kind of data: that of the queries for LabelledQueries,
+    that of the labels for TrainingRows. To guess by length would be wrong without a word wherever
+    every query has one label.
+    """
+    if isinstance(data, LabelledQueries):
+        return data.n_queries, "queries"
+    return len(data.y), "labels"
+
+
+def scaled_labels(data: Any, scaling: Scaling = "variance") -> ScaledLabels:
+    """Bring the gold labels to the scale of the preference labels.
+
+    Parameters
+    ----------
+    data : LabelledQueries or TrainingRows
+    scaling : {"variance", "max", "wasserstein"}, float, GainScaler or None
+        How the factor is found. Only with "variance" (the default of `MetaRouter`) is its own
+        uncertainty carried into every standard error; otherwise the factor is held fixed. None
+        leaves the labels as they are.
+
+    Raises
+    ------
+    DataError
+        If labels are missing or infinite, or the factor is undefined.
+    """
+    rows = as_rows(data)
+    labels = validate_labels(rows.y)
+    source = validate_source(rows.is_gold, len(labels))
+    weight = validate_weight(rows.sample_weight, source)
+    share = weight / weight.sum()
+    factor, estimated, words = _factor(labels, source, rows.sample_weight, scaling)
+    pull = _factor_pull(labels, source, share, factor) if estimated else np.zeros(len(labels))
+    return ScaledLabels(
+        rows=rows,
+        y=np.where(source, labels * factor, labels),
+        share=share,
+        units=as_units(rows.query if rows.groups is None else rows.groups),
+        factor=factor,
+        factor_pull=pull,
+        factor_is=words,
+    )
+
+
+def fitted_nuisances(
+    labels: ScaledLabels,
+    nuisances: Nuisances | None,
+    names: tuple[str, ...],
+    random_state: Any = None,
+    n_jobs: int | None = None,
+) -> Nuisances:
+    """Take fitted nuisances as they are, or cross-fit a recipe on these labels.
+
+    Raises
+    ------
+    MetaRouterError
+        If fitted nuisances belong to other data, or lack one that is needed.
+    DataError
+        If the labels cannot be cross-fitted.
+    """
+    data = labels.training_data()
+    if nuisances is not None and nuisances.__sklearn_is_fitted__():
+        nuisances.require(data, names)
+        return nuisances
+    recipe = Nuisances(n_jobs=n_jobs) if nuisances is None else nuisances
+    return seeded(recipe, seed_of(random_state)).fit_validated(data, names)
+
+
+def _factor(
+    labels: FloatArray, source: NDArray[np.bool_], weight: Any, scaling: Scaling
+) -> tuple[float, bool, str]:
+    if isinstance(scaling, GainScaler) and hasattr(scaling, "factor_"):
+        factor, method = float(scaling.factor_), scaling.method
+        if method == "variance":
+            own = GainScaler(method).fit(labels, source, weight).factor_
+            if np.isclose(own, factor, rtol=1e-10):
+                return factor, True, "estimated: equal variances"
+        return factor, False, "given, held fixed"
+    if scaling is None:
+        return 1.0, False, "none: labels share a unit"
+    if isinstance(scaling, int | float | np.number) and not isinstance(scaling, bool):
+        if not (np.isfinite(scaling) and scaling > 0):
+            raise MetaRouterError(f"scaling={scaling!r} is no factor; give a number above 0.")
+        return float(scaling), False, "given, held fixed"
+    method = scaling.method if isinstance(scaling, GainScaler) else scaling
+    factor = float(GainScaler(method).fit(labels, source, weight).factor_)
+    if method == "variance":
+        return factor, True, "estimated: equal variances"
+    return factor, False, "none: labels share a unit" if method is None else f"{method}, held fixed"
+
+
+def _factor_pull(
+    labels: FloatArray, source: NDArray[np.bool_], share: FloatArray, factor: float
+) -> FloatArray:
+    """Return the pulls on c = sd(y) / sd(r): c / 2 times those on log Var(y) - log Var(r)."""
+    pull = np.empty(len(labels))
+    for rows, sign in ((source, -1.0), (~source, 1.0)):
+        mean, variance = _moments(labels[rows], share[rows])
+        own = share[rows] / share[rows].sum()
+        pull[rows] = sign * factor / 2 * own * ((labels[rows] - mean) ** 2 / variance - 1)
+    return pull
+
+
+def _moments(values: FloatArray, share: FloatArray) -> tuple[float, float]:
+    if not share.sum() > 0:
+        raise DataError("one of the sources has no label with a positive weight; add labels.")
+    mean = float(np.average(values, weights=share))
+    return mean, float(np.average((values - mean) ** 2, weights=share))
