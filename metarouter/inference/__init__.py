@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from metarouter.inference.bands._band_result import CurveBand
     from metarouter.inference.bands._cost_quality_band import cost_quality_band
     from metarouter.inference.bands._cost_quality_result import CostQualityBand
-    from metarouter.inference.bands._curves import efficiency_gain_band, qini_band, toc_band
+    from metarouter.inference.bands._gain_bands import efficiency_gain_band, qini_band, toc_band
     from metarouter.inference.bands._performance_gap_band import performance_gap_band
     from metarouter.inference.bands._performance_gap_result import PerformanceGapBand
     from metarouter.inference.bands._rank_weighted_effects import rank_weighted_effects
@@ -88,7 +88,7 @@ _HOME = {
     "cost_quality_band": "bands._cost_quality_band",
     "difference_band": "comparisons._difference_band",
     "doubly_robust_gains": "labels._doubly_robust",
-    "efficiency_gain_band": "bands._curves",
+    "efficiency_gain_band": "bands._gain_bands",
     "expected_area": "planning._expected_area",
     "held_out_predictions": "labels._held_out",
     "limits_table": "_limits",
@@ -97,11 +97,11 @@ _HOME = {
     "overlap_report": "diagnostics._overlap_report",
     "performance_gap_band": "bands._performance_gap_band",
     "plan_labels": "planning._plan",
-    "qini_band": "bands._curves",
+    "qini_band": "bands._gain_bands",
     "rank_weighted_effects": "bands._rank_weighted_effects",
     "sensitivity_analysis": "diagnostics._sensitivity",
     "sorted_group_effects": "bias._sorted_groups",
-    "toc_band": "bands._curves",
+    "toc_band": "bands._gain_bands",
 }
 
 __all__ = [
