@@ -25,7 +25,7 @@ from benchmarks._labelled_worlds import (
 from metarouter import Nuisances
 from metarouter.datasets import LabelledQueries
 from metarouter.inference import LIMITS, nuisance_quality, overlap_report, sensitivity_analysis
-from metarouter.inference.labels._labels import fitted_nuisances, scaled_labels
+from metarouter.inference.labels import fitted_nuisances, scaled_labels
 
 
 def quality(rng: np.random.Generator, n: int) -> Hits:

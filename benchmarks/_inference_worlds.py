@@ -39,7 +39,7 @@ from metarouter.inference import (
     mean_shift_test,
     sorted_group_effects,
 )
-from metarouter.inference.labels._labels import scaled_labels
+from metarouter.inference.labels import scaled_labels
 
 
 def no_shift(rng: np.random.Generator, n: int, nuisances: Callable[[], Any] = recipe) -> Hits:

@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from metarouter import MetaRouter, Nuisances, RLearner
 from metarouter.datasets import LabelledQueries
-from metarouter.inference.labels._labels import fitted_nuisances, scaled_labels
+from metarouter.inference.labels import fitted_nuisances, scaled_labels
 from metarouter.nuisance import ALL_NUISANCES
 
 D = 4

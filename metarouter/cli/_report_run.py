@@ -17,9 +17,8 @@ from metarouter.cli._outputs import output_file
 from metarouter.cli._tables import read_labelled
 from metarouter.evaluation._validation import as_level
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference.guarantees._certify import as_delta
-from metarouter.inference.guarantees._demands import check_limit
-from metarouter.inference.planning._plan import as_prices
+from metarouter.inference.guarantees import as_delta, check_limit
+from metarouter.inference.planning import as_prices
 from metarouter.reporting import (
     ReportSettings,
     RoutingAnalysis,

@@ -23,8 +23,8 @@ from metarouter.inference import (
     sorted_group_effects,
 )
 from metarouter.inference._verdict import scarce
-from metarouter.inference.guarantees._demands import check_limit
-from metarouter.inference.labels._labels import fitted_nuisances, scaled_labels
+from metarouter.inference.guarantees import check_limit
+from metarouter.inference.labels import fitted_nuisances, scaled_labels
 from metarouter.nuisance import ALL_NUISANCES
 from metarouter.reporting._analyse_routing import attempt, nuisances_of, routing_results
 from metarouter.reporting._held_out_routers import (
@@ -32,11 +32,7 @@ from metarouter.reporting._held_out_routers import (
     HeldOutRouters,
     held_out_routers,
 )
-from metarouter.reporting._routing_analysis import (
-    ReportSettings,
-    RoutingAnalysis,
-    Unanswered,
-)
+from metarouter.reporting._routing_analysis import ReportSettings, RoutingAnalysis, Unanswered
 from metarouter.routing import MetaRouter
 
 __all__ = ["analyse", "predictions"]

@@ -18,7 +18,7 @@ from metarouter.datasets import LabelledQueries
 from metarouter.datasets._labelled_queries import take_rows
 from metarouter.fitting import FitLedger
 from metarouter.inference._verdict import scarce
-from metarouter.inference.labels._held_out import Scheme
+from metarouter.inference.labels import Scheme
 from metarouter.routing import MetaRouter
 
 __all__ = ["FIRST_TRAINING_FOLDS", "HeldOutRouters", "held_out_routers", "too_few_to_cross_fit"]

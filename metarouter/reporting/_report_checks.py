@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from metarouter._groups import count_groups
 from metarouter.inference import OverlapReport, SensitivityAnalysis, Verdict
-from metarouter.inference.diagnostics._diagnostics_result import Check
+from metarouter.inference.diagnostics import Check
 from metarouter.reporting._cells import Cell, Estimate, Limits
 from metarouter.reporting._document import (
     Block,

@@ -1,1 +1,32 @@
 """Bands of one router's curves, and of the averages over them."""
+
+from __future__ import annotations
+
+from metarouter.inference.bands._band_result import CurveBand, errors_in_words
+from metarouter.inference.bands._claims_of_bands import Finding, too_few_queries
+from metarouter.inference.bands._cost_quality_band import cost_quality_band
+from metarouter.inference.bands._cost_quality_result import CostQualityBand
+from metarouter.inference.bands._curve_bands import as_where, assembled
+from metarouter.inference.bands._gain_bands import efficiency_gain_band, qini_band, toc_band
+from metarouter.inference.bands._performance_gap_band import performance_gap_band
+from metarouter.inference.bands._performance_gap_result import PerformanceGapBand
+from metarouter.inference.bands._rank_weighted_effects import rank_weighted_effects
+from metarouter.inference.bands._rank_weighted_result import RankWeightedEffects
+
+__all__ = [
+    "CostQualityBand",
+    "CurveBand",
+    "Finding",
+    "PerformanceGapBand",
+    "RankWeightedEffects",
+    "as_where",
+    "assembled",
+    "cost_quality_band",
+    "efficiency_gain_band",
+    "errors_in_words",
+    "performance_gap_band",
+    "qini_band",
+    "rank_weighted_effects",
+    "toc_band",
+    "too_few_queries",
+]

@@ -10,9 +10,8 @@ from metarouter.evaluation._tabular import thinned
 from metarouter.inference._histogram import new_axes
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
-from metarouter.inference.curves._curve_values import CurveName
-from metarouter.inference.curves._deviations import BandMethod
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.curves import BandMethod, CurveName
+from metarouter.inference.intervals import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from metarouter.inference._limits import MINIMA, Verdict, rows_needed
 from metarouter.inference._verdict import about, scarce
-from metarouter.inference.curves._scored_queries import ScoredQueries
-from metarouter.inference.intervals._pulls import FloatArray
-from metarouter.inference.intervals._skewed_limits import Limits
+from metarouter.inference.curves import ScoredQueries
+from metarouter.inference.intervals import FloatArray, Limits
 
 __all__ = ["Finding", "above_zero", "somewhere_above_zero", "too_few_queries"]
 

@@ -14,26 +14,25 @@ from metarouter.exceptions import DataError
 from metarouter.inference.bands._claims_of_bands import somewhere_above_zero, too_few_queries
 from metarouter.inference.bands._cost_quality_result import CostQualityBand
 from metarouter.inference.bands._curve_bands import as_where
-from metarouter.inference.curves._curve_influence import curve_pulls
-from metarouter.inference.curves._curve_values import AtThresholds, AtUsage, running_sums
-from metarouter.inference.curves._deviations import (
+from metarouter.inference.curves import (
+    AtThresholds,
+    AtUsage,
     BandMethod,
     BandSettings,
     Deviations,
+    GoldGain,
+    ScoredQueries,
+    Seed,
+    as_gains,
     band_settings,
+    curve_pulls,
     deviations_of,
+    running_sums,
+    scored_queries,
     steady_ends,
     steady_skewness,
 )
-from metarouter.inference.curves._half_samples import Seed
-from metarouter.inference.curves._scored_queries import (
-    GoldGain,
-    ScoredQueries,
-    as_gains,
-    scored_queries,
-)
-from metarouter.inference.intervals._pulls import FloatArray, unit_sums
-from metarouter.inference.intervals._skewed_limits import Limits, skewed_limits
+from metarouter.inference.intervals import FloatArray, Limits, skewed_limits, unit_sums
 
 __all__ = ["cost_quality_band"]
 

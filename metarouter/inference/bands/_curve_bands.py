@@ -12,23 +12,20 @@ from metarouter.evaluation._validation import as_finite_column, as_grid
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference.bands._band_result import CurveBand
 from metarouter.inference.bands._claims_of_bands import somewhere_above_zero, too_few_queries
-from metarouter.inference.curves._curve_influence import curve_pulls
-from metarouter.inference.curves._curve_values import (
+from metarouter.inference.curves import (
     AtThresholds,
     AtUsage,
-    CurveName,
-    curve_of,
-    running_sums,
-)
-from metarouter.inference.curves._deviations import (
     BandSettings,
+    CurveName,
+    ScoredQueries,
+    curve_of,
+    curve_pulls,
     deviations_of,
+    running_sums,
     steady_ends,
     steady_skewness,
 )
-from metarouter.inference.curves._scored_queries import ScoredQueries
-from metarouter.inference.intervals._pulls import FloatArray, unit_sums
-from metarouter.inference.intervals._skewed_limits import Limits, skewed_limits
+from metarouter.inference.intervals import FloatArray, Limits, skewed_limits, unit_sums
 
 __all__ = ["as_where", "assembled", "curve_band", "steady_errors"]
 

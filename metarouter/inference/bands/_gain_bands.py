@@ -6,9 +6,7 @@ from numpy.typing import ArrayLike
 
 from metarouter.inference.bands._band_result import CurveBand
 from metarouter.inference.bands._curve_bands import as_where, curve_band
-from metarouter.inference.curves._deviations import BandMethod, band_settings
-from metarouter.inference.curves._half_samples import Seed
-from metarouter.inference.curves._scored_queries import GoldGain, scored_queries
+from metarouter.inference.curves import BandMethod, GoldGain, Seed, band_settings, scored_queries
 
 __all__ = ["efficiency_gain_band", "qini_band", "toc_band"]
 

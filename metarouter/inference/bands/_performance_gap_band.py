@@ -13,18 +13,22 @@ from metarouter.inference._verdict import about
 from metarouter.inference.bands._claims_of_bands import Finding, above_zero, too_few_queries
 from metarouter.inference.bands._performance_gap_limits import Collected, GapLimits, gap_limits
 from metarouter.inference.bands._performance_gap_result import PerformanceGapBand
-from metarouter.inference.curves._curve_influence import curve_pulls
-from metarouter.inference.curves._curve_values import AtUsage, running_sums
-from metarouter.inference.curves._deviations import (
+from metarouter.inference.curves import (
+    AtUsage,
     BandMethod,
     BandSettings,
+    GoldGain,
+    ScoredQueries,
+    Seed,
     band_settings,
+    curve_pulls,
     deviations_of,
+    effects_over_usage,
+    rank_weighted_pulls,
+    running_sums,
+    scored_queries,
 )
-from metarouter.inference.curves._half_samples import Seed
-from metarouter.inference.curves._rank_weighted import effects_over_usage, rank_weighted_pulls
-from metarouter.inference.curves._scored_queries import GoldGain, ScoredQueries, scored_queries
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.intervals import FloatArray
 
 __all__ = ["performance_gap_band"]
 

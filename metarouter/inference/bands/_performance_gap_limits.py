@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from metarouter.evaluation._performance_gap import first_crossing
-from metarouter.inference.curves._deviations import Deviations, steady_ends
-from metarouter.inference.intervals._pulls import FloatArray
-from metarouter.inference.intervals._ratio_limits import RatioErrors, fieller
+from metarouter.inference.curves import Deviations, steady_ends
+from metarouter.inference.intervals import FloatArray, RatioErrors, fieller
 
 __all__ = ["Collected", "GapLimits", "gap_limits"]
 

@@ -8,17 +8,21 @@ from numpy.typing import ArrayLike, NDArray
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference.bands._claims_of_bands import above_zero, too_few_queries
 from metarouter.inference.bands._rank_weighted_result import Average, RankWeightedEffects
-from metarouter.inference.curves._curve_values import running_sums
-from metarouter.inference.curves._deviations import BandMethod, band_settings, deviations_of
-from metarouter.inference.curves._half_samples import Seed
-from metarouter.inference.curves._rank_weighted import (
+from metarouter.inference.curves import (
     EFFECTS,
+    BandMethod,
+    GoldGain,
+    ScoredQueries,
+    Seed,
+    band_settings,
+    deviations_of,
     effects_over_queries,
     effects_over_usage,
     rank_weighted_pulls,
+    running_sums,
+    scored_queries,
 )
-from metarouter.inference.curves._scored_queries import GoldGain, ScoredQueries, scored_queries
-from metarouter.inference.intervals._pulls import FloatArray, p_value_of
+from metarouter.inference.intervals import FloatArray, p_value_of
 
 __all__ = ["rank_weighted_effects"]
 

@@ -12,8 +12,8 @@ from metarouter.inference._histogram import MEAN, new_axes
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
 from metarouter.inference.bands._band_result import errors_in_words
-from metarouter.inference.curves._deviations import BandMethod
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.curves import BandMethod
+from metarouter.inference.intervals import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,17 +13,25 @@ from metarouter.inference._limits import LIMITS, Verdict, rows_needed
 from metarouter.inference._verdict import about
 from metarouter.inference.bias._calibration_result import NAMES, CalibrationTest
 from metarouter.inference.bias._projection_result import Effect
-from metarouter.inference.intervals._least_squares import LinearFit, weighted_least_squares
-from metarouter.inference.intervals._pulls import (
+from metarouter.inference.intervals import (
     Covariance,
     FloatArray,
+    LinearFit,
     choose_covariance,
     interval_of,
     p_value_of,
+    weighted_least_squares,
 )
-from metarouter.inference.labels._enough import Lack, count_labels, lack_of
-from metarouter.inference.labels._held_out import as_held_out
-from metarouter.inference.labels._labels import Scaling, as_rows, fitted_nuisances, scaled_labels
+from metarouter.inference.labels import (
+    Lack,
+    Scaling,
+    as_held_out,
+    as_rows,
+    count_labels,
+    fitted_nuisances,
+    lack_of,
+    scaled_labels,
+)
 from metarouter.nuisance import Nuisances
 
 __all__ = ["CalibrationTest", "calibration_test"]

@@ -11,7 +11,7 @@ from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import LIMITS, MINIMA, Verdict, rows_needed
 from metarouter.inference._verdict import about
 from metarouter.inference.bias._mean_shift_result import MeanShiftTest
-from metarouter.inference.intervals._pulls import (
+from metarouter.inference.intervals import (
     Alternative,
     Covariance,
     choose_covariance,
@@ -19,21 +19,22 @@ from metarouter.inference.intervals._pulls import (
     p_value_of,
     variance_of_mean,
 )
-from metarouter.inference.labels._enough import Counts, Lack, count_labels, lack_of
-from metarouter.inference.labels._labels import (
+from metarouter.inference.labels import (
+    Counts,
+    Lack,
     ScaledLabels,
     Scaling,
-    as_rows,
-    fitted_nuisances,
-    scaled_labels,
-)
-from metarouter.inference.labels._shift_estimates import (
     ShiftEstimate,
+    as_rows,
+    count_labels,
     difference_of_means,
     doubly_robust_mean,
+    fitted_nuisances,
+    lack_of,
     overlap_weighted_slope,
     paired_mean,
     query_units,
+    scaled_labels,
 )
 from metarouter.nuisance import Nuisances
 

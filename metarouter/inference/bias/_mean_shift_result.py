@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any
 from metarouter.inference._histogram import plot_differences
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
-from metarouter.inference.intervals._pulls import (
-    Alternative,
-    FloatArray,
-)
+from metarouter.inference.intervals import Alternative, FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd

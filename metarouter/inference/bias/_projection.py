@@ -11,24 +11,30 @@ from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import LIMITS, MINIMA, Verdict, rows_needed
 from metarouter.inference._verdict import about
 from metarouter.inference.bias._projection_result import BestLinearProjection, Effect
-from metarouter.inference.intervals._least_squares import (
+from metarouter.inference.intervals import (
+    Covariance,
+    FloatArray,
     WaldTest,
+    choose_covariance,
+    correlation_of,
+    interval_of,
+    p_value_of,
     require_full_rank,
+    sup_t_quantile,
     wald_test,
     weighted_least_squares,
 )
-from metarouter.inference.intervals._pulls import (
-    Covariance,
-    FloatArray,
-    choose_covariance,
-    interval_of,
-    p_value_of,
+from metarouter.inference.labels import (
+    Lack,
+    Scaling,
+    as_rows,
+    chosen_features,
+    count_labels,
+    fitted_nuisances,
+    lack_of,
+    orthogonal_scores,
+    scaled_labels,
 )
-from metarouter.inference.intervals._simultaneous import correlation_of, sup_t_quantile
-from metarouter.inference.labels._enough import Lack, count_labels, lack_of
-from metarouter.inference.labels._features import chosen_features
-from metarouter.inference.labels._labels import Scaling, as_rows, fitted_nuisances, scaled_labels
-from metarouter.inference.labels._shift_estimates import orthogonal_scores
 from metarouter.nuisance import Nuisances
 
 __all__ = ["BestLinearProjection", "Effect", "best_linear_projection"]

@@ -10,10 +10,7 @@ import numpy as np
 from metarouter.inference._histogram import MEAN, new_axes
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
-from metarouter.inference.intervals._least_squares import WaldTest
-from metarouter.inference.intervals._pulls import (
-    FloatArray,
-)
+from metarouter.inference.intervals import FloatArray, WaldTest
 
 if TYPE_CHECKING:
     import pandas as pd

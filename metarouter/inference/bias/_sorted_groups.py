@@ -13,19 +13,28 @@ from metarouter.inference._limits import MINIMA, Verdict, rows_needed
 from metarouter.inference._verdict import about
 from metarouter.inference.bias._projection_result import Effect
 from metarouter.inference.bias._sorted_groups_result import SortedGroupEffects
-from metarouter.inference.intervals._least_squares import LinearFit, weighted_least_squares
-from metarouter.inference.intervals._pulls import (
+from metarouter.inference.intervals import (
     Covariance,
     FloatArray,
+    LinearFit,
     choose_covariance,
+    correlation_of,
     interval_of,
     p_value_of,
+    sup_t_quantile,
+    weighted_least_squares,
 )
-from metarouter.inference.intervals._simultaneous import correlation_of, sup_t_quantile
-from metarouter.inference.labels._enough import Lack, count_labels, lack_of
-from metarouter.inference.labels._held_out import as_held_out
-from metarouter.inference.labels._labels import Scaling, as_rows, fitted_nuisances, scaled_labels
-from metarouter.inference.labels._shift_estimates import orthogonal_scores
+from metarouter.inference.labels import (
+    Lack,
+    Scaling,
+    as_held_out,
+    as_rows,
+    count_labels,
+    fitted_nuisances,
+    lack_of,
+    orthogonal_scores,
+    scaled_labels,
+)
 from metarouter.nuisance import Nuisances
 
 __all__ = ["SortedGroupEffects", "sorted_group_effects"]

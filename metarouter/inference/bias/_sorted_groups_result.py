@@ -12,9 +12,7 @@ from metarouter.inference._histogram import BAR, MEAN, new_axes
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
 from metarouter.inference.bias._projection_result import Effect
-from metarouter.inference.intervals._pulls import (
-    FloatArray,
-)
+from metarouter.inference.intervals import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,21 +11,26 @@ from metarouter.evaluation._validation import as_grid
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import Verdict, rows_needed
 from metarouter.inference._verdict import about
-from metarouter.inference.bands._claims_of_bands import Finding, too_few_queries
+from metarouter.inference.bands import Finding, too_few_queries
 from metarouter.inference.comparisons._all_pairs_result import AllPairs
 from metarouter.inference.comparisons._pair_errors import all_pairs, pair_errors
 from metarouter.inference.comparisons._routers_on_queries import RouterStatistic, routers_on_queries
-from metarouter.inference.curves._curve_influence import curve_pulls
-from metarouter.inference.curves._curve_values import AtUsage, curve_of, running_sums
-from metarouter.inference.curves._deviations import BandMethod, band_settings, deviations_of
-from metarouter.inference.curves._half_samples import Seed
-from metarouter.inference.curves._rank_weighted import (
+from metarouter.inference.curves import (
     EFFECTS,
+    AtUsage,
+    BandMethod,
+    GoldGain,
+    ScoredQueries,
+    Seed,
+    band_settings,
+    curve_of,
+    curve_pulls,
+    deviations_of,
     effects_over_usage,
     rank_weighted_pulls,
+    running_sums,
 )
-from metarouter.inference.curves._scored_queries import GoldGain, ScoredQueries
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.intervals import FloatArray
 
 __all__ = ["compare_all_pairs"]
 

@@ -11,9 +11,9 @@ from metarouter.evaluation._style import router_label
 from metarouter.inference._histogram import MEAN, new_axes
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
-from metarouter.inference.bands._band_result import errors_in_words
-from metarouter.inference.curves._deviations import BandMethod
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.bands import errors_in_words
+from metarouter.inference.curves import BandMethod
+from metarouter.inference.intervals import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,15 +5,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metarouter.inference.bands._band_result import CurveBand
-from metarouter.inference.bands._curve_bands import as_where, assembled
+from metarouter.inference.bands import CurveBand, as_where, assembled
 from metarouter.inference.comparisons._routers_on_queries import RouterStatistic, routers_on_queries
-from metarouter.inference.curves._curve_influence import curve_pulls
-from metarouter.inference.curves._curve_values import CurveName, curve_of, running_sums
-from metarouter.inference.curves._deviations import BandMethod, band_settings
-from metarouter.inference.curves._half_samples import Seed
-from metarouter.inference.curves._scored_queries import GoldGain, ScoredQueries
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.curves import (
+    BandMethod,
+    CurveName,
+    GoldGain,
+    ScoredQueries,
+    Seed,
+    band_settings,
+    curve_of,
+    curve_pulls,
+    running_sums,
+)
+from metarouter.inference.intervals import FloatArray
 
 __all__ = ["difference_band"]
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter.inference.curves._deviations import Deviations
-from metarouter.inference.intervals._pulls import FloatArray, p_value_of
+from metarouter.inference.curves import Deviations
+from metarouter.inference.intervals import FloatArray, p_value_of
 
 __all__ = ["PairErrors", "all_pairs", "max_t_p_values", "pair_errors", "stepdown_p_values"]
 

@@ -11,13 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from metarouter.evaluation._validation import as_finite_column, check_routers
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference.curves._scored_queries import (
-    GoldGain,
-    ScoredQueries,
-    as_gains,
-    sorted_gains,
-)
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.curves import GoldGain, ScoredQueries, as_gains, sorted_gains
+from metarouter.inference.intervals import FloatArray
 
 __all__ = ["RouterStatistic", "RoutersOnQueries", "routers_on_queries"]
 

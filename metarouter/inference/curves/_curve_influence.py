@@ -37,7 +37,7 @@ from metarouter.inference.curves._curve_values import (
     RunningSums,
 )
 from metarouter.inference.curves._scored_queries import ScoredQueries
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.intervals import FloatArray
 
 __all__ = ["curve_pulls", "gain_at_the_margin"]
 

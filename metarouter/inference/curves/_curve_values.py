@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.inference.curves._scored_queries import ScoredQueries
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.intervals import FloatArray
 
 __all__ = [
     "AtThresholds",

@@ -26,8 +26,7 @@ from metarouter.inference.curves._half_samples import (
     half_sample,
 )
 from metarouter.inference.curves._scored_queries import ScoredQueries
-from metarouter.inference.intervals._pulls import FloatArray, unit_sums
-from metarouter.inference.intervals._skewed_limits import third_over_second
+from metarouter.inference.intervals import FloatArray, third_over_second, unit_sums
 
 __all__ = [
     "BandMethod",

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference.intervals._pulls import FloatArray, Units
+from metarouter.inference.intervals import FloatArray, Units
 
 __all__ = ["Seed", "Statistic", "as_generator", "check_draws", "half_sample"]
 

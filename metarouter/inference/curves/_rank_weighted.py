@@ -28,7 +28,7 @@ from scipy.special import xlogy
 
 from metarouter.inference.curves._curve_values import RunningSums
 from metarouter.inference.curves._scored_queries import ScoredQueries
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.intervals import FloatArray
 
 __all__ = ["EFFECTS", "effects_over_queries", "effects_over_usage", "rank_weighted_pulls"]
 

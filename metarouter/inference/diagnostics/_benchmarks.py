@@ -10,9 +10,8 @@ import numpy as np
 
 from metarouter._random import seed_of, seeded
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference.intervals._pulls import FloatArray
-from metarouter.inference.labels._features import column_names
-from metarouter.inference.labels._labels import ScaledLabels
+from metarouter.inference.intervals import FloatArray
+from metarouter.inference.labels import ScaledLabels, column_names
 from metarouter.nuisance import Nuisances
 
 __all__ = ["benchmark_columns", "nuisances_without"]

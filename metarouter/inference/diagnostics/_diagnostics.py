@@ -6,8 +6,12 @@ from typing import Any
 
 from metarouter.evaluation._validation import as_level
 from metarouter.inference._limits import MINIMA, Verdict
-from metarouter.inference.bias._calibration import CalibrationTest, calibration_test
-from metarouter.inference.bias._mean_shift import MeanShiftTest, mean_shift_test
+from metarouter.inference.bias import (
+    CalibrationTest,
+    MeanShiftTest,
+    calibration_test,
+    mean_shift_test,
+)
 from metarouter.inference.diagnostics._diagnostics_result import UNBIASED, Check, Diagnostics
 from metarouter.inference.diagnostics._nuisance_quality import (
     NuisanceQuality,
@@ -16,10 +20,18 @@ from metarouter.inference.diagnostics._nuisance_quality import (
 )
 from metarouter.inference.diagnostics._overlap_report import OverlapReport, overlap_report
 from metarouter.inference.diagnostics._sensitivity import SensitivityAnalysis, sensitivity_analysis
-from metarouter.inference.intervals._ratios import UNKNOWN, Measured
-from metarouter.inference.labels._enough import Counts, count_labels, lack_of
-from metarouter.inference.labels._held_out import HeldOutPredictions, held_out_predictions
-from metarouter.inference.labels._labels import Scaling, as_rows, fitted_nuisances, scaled_labels
+from metarouter.inference.intervals import UNKNOWN, Measured
+from metarouter.inference.labels import (
+    Counts,
+    HeldOutPredictions,
+    Scaling,
+    as_rows,
+    count_labels,
+    fitted_nuisances,
+    held_out_predictions,
+    lack_of,
+    scaled_labels,
+)
 from metarouter.nuisance import ALL_NUISANCES, Nuisances
 
 __all__ = ["Check", "Diagnostics", "check_data"]

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from metarouter.inference._limits import Verdict, worst
 from metarouter.inference._printed import Printed
-from metarouter.inference.bias._calibration import CalibrationTest
-from metarouter.inference.bias._mean_shift import MeanShiftTest
+from metarouter.inference.bias import CalibrationTest, MeanShiftTest
 from metarouter.inference.diagnostics._nuisance_quality import NuisanceQuality
 from metarouter.inference.diagnostics._overlap_report import OverlapReport
 from metarouter.inference.diagnostics._sensitivity import SensitivityAnalysis
-from metarouter.inference.intervals._ratios import Measured
+from metarouter.inference.intervals import Measured
 
 if TYPE_CHECKING:
     import pandas as pd

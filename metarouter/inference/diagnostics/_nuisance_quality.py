@@ -11,13 +11,14 @@ from scipy.special import xlogy
 from metarouter.evaluation._validation import as_level
 from metarouter.inference._limits import LIMITS, Verdict, rows_needed, worst
 from metarouter.inference.diagnostics._nuisance_quality_result import WORDS, NuisanceQuality
-from metarouter.inference.intervals._pulls import FloatArray
-from metarouter.inference.intervals._ratios import UNKNOWN, Measured, log_interval, noise_share
-from metarouter.inference.labels._enough import Lack, count_labels, lack_of
-from metarouter.inference.labels._labels import (
+from metarouter.inference.intervals import UNKNOWN, FloatArray, Measured, log_interval, noise_share
+from metarouter.inference.labels import (
+    Lack,
     ScaledLabels,
     as_rows,
+    count_labels,
     fitted_nuisances,
+    lack_of,
     scaled_labels,
 )
 from metarouter.nuisance import ALL_NUISANCES, Nuisances

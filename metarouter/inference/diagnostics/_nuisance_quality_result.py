@@ -10,7 +10,7 @@ import numpy as np
 from metarouter.inference._histogram import MEAN, new_axes
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
-from metarouter.inference.intervals._ratios import Measured
+from metarouter.inference.intervals import Measured
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,10 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from metarouter.inference.intervals._pulls import FloatArray, Units, interval_of, variance_of_mean
-from metarouter.inference.intervals._ratios import Measured, log_interval
-from metarouter.inference.labels._labels import ScaledLabels
-from metarouter.inference.labels._shift_estimates import (
+from metarouter.inference.intervals import (
+    FloatArray,
+    Measured,
+    Units,
+    interval_of,
+    log_interval,
+    variance_of_mean,
+)
+from metarouter.inference.labels import (
+    ScaledLabels,
     doubly_robust_mean,
     orthogonal_scores,
     overlap_weighted_slope,

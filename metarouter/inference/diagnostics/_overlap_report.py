@@ -12,13 +12,20 @@ from metarouter.evaluation._validation import as_level
 from metarouter.inference._limits import LIMITS, Verdict, rows_needed, worst
 from metarouter.inference._verdict import about
 from metarouter.inference.diagnostics._overlap_report_result import OverlapReport, support_bounds
-from metarouter.inference.intervals._pulls import FloatArray
-from metarouter.inference.intervals._ratios import UNKNOWN, Measured, log_interval, share_interval
-from metarouter.inference.labels._enough import Lack, count_labels, lack_of
-from metarouter.inference.labels._labels import (
+from metarouter.inference.intervals import (
+    UNKNOWN,
+    FloatArray,
+    Measured,
+    log_interval,
+    share_interval,
+)
+from metarouter.inference.labels import (
+    Lack,
     ScaledLabels,
     as_rows,
+    count_labels,
     fitted_nuisances,
+    lack_of,
     scaled_labels,
 )
 from metarouter.nuisance import Nuisances

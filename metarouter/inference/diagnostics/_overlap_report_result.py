@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from metarouter.inference._histogram import new_axes
 from metarouter.inference._limits import LIMITS, Verdict
 from metarouter.inference._printed import Printed
-from metarouter.inference.intervals._pulls import FloatArray
-from metarouter.inference.intervals._ratios import Measured
+from metarouter.inference.intervals import FloatArray, Measured
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,13 +22,15 @@ from metarouter.inference.diagnostics._omitted_variable import (
     robustness_value,
 )
 from metarouter.inference.diagnostics._sensitivity_result import Scenario, SensitivityAnalysis
-from metarouter.inference.intervals._pulls import FloatArray
-from metarouter.inference.intervals._ratios import Measured
-from metarouter.inference.labels._enough import Counts, Lack, count_labels, lack_of
-from metarouter.inference.labels._labels import (
+from metarouter.inference.intervals import FloatArray, Measured
+from metarouter.inference.labels import (
+    Counts,
+    Lack,
     ScaledLabels,
     as_rows,
+    count_labels,
     fitted_nuisances,
+    lack_of,
     scaled_labels,
 )
 from metarouter.nuisance import Nuisances

@@ -10,12 +10,8 @@ import numpy as np
 from metarouter.inference._histogram import BAR, MEAN, new_axes
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
-from metarouter.inference.diagnostics._omitted_variable import (
-    BiasBound,
-    confounding_strength,
-)
-from metarouter.inference.intervals._pulls import FloatArray
-from metarouter.inference.intervals._ratios import Measured
+from metarouter.inference.diagnostics._omitted_variable import BiasBound, confounding_strength
+from metarouter.inference.intervals import FloatArray, Measured
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -23,8 +23,8 @@ from metarouter.inference.guarantees._walks import (
     certified_in_order,
     level_of_each_walk,
 )
-from metarouter.inference.intervals._pulls import FloatArray
-from metarouter.inference.labels._doubly_robust_result import DoublyRobustGains
+from metarouter.inference.intervals import FloatArray
+from metarouter.inference.labels import DoublyRobustGains
 from metarouter.routing._cost_model import is_real
 
 __all__ = ["Prefer", "Search", "as_delta", "certify_predictions"]

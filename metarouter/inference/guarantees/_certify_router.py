@@ -10,7 +10,7 @@ from metarouter.inference.guarantees._certify import Prefer, Search, certify_pre
 from metarouter.inference.guarantees._demands import Bounds
 from metarouter.inference.guarantees._result import CertifiedThreshold
 from metarouter.inference.guarantees._tested import Method
-from metarouter.inference.labels._doubly_robust_result import DoublyRobustGains
+from metarouter.inference.labels import DoublyRobustGains
 from metarouter.routing._pipeline import split_router
 from metarouter.routing._tuning import costs_of
 from metarouter.routing.unit_cost import UnitCost

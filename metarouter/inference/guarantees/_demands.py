@@ -24,7 +24,7 @@ import numpy as np
 
 from metarouter.exceptions import BudgetError, DataError, MetaRouterError
 from metarouter.inference.guarantees._queries import CertifyingQueries, Gain
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.intervals import FloatArray
 from metarouter.routing._budget import BUDGETS
 from metarouter.routing._cost_model import is_real
 

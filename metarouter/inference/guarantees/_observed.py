@@ -11,9 +11,14 @@ from scipy.special import stdtrit
 from metarouter.inference.guarantees._demands import Demand
 from metarouter.inference.guarantees._queries import CertifyingQueries
 from metarouter.inference.guarantees._tested import has_enough
-from metarouter.inference.intervals._pulls import FloatArray, interval_of, unit_sums
-from metarouter.inference.intervals._ratio_limits import RatioErrors, fieller
-from metarouter.inference.intervals._ratios import share_interval
+from metarouter.inference.intervals import (
+    FloatArray,
+    RatioErrors,
+    fieller,
+    interval_of,
+    share_interval,
+    unit_sums,
+)
 
 __all__ = ["Promise", "observed"]
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.special import bdtr, rel_entr, stdtr
 
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.intervals import FloatArray
 
 __all__ = ["hoeffding_bentkus", "student"]
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter.inference.intervals._pulls import FloatArray, Units, unit_sums
+from metarouter.inference.intervals import FloatArray, Units, unit_sums
 from metarouter.routing._tuning import turning_points
 
 __all__ = ["Moments", "RoutingPath", "routing_path", "running_mean", "running_moments"]

@@ -15,8 +15,8 @@ from metarouter.evaluation._validation import (
     check_same_length,
 )
 from metarouter.exceptions import DataError
-from metarouter.inference.intervals._pulls import FloatArray, Units, as_units
-from metarouter.inference.labels._doubly_robust_result import DoublyRobustGains
+from metarouter.inference.intervals import FloatArray, Units, as_units
+from metarouter.inference.labels import DoublyRobustGains
 
 __all__ = ["CertifyingQueries", "Gain", "certifying_queries"]
 

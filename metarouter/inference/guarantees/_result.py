@@ -12,7 +12,7 @@ from metarouter.inference._histogram import new_axes
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
 from metarouter.inference.guarantees._observed import Promise
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.intervals import FloatArray
 from metarouter.routing._pipeline import with_w
 
 if TYPE_CHECKING:

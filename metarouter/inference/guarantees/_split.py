@@ -9,7 +9,7 @@ from metarouter.exceptions import DataError
 from metarouter.inference.guarantees._path import routing_path
 from metarouter.inference.guarantees._queries import CertifyingQueries
 from metarouter.inference.guarantees._tested import Tested, worst_distance
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.intervals import FloatArray
 
 __all__ = ["learned_order", "split"]
 

@@ -14,7 +14,7 @@ from metarouter.inference.guarantees._demands import Demand
 from metarouter.inference.guarantees._p_values import hoeffding_bentkus, student
 from metarouter.inference.guarantees._path import RoutingPath, running_mean, running_moments
 from metarouter.inference.guarantees._queries import CertifyingQueries
-from metarouter.inference.intervals._pulls import FloatArray, unit_sums
+from metarouter.inference.intervals import FloatArray, unit_sums
 
 __all__ = ["Method", "Tested", "has_enough", "require_conformal", "tested", "worst_distance"]
 

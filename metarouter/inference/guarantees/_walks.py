@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.inference.guarantees._tested import Tested
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.intervals import FloatArray
 
 __all__ = ["certified_between_ends", "certified_in_order", "largest_p_values", "level_of_each_walk"]
 

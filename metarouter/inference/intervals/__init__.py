@@ -1,1 +1,63 @@
 """Arithmetic on arrays: estimates, their errors and their limits."""
+
+from __future__ import annotations
+
+from metarouter.inference.intervals._least_squares import (
+    LinearFit,
+    WaldTest,
+    require_full_rank,
+    wald_test,
+    weighted_least_squares,
+)
+from metarouter.inference.intervals._pulls import (
+    Alternative,
+    Covariance,
+    FloatArray,
+    Units,
+    as_units,
+    choose_covariance,
+    interval_of,
+    p_value_of,
+    unit_sums,
+    variance_of_mean,
+)
+from metarouter.inference.intervals._ratio_limits import RatioErrors, fieller
+from metarouter.inference.intervals._ratios import (
+    UNKNOWN,
+    Measured,
+    log_interval,
+    noise_share,
+    share_interval,
+)
+from metarouter.inference.intervals._simultaneous import correlation_of, sup_t_quantile
+from metarouter.inference.intervals._skewed_limits import Limits, skewed_limits, third_over_second
+
+__all__ = [
+    "UNKNOWN",
+    "Alternative",
+    "Covariance",
+    "FloatArray",
+    "Limits",
+    "LinearFit",
+    "Measured",
+    "RatioErrors",
+    "Units",
+    "WaldTest",
+    "as_units",
+    "choose_covariance",
+    "correlation_of",
+    "fieller",
+    "interval_of",
+    "log_interval",
+    "noise_share",
+    "p_value_of",
+    "require_full_rank",
+    "share_interval",
+    "skewed_limits",
+    "sup_t_quantile",
+    "third_over_second",
+    "unit_sums",
+    "variance_of_mean",
+    "wald_test",
+    "weighted_least_squares",
+]

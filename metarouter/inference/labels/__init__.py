@@ -1,1 +1,57 @@
 """What the labels at hand say of every query, and whether there are enough of them."""
+
+from __future__ import annotations
+
+from metarouter.inference.labels._doubly_robust import doubly_robust_gains
+from metarouter.inference.labels._doubly_robust_result import DoublyRobustGains
+from metarouter.inference.labels._enough import Counts, Lack, count_labels, lack_of
+from metarouter.inference.labels._features import chosen_features, column_names
+from metarouter.inference.labels._held_out import (
+    HeldOutPredictions,
+    Scheme,
+    as_held_out,
+    held_out_predictions,
+)
+from metarouter.inference.labels._labels import (
+    ScaledLabels,
+    Scaling,
+    as_rows,
+    fitted_nuisances,
+    scaled_labels,
+)
+from metarouter.inference.labels._shift_estimates import (
+    ShiftEstimate,
+    difference_of_means,
+    doubly_robust_mean,
+    orthogonal_scores,
+    overlap_weighted_slope,
+    paired_mean,
+    query_units,
+)
+
+__all__ = [
+    "Counts",
+    "DoublyRobustGains",
+    "HeldOutPredictions",
+    "Lack",
+    "ScaledLabels",
+    "Scaling",
+    "Scheme",
+    "ShiftEstimate",
+    "as_held_out",
+    "as_rows",
+    "chosen_features",
+    "column_names",
+    "count_labels",
+    "difference_of_means",
+    "doubly_robust_gains",
+    "doubly_robust_mean",
+    "fitted_nuisances",
+    "held_out_predictions",
+    "lack_of",
+    "orthogonal_scores",
+    "overlap_weighted_slope",
+    "paired_mean",
+    "query_units",
+    "scaled_labels",
+]

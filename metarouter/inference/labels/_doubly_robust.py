@@ -14,7 +14,7 @@ from metarouter.datasets._labelled_queries import take_rows
 from metarouter.evaluation._validation import as_finite_column, as_level
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import MINIMA
-from metarouter.inference.intervals._pulls import FloatArray, Units, as_units, unit_sums
+from metarouter.inference.intervals import FloatArray, Units, as_units, unit_sums
 from metarouter.inference.labels._doubly_robust_result import DoublyRobustGains
 from metarouter.inference.labels._labels import as_rows
 from metarouter.nuisance import Nuisances

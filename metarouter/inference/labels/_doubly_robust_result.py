@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from metarouter.inference._histogram import BAR, OUTLINE, new_axes
 from metarouter.inference._limits import MINIMA, Verdict
 from metarouter.inference._printed import Printed
-from metarouter.inference.intervals._pulls import FloatArray, interval_of
+from metarouter.inference.intervals import FloatArray, interval_of
 
 if TYPE_CHECKING:
     import pandas as pd

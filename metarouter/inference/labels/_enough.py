@@ -9,7 +9,7 @@ import numpy as np
 from metarouter.datasets import TrainingRows
 from metarouter.inference._limits import MINIMA
 from metarouter.inference._verdict import scarce
-from metarouter.inference.intervals._pulls import as_units
+from metarouter.inference.intervals import as_units
 
 __all__ = ["Counts", "Lack", "count_labels", "lack_of"]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from metarouter.datasets import LabelledQueries, TrainingRows
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.intervals import FloatArray
 from metarouter.inference.labels._labels import row_count
 
 __all__ = ["chosen_features", "column_names"]

@@ -17,7 +17,7 @@ from metarouter.evaluation._tabular import thinned
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._histogram import BAR, OUTLINE, new_axes
 from metarouter.inference._printed import Printed
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.intervals import FloatArray
 from metarouter.inference.labels._labels import ScaledLabels, Scaling, row_count, scaled_labels
 from metarouter.routing import MetaRouter
 from metarouter.shift import ShiftLearner

@@ -17,7 +17,7 @@ from metarouter._validation import (
 )
 from metarouter.datasets import LabelledQueries, TrainingRows
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference.intervals._pulls import FloatArray, Units, as_units
+from metarouter.inference.intervals import FloatArray, Units, as_units
 from metarouter.nuisance import Nuisances
 from metarouter.scaling import GainScaler
 

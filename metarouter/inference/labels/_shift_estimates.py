@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.exceptions import DataError
-from metarouter.inference.intervals._pulls import FloatArray, Units, as_units, unit_sums
+from metarouter.inference.intervals import FloatArray, Units, as_units, unit_sums
 from metarouter.inference.labels._labels import ScaledLabels
 from metarouter.nuisance import Nuisances
 

@@ -9,3 +9,10 @@
 
 The names that users need are those of ``metarouter.inference``.
 """
+
+from __future__ import annotations
+
+from metarouter.inference.monitoring._monitor import RouterMonitor
+from metarouter.inference.monitoring._report import MonitorReport
+
+__all__ = ["MonitorReport", "RouterMonitor"]

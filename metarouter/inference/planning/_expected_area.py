@@ -13,7 +13,7 @@ from metarouter.evaluation._validation import as_level
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import LIMITS, MINIMA, Verdict
 from metarouter.inference._verdict import scarce
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.intervals import FloatArray
 from metarouter.inference.planning._expected_area_result import ExpectedArea, points_of
 from metarouter.inference.planning._learning_curve import fit_learning_curve
 from metarouter.inference.planning._plan import as_prices

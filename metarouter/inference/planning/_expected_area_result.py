@@ -11,7 +11,7 @@ from metarouter.exceptions import MetaRouterError
 from metarouter.inference._histogram import new_axes
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.intervals import FloatArray
 from metarouter.inference.planning._allocation import Prices
 from metarouter.inference.planning._axes import show_numbers_on_log_axis
 from metarouter.inference.planning._learning_curve import LearningCurve

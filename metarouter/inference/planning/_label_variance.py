@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from metarouter.inference.intervals._pulls import FloatArray, Units, unit_sums
+from metarouter.inference.intervals import FloatArray, Units, unit_sums
 
 __all__ = ["NOTHING", "LabelVariance", "Part", "part_of"]
 

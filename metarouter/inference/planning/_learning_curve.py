@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.intervals import FloatArray
 from metarouter.inference.planning._subsamples import Cells
 
 __all__ = ["Forecast", "LearningCurve", "fit_learning_curve"]

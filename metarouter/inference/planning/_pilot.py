@@ -15,11 +15,16 @@ from metarouter.datasets import LabelledQueries
 from metarouter.evaluation._efficiency_gain import area_influence, rank_gains
 from metarouter.evaluation._validation import as_finite_column, check_same_length
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference.intervals._pulls import FloatArray, as_units
-from metarouter.inference.labels._doubly_robust import doubly_robust_gains
-from metarouter.inference.labels._doubly_robust_result import DoublyRobustGains
-from metarouter.inference.labels._labels import Scaling, fitted_nuisances, scaled_labels
-from metarouter.inference.labels._shift_estimates import orthogonal_scores, paired_mean
+from metarouter.inference.intervals import FloatArray, as_units
+from metarouter.inference.labels import (
+    DoublyRobustGains,
+    Scaling,
+    doubly_robust_gains,
+    fitted_nuisances,
+    orthogonal_scores,
+    paired_mean,
+    scaled_labels,
+)
 from metarouter.inference.planning._label_variance import NOTHING, LabelVariance, Part, part_of
 from metarouter.nuisance import Nuisances
 

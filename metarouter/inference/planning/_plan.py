@@ -13,8 +13,7 @@ from metarouter.evaluation._validation import as_level
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import MINIMA, Verdict
 from metarouter.inference._verdict import scarce
-from metarouter.inference.labels._enough import Lack, count_labels, lack_of
-from metarouter.inference.labels._labels import Scaling, as_rows
+from metarouter.inference.labels import Lack, Scaling, as_rows, count_labels, lack_of
 from metarouter.inference.planning._allocation import Labels, Prices, best_share, labels_for
 from metarouter.inference.planning._label_variance import LabelVariance
 from metarouter.inference.planning._pilot import (

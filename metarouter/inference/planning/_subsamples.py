@@ -14,7 +14,7 @@ from metarouter._random import seeded
 from metarouter.datasets import LabelledQueries
 from metarouter.datasets._labelled_queries import take_rows
 from metarouter.evaluation._efficiency_gain import rank_gains
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.intervals import FloatArray
 
 __all__ = ["Cells", "areas_of_subsamples"]
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from metarouter.inference._printed import Printed
-from metarouter.inference.bias._mean_shift import mean_shift_test
-from metarouter.inference.diagnostics._diagnostics import check_data
+from metarouter.inference.bias import mean_shift_test
+from metarouter.inference.diagnostics import check_data
 
 
 class Small(Printed):

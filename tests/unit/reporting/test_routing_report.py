@@ -24,14 +24,11 @@ from metarouter.inference import (
     mean_shift_test,
     rank_weighted_effects,
 )
-from metarouter.inference.bias._mean_shift_result import MeanShiftTest
+from metarouter.inference.bias import MeanShiftTest
 from metarouter.reporting import ReportSettings, RoutingAnalysis, analyse, routing_report
 from metarouter.reporting._analyse import predictions
 from metarouter.reporting._cells import Estimate
-from metarouter.reporting._document import (
-    Findings,
-    Table,
-)
+from metarouter.reporting._document import Findings, Table
 from metarouter.reporting._drawing import STYLE, canvas_of
 from metarouter.reporting._routing_analysis import RoutingResults, Unanswered
 from metarouter.reporting._to_html import to_html

@@ -15,10 +15,15 @@ from oracles.bands import (
 from metarouter.evaluation import efficiency_gain_curve
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference import difference_band, efficiency_gain_band, qini_band, toc_band
+from metarouter.inference.curves import (
+    AtThresholds,
+    AtUsage,
+    curve_of,
+    curve_pulls,
+    running_sums,
+    scored_queries,
+)
 from metarouter.inference.curves import _half_samples as half_samples
-from metarouter.inference.curves._curve_influence import curve_pulls
-from metarouter.inference.curves._curve_values import AtThresholds, AtUsage, curve_of, running_sums
-from metarouter.inference.curves._scored_queries import scored_queries
 
 GRID = np.linspace(0.05, 1.0, 20)
 BANDS = {"efficiency_gain": efficiency_gain_band, "toc": toc_band, "qini": qini_band}

@@ -18,9 +18,7 @@ from scipy.stats import norm
 from metarouter.evaluation import efficiency_gain_curve
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference import rank_weighted_effects
-from metarouter.inference.curves._curve_values import running_sums
-from metarouter.inference.curves._rank_weighted import rank_weighted_pulls
-from metarouter.inference.curves._scored_queries import scored_queries
+from metarouter.inference.curves import rank_weighted_pulls, running_sums, scored_queries
 
 
 def whole_population(gained):

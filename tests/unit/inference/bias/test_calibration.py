@@ -7,8 +7,12 @@ from oracles.inference_tests import calibration
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference.bias._calibration import calibration_test
 from metarouter.inference.bias._mean_shift import mean_shift_test
-from metarouter.inference.labels._held_out import HeldOutPredictions, held_out_predictions
-from metarouter.inference.labels._labels import fitted_nuisances, scaled_labels
+from metarouter.inference.labels import (
+    HeldOutPredictions,
+    fitted_nuisances,
+    held_out_predictions,
+    scaled_labels,
+)
 from metarouter.nuisance import ALL_NUISANCES
 
 

@@ -10,12 +10,13 @@ from metarouter.datasets import LabelledQueries, make_healthbench_like, make_jud
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import LIMITS, MINIMA
 from metarouter.inference.bias._mean_shift import mean_shift_test
-from metarouter.inference.labels._labels import fitted_nuisances, scaled_labels
-from metarouter.inference.labels._shift_estimates import (
+from metarouter.inference.labels import (
     difference_of_means,
     doubly_robust_mean,
+    fitted_nuisances,
     orthogonal_scores,
     paired_mean,
+    scaled_labels,
 )
 from metarouter.nuisance import ALL_NUISANCES
 from metarouter.reporting._mean_shift import mean_shift

@@ -9,8 +9,7 @@ from scipy.stats import norm
 
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference.bias._projection import best_linear_projection
-from metarouter.inference.labels._labels import fitted_nuisances, scaled_labels
-from metarouter.inference.labels._shift_estimates import orthogonal_scores
+from metarouter.inference.labels import fitted_nuisances, orthogonal_scores, scaled_labels
 from metarouter.nuisance import ALL_NUISANCES
 
 

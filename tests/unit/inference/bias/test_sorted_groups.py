@@ -5,9 +5,12 @@ import pytest
 
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference.bias._sorted_groups import sorted_group_effects
-from metarouter.inference.labels._held_out import HeldOutPredictions
-from metarouter.inference.labels._labels import fitted_nuisances, scaled_labels
-from metarouter.inference.labels._shift_estimates import orthogonal_scores
+from metarouter.inference.labels import (
+    HeldOutPredictions,
+    fitted_nuisances,
+    orthogonal_scores,
+    scaled_labels,
+)
 from metarouter.nuisance import ALL_NUISANCES
 
 

@@ -7,7 +7,7 @@ from metarouter import DRLearner, FitLedger
 from metarouter.datasets import LabelledQueries
 from metarouter.exceptions import DataError
 from metarouter.inference._limits import Verdict
-from metarouter.inference.bias._mean_shift import mean_shift_test
+from metarouter.inference.bias import mean_shift_test
 from metarouter.inference.diagnostics._diagnostics import check_data
 
 

@@ -9,8 +9,8 @@ from sklearn.tree import DecisionTreeRegressor
 
 from metarouter import Nuisances
 from metarouter.inference.diagnostics._nuisance_quality import nuisance_quality
-from metarouter.inference.intervals._ratios import noise_share
-from metarouter.inference.labels._labels import fitted_nuisances, scaled_labels
+from metarouter.inference.intervals import noise_share
+from metarouter.inference.labels import fitted_nuisances, scaled_labels
 from metarouter.nuisance import ALL_NUISANCES
 
 

@@ -6,8 +6,8 @@ from sklearn.ensemble import ExtraTreesClassifier
 
 from metarouter import Nuisances, PropensityPolicy
 from metarouter.inference.diagnostics._overlap_report import overlap_report
-from metarouter.inference.intervals._ratios import share_interval
-from metarouter.inference.labels._labels import fitted_nuisances, scaled_labels
+from metarouter.inference.intervals import share_interval
+from metarouter.inference.labels import fitted_nuisances, scaled_labels
 
 
 def report(data, nuisances, **settings):

@@ -19,7 +19,7 @@ from metarouter.inference.diagnostics._omitted_variable import (
     robustness_value,
 )
 from metarouter.inference.diagnostics._sensitivity import sensitivity_analysis
-from metarouter.inference.labels._labels import scaled_labels
+from metarouter.inference.labels import scaled_labels
 
 LEVEL = 0.95
 
