@@ -12,6 +12,7 @@ from oracles.bands import (
     effect_by_quadrature,
     influence_by_contamination,
 )
+from ranked_queries import queries
 from scipy.special import ndtri
 from scipy.stats import norm
 
@@ -58,12 +59,6 @@ def test_gaussian_score_has_its_closed_forms():
     assert known["area"] == pytest.approx(1 / (2 * np.sqrt(np.pi)), abs=1e-6)
     # The mean of TOC(u) / u, renormalised, which some packages call AUTOC, is 1.99.
     assert known["autoc"] < 1
-
-
-def queries(n=300, *, slope=1.0, seed=0, ties=False):
-    rng = np.random.default_rng(seed)
-    score = rng.standard_normal(n)
-    return 0.3 + slope * score + rng.standard_normal(n), score.round() if ties else score
 
 
 def test_area_and_its_error_are_those_of_the_evaluation():

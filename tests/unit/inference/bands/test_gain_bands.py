@@ -7,23 +7,20 @@ from hypothesis import strategies as st
 from oracles.bands import (
     efficiency_gain_at,
     gained_at,
-    influence_by_contamination,
     toc_at,
     toc_pulls_of_econml,
 )
+from ranked_queries import queries
 
 from metarouter.evaluation import efficiency_gain_curve
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference import difference_band, efficiency_gain_band, qini_band, toc_band
 from metarouter.inference.curves import (
-    AtThresholds,
     AtUsage,
     curve_of,
-    curve_pulls,
     running_sums,
     scored_queries,
 )
-from metarouter.inference.curves import _half_samples as half_samples
 
 GRID = np.linspace(0.05, 1.0, 20)
 BANDS = {"efficiency_gain": efficiency_gain_band, "toc": toc_band, "qini": qini_band}
@@ -34,13 +31,6 @@ rows_of_queries = st.lists(
     min_size=1,
     max_size=25,
 )
-
-
-def queries(n=400, *, slope=1.0, seed=0, ties=False):
-    rng = np.random.default_rng(seed)
-    score = rng.standard_normal(n)
-    gain = 0.3 + slope * score + rng.standard_normal(n)
-    return gain, score.round() if ties else score
 
 
 @pytest.mark.parametrize("curve", BANDS)
@@ -92,44 +82,6 @@ def test_order_of_the_rows_does_not_matter_to_the_influence_function():
     second = efficiency_gain_band(gain[rows], score[rows], method="influence")
     assert second.se == pytest.approx(first.se)
     assert second.band_upper == pytest.approx(first.band_upper)
-
-
-@pytest.mark.parametrize("curve", BANDS)
-def test_influence_at_thresholds_is_the_derivative_by_the_weights(curve):
-    gain, score = queries(40)
-    found = scored_queries(gain, score)
-    where = AtThresholds(np.array([0.5]), np.array([(score >= 0.5).sum()]))
-    sums = running_sums(found)
-    pulls = curve_pulls(curve, found, sums, where.read(sums), where)[:, 0]
-
-    def value(share):
-        sent = found.gain[:, None] * 0 + (score[found.order] >= 0.5)[:, None]
-        usage, gained = share @ sent[:, 0], share @ (found.gain * sent[:, 0])
-        total = share @ found.gain
-        return {
-            "efficiency_gain": gained - usage * total,
-            "toc": gained / usage - total,
-            "qini": gained,
-        }[curve]
-
-    assert pulls * 40 == pytest.approx(influence_by_contamination(value, np.ones(40)), abs=1e-6)
-
-
-@pytest.mark.parametrize("curve", BANDS)
-def test_influence_at_a_usage_within_ties_is_the_derivative_by_the_weights(curve):
-    gain, _ = queries(60)
-    score = np.repeat([2.0, 1.0, 0.0], 20)
-    weight = np.random.default_rng(3).uniform(0.5, 2, 60)
-    found = scored_queries(gain, score, sample_weight=weight)
-    where = AtUsage(np.array([0.2, 0.5, 0.8]))
-    sums = running_sums(found)
-    pulls = curve_pulls(curve, found, sums, where.read(sums), where)
-    for k, usage in enumerate(where.grid):
-        slopes = influence_by_contamination(
-            lambda share, u=usage: ORACLES[curve](found.gain, score[found.order], share, u),
-            found.share,
-        )
-        assert pulls[:, k] / found.share == pytest.approx(slopes, abs=1e-5)
 
 
 @pytest.mark.parametrize("curve", BANDS)
@@ -201,29 +153,6 @@ def test_threshold_curve_is_the_usage_curve_at_the_usage_that_it_leads_to():
     assert at.value == pytest.approx(other.value)
 
 
-def test_same_seed_gives_the_same_band_whatever_the_chunks(monkeypatch):
-    gain, score = queries()
-    first = efficiency_gain_band(gain, score, random_state=3)
-    monkeypatch.setattr(half_samples, "_CELLS", 3 * len(gain))
-    second = efficiency_gain_band(gain, score, random_state=3)
-    assert second.band_lower == pytest.approx(first.band_lower, abs=1e-12)
-    third = efficiency_gain_band(gain, score, random_state=4)
-    assert third.critical != first.critical
-
-
-def test_half_samples_of_a_mean_spread_like_its_standard_error():
-    values = np.random.default_rng(0).standard_normal(301)
-    share = values / len(values)
-    deviation = half_samples.half_sample(
-        lambda kept: (kept @ share / kept.mean(axis=1))[:, None],
-        301,
-        None,
-        n_draws=20_000,
-        rng=np.random.default_rng(1),
-    )
-    assert deviation.std() == pytest.approx(values.std(ddof=1) / np.sqrt(301), rel=0.02)
-
-
 def test_band_holds_the_pointwise_limits():
     gain, score = queries()
     band = efficiency_gain_band(gain, score)
@@ -236,31 +165,6 @@ def test_errors_at_the_ends_do_not_rest_on_a_handful_of_queries():
     gain[np.argsort(-score)[:3]] = 0.1  # three equal gains would promise certainty
     band = efficiency_gain_band(gain, score)
     assert band.se[1] >= 0.99 * band.se[10] * np.sqrt(1 / 10)
-
-
-def test_difference_of_a_router_from_itself_is_known_to_be_nothing():
-    gain, score = queries()
-    band = difference_band(gain, score, np.exp(score))
-    assert band.value == pytest.approx(0, abs=1e-12)
-    assert band.band_upper == pytest.approx(0, abs=1e-12)
-    assert str(band.verdict) == "INCONCLUSIVE"
-
-
-@pytest.mark.parametrize("method", ["half_sample", "influence"])
-def test_difference_is_that_of_the_curves_and_less_uncertain(method):
-    gain, score = queries()
-    noisy = score + 0.3 * np.random.default_rng(5).standard_normal(len(gain))
-    one, two = (efficiency_gain_band(gain, s, method=method) for s in (score, noisy))
-    difference = difference_band(gain, score, noisy, method=method)
-    assert difference.value == pytest.approx(one.value - two.value, abs=1e-12)
-    assert difference.se[50] < 0.8 * one.se[50]
-
-
-def test_toc_curves_can_be_compared_too():
-    gain, score = queries()
-    band = difference_band(gain, score, -score, curve="toc")
-    assert band.usage[0] > 0
-    assert band.value[0] > 0
 
 
 @pytest.mark.parametrize("band", [efficiency_gain_band, toc_band, qini_band])

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from oracles.bands import efficiency_gain_at, gained_at, influence_by_contamination, toc_at
+from ranked_queries import queries
+
+from metarouter.inference.curves import (
+    AtThresholds,
+    AtUsage,
+    curve_pulls,
+    running_sums,
+    scored_queries,
+)
+
+ORACLES = {"efficiency_gain": efficiency_gain_at, "toc": toc_at, "qini": gained_at}
+
+
+@pytest.mark.parametrize("curve", ORACLES)
+def test_influence_at_thresholds_is_the_derivative_by_the_weights(curve):
+    gain, score = queries(40)
+    found = scored_queries(gain, score)
+    where = AtThresholds(np.array([0.5]), np.array([(score >= 0.5).sum()]))
+    sums = running_sums(found)
+    pulls = curve_pulls(curve, found, sums, where.read(sums), where)[:, 0]
+
+    def value(share):
+        sent = found.gain[:, None] * 0 + (score[found.order] >= 0.5)[:, None]
+        usage, gained = share @ sent[:, 0], share @ (found.gain * sent[:, 0])
+        total = share @ found.gain
+        return {
+            "efficiency_gain": gained - usage * total,
+            "toc": gained / usage - total,
+            "qini": gained,
+        }[curve]
+
+    assert pulls * 40 == pytest.approx(influence_by_contamination(value, np.ones(40)), abs=1e-6)
+
+
+@pytest.mark.parametrize("curve", ORACLES)
+def test_influence_at_a_usage_within_ties_is_the_derivative_by_the_weights(curve):
+    gain, _ = queries(60)
+    score = np.repeat([2.0, 1.0, 0.0], 20)
+    weight = np.random.default_rng(3).uniform(0.5, 2, 60)
+    found = scored_queries(gain, score, sample_weight=weight)
+    where = AtUsage(np.array([0.2, 0.5, 0.8]))
+    sums = running_sums(found)
+    pulls = curve_pulls(curve, found, sums, where.read(sums), where)
+    for k, usage in enumerate(where.grid):
+        slopes = influence_by_contamination(
+            lambda share, u=usage: ORACLES[curve](found.gain, score[found.order], share, u),
+            found.share,
+        )
+        assert pulls[:, k] / found.share == pytest.approx(slopes, abs=1e-5)
