@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from bandits._arms import check_arms, position_of, positions_of
-from bandits._parameters import check_cost_cap
+from bandits._charges import KnowsCharges, check_caps, require_same
 from bandits._validation import (
     LARGEST_FLOAT,
     LARGEST_OUTCOME,
@@ -34,7 +34,7 @@ __all__ = ["Feedback", "RouterCore"]
 
 
 class Feedback(NamedTuple):
-    """Validated outcomes of chosen arms; outcomes are quality and, where known, cost."""
+    """Validated outcomes of chosen arms: quality and, where known, cost and latency."""
 
     X: NDArray[np.float64]
     arm: NDArray[np.intp]
@@ -42,7 +42,7 @@ class Feedback(NamedTuple):
     propensity: NDArray[np.float64] | None
 
 
-class RouterCore(BaseEstimator):
+class RouterCore(KnowsCharges, BaseEstimator):
     """Learn, predict and explore on arrays that are trusted; see `BanditRouter`.
 
     A subclass learns (`_start`, `_update`), scores every arm (`_scores`) and explores (`_choose`,
@@ -54,7 +54,6 @@ class RouterCore(BaseEstimator):
     _largest_quality = LARGEST_OUTCOME
 
     arms_: list[Any]
-    cost_cap_: float
     n_updates_: int
     n_features_in_: int
 
@@ -63,10 +62,12 @@ class RouterCore(BaseEstimator):
         *,
         arms: Iterable[Any] | None = None,
         cost_cap: float | None = None,
+        latency_cap: float | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.arms = arms
         self.cost_cap = cost_cap
+        self.latency_cap = latency_cap
         self.random_state = random_state
 
     # What a subclass writes ------------------------------------------------------------------
@@ -129,19 +130,19 @@ class RouterCore(BaseEstimator):
         yield fresh
         self.__dict__ = fresh.__dict__
 
-    def _begin(self, arms: list[Any], *, has_cost: bool) -> None:
-        check_cost_cap(self.cost_cap)
+    def _begin(self, arms: list[Any], n_outcomes: int) -> None:
+        check_caps(self.cost_cap, self.latency_cap)
         self.arms_ = list(arms)
-        self.has_cost_ = has_cost
-        self.cost_cap_ = 0.0 if self.cost_cap is None else float(self.cost_cap)
+        self.n_outcomes_ = n_outcomes
+        self.caps_ = [float(cap or 0.0) for cap in self._given_caps()]
         self.n_updates_ = 0
         self._lock = RLock()
         self._seed = seed_of(self.random_state)
         self._ties = np.random.default_rng([self._seed, 0])
         self._exploration: Generator = np.random.default_rng([self._seed, 1])
-        self._start(self.n_features_in_, len(self.arms_), 2 if has_cost else 1)
+        self._start(self.n_features_in_, len(self.arms_), n_outcomes)
 
-    def _begin_with(self, X: Any, arms: Iterable[Any] | None, *, has_cost: bool) -> None:
+    def _begin_with(self, X: Any, arms: Iterable[Any] | None, n_outcomes: int) -> None:
         names = self.arms if arms is None else arms
         if names is None:
             raise DataError(
@@ -149,7 +150,7 @@ class RouterCore(BaseEstimator):
                 "first partial_fit, or in the constructor."
             )
         contexts(self, X, first=True)
-        self._begin(check_arms(names), has_cost=has_cost)
+        self._begin(check_arms(names), n_outcomes)
 
     def _with_arm(self, name: Any, like: Any) -> tuple[list[Any], int | None]:
         """Return the names of the arms with a new one, and the position of the one it is like."""
@@ -163,21 +164,19 @@ class RouterCore(BaseEstimator):
             raise DataError(f"{name!r} is the only arm: add another before removing it.")
         return position
 
-    def _feedback(self, X: Any, action: Any, quality: Any, cost: Any, propensity: Any) -> Feedback:
+    def _feedback(
+        self, X: Any, action: Any, quality: Any, cost: Any, latency: Any, propensity: Any
+    ) -> Feedback:
         features = contexts(self, X)
         n_rows = len(features)
         arm = positions_of(action, self.arms_)
         if len(arm) != n_rows:
             raise DataError(f"action has {len(arm)} rows but X has {n_rows}; give one per row.")
-        if (cost is not None) != self.has_cost_:
-            raise DataError(
-                "cost is missing, but earlier feedback had it: give the cost of every call."
-                if self.has_cost_
-                else "cost is given, but earlier feedback had none: fit anew to learn costs."
-            )
+        require_same(self.n_outcomes_, cost, latency)
         columns = [check_outcome("quality", quality, n_rows, self._largest_quality)]
-        if cost is not None:
-            columns.append(check_outcome("cost", cost, n_rows))
+        for name, charge in (("cost", cost), ("latency", latency)):
+            if charge is not None:
+                columns.append(check_outcome(name, charge, n_rows))
         chances = None if propensity is None else check_propensity(propensity, n_rows)
         return Feedback(features, arm, np.array(columns).T, chances)
 
@@ -188,10 +187,15 @@ class RouterCore(BaseEstimator):
         self.n_updates_ += len(feedback.X)
 
     def _capped(self, outcomes: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self.cost_cap is None:
-            self.cost_cap_ = max(self.cost_cap_, float(outcomes[:, 1].max()))
-            return outcomes
-        return np.column_stack([outcomes[:, 0], np.minimum(outcomes[:, 1], self.cost_cap_)])
+        """Return the outcomes with what is above a cap cut off; a cap not given grows instead."""
+        capped = outcomes
+        for j, cap in enumerate(self._given_caps(), start=1):
+            if cap is None:
+                self.caps_[j - 1] = max(self.caps_[j - 1], float(outcomes[:, j].max()))
+            else:
+                capped = outcomes.copy() if capped is outcomes else capped
+                capped[:, j] = np.minimum(outcomes[:, j], cap)
+        return capped
 
     def _query(
         self, X: Any, preference: ArrayLike | None
@@ -199,20 +203,18 @@ class RouterCore(BaseEstimator):
         if "arms_" not in vars(self):
             check_is_fitted(self, "arms_")
         features = contexts(self, X)
-        return features, check_preference(preference, len(features), has_cost=self.has_cost_)
+        return features, check_preference(preference, len(features), self.n_outcomes_)
 
     def _preferences(self, preference: ArrayLike | None, n_rounds: int) -> NDArray[np.float64]:
-        """Return the preference of every round, shape (n_rounds, 2); None draws them."""
-        return preferences_to_play(
-            preference, n_rounds, has_cost=self.has_cost_, rng=self._exploration
-        )
+        """Return the preference of every round, shape (n_rounds, 2 or 3); None draws them."""
+        return preferences_to_play(preference, n_rounds, self.n_outcomes_, self._exploration)
 
     def _outcome_weights(self, preference: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what multiplies the outcomes in the reward, shape (m,) or (n, m)."""
         if not self.has_cost_:
             return preference[..., :1]
         # Costs of nothing at all leave the cap at zero; they then cost nothing in any unit.
-        return preference * np.array([1.0, -1.0 / (self.cost_cap_ or 1.0)])
+        return preference * np.array([1.0, *(-1.0 / (cap or 1.0) for cap in self.caps_)])
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bandits._arms import check_arms
+from bandits._charges import count_outcomes
+from bandits._reward import reward
 from bandits._validation import check_matrix
 from metarouter.exceptions import DataError
 
@@ -18,20 +20,52 @@ __all__ = ["Logs", "check_available", "check_logs", "check_matrices", "check_tas
 class Logs(NamedTuple):
     """What every arm did on every query, NaN where nothing was recorded."""
 
-    quality: NDArray[np.float64]  # (n, n_arms)
-    cost: NDArray[np.float64] | None  # (n, n_arms)
+    outcomes: NDArray[np.float64]  # (n, n_arms, n_outcomes): quality, then cost and latency
     arms: list[Any]
+
+    @property
+    def n_outcomes(self) -> int:
+        """Number of outcomes that were recorded."""
+        return self.outcomes.shape[2]
+
+    @property
+    def quality(self) -> NDArray[np.float64]:
+        """Quality, shape (n, n_arms)."""
+        return self.outcomes[:, :, 0]
+
+    @property
+    def cost(self) -> NDArray[np.float64] | None:
+        """Cost where it was recorded, shape (n, n_arms)."""
+        return self.outcomes[:, :, 1] if self.n_outcomes > 1 else None
+
+    @property
+    def latency(self) -> NDArray[np.float64] | None:
+        """Latency where it was recorded, shape (n, n_arms)."""
+        return self.outcomes[:, :, 2] if self.n_outcomes > 2 else None
+
+    def reward(self, preference: NDArray[np.float64], caps: Sequence[float]) -> NDArray[np.float64]:
+        """Return the reward of every arm, shape (n, n_arms).
+
+        Parameters
+        ----------
+        preference : ndarray of shape (k,) or (n, k)
+            Weights of the outcomes.
+        caps : sequence of float
+            The cost that counts as 1, and the latency, where they were recorded.
+        """
+        cost_cap, latency_cap = [*caps, 1.0, 1.0][:2]
+        return reward(self.quality, self.cost, preference, cost_cap, self.latency, latency_cap)
 
 
 def check_logs(
-    quality: Any, cost: Any, arms: Iterable[Any] | None, n_queries: int | None = None
+    quality: Any, cost: Any, latency: Any, arms: Iterable[Any] | None, n_queries: int | None = None
 ) -> Logs:
-    """Return the logs as matrices with names.
+    """Return the logs as one table with names.
 
     Parameters
     ----------
     quality : array or DataFrame of shape (n, n_arms)
-    cost : array or DataFrame of the same shape, or None
+    cost, latency : array or DataFrame of the same shape, or None
     arms : iterable, or None
         Names of the columns; None takes those of a DataFrame, else 0, 1, ...
     n_queries : int, optional
@@ -41,44 +75,45 @@ def check_logs(
     ------
     DataError
         If shapes differ, a value is infinite, a cost is negative, the columns of two frames stand
-        in different orders, or names and columns do not match.
+        in different orders, names and columns do not match, or latencies stand without costs.
     """
-    qualities, costs = check_matrices(quality, cost)
-    n_arms = qualities.shape[1]
-    if n_queries is not None and n_queries != len(qualities):
+    outcomes = check_matrices(quality, cost, latency)
+    n_rows, n_arms, _ = outcomes.shape
+    if n_queries is not None and n_queries != n_rows:
         raise DataError(
-            f"X has {n_queries} rows but quality has {len(qualities)}; give one row of quality per "
-            "query."
+            f"X has {n_queries} rows but quality has {n_rows}; give one row of quality per query."
         )
     names = check_arms(getattr(quality, "columns", range(n_arms)) if arms is None else arms)
     if len(names) != n_arms:
         raise DataError(f"arms has {len(names)} names but quality has {n_arms} columns; name each.")
-    return Logs(qualities, costs, names)
+    return Logs(outcomes, names)
 
 
-def check_matrices(
-    quality: Any, cost: Any
-) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    """Return quality and cost as matrices of one shape, whose columns are the same arms.
+def check_matrices(quality: Any, cost: Any, latency: Any) -> NDArray[np.float64]:
+    """Return the outcomes of every arm as one table, shape (n, n_arms, n_outcomes).
 
     Raises
     ------
     DataError
-        If shapes differ, a value is infinite, a cost is negative, or the columns of two frames
-        stand in different orders.
+        If shapes differ, a value is infinite, a cost is negative, the columns of two frames stand
+        in different orders, or latencies stand without costs.
     """
-    qualities = check_matrix("quality", quality, None)
-    if cost is None:
-        return qualities, None
-    _require_same_columns(quality, cost)
-    return qualities, check_matrix("cost", cost, (len(qualities), qualities.shape[1]))
+    count_outcomes(cost, latency)
+    matrices = [check_matrix("quality", quality, None)]
+    shape = (len(matrices[0]), matrices[0].shape[1])
+    for name, charge in (("cost", cost), ("latency", latency)):
+        if charge is not None:
+            _require_same_columns(quality, name, charge)
+            matrices.append(check_matrix(name, charge, shape))
+    return np.stack(matrices, axis=2)
 
 
-def _require_same_columns(quality: Any, cost: Any) -> None:
-    of_quality, of_cost = (list(getattr(table, "columns", ())) for table in (quality, cost))
-    if of_quality and of_cost and of_quality != of_cost:
+def _require_same_columns(quality: Any, name: str, charge: Any) -> None:
+    of_quality, of_charge = (list(getattr(table, "columns", ())) for table in (quality, charge))
+    if of_quality and of_charge and of_quality != of_charge:
         raise DataError(
-            f"quality has the columns {of_quality} but cost has {of_cost}: put them in one order."
+            f"quality has the columns {of_quality} but {name} has {of_charge}: put them in one "
+            "order."
         )
 
 

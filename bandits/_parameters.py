@@ -9,19 +9,7 @@ from typing import Any
 
 from metarouter.exceptions import DataError
 
-__all__ = ["check_cost_cap", "check_parameter", "check_weight", "check_whole"]
-
-
-def check_cost_cap(cost_cap: float | None) -> None:
-    """Refuse a cap that is not a positive number.
-
-    Raises
-    ------
-    DataError
-    """
-    if cost_cap is not None:
-        wanted = "the cost that counts as 1, a number above 0, or None"
-        check_parameter("cost_cap", cost_cap, lambda value: value > 0, wanted)
+__all__ = ["check_parameter", "check_weight", "check_whole"]
 
 
 def check_parameter(name: str, value: Any, holds: Callable[[float], bool], wanted: str) -> None:

@@ -19,10 +19,10 @@ from metarouter.exceptions import RouterFileError
 
 __all__ = ["load_bandit", "save_bandit"]
 
-FORMAT = "bandit-router-1"
+FORMAT = "bandit-router-2"
 
 # Learned attributes that are plain enough for JSON.
-_PLAIN = ("arms_", "has_cost_", "cost_cap_", "n_updates_", "n_features_in_", "_seed")
+_PLAIN = ("arms_", "n_outcomes_", "caps_", "n_updates_", "n_features_in_", "_seed")
 
 # What reading a header or arrays that fit no router may raise.
 _DAMAGE = (
@@ -167,7 +167,7 @@ def _blank(header: dict[str, Any]) -> Any:
     router, learned = _class_of(header["class"])(**header["parameters"]), header["learned"]
     _require_sense(learned, header["feature_names"])
     router.n_features_in_ = learned["n_features_in_"]
-    router._begin(learned["arms_"], has_cost=learned["has_cost_"])
+    router._begin(learned["arms_"], learned["n_outcomes_"])
     return router
 
 
@@ -187,13 +187,16 @@ def _require_sense(learned: dict[str, Any], feature_names: list[Any]) -> None:
     ------
     ValueError, TypeError, KeyError
     """
-    if not isinstance(learned["has_cost_"], bool):
-        raise TypeError("has_cost_ is neither true nor false")
+    n_outcomes, caps = learned["n_outcomes_"], learned["caps_"]
+    check_whole("n_outcomes_", n_outcomes)
+    if n_outcomes > 3 or len(caps) != n_outcomes - 1:
+        raise ValueError(f"{n_outcomes} outcomes with {len(caps)} caps")
     check_arms(learned["arms_"])
     check_whole("n_features_in_", learned["n_features_in_"])
     check_whole("n_updates_", learned["n_updates_"], 0)
     check_whole("_seed", learned["_seed"], 0)
-    check_parameter("cost_cap_", learned["cost_cap_"], lambda cap: cap >= 0, "0 or more")
+    for cap in caps:
+        check_parameter("caps_", cap, lambda cap: cap >= 0, "0 or more")
     if feature_names and len(feature_names) != learned["n_features_in_"]:
         raise ValueError(f"{len(feature_names)} names of {learned['n_features_in_']} features")
 

@@ -1,4 +1,4 @@
-"""The reward that a preference vector makes of quality and cost."""
+"""The reward that a preference vector makes of quality, cost and latency."""
 
 from __future__ import annotations
 
@@ -15,18 +15,23 @@ def reward(
     cost: NDArray[np.floating[Any]] | None,
     preference: NDArray[np.floating[Any]],
     cost_cap: float,
+    latency: NDArray[np.floating[Any]] | None = None,
+    latency_cap: float = 1.0,
 ) -> NDArray[np.float64]:
-    """Return w_q q - w_c min(c / tau, 1) (BaRP, equation 1).
+    """Return w_q q - w_c min(c / tau, 1) (BaRP, equation 1), and less for latency likewise.
 
     Parameters
     ----------
     quality : ndarray of shape (n,) or (n, n_arms)
     cost : ndarray of the same shape, or None
         In the unit of `cost_cap`. None is a cost of zero.
-    preference : ndarray of shape (2,) or (n, 2)
-        Weights of quality and of cost, one pair or one per row.
+    preference : ndarray of shape (2,), (3,), (n, 2) or (n, 3)
+        Weights of quality, cost and, where there are latencies, latency; once or one per row.
     cost_cap : float
         tau, the cost that counts as 1; larger ones count as 1 too.
+    latency : ndarray of the same shape, optional
+    latency_cap : float
+        The latency that counts as 1.
 
     Returns
     -------
@@ -38,10 +43,11 @@ def reward(
     [0.45, -0.5]
     """
     quality = np.asarray(quality, dtype=np.float64)
-    pairs = np.asarray(preference, dtype=np.float64)
-    if pairs.ndim == 2 and quality.ndim == 2:
-        pairs = pairs[:, None, :]
-    gain = pairs[..., 0] * quality
-    if cost is None:
-        return np.asarray(gain)
-    return np.asarray(gain - pairs[..., 1] * np.minimum(np.asarray(cost) / cost_cap, 1.0))
+    weights = np.asarray(preference, dtype=np.float64)
+    if weights.ndim == 2 and quality.ndim == 2:
+        weights = weights[:, None, :]
+    gain = weights[..., 0] * quality
+    for position, charge, cap in ((1, cost, cost_cap), (2, latency, latency_cap)):
+        if charge is not None:
+            gain = gain - weights[..., position] * np.minimum(np.asarray(charge) / cap, 1.0)
+    return np.asarray(gain)

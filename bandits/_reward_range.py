@@ -17,15 +17,15 @@ def reward_range(
     ----------
     quality : ndarray of shape (n,)
         Taken to lie in [0, 1], or in the range that it spans where that is wider.
-    preference : ndarray of shape (n, 2)
-        Weights of quality and cost.
+    preference : ndarray of shape (n, 2) or (n, 3)
+        Weights of quality, cost and latency.
 
     Examples
     --------
     >>> reward_range(np.array([0.0, 1.0]), np.array([[0.5, 0.5], [0.75, 0.25]]))
     (-0.5, 0.75)
     """
-    w_quality, w_cost = preference.T
-    low = min(0.0, float(quality.min())) * w_quality - w_cost
+    w_quality, w_charges = preference[:, 0], preference[:, 1:].sum(axis=1)
+    low = min(0.0, float(quality.min())) * w_quality - w_charges
     high = max(1.0, float(quality.max())) * w_quality
     return float(low.min()), float(high.max())

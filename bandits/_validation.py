@@ -25,6 +25,8 @@ __all__ = [
 ]
 
 QUALITY_ALONE = np.array([1.0, 0.0])
+_WANTED = "(w_quality, w_cost) or (w_quality, w_cost, w_latency), once or one per row"
+_CHARGES = ("cost", "latency")  # which are never below 0
 
 # Squares and products of larger outcomes overflow; nobody means them.
 LARGEST_OUTCOME = 1e100
@@ -82,75 +84,94 @@ def _require_table(X: Any) -> None:
 
 
 def check_preference(
-    preference: ArrayLike | None, n_rows: int, *, has_cost: bool
+    preference: ArrayLike | None, n_rows: int, n_outcomes: int
 ) -> NDArray[np.float64]:
-    """Return the weights of quality and cost, of shape (2,) or (n, 2), on the simplex.
+    """Return the weights of the outcomes on the simplex, of shape (k,) or (n, k).
 
     Parameters
     ----------
-    preference : pair, array of shape (n, 2), or None
-        None is (0.5, 0.5) where costs are known, else (1, 0).
+    preference : weights, array of shape (n, 2) or (n, 3), or None
+        (w_quality, w_cost), or (w_quality, w_cost, w_latency); a pair gives latency no weight. None
+        weighs all known outcomes alike.
     n_rows : int
-    has_cost : bool
-        Whether the router knows costs.
+    n_outcomes : int
+        Outcomes that are known: quality, cost, latency. Of quality alone k is 2, with (1, 0).
 
     Raises
     ------
     DataError
-        If a weight is negative or missing, a pair does not sum to 1, or cost has weight where no
-        cost is known.
+        If a weight is negative or missing, weights do not sum to 1, or an outcome has weight that
+        is not known.
     """
     if preference is None:
-        return np.array([0.5, 0.5]) if has_cost else QUALITY_ALONE
+        return np.full(n_outcomes, 1.0 / n_outcomes) if n_outcomes > 1 else QUALITY_ALONE
     try:
-        pairs = np.asarray(preference, dtype=np.float64)
+        weights = np.asarray(preference, dtype=np.float64)
     except (TypeError, ValueError):
+        raise DataError(f"preference is {preference!r}; give {_WANTED}.") from None
+    *outer, width = weights.shape or (0,)
+    if width not in (2, 3) or outer not in ([], [n_rows]):
         raise DataError(
-            f"preference is {preference!r}; give (w_quality, w_cost), one pair or one per row."
-        ) from None
-    if pairs.shape != (2,) and pairs.shape != (n_rows, 2):
-        raise DataError(
-            f"preference has shape {pairs.shape} but there are {n_rows} rows; give one pair "
-            "(w_quality, w_cost), or one per row."
+            f"preference has shape {weights.shape} but there are {n_rows} rows; give {_WANTED}."
         )
-    if pairs.ndim == 1 and _is_plain(*pairs.tolist(), has_cost=has_cost):
-        return pairs
-    rows = np.atleast_2d(pairs)
+    # One pair needs none of the longer way of many rows.
+    if not outer and width == 2 and n_outcomes < 3 and _is_plain(weights.tolist(), n_outcomes):
+        return weights
+    _require_simplex(weights, n_rows)
+    for position, name, many in ((1, "cost", "costs"), (2, "latency", "latencies")):
+        if n_outcomes <= position < width and weights[..., position].any():
+            raise DataError(
+                f"preference weighs {name}, but this router has seen no {many}: pass {name}= when "
+                f"training, or give it no weight."
+            )
+    known = max(n_outcomes, 2)
+    if width < known:
+        return np.concatenate([weights, np.zeros((*outer, 1))], axis=-1)
+    return weights[..., :known]
+
+
+def _require_simplex(weights: NDArray[np.float64], n_rows: int) -> None:
+    rows = np.atleast_2d(weights)
     off = off_simplex(rows)
     if off.any():
         row = int(np.argmax(off))
-        where = "" if pairs.ndim == 1 else f" in row {row} ({int(off.sum())} of {n_rows} rows)"
+        where = "" if weights.ndim == 1 else f" in row {row} ({int(off.sum())} of {n_rows} rows)"
+        number = {2: "two", 3: "three"}[rows.shape[1]]
         raise DataError(
-            f"preference is ({rows[row, 0]:g}, {rows[row, 1]:g}){where}; give two weights of at "
-            "least 0 that sum to 1."
+            f"preference is ({', '.join(f'{weight:g}' for weight in rows[row])}){where}; give "
+            f"{number} weights of at least 0 that sum to 1."
         )
-    if not has_cost and rows[:, 1].any():
-        raise DataError(
-            "preference weighs cost, but this router has seen no costs: pass cost= when training, "
-            "or use the preference (1, 0)."
-        )
-    return pairs
 
 
 def preferences_to_play(
-    preference: ArrayLike | None, n_rows: int, *, has_cost: bool, rng: Generator
+    preference: ArrayLike | None,
+    n_rows: int,
+    n_outcomes: int,
+    rng: Generator,
+    concentration: float = 1.0,
 ) -> NDArray[np.float64]:
-    """Return the preference of every round, shape (n, 2).
+    """Return the preference of every round, shape (n, 2) or, with latencies, (n, 3).
 
-    None draws them uniformly on the simplex where costs are known, and is (1, 0) where not.
+    None draws them on the simplex of the known outcomes from a Dirichlet distribution, which is
+    uniform with a concentration of 1; of quality alone it is (1, 0).
     """
-    if preference is None and has_cost:
-        weight = rng.random(n_rows)
+    if preference is None and n_outcomes > 2:
+        return rng.dirichlet(np.full(n_outcomes, concentration), n_rows)
+    if preference is None and n_outcomes == 2:
+        uniform = concentration == 1.0
+        weight = rng.random(n_rows) if uniform else rng.beta(concentration, concentration, n_rows)
         return np.column_stack([weight, 1.0 - weight])
-    given = QUALITY_ALONE if preference is None else preference
-    pairs = check_preference(given, n_rows, has_cost=has_cost)
-    return np.array(np.broadcast_to(pairs, (n_rows, 2)))
+    weights = check_preference(
+        QUALITY_ALONE if preference is None else preference, n_rows, n_outcomes
+    )
+    return np.array(np.broadcast_to(weights, (n_rows, weights.shape[-1])))
 
 
-def _is_plain(w_quality: float, w_cost: float, *, has_cost: bool) -> bool:
-    """Say whether one pair is as it should be, without the longer way of many rows."""
+def _is_plain(pair: list[float], n_outcomes: int) -> bool:
+    """Say whether one pair is as it should be."""
+    w_quality, w_cost = pair
     on_simplex = w_quality >= 0 and w_cost >= 0 and abs(w_quality + w_cost - 1.0) <= 1e-6
-    return on_simplex and (has_cost or w_cost == 0)
+    return on_simplex and (n_outcomes > 1 or w_cost == 0)
 
 
 def off_simplex(rows: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -182,11 +203,11 @@ def check_matrix(name: str, values: Any, shape: tuple[int, int] | None) -> NDArr
             f"{name} is {_size(matrix[row, column])} in row {row}, column {column}; give numbers "
             f"of at most {LARGEST_OUTCOME:g}."
         )
-    if name == "cost" and (matrix < 0).any():
+    if name in _CHARGES and (matrix < 0).any():
         row, column = np.argwhere(matrix < 0)[0]
         raise DataError(
-            f"cost is negative in {int((matrix < 0).sum())} cells (first: row {row}, column "
-            f"{column}); give costs of at least 0."
+            f"{name} is negative in {int((matrix < 0).sum())} cells (first: row {row}, column "
+            f"{column}); give numbers of at least 0."
         )
     return matrix
 
@@ -194,7 +215,7 @@ def check_matrix(name: str, values: Any, shape: tuple[int, int] | None) -> NDArr
 def check_outcome(
     name: str, values: Any, n_rows: int, largest: float = LARGEST_OUTCOME
 ) -> NDArray[np.float64]:
-    """Return one finite number of some largest size per row; costs must not be negative.
+    """Return one finite number of some largest size per row; costs and latencies are not negative.
 
     Raises
     ------
@@ -205,7 +226,7 @@ def check_outcome(
         raise DataError(
             f"{name} has shape {column.shape} but there are {n_rows} rows; give one number per row."
         )
-    least = 0.0 if name == "cost" else -largest
+    least = 0.0 if name in _CHARGES else -largest
     if n_rows and least <= column.min() and column.max() <= largest:  # nor is one NaN
         return column
     bad = ~np.isfinite(column)
@@ -219,10 +240,10 @@ def check_outcome(
         raise DataError(
             f"{name} is {column[row]:g} in row {row}; give numbers of at most {largest:g}."
         )
-    if name == "cost" and (column < 0).any():
+    if name in _CHARGES and (column < 0).any():
         raise DataError(
-            f"cost is negative in {int((column < 0).sum())} of {n_rows} rows (first: row "
-            f"{int(np.argmax(column < 0))}); give costs of at least 0."
+            f"{name} is negative in {int((column < 0).sum())} of {n_rows} rows (first: row "
+            f"{int(np.argmax(column < 0))}); give numbers of at least 0."
         )
     return column
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from bandits._arms import names_of
+from bandits._charges import count_outcomes
 from bandits._core import RouterCore
 from bandits._parameters import check_weight
 from bandits._ties import argmax_with_ties
@@ -28,8 +29,9 @@ class BanditRouter(RouterCore):
 
     Quality and cost are kept apart until the preference is known, so that one trained router
     serves every preference vector (w_quality, w_cost): the reward of an arm is
-    w_q q - w_c min(c / tau, 1) (BaRP, equation 1). A router may be shared by threads: whatever
-    learns or explores holds one lock.
+    w_q q - w_c min(c / tau, 1) (BaRP, equation 1). Where latencies are given they are a third
+    outcome of the kind, with a cap of their own: (w_quality, w_cost, w_latency). A router may be
+    shared by threads: whatever learns or explores holds one lock.
 
     A subclass names its parameters, learns (`_start`, `_update`), scores every arm (`_scores`)
     and explores (`_choose`, `_probabilities`).
@@ -41,12 +43,20 @@ class BanditRouter(RouterCore):
     cost_cap : float, optional
         tau, the cost that counts as 1, in the unit of the costs; larger costs count as 1 too. By
         default the largest cost that feedback has shown so far, so that none is cut.
+    latency_cap : float, optional
+        The same for latencies, in their unit.
     random_state : int, RandomState or None
         Draws of exploration and of ties.
     """
 
     def fit(
-        self, X: Any, quality: Any, cost: Any = None, *, preference: ArrayLike | None = None
+        self,
+        X: Any,
+        quality: Any,
+        cost: Any = None,
+        latency: Any = None,
+        *,
+        preference: ArrayLike | None = None,
     ) -> Self:
         """Learn anew from logs of all arms, played as a bandit; on any error nothing changes.
 
@@ -56,8 +66,9 @@ class BanditRouter(RouterCore):
         ----------
         X : array of shape (n, n_features)
         quality : array or DataFrame of shape (n, n_arms)
-        cost : array of the same shape, optional
-        preference : pair, or array of shape (n, 2), optional
+        cost, latency : array of the same shape, optional
+            What every call takes, in money and, beside it, in time.
+        preference : weights, or array of shape (n, 2) or (n, 3), optional
             The preference that each round is played with. By default drawn uniformly on the
             simplex, or (1, 0) where there are no costs.
 
@@ -77,10 +88,10 @@ class BanditRouter(RouterCore):
             )
         with self._anew() as fresh:
             features = contexts(fresh, X, first=True)
-            replay = Replay(features, quality, cost, arms=self.arms)
-            fresh._begin(replay.arms, has_cost=replay.has_cost)
+            replay = Replay(features, quality, cost, latency, arms=self.arms)
+            fresh._begin(replay.arms, replay.n_outcomes)
             if preference is not None:
-                check_preference(preference, replay.n_rounds, has_cost=replay.has_cost)
+                check_preference(preference, replay.n_rounds, replay.n_outcomes)
             fresh.n_revealed_ = fresh._play(replay, preference)
         return self
 
@@ -90,6 +101,7 @@ class BanditRouter(RouterCore):
         action: Any,
         quality: Any,
         cost: Any = None,
+        latency: Any = None,
         *,
         propensity: Any = None,
         arms: Iterable[Any] | None = None,
@@ -101,8 +113,8 @@ class BanditRouter(RouterCore):
         X : array of shape (n, n_features)
         action : array of shape (n,)
             Names of the arms that were called.
-        quality, cost : array of shape (n,)
-            What came of it. Costs are given always or never.
+        quality, cost, latency : array of shape (n,)
+            What came of it. Costs are given always or never, and latencies too.
         propensity : array of shape (n,), optional
             Probability with which each action was chosen.
         arms : iterable, optional
@@ -117,12 +129,12 @@ class BanditRouter(RouterCore):
         DataError
             One sentence that names what is wrong, where, and the mend.
         """
-        feedback = (X, action, quality, cost, propensity)
+        feedback = (X, action, quality, cost, latency, propensity)
         if not hasattr(self, "arms_"):
             with _BEGINNING:
                 if not hasattr(self, "arms_"):  # no other thread has begun it meanwhile
                     with self._anew() as fresh:
-                        fresh._begin_with(X, arms, has_cost=cost is not None)
+                        fresh._begin_with(X, arms, count_outcomes(cost, latency))
                         fresh._learn(fresh._feedback(*feedback))
                     return self
         with self._lock:

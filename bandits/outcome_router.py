@@ -9,20 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandits.base import BanditRouter
-from metarouter.exceptions import DataError
 
 __all__ = ["OutcomeRouter"]
 
 
 class OutcomeRouter(BanditRouter):
-    """Base of the routers that learn quality and cost apart and choose by the expected reward.
+    """Base of the routers that learn every outcome apart and choose by the expected reward.
 
     A subclass names its parameters, learns (`_start`, `_update`), predicts the outcomes of every
     arm (`_predict_outcomes`) and explores (`_choose`, `_probabilities`).
 
     Parameters
     ----------
-    arms, cost_cap, random_state
+    arms, cost_cap, latency_cap, random_state
         As in `BanditRouter`.
     """
 
@@ -38,11 +37,17 @@ class OutcomeRouter(BanditRouter):
 
     def predict_cost(self, X: Any) -> NDArray[np.float64]:
         """Return the expected cost of every arm, shape (n, n_arms), in the unit of the costs."""
+        return self._predict_charge(X, 1)
+
+    def predict_latency(self, X: Any) -> NDArray[np.float64]:
+        """Return the expected latency of every arm, shape (n, n_arms), in the given unit."""
+        return self._predict_charge(X, 2)
+
+    def _predict_charge(self, X: Any, position: int) -> NDArray[np.float64]:
         features, _ = self._query(X, None)
-        if not self.has_cost_:
-            raise DataError("This router has seen no costs: pass cost= when training.")
+        self._require_learned(position)
         with self._lock:
-            return self._predict_outcomes(features)[:, :, 1]
+            return self._predict_outcomes(features)[:, :, position]
 
     def _scores(
         self, X: NDArray[np.float64], preference: NDArray[np.float64]

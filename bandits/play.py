@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bandits._arms import names_of, positions_of
+from bandits._charges import CHARGES, caps_of
 from bandits._parameters import check_whole
-from bandits._reward import reward
 from bandits._validation import contexts, preferences_to_play
 from bandits.base import BanditRouter
 from bandits.play_log import PlayLog
-from bandits.replay import Replay, ReplayError
+from bandits.replay import Replay, ReplayError, Revealed
 from bandits.scenarios import Scenario, Stream
 from metarouter._random import seed_of
 from metarouter.exceptions import DataError
@@ -47,9 +47,9 @@ def play(
         Arms that come or go in the replay are added to it or removed.
     replay : Replay
         Rounds of which nothing was shown yet.
-    preference : pair, or array of shape (n_rounds, 2), optional
-        Weights of quality and cost. By default drawn uniformly on the simplex for every round, or
-        (1, 0) where there are no costs.
+    preference : weights, or array of shape (n_rounds, 2) or (n_rounds, 3), optional
+        Of quality, cost and, where it is known, latency. By default drawn uniformly on the simplex
+        for every round, or (1, 0) where there are no costs.
     batch_size : int, default=1
         Rounds that are decided with one state of the router, before what arrived is learned.
     scenario : Scenario or iterable of Scenario, optional
@@ -93,8 +93,8 @@ def play(
     stream = Stream.of(replay).under(
         [scenario] if isinstance(scenario, Scenario) else scenario, rng
     )
-    pairs = preferences_to_play(preference, replay.n_rounds, has_cost=replay.has_cost, rng=rng)
-    return _Play(router, replay, stream, pairs).run(batch_size)
+    weights = preferences_to_play(preference, replay.n_rounds, replay.n_outcomes, rng)
+    return _Play(router, replay, stream, weights).run(batch_size)
 
 
 class _Play:
@@ -104,11 +104,11 @@ class _Play:
         self, router: BanditRouter, replay: Replay, stream: Stream, preference: Array
     ) -> None:
         self.router, self.stream, self.preference = router, stream, preference
-        self.replay = replay._changed(stream.quality, stream.cost, stream.available)
+        self.logs = stream.logs
+        self.replay = replay._changed(self.logs.outcomes, stream.available)
         n_rounds = replay.n_rounds
-        self.arm = np.zeros(n_rounds, dtype=np.intp)
-        self.propensity, self.quality = np.zeros(n_rounds), np.zeros(n_rounds)
-        self.cost = np.zeros(n_rounds) if replay.has_cost else None
+        self.arm, self.propensity = np.zeros(n_rounds, dtype=np.intp), np.zeros(n_rounds)
+        self.shown = Revealed(np.zeros((n_rounds, replay.n_outcomes)))
         self.told, self.arrival = np.zeros(n_rounds), np.zeros(n_rounds)
         self.learned = np.zeros(n_rounds, dtype=bool)
         self._on_its_way: list[tuple[float, int]] = []
@@ -133,9 +133,7 @@ class _Play:
         action, self.propensity[rounds] = self.router.sample(X, self.preference[rounds])
         arm = self.arm[rounds] = positions_of(action, self.replay.arms)
         shown = self.replay.reveal(rounds, arm)
-        self.quality[rounds] = shown.quality
-        if self.cost is not None:
-            self.cost[rounds] = shown.cost
+        self.shown.outcomes[rounds] = shown.outcomes
         self.told[rounds] = shown.quality + self.stream.error[rounds, arm]
         self.arrival[rounds] = rounds + self.stream.delay[rounds, arm]
         for row in rounds.tolist():
@@ -158,16 +156,15 @@ class _Play:
             _rows(self.X, rows),
             action[known],
             self.told[rows],
-            None if self.cost is None else self.cost[rows],
+            *self.shown.outcomes[rows, 1:].T,
             propensity=self.propensity[rows],
         )
         self.learned[rows] = True
 
     def _log(self) -> PlayLog:
-        stream, router = self.stream, self.router
-        cap = 1.0 if stream.cost is None else router.cost_cap or float(np.nanmax(stream.cost))
-        cap = cap or 1.0  # costs of nothing at all cost nothing in any unit
-        everything = reward(stream.quality, stream.cost, self.preference, cap)
+        stream, shown = self.stream, self.shown
+        caps = caps_of(self.router._given_caps(), self.logs.outcomes)
+        everything = self.logs.reward(self.preference, caps)
         possible = np.where(stream.available & ~np.isnan(everything), everything, -np.inf)
         return PlayLog(
             arms=stream.arms,
@@ -175,12 +172,14 @@ class _Play:
             task=self.replay.task,
             action=names_of(self.arm, self.replay.arms),
             propensity=self.propensity,
-            quality=self.quality,
-            cost=self.cost,
+            quality=shown.quality,
+            cost=shown.cost,
+            latency=shown.latency,
             preference=self.preference,
-            reward=reward(self.quality, self.cost, self.preference, cap),
+            reward=everything[np.arange(len(everything)), self.arm],
             oracle_reward=possible.max(axis=1),
-            cost_cap=cap,
+            cost_cap=caps[0] if caps else 1.0,
+            latency_cap=caps[1] if len(caps) > 1 else 1.0,
             told=self.told,
             arrival=self.arrival,
             learned=self.learned,
@@ -198,15 +197,17 @@ def _prepare(router: BanditRouter, replay: Replay) -> None:
             f"The router has the arm {foreign[0]!r}, of which the replay knows nothing: remove "
             "it with remove_arm, or name the arms of both alike."
         )
-    if fitted and router.has_cost_ != replay.has_cost:
+    if fitted and router.n_outcomes_ != replay.n_outcomes:
+        fewer = min(router.n_outcomes_, replay.n_outcomes)
+        name, many = CHARGES[fewer - 1]
         raise DataError(
-            "The router has learned costs, but the replay has none: give it cost=."
-            if router.has_cost_
-            else "The replay has costs, but the router has learned none: leave out cost=."
+            f"The router has learned {many}, but the replay has none: give it {name}=."
+            if router.n_outcomes_ > fewer
+            else f"The replay has {many}, but the router has learned none: leave out {name}=."
         )
     if not fitted:
         with router._anew() as fresh:
-            fresh._begin_with(replay.X, arms, has_cost=replay.has_cost)
+            fresh._begin_with(replay.X, arms, replay.n_outcomes)
 
 
 def _follow(router: BanditRouter, available: NDArray[Any]) -> None:

@@ -37,15 +37,17 @@ class PlayLog:
         Probability with which each was chosen.
     quality : ndarray of shape (n,)
         What came of it.
-    cost : ndarray of shape (n,) or None
-    preference : ndarray of shape (n, 2)
-        Weights of quality and cost that each round was played with.
+    cost, latency : ndarray of shape (n,) or None
+    preference : ndarray of shape (n, 2) or, with latencies, (n, 3)
+        Weights that each round was played with.
     reward : ndarray of shape (n,)
-        w_q q - w_c min(c / tau, 1) (BaRP, equation 1).
+        w_q q - w_c min(c / tau, 1) (BaRP, equation 1), and less for latency likewise.
     oracle_reward : ndarray of shape (n,)
         That of the best arm which could be called in the round, known in hindsight only.
     cost_cap : float
         tau: the router's ``cost_cap`` or, without one, the largest cost in the replay.
+    latency_cap : float
+        The same for latencies.
     told : ndarray of shape (n,)
         The quality that the feedback told; it differs from `quality` where feedback is poisoned.
     arrival : ndarray of shape (n,)
@@ -68,6 +70,8 @@ class PlayLog:
     told: Array
     arrival: Array
     learned: NDArray[np.bool_]
+    latency: Array | None = None
+    latency_cap: float = 1.0
 
     @property
     def n_rounds(self) -> int:
@@ -97,8 +101,10 @@ class PlayLog:
             "propensity": self.propensity,
             "quality": self.quality,
             "cost": self.cost,
+            "latency": self.latency,
             "w_quality": self.preference[:, 0],
             "w_cost": self.preference[:, 1],
+            "w_latency": None if self.latency is None else self.preference[:, 2],
             "reward": self.reward,
             "oracle_reward": self.oracle_reward,
             "regret": self.regret,

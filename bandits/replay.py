@@ -24,14 +24,22 @@ class ReplayError(MetaRouterError):
 class Revealed(NamedTuple):
     """What a bandit sees of the arms that it chose."""
 
-    quality: NDArray[np.float64]
-    cost: NDArray[np.float64] | None
+    outcomes: NDArray[np.float64]  # (m, n_outcomes): quality, then cost and latency where known
 
     @property
-    def outcomes(self) -> NDArray[np.float64]:
-        """Quality and, where it is known, cost, shape (m, n_outcomes)."""
-        columns = [self.quality] if self.cost is None else [self.quality, self.cost]
-        return np.column_stack(columns)
+    def quality(self) -> NDArray[np.float64]:
+        """Quality, shape (m,)."""
+        return self.outcomes[:, 0]
+
+    @property
+    def cost(self) -> NDArray[np.float64] | None:
+        """Cost, shape (m,); None where it was not recorded."""
+        return self.outcomes[:, 1] if self.outcomes.shape[1] > 1 else None
+
+    @property
+    def latency(self) -> NDArray[np.float64] | None:
+        """Latency, shape (m,); None where it was not recorded."""
+        return self.outcomes[:, 2] if self.outcomes.shape[1] > 2 else None
 
 
 class Replay:
@@ -43,8 +51,8 @@ class Replay:
         Contexts, in the order in which they arrive.
     quality : array or DataFrame of shape (n_rounds, n_arms)
         Quality of every arm's answer; NaN where none was recorded.
-    cost : array of the same shape, optional
-        Cost of every call, at least 0.
+    cost, latency : array of the same shape, optional
+        Cost and latency of every call, at least 0; latency stands beside cost.
     arms : iterable, optional
         Names of the columns; by default those of a DataFrame, else 0, 1, ...
     task : array of shape (n_rounds,), optional
@@ -64,8 +72,8 @@ class Replay:
     Raises
     ------
     DataError
-        If shapes or the orders of columns differ, a value is infinite, a cost is negative, or a
-        round has no arm.
+        If shapes or the orders of columns differ, a value is infinite, a cost is negative,
+        latencies stand without costs, or a round has no arm.
 
     Notes
     -----
@@ -91,16 +99,18 @@ what 'large' would have done.
         X: Any,
         quality: Any,
         cost: Any = None,
+        latency: Any = None,
         *,
         arms: Iterable[Any] | None = None,
         task: ArrayLike | None = None,
         available: ArrayLike | None = None,
     ) -> None:
         n_queries = np.shape(X)[0] if np.ndim(X) else 0
-        self._quality, self._cost, self.arms = check_logs(quality, cost, arms, n_queries)
+        logs = check_logs(quality, cost, latency, arms, n_queries)
+        self._outcomes, self.arms = logs
         if not n_queries:
             raise DataError("X has 0 rows; give at least one round.")
-        shape = (len(self._quality), len(self.arms))
+        shape = self._outcomes.shape[:2]
         self.X = X
         self.task = None if task is None else check_task(task, shape[0])
         self.available = check_available(available, shape)
@@ -128,7 +138,7 @@ what 'large' would have done.
     @property
     def n_rounds(self) -> int:
         """Number of rounds."""
-        return len(self._quality)
+        return len(self._outcomes)
 
     @property
     def n_arms(self) -> int:
@@ -138,7 +148,12 @@ what 'large' would have done.
     @property
     def has_cost(self) -> bool:
         """Whether costs were recorded."""
-        return self._cost is not None
+        return self.n_outcomes > 1
+
+    @property
+    def n_outcomes(self) -> int:
+        """Outcomes that were recorded: 1 quality, 2 cost as well, 3 latency as well."""
+        return self._outcomes.shape[2]
 
     @property
     def n_revealed(self) -> int:
@@ -163,7 +178,8 @@ what 'large' would have done.
         Returns
         -------
         Revealed
-            Quality and cost, shape (m,). A cell that was shown before is shown again for nothing.
+            Quality, cost and latency, shape (m,). A cell that was shown before is shown again for
+            nothing.
 
         Raises
         ------
@@ -181,24 +197,16 @@ what 'large' would have done.
             chosen = np.broadcast_to(chosen, rounds.shape)
         with self._lock:
             self._require_one_cell_each(rounds, chosen)
-            shown = Revealed(
-                self._quality[rounds, chosen],
-                None if self._cost is None else self._cost[rounds, chosen],
-            )
+            shown = Revealed(self._outcomes[rounds, chosen])
             self._require_recorded(shown, rounds, chosen)
             self.revealed[rounds] = chosen
         return shown
 
-    def _changed(
-        self,
-        quality: NDArray[np.float64],
-        cost: NDArray[np.float64] | None,
-        available: NDArray[np.bool_],
-    ) -> Replay:
+    def _changed(self, outcomes: NDArray[np.float64], available: NDArray[np.bool_]) -> Replay:
         """Return the same rounds in another world; what is shown of one is shown of both."""
         other = copy.copy(self)
-        other._quality, other._cost, other._lock = quality, cost, self._lock
-        other.available = check_available(available, quality.shape)
+        other._outcomes, other._lock = outcomes, self._lock
+        other.available = check_available(available, outcomes.shape[:2])
         return other
 
     def _require_one_cell_each(self, rounds: NDArray[np.intp], arms: NDArray[np.intp]) -> None:
@@ -233,9 +241,7 @@ what 'large' would have done.
     def _require_recorded(
         self, shown: Revealed, rounds: NDArray[np.intp], arms: NDArray[np.intp]
     ) -> None:
-        missing = np.isnan(shown.quality)
-        if shown.cost is not None:
-            missing |= np.isnan(shown.cost)
+        missing = np.isnan(shown.outcomes).any(axis=1)
         if missing.any():
             i = int(np.argmax(missing))
             raise ReplayError(

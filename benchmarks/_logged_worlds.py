@@ -65,7 +65,7 @@ class World:
         X = self.contexts(rng, n)
         rewards, every = self._rewards(rng, X), np.arange(n)
         learner, epsilon = _router(router, int(rng.integers(2**31)))
-        learner._begin_with(X, list(range(self.n_arms)), has_cost=False)
+        learner._begin_with(X, list(range(self.n_arms)), 1)
         arm, propensity = np.zeros(n, dtype=int), np.zeros(n)
         for start in range(0, n, BATCH):
             rows = every[start : start + BATCH]

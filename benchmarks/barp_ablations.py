@@ -53,7 +53,7 @@ class OnePassBaRP(BaRP):
     def fit(self, X: Any, quality: Any, cost: Any = None, **_: Any) -> OnePassBaRP:
         """Decide, see one outcome, learn."""
         replay = Replay(X, quality, cost, arms=self.arms)
-        self._begin_with(X, replay.arms, has_cost=replay.has_cost)
+        self._begin_with(X, replay.arms, replay.n_outcomes)
         preference = self._preferences(None, len(X))
         for start in range(0, len(X), 32):
             rows = np.arange(start, min(start + 32, len(X)))

@@ -28,7 +28,7 @@ class BetaTS(MeanOutcomes):
 
     Parameters
     ----------
-    arms, cost_cap, random_state
+    arms, cost_cap, latency_cap, random_state
         As in `BanditRouter`.
 
     Examples
@@ -48,14 +48,14 @@ class BetaTS(MeanOutcomes):
     def _choose(self, X: Array, preference: Array) -> tuple[NDArray[np.intp], Array]:
         success, failure = self._posterior()
         drawn = self._exploration.beta(success, failure, size=(len(X), len(success)))
-        weight, price = self._weight_and_price(np.broadcast_to(preference, (len(X), 2)))
+        weight, price = self._weight_and_price(_one_per_row(preference, len(X)))
         ties = self._ties.random(len(X))
         arm = argmax_with_ties(weight[:, None] * drawn - price, ties)
         return arm, self._probabilities(X, preference)[np.arange(len(X)), arm]
 
     def _probabilities(self, X: Array, preference: Array) -> Array:
-        pairs = np.broadcast_to(preference, (len(X), 2))
-        distinct, row = np.unique(pairs, axis=0, return_inverse=True)
+        preferences = _one_per_row(preference, len(X))
+        distinct, row = np.unique(preferences, axis=0, return_inverse=True)
         weight, price = self._weight_and_price(distinct)
         posterior = self._posterior()
         chances = [_chances(*posterior, w, p) for w, p in zip(weight, price, strict=True)]
@@ -65,12 +65,14 @@ class BetaTS(MeanOutcomes):
         success = self.total_[:, 0]
         return 1.0 + success, 1.0 + np.maximum(self.count_ - success, 0.0)
 
-    def _weight_and_price(self, pairs: Array) -> tuple[Array, Array]:
-        """Return what multiplies the quality, (n,), and what every arm costs, (n, n_arms)."""
-        if not self.has_cost_:
-            return pairs[:, 0], np.zeros((len(pairs), len(self.count_)))
-        mean_cost = self.total_[:, 1] / np.maximum(self.count_, 1.0)
-        return pairs[:, 0], -self._outcome_weights(pairs)[:, 1:] * mean_cost
+    def _weight_and_price(self, preference: Array) -> tuple[Array, Array]:
+        """Return what multiplies the quality, (n,), and what every arm takes, (n, n_arms)."""
+        charges = self.total_[:, 1:] / np.maximum(self.count_, 1.0)[:, None]
+        return preference[:, 0], -self._outcome_weights(preference)[:, 1:] @ charges.T
+
+
+def _one_per_row(preference: Array, n_rows: int) -> Array:
+    return np.broadcast_to(preference, (n_rows, preference.shape[-1]))
 
 
 def _chances(success: Array, failure: Array, weight: float, price: Array) -> Array:

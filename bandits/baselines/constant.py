@@ -21,7 +21,7 @@ class Constant(MeanOutcomes):
     ----------
     arm : str or int, optional
         Name of the arm; by default the first of `arms` that is there.
-    arms, cost_cap, random_state
+    arms, cost_cap, latency_cap, random_state
         As in `BanditRouter`.
 
     Examples
@@ -38,9 +38,12 @@ class Constant(MeanOutcomes):
         *,
         arms: Iterable[Any] | None = None,
         cost_cap: float | None = None,
+        latency_cap: float | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
-        super().__init__(arms=arms, cost_cap=cost_cap, random_state=random_state)
+        super().__init__(
+            arms=arms, cost_cap=cost_cap, latency_cap=latency_cap, random_state=random_state
+        )
         self.arm = arm
 
     def _start(self, n_features: int, n_arms: int, n_outcomes: int) -> None:

@@ -11,8 +11,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from bandits._arms import names_of
-from bandits._logs import check_logs
-from bandits._parameters import check_cost_cap
+from bandits._charges import KnowsCharges, check_caps
+from bandits._logs import Logs, check_logs
 from bandits._reward import reward
 from bandits._ties import argmax_with_ties
 from bandits._validation import check_preference, contexts
@@ -45,11 +45,10 @@ def oracle_actions(
     >>> oracle_actions(quality, cost, np.array([0.5, 0.5]), 2.0).tolist()
     [1]
     """
-    ties = np.random.default_rng([seed, 2])
-    return argmax_with_ties(reward(quality, cost, preference, cost_cap), ties.random(len(quality)))
+    return _best(reward(quality, cost, preference, cost_cap), seed)
 
 
-class OracleRouter(BaseEstimator):
+class OracleRouter(KnowsCharges, BaseEstimator):
     """Know what every arm will do on the queries it was shown: what no router can beat.
 
     It is no router to deploy. `fit` is given the outcomes of all arms on the very queries that are
@@ -61,6 +60,8 @@ class OracleRouter(BaseEstimator):
         Names of the arms.
     cost_cap : float, optional
         The cost that counts as 1; by default the largest.
+    latency_cap : float, optional
+        The same for latencies.
     random_state : int, RandomState or None
         Draws of ties.
 
@@ -76,35 +77,34 @@ class OracleRouter(BaseEstimator):
         *,
         arms: Iterable[Any] | None = None,
         cost_cap: float | None = None,
+        latency_cap: float | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.arms = arms
         self.cost_cap = cost_cap
+        self.latency_cap = latency_cap
         self.random_state = random_state
 
-    def fit(self, X: Any, quality: Any, cost: Any = None) -> Self:
+    def fit(self, X: Any, quality: Any, cost: Any = None, latency: Any = None) -> Self:
         """Memorise the outcomes of all arms.
 
         Parameters
         ----------
         X : array of shape (n, n_features)
         quality : array or DataFrame of shape (n, n_arms)
-        cost : array of the same shape, optional
+        cost, latency : array of the same shape, optional
         """
         if quality is None:
             raise DataError("OracleRouter requires y to be passed, but the target y is None.")
-        check_cost_cap(self.cost_cap)
+        check_caps(self.cost_cap, self.latency_cap)
         features = contexts(self, X, first=True)
-        logs = check_logs(quality, cost, self.arms, len(features))
-        self.arms_, self.has_cost_ = logs.arms, logs.cost is not None
-        self.cost_cap_ = self.cost_cap or (
-            1.0 if logs.cost is None else float(np.nanmax(logs.cost))
-        )
+        logs = check_logs(quality, cost, latency, self.arms, len(features))
+        self.arms_ = logs.arms
+        self._know_all(logs.outcomes)
         self._seed = seed_of(self.random_state)
         rows = np.unique(features, axis=0, return_inverse=True)[1].ravel()
         self._position = {features[i].tobytes(): row for i, row in enumerate(rows)}
-        self.quality_ = _mean_by(rows, logs.quality)
-        self.cost_ = None if logs.cost is None else _mean_by(rows, logs.cost)
+        self._logs = Logs(_mean_by(rows, logs.outcomes), logs.arms)
         return self
 
     def predict(self, X: Any, preference: ArrayLike | None = None) -> NDArray[Any]:
@@ -117,19 +117,22 @@ class OracleRouter(BaseEstimator):
         """
         check_is_fitted(self, "arms_")
         features = contexts(self, X)
-        pairs = check_preference(preference, len(features), has_cost=self.has_cost_)
+        weights = check_preference(preference, len(features), self.n_outcomes_)
         rows = np.array([self._position.get(x.tobytes(), -1) for x in features])
         if (rows < 0).any():
             raise DataError(
                 f"X holds {int((rows < 0).sum())} queries that the oracle was not shown (first: "
                 f"row {int(np.argmax(rows < 0))}); fit it on the queries that are to be routed."
             )
-        cost = None if self.cost_ is None else self.cost_[rows]
-        best = oracle_actions(self.quality_[rows], cost, pairs, self.cost_cap_, self._seed)
-        return names_of(best, self.arms_)
+        shown = Logs(self._logs.outcomes[rows], self.arms_)
+        return names_of(_best(shown.reward(weights, self.caps_), self._seed), self.arms_)
+
+
+def _best(rewards: NDArray[np.float64], seed: int) -> NDArray[np.intp]:
+    return argmax_with_ties(rewards, np.random.default_rng([seed, 2]).random(len(rewards)))
 
 
 def _mean_by(rows: NDArray[np.intp], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    total = np.zeros((rows.max() + 1, values.shape[1]))
+    total = np.zeros((rows.max() + 1, *values.shape[1:]))
     np.add.at(total, rows, values)
-    return total / np.bincount(rows)[:, None]
+    return total / np.bincount(rows)[:, None, None]

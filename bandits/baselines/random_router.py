@@ -18,7 +18,7 @@ class RandomRouter(MeanOutcomes):
 
     Parameters
     ----------
-    arms, cost_cap, random_state
+    arms, cost_cap, latency_cap, random_state
         As in `BanditRouter`.
 
     Examples

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bandits._arms import check_arms, positions_of
-from bandits._logs import check_matrices
-from bandits._parameters import check_cost_cap
+from bandits._arms import positions_of
+from bandits._charges import caps_of, check_caps
+from bandits._logs import Logs, check_logs
 from bandits._validation import check_matrix, check_preference, off_simplex
 from metarouter.exceptions import DataError
 
@@ -20,48 +20,37 @@ FloatArray = NDArray[np.float64]
 
 
 class Outcomes(NamedTuple):
-    """Validated outcomes of every arm on every query, and the reward's two settings."""
+    """Validated outcomes of every arm on every query, and the reward's settings."""
 
-    quality: FloatArray  # (n, n_arms)
-    cost: FloatArray | None  # (n, n_arms)
-    arms: list[Any]
-    preference: FloatArray  # (2,) or (n, 2)
-    cost_cap: float
+    logs: Logs
+    preference: FloatArray  # (2,) or (n, 2); with latencies 3
+    caps: list[float]
 
 
 def check_outcomes(
     quality: ArrayLike,
     cost: ArrayLike | None,
+    latency: ArrayLike | None,
     arms: Sequence[Any] | None,
     preference: ArrayLike | None,
     cost_cap: float | None,
+    latency_cap: float | None,
 ) -> Outcomes:
     """Return finite outcomes with names, or say what is wrong with them."""
-    qualities, costs = check_matrices(quality, cost)
-    qualities = _complete("quality", qualities)
-    if costs is not None:
-        costs = _complete("cost", costs)
-    n_arms = qualities.shape[1]
-    names = check_arms(getattr(quality, "columns", range(n_arms)) if arms is None else arms)
-    if len(names) != n_arms:
-        raise DataError(
-            f"quality has {n_arms} columns but arms names {len(names)}: name every column."
-        )
-    check_cost_cap(cost_cap)
-    largest = 0.0 if costs is None else float(costs.max())
+    logs = check_logs(quality, cost, latency, arms)
+    for name, position in (("quality", 0), ("cost", 1), ("latency", 2))[: logs.n_outcomes]:
+        _require_complete(name, logs.outcomes[:, :, position])
+    check_caps(cost_cap, latency_cap)
     return Outcomes(
-        qualities,
-        costs,
-        names,
-        check_preference(preference, len(qualities), has_cost=costs is not None),
-        # Where nothing costs anything, any cap says so.
-        cost_cap or largest or 1.0,
+        logs,
+        check_preference(preference, len(logs.outcomes), logs.n_outcomes),
+        caps_of((cost_cap, latency_cap), logs.outcomes),
     )
 
 
 def action_probability(name: str, router: Any, X: Any, outcomes: Outcomes) -> FloatArray:
     """Probability of every arm on every query, of shape (n, n_arms)."""
-    shape = outcomes.quality.shape
+    shape = outcomes.logs.quality.shape
     if hasattr(router, "predict"):
         if X is None:
             raise DataError(f"The router {name!r} must be asked, but X is None: give the features.")
@@ -75,7 +64,7 @@ def action_probability(name: str, router: Any, X: Any, outcomes: Outcomes) -> Fl
             f"and {shape[1]} arms: give one arm, or one probability per arm, for each query."
         )
     try:
-        return np.eye(shape[1])[positions_of(chosen, outcomes.arms)]
+        return np.eye(shape[1])[positions_of(chosen, outcomes.logs.arms)]
     except DataError as error:
         raise DataError(f"The choices of {name!r} do not fit: {error}") from None
 
@@ -108,11 +97,10 @@ def _probabilities(name: str, chosen: NDArray[Any]) -> FloatArray:
     return probability
 
 
-def _complete(name: str, matrix: FloatArray) -> FloatArray:
+def _require_complete(name: str, matrix: FloatArray) -> None:
     missing = int(np.isnan(matrix).any(axis=1).sum())
     if missing or not len(matrix):
         raise DataError(
             f"{name} is NaN in {missing} of {len(matrix)} rows: a table needs the outcome of every "
             "arm on at least one query; judge logs of chosen arms with bandits.off_policy."
         )
-    return matrix

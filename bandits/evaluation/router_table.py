@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bandits._reward import reward as preference_reward
 from bandits.evaluation._outcomes import (
     action_probability,
     check_outcomes,
@@ -36,8 +35,9 @@ class RouterTable(Printed):
     routers, arms : tuple of str
     reference : str
         The router that the others are compared with.
-    score, cost, reward, regret : Estimates of shape (n_routers,)
-        Mean quality, cost, reward, and reward lost to the oracle.
+    score, cost, latency, reward, regret : Estimates of shape (n_routers,)
+        Mean quality, cost, latency (None where it is not known), reward, and reward lost to the
+        oracle.
     difference : Estimates of shape (n_routers,)
         Reward minus that of the reference, paired query by query.
     share : Estimates of shape (n_routers * n_arms,)
@@ -63,6 +63,7 @@ class RouterTable(Printed):
     share: Estimates
     n: int
     level: float
+    latency: Estimates | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per router.
@@ -70,16 +71,18 @@ class RouterTable(Printed):
         Returns
         -------
         DataFrame
-            Columns ``router``, then ``score``, ``cost``, ``reward`` and ``regret``, each followed
-            by its standard error ``se_...``, then ``difference`` (reward minus that of the
-            reference), ``se_difference``, ``difference_low`` and ``difference_high``.
+            Columns ``router``, then ``score``, ``cost``, ``latency`` where it is known, ``reward``
+            and ``regret``, each followed by its standard error ``se_...``, then ``difference``
+            (reward minus that of the reference), ``se_difference``, ``difference_low`` and
+            ``difference_high``.
         """
         import pandas as pd
 
         columns: dict[str, Any] = {"router": self.routers}
-        for name in ("score", "cost", "reward", "regret", "difference"):
+        for name in ("score", "cost", "latency", "reward", "regret", "difference"):
             estimates = getattr(self, name)
-            columns |= {name: estimates.value, f"se_{name}": estimates.se}
+            if estimates is not None:
+                columns |= {name: estimates.value, f"se_{name}": estimates.se}
         low, high = self.difference.interval(self.level)
         return pd.DataFrame({**columns, "difference_low": low, "difference_high": high})
 
@@ -128,11 +131,13 @@ class RouterTable(Printed):
             return [f"{value:{form}} ({se:{form}})" for value, se in pairs]
 
         fixed = f".{decimals}f"
+        waits = {} if self.latency is None else {"latency": cells(self.latency, ".3g")}
         return pd.DataFrame(
             {
                 "router": self.routers,
                 "score": cells(self.score, fixed),
                 "cost": cells(self.cost, ".3g"),
+                **waits,
                 "reward": cells(self.reward, fixed),
                 "regret": cells(self.regret, fixed),
                 f"reward minus {self.reference}": cells(self.difference, "+" + fixed),
@@ -154,9 +159,11 @@ def router_table(
     X: Any,
     quality: ArrayLike,
     cost: ArrayLike | None = None,
+    latency: ArrayLike | None = None,
     *,
     preference: ArrayLike | None = None,
     cost_cap: float | None = None,
+    latency_cap: float | None = None,
     groups: ArrayLike | None = None,
     reference: str | None = None,
     arms: Sequence[Any] | None = None,
@@ -173,13 +180,16 @@ def router_table(
         coins.
     X : array-like of shape (n, d) or None
         Features of the queries; None where no router needs to be asked.
-    quality, cost : array-like of shape (n, n_arms)
-        Quality and cost of every arm's answer. Without `cost` the reward is w_q times the quality.
-    preference : pair of float or array-like of shape (n, 2), optional
-        Weights (w_q, w_c) of quality and cost, each pair adding up to 1. By default (0.5, 0.5)
-        with costs and (1, 0) without.
+    quality, cost, latency : array-like of shape (n, n_arms)
+        Quality, cost and latency of every arm's answer. Without `cost` the reward is w_q times the
+        quality.
+    preference : weights or array-like of shape (n, 2) or (n, 3), optional
+        Weights (w_q, w_c) of quality and cost, with latencies (w_q, w_c, w_l), which add up to 1.
+        By default all alike, and (1, 0) without costs.
     cost_cap : float, optional
         The cost tau that counts as 1. By default the largest cost in the table.
+    latency_cap : float, optional
+        The same for latencies.
     groups : array-like of shape (n,) or (n, 2), optional
         Rows that share a value may depend on each other. For rows of several seeds give two
         columns, the seed and the query.
@@ -204,11 +214,12 @@ def router_table(
 
     Notes
     -----
-    The reward is ``w_q q - w_c min(c / tau, 1)`` (BaRP, equation 1), and the regret is that of the
-    oracle, which knows every reward and takes the highest. Standard errors are over new queries,
-    with the routers held fixed; rows of several seeds, with two columns of `groups`, add what the
-    training of another seed would change. Seeds that draw their training rows from one table share
-    most of them, so that a router trained on another table may differ by more.
+    The reward is ``w_q q - w_c min(c / tau, 1)`` (BaRP, equation 1), less for latency likewise; the
+    regret is that of the oracle, which knows every reward and takes the highest. Standard errors
+    are over new queries, with the routers held fixed; rows of several seeds, with two columns of
+    `groups`, add what the training of another seed would change. Seeds that draw their training
+    rows from one table share most of them, so that a router trained on another table may differ by
+    more.
 
     Examples
     --------
@@ -227,23 +238,22 @@ def router_table(
     names = list(routers)
     reference = names[0] if reference is None else reference
     check_reference(reference, names)
-    outcomes = check_outcomes(quality, cost, arms, preference, cost_cap)
-    rewards = preference_reward(
-        outcomes.quality, outcomes.cost, outcomes.preference, outcomes.cost_cap
-    )
+    outcomes = check_outcomes(quality, cost, latency, arms, preference, cost_cap, latency_cap)
+    logs = outcomes.logs
+    rewards = logs.reward(outcomes.preference, outcomes.caps)
     chosen = np.stack(
         [action_probability(name, routers[name], X, outcomes) for name in names]
     )  # (n_routers, n, n_arms)
-    score = _expected(chosen, outcomes.quality)
+    score = _expected(chosen, logs.quality)
     reward = _expected(chosen, rewards)
-    spent = (
-        np.full_like(score, np.nan) if outcomes.cost is None else _expected(chosen, outcomes.cost)
-    )
-    best = _expected(oracle_probability(rewards, outcomes.cost)[None], rewards)
+    spent = np.full_like(score, np.nan) if logs.cost is None else _expected(chosen, logs.cost)
+    waited = {} if logs.latency is None else {"latency": _expected(chosen, logs.latency)}
+    best = _expected(oracle_probability(rewards, logs.cost)[None], rewards)
     parts = _estimated(
         {
             "score": score,
             "cost": spent,
+            **waited,
             "reward": reward,
             "regret": best - reward,
             "difference": reward - reward[:, [names.index(reference)]],
@@ -253,7 +263,7 @@ def router_table(
     )
     return RouterTable(
         routers=tuple(names),
-        arms=tuple(str(arm) for arm in outcomes.arms),
+        arms=tuple(str(arm) for arm in logs.arms),
         reference=reference,
         **parts,
         n=len(score),

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from bandits import Constant, RandomRouter, load_bandit
-from bandits._parameters import check_cost_cap, check_whole
+from bandits._charges import check_caps
+from bandits._parameters import check_whole
 from bandits._reward import reward
 from bandits._validation import preferences_to_play
 from bandits.evaluation.scenario_result import Played, ScenarioResult
@@ -146,7 +147,7 @@ class ScenarioStudy:
             If a setting makes no sense, or the table has no costs or one model only.
         """
         check_routers(self.routers)
-        check_cost_cap(self.cost_cap)
+        check_caps(self.cost_cap, None)
         check_whole("rounds", self.rounds, 20)
         check_whole("batch_size", self.batch_size)
         check_whole("seeds", self.seeds, 2)
@@ -163,7 +164,7 @@ class ScenarioStudy:
         of_rows, of_worlds = seed.spawn(2)
         rng = np.random.default_rng(of_rows)
         rows = rng.permutation(matrix.n_queries)[: self.rounds]
-        pairs = preferences_to_play(self.preference, len(rows), has_cost=True, rng=rng)
+        pairs = preferences_to_play(self.preference, len(rows), 2, rng)
         world_seed = int(of_worlds.generate_state(1)[0])
         ranked = _ranked(matrix, rows, pairs, cap)
         for name, template in {**self.routers, RANDOM: RandomRouter(), STATIC: Constant()}.items():

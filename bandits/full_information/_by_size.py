@@ -35,9 +35,12 @@ class BySize(FullInformationRouter):
         *,
         arms: Iterable[Any] | None = None,
         cost_cap: float | None = None,
+        latency_cap: float | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
-        super().__init__(arms=arms, cost_cap=cost_cap, random_state=random_state)
+        super().__init__(
+            arms=arms, cost_cap=cost_cap, latency_cap=latency_cap, random_state=random_state
+        )
         self.sizes = sizes
 
     @abstractmethod

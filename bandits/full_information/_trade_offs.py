@@ -89,6 +89,11 @@ class TradeOffRouter(FullInformationRouter):
 
     def _learn(self, X: Array, logs: Logs) -> None:
         self._check_parameters()
+        if self.has_latency_:
+            raise DataError(
+                f"{type(self).__name__} is trained for trade-offs of quality and cost: leave out "
+                "latency=, or take a RegressionRouter."
+            )
         require_torch(type(self).__name__)
         free = np.zeros_like(logs.quality)
         cost = free if logs.cost is None else np.minimum(logs.cost / self.cost_cap_, 1.0)

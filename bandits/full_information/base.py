@@ -13,8 +13,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from bandits._arms import names_of
+from bandits._charges import KnowsCharges, check_caps
 from bandits._logs import Logs, check_logs
-from bandits._parameters import check_cost_cap
 from bandits._ties import argmax_with_ties, tied_for_best
 from bandits._validation import check_preference, contexts
 from metarouter._random import seed_of
@@ -25,7 +25,7 @@ __all__ = ["FullInformationRouter"]
 Array = NDArray[np.float64]
 
 
-class FullInformationRouter(BaseEstimator):
+class FullInformationRouter(KnowsCharges, BaseEstimator):
     """Base of the routers that learn from every cell of the logs.
 
     They are what a router that learns from one outcome per query is measured against. A subclass
@@ -39,12 +39,13 @@ class FullInformationRouter(BaseEstimator):
     cost_cap : float, optional
         tau, the cost that counts as 1, in the unit of the costs; larger costs count as 1 too. By
         default the largest cost in the logs.
+    latency_cap : float, optional
+        The same for latencies, in their unit.
     random_state : int, RandomState or None
         Draws of training and of ties.
     """
 
     arms_: list[Any]
-    cost_cap_: float
     n_features_in_: int
 
     def __init__(
@@ -52,10 +53,12 @@ class FullInformationRouter(BaseEstimator):
         *,
         arms: Iterable[Any] | None = None,
         cost_cap: float | None = None,
+        latency_cap: float | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.arms = arms
         self.cost_cap = cost_cap
+        self.latency_cap = latency_cap
         self.random_state = random_state
 
     # What a subclass writes ------------------------------------------------------------------
@@ -70,14 +73,15 @@ class FullInformationRouter(BaseEstimator):
 
     # What users call -------------------------------------------------------------------------
 
-    def fit(self, X: Any, quality: Any, cost: Any = None) -> Self:
+    def fit(self, X: Any, quality: Any, cost: Any = None, latency: Any = None) -> Self:
         """Learn anew from logs of all arms, every cell of them; on any error nothing changes.
 
         Parameters
         ----------
         X : array of shape (n, n_features)
         quality : array or DataFrame of shape (n, n_arms)
-        cost : array of the same shape, optional
+        cost, latency : array of the same shape, optional
+            What every call takes, in money and, beside it, in time.
 
         Returns
         -------
@@ -95,7 +99,7 @@ class FullInformationRouter(BaseEstimator):
             )
         fresh = copy.copy(self)
         features = contexts(fresh, X, first=True)
-        logs = check_logs(quality, cost, self.arms, len(features))
+        logs = check_logs(quality, cost, latency, self.arms, len(features))
         _require_all_cells(logs)
         fresh._begin(logs)
         fresh._learn(features, logs)
@@ -106,8 +110,7 @@ class FullInformationRouter(BaseEstimator):
         """Return how good every arm is thought to be, shape (n, n_arms); higher is better."""
         check_is_fitted(self, "arms_")
         features = contexts(self, X)
-        pairs = check_preference(preference, len(features), has_cost=self.has_cost_)
-        return self._scores(features, pairs)
+        return self._scores(features, check_preference(preference, len(features), self.n_outcomes_))
 
     def predict(self, X: Any, preference: ArrayLike | None = None) -> NDArray[Any]:
         """Return the name of the arm with the highest score, shape (n,); ties are drawn."""
@@ -126,11 +129,9 @@ class FullInformationRouter(BaseEstimator):
         return len(self.arms_)
 
     def _begin(self, logs: Logs) -> None:
-        check_cost_cap(self.cost_cap)
-        self.arms_, self.has_cost_ = logs.arms, logs.cost is not None
-        largest = 0.0 if logs.cost is None else float(logs.cost.max())
-        # Where nothing costs anything, any cap says so.
-        self.cost_cap_ = float(self.cost_cap or largest or 1.0)
+        check_caps(self.cost_cap, self.latency_cap)
+        self.arms_ = logs.arms
+        self._know_all(logs.outcomes)
         self.n_revealed_ = logs.quality.size
         self._seed = seed_of(self.random_state)
 
@@ -143,7 +144,8 @@ class FullInformationRouter(BaseEstimator):
 
 
 def _require_all_cells(logs: Logs) -> None:
-    for name, values in (("quality", logs.quality), ("cost", logs.cost)):
+    named = (("quality", logs.quality), ("cost", logs.cost), ("latency", logs.latency))
+    for name, values in named:
         if values is not None and np.isnan(values).any():
             row, column = np.argwhere(np.isnan(values))[0]
             raise DataError(

@@ -1,4 +1,4 @@
-"""The arm with the highest reward by regressions of quality and cost."""
+"""The arm with the highest reward by regressions of quality, cost and latency."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from sklearn.linear_model import RidgeCV
 from sklearn.utils.validation import check_is_fitted
 
 from bandits._logs import Logs
-from bandits._reward import reward
 from bandits._validation import contexts
 from bandits.full_information.base import FullInformationRouter
 from metarouter._random import seeded
-from metarouter.exceptions import DataError
 
 __all__ = ["RegressionRouter"]
 
@@ -28,16 +26,16 @@ class RegressionRouter(FullInformationRouter):
     """Predict what every arm would bring and cost, and call the one with the highest reward.
 
     One regression of all outcomes, fitted once, serves every preference: the reward of an arm is
-    w_q q - w_c min(c / tau, 1) (BaRP, equation 1). With two arms this is the threshold on the
-    predicted gain in quality.
+    w_q q - w_c min(c / tau, 1) (BaRP, equation 1), and so for latency. With two arms this is the
+    threshold on the predicted gain in quality.
 
     Parameters
     ----------
     regressor : regressor, optional
-        Of several outputs, fitted on all qualities and on all costs as shares of the cap. By
-        default a ridge regression whose penalty is chosen, outcome by outcome, by leave-one-out
-        errors. Nearest neighbours and random forests are as strong: see the examples.
-    arms, cost_cap, random_state
+        Of several outputs, fitted on all qualities and on all costs and latencies as shares of
+        their caps. By default a ridge regression whose penalty is chosen, outcome by outcome, by
+        leave-one-out errors. Nearest neighbours and random forests are as strong: see the examples.
+    arms, cost_cap, latency_cap, random_state
         As in `FullInformationRouter`. The seed is handed to a regressor that has none.
 
     Attributes
@@ -73,14 +71,17 @@ class RegressionRouter(FullInformationRouter):
         *,
         arms: Iterable[Any] | None = None,
         cost_cap: float | None = None,
+        latency_cap: float | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
-        super().__init__(arms=arms, cost_cap=cost_cap, random_state=random_state)
+        super().__init__(
+            arms=arms, cost_cap=cost_cap, latency_cap=latency_cap, random_state=random_state
+        )
         self.regressor = regressor
 
     def predict_quality(self, X: Any) -> Array:
         """Return the expected quality of every arm, shape (n, n_arms)."""
-        return self._outcomes(self._features(X))[0]
+        return self._expected(self._features(X)).quality
 
     def predict_cost(self, X: Any) -> Array:
         """Return the expected cost of every arm, shape (n, n_arms), in the unit of the costs.
@@ -90,30 +91,37 @@ class RegressionRouter(FullInformationRouter):
         DataError
             If there were no costs to learn from.
         """
-        cost = self._outcomes(self._features(X))[1]
-        if cost is None:
-            raise DataError("This router has seen no costs: pass cost= when training.")
-        return cost
+        features = self._features(X)
+        self._require_learned(1)
+        return self._expected(features).outcomes[:, :, 1]
+
+    def predict_latency(self, X: Any) -> Array:
+        """Return the expected latency of every arm, shape (n, n_arms), in the given unit.
+
+        Raises
+        ------
+        DataError
+            If there were no latencies to learn from.
+        """
+        features = self._features(X)
+        self._require_learned(2)
+        return self._expected(features).outcomes[:, :, 2]
 
     def _learn(self, X: Array, logs: Logs) -> None:
-        outcomes = logs.quality
-        if logs.cost is not None:
-            share = np.minimum(logs.cost / self.cost_cap_, 1.0)
-            outcomes = np.hstack([logs.quality, share])
+        shares = np.minimum(logs.outcomes[:, :, 1:] / self.caps_, 1.0)
+        outcomes = np.hstack([logs.quality, *np.moveaxis(shares, 2, 0)])
         model = RidgeCV(_PENALTIES, alpha_per_target=True) if self.regressor is None else None
         self.regressor_ = seeded(model or self.regressor, self._seed)
         self.regressor_.fit(X, outcomes[:, 0] if outcomes.shape[1] == 1 else outcomes)
 
     def _scores(self, X: Array, preference: Array) -> Array:
-        quality, cost = self._outcomes(X)
-        return reward(quality, cost, preference, self.cost_cap_)
+        return self._expected(X).reward(preference, self.caps_)
 
-    def _outcomes(self, X: Array) -> tuple[Array, Array | None]:
-        predicted = np.asarray(self.regressor_.predict(X), dtype=np.float64).reshape(len(X), -1)
-        if not self.has_cost_:
-            return predicted, None
-        quality, share = np.hsplit(predicted, 2)
-        return quality, np.maximum(share, 0.0) * self.cost_cap_
+    def _expected(self, X: Array) -> Logs:
+        predicted = np.asarray(self.regressor_.predict(X), dtype=np.float64)
+        outcomes = np.stack(np.hsplit(predicted.reshape(len(X), -1), self.n_outcomes_), axis=2)
+        outcomes[:, :, 1:] = np.maximum(outcomes[:, :, 1:], 0.0) * self.caps_
+        return Logs(outcomes, self.arms_)
 
     def _features(self, X: Any) -> Array:
         check_is_fitted(self, "arms_")

@@ -18,7 +18,7 @@ class Smallest(BySize):
     sizes : dict of arm to float, optional
         Size or price of every arm, in any unit. By default the mean cost in the logs, so that the
         smallest is the cheapest.
-    arms, cost_cap, random_state
+    arms, cost_cap, latency_cap, random_state
         As in `FullInformationRouter`.
 
     See Also

@@ -32,7 +32,7 @@ def play_in_blocks(router: LinearBandit, replay: Replay, design: Array, preferen
     replay : Replay
     design : ndarray of shape (n, d)
         The contexts as the posterior sees them.
-    preference : ndarray of shape (n, 2)
+    preference : ndarray of shape (n, 2) or (n, 3)
     """
     for start in range(0, replay.n_rounds, BLOCK):
         rows = np.arange(start, min(start + BLOCK, replay.n_rounds))

@@ -26,8 +26,9 @@ class LinearBandit(OutcomeRouter):
     """Base of the routers with one ridge regression per arm and outcome (disjoint linear models).
 
     The reward of an arm under (w_q, w_c) has the posterior mean w_q m_q - w_c m_c / tau and the
-    standard deviation sqrt(w_q^2 + w_c^2) sqrt(x' A^-1 x): quality and cost are seen together and
-    share the precision A, and their noises are independent with variance 1.
+    standard deviation sqrt(w_q^2 + w_c^2) sqrt(x' A^-1 x): the outcomes are seen together and
+    share the precision A, and their noises are independent with variance 1. Latency, where it is
+    learned, adds its terms to both.
 
     Features beyond 1e6 are refused: in the sums of their squares the ridge penalty would drown.
 
@@ -46,7 +47,7 @@ class LinearBandit(OutcomeRouter):
     prior : fitted linear router or (router, weight), optional
         Warm start from what another router with the same arms and features has learned, its
         evidence multiplied by the weight.
-    arms, cost_cap, random_state
+    arms, cost_cap, latency_cap, random_state
         As in `BanditRouter`.
     """
 
@@ -64,9 +65,12 @@ class LinearBandit(OutcomeRouter):
         prior: Any = None,
         arms: Iterable[Any] | None = None,
         cost_cap: float | None = None,
+        latency_cap: float | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
-        super().__init__(arms=arms, cost_cap=cost_cap, random_state=random_state)
+        super().__init__(
+            arms=arms, cost_cap=cost_cap, latency_cap=latency_cap, random_state=random_state
+        )
         self.prior_precision = prior_precision
         self.fit_intercept = fit_intercept
         self.discount = discount
@@ -141,7 +145,7 @@ class LinearBandit(OutcomeRouter):
         # Widths first: what they factorise brings the means up to date as well.
         variance = self.posterior_.variances(design)
         mean = self._expected_reward(self.posterior_.means(design), preference)
-        length = np.hypot(preference[..., :1], preference[..., 1:])
+        length = np.sqrt((preference**2).sum(axis=-1, keepdims=True))
         return mean, np.sqrt(np.maximum(variance, 0.0)) * length
 
     def _design(self, X: Array) -> Array:
@@ -177,8 +181,9 @@ class LinearBandit(OutcomeRouter):
                 "in the same order."
             )
         self.posterior_.merge(source, weight)
-        if self.cost_cap is None:
-            self.cost_cap_ = max(self.cost_cap_, router.cost_cap_)
+        for j, cap in enumerate(self._given_caps()):
+            if cap is None:
+                self.caps_[j] = max(self.caps_[j], router.caps_[j])
 
     def _check_parameters(self) -> None:
         above_zero = "a number above 0"

@@ -24,7 +24,7 @@ class EpsilonGreedy(LinearBandit):
         Probability of an arm drawn at random from all, in [0, 1].
     prior_precision, fit_intercept, discount, prior
         As in `LinearBandit`.
-    arms, cost_cap, random_state
+    arms, cost_cap, latency_cap, random_state
         As in `BanditRouter`.
 
     References
@@ -52,6 +52,7 @@ class EpsilonGreedy(LinearBandit):
         prior: Any = None,
         arms: Iterable[Any] | None = None,
         cost_cap: float | None = None,
+        latency_cap: float | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         super().__init__(
@@ -61,6 +62,7 @@ class EpsilonGreedy(LinearBandit):
             prior=prior,
             arms=arms,
             cost_cap=cost_cap,
+            latency_cap=latency_cap,
             random_state=random_state,
         )
         self.epsilon = epsilon

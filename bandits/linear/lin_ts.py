@@ -29,7 +29,7 @@ class LinTS(LinearBandit):
         What the posterior standard deviation is multiplied by; 0 never explores.
     prior_precision, fit_intercept, discount, prior
         As in `LinearBandit`.
-    arms, cost_cap, random_state
+    arms, cost_cap, latency_cap, random_state
         As in `BanditRouter`.
 
     References
@@ -58,6 +58,7 @@ class LinTS(LinearBandit):
         prior: Any = None,
         arms: Iterable[Any] | None = None,
         cost_cap: float | None = None,
+        latency_cap: float | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         super().__init__(
@@ -67,6 +68,7 @@ class LinTS(LinearBandit):
             prior=prior,
             arms=arms,
             cost_cap=cost_cap,
+            latency_cap=latency_cap,
             random_state=random_state,
         )
         self.scale = scale

@@ -26,15 +26,15 @@ class LinUCB(LinearBandit):
         Width of the bound in standard deviations; 0 never explores.
     prior_precision, fit_intercept, discount, prior
         As in `LinearBandit`.
-    arms, cost_cap, random_state
+    arms, cost_cap, latency_cap, random_state
         As in `BanditRouter`.
 
     Attributes
     ----------
     arms_ : list
         Names of the arms.
-    cost_cap_ : float
-        The cost that counts as 1.
+    cost_cap_, latency_cap_ : float
+        The cost and the latency that count as 1.
     n_updates_, n_revealed_ : int
         Rows of feedback that were learned; cells that `fit` looked at.
 
@@ -65,6 +65,7 @@ class LinUCB(LinearBandit):
         prior: Any = None,
         arms: Iterable[Any] | None = None,
         cost_cap: float | None = None,
+        latency_cap: float | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         super().__init__(
@@ -74,6 +75,7 @@ class LinUCB(LinearBandit):
             prior=prior,
             arms=arms,
             cost_cap=cost_cap,
+            latency_cap=latency_cap,
             random_state=random_state,
         )
         self.alpha = alpha

@@ -27,7 +27,7 @@ class SquareCB(LinearBandit):
         Learning rate, at least 0; larger ones explore less, 0 calls all arms alike.
     prior_precision, fit_intercept, discount, prior
         As in `LinearBandit`.
-    arms, cost_cap, random_state
+    arms, cost_cap, latency_cap, random_state
         As in `BanditRouter`.
 
     References
@@ -55,6 +55,7 @@ class SquareCB(LinearBandit):
         prior: Any = None,
         arms: Iterable[Any] | None = None,
         cost_cap: float | None = None,
+        latency_cap: float | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         super().__init__(
@@ -64,6 +65,7 @@ class SquareCB(LinearBandit):
             prior=prior,
             arms=arms,
             cost_cap=cost_cap,
+            latency_cap=latency_cap,
             random_state=random_state,
         )
         self.gamma = gamma

@@ -44,7 +44,7 @@ class Decided(NamedTuple):
     id: int
     arm: Any
     propensity: float
-    preference: NDArray[np.float64]  # (2,)
+    preference: NDArray[np.float64]  # (2,), with latencies (3,)
     x: NDArray[np.float64]  # (n_features,)
 
 
@@ -64,6 +64,7 @@ class Told(NamedTuple):
     id: int
     quality: float
     cost: float | None
+    latency: float | None = None
 
 
 class Ignored(NamedTuple):

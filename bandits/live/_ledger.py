@@ -86,7 +86,7 @@ class Ledger:
     def state(self) -> dict[str, Any]:
         """Return everything but the pending decisions, for JSON."""
         settled = [
-            [number, str(how)] if isinstance(how, Receipt) else [number, how.quality, how.cost]
+            [number, str(how)] if isinstance(how, Receipt) else list(how)
             for number, how in self._settled.items()
         ]
         return {"next_id": self.next_id, "settled": settled, "counts": dict(self._counts)}

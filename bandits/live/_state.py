@@ -138,7 +138,7 @@ class LiveState:
         if isinstance(event, Decided | Carried):
             self._require_decision(event)
         if isinstance(event, Told):
-            check_told(*event, has_cost=self.router.has_cost_)
+            check_told(*event, n_outcomes=self.router.n_outcomes_)
         if isinstance(event, Decided):
             # The generators move on as they did then, so that exploration does not repeat itself;
             # what was decided stands.
@@ -147,7 +147,8 @@ class LiveState:
 
     def _require_decision(self, event: Decided | Carried) -> None:
         """Refuse what this router cannot have decided."""
-        of_shape = event.x.shape == (self.router.n_features_in_,) and event.preference.shape == (2,)
+        of_shape = event.x.shape == (self.router.n_features_in_,)
+        of_shape &= event.preference.shape == (max(self.router.n_outcomes_, 2),)
         finite = np.isfinite(event.x).all() and np.isfinite(event.preference).all()
         chance = 0 <= event.propensity <= 1 + 1e-9
         if not (of_shape and finite and chance and event.arm in self.router.arms_):
@@ -158,15 +159,13 @@ class LiveState:
         if not self.waiting:
             return
         decisions, told = zip(*self.waiting, strict=True)
-        columns = [[t.quality for t in told]]
-        if self.router.has_cost_:
-            columns.append([t.cost for t in told])
+        outcomes = [t[1 : 1 + self.router.n_outcomes_] for t in told]
         with self.router._lock:
             self.router._learn(
                 Feedback(
                     np.stack([d.x for d in decisions]),
                     positions_of([d.arm for d in decisions], self.router.arms_),
-                    np.column_stack(columns),
+                    np.array(outcomes, dtype=np.float64),
                     np.array([d.propensity for d in decisions]),
                 )
             )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bandits._charges import CHARGES
 from bandits._validation import check_outcome
 from bandits.base import BanditRouter
 from bandits.live._events import Told
@@ -39,25 +40,26 @@ def plain_name(arm: Any) -> str | int:
     return name
 
 
-def check_told(id: Any, quality: Any, cost: Any, *, has_cost: bool) -> Told:
+def check_told(id: Any, quality: Any, cost: Any, latency: Any, *, n_outcomes: int) -> Told:
     """Return feedback as plain finite numbers.
 
     Raises
     ------
     DataError
-        If the id is no whole number, quality or cost is missing, too much, or not finite, or the
-        cost is negative.
+        If the id is no whole number, an outcome is missing, too much, or not finite, or cost or
+        latency is negative.
     """
     if isinstance(id, bool) or not isinstance(id, int | np.integer):
         raise DataError(f"There is no decision {id!r}: quote the id that choose returned.")
-    if (cost is not None) != has_cost:
-        raise DataError(
-            "cost is missing, but this router learns costs: give the cost of every call."
-            if has_cost
-            else "cost is given, but this router learns none: leave it out."
-        )
-    return Told(
-        int(id),
-        float(check_outcome("quality", [quality], 1)[0]),
-        None if cost is None else float(check_outcome("cost", [cost], 1)[0]),
-    )
+    charges: list[float | None] = []
+    for position, charge in enumerate((cost, latency), start=1):
+        name, many = CHARGES[position - 1]
+        learned = position < n_outcomes
+        if (charge is not None) != learned:
+            raise DataError(
+                f"{name} is missing, but this router learns {many}: give the {name} of every call."
+                if learned
+                else f"{name} is given, but this router learns none: leave it out."
+            )
+        charges.append(None if charge is None else float(check_outcome(name, [charge], 1)[0]))
+    return Told(int(id), float(check_outcome("quality", [quality], 1)[0]), *charges)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bandits._reward import reward
 from bandits._reward_range import reward_range
@@ -19,7 +20,10 @@ __all__ = ["read_history"]
 
 
 def read_history(
-    folder: str | os.PathLike[str], *, cost_cap: float | None = None
+    folder: str | os.PathLike[str],
+    *,
+    cost_cap: float | None = None,
+    latency_cap: float | None = None,
 ) -> LoggedFeedback:
     """Read all decisions whose feedback was accepted, from the journals of a live router.
 
@@ -31,6 +35,8 @@ def read_history(
     folder : str or path-like
     cost_cap : float, optional
         The cost that counts as 1; by default the largest in the log.
+    latency_cap : float, optional
+        The same for latencies.
 
     Returns
     -------
@@ -62,16 +68,28 @@ def read_history(
     rows = [(decided[number], told[number]) for number in sorted(told)]
     quality = np.array([t.quality for _, t in rows])
     preference = np.stack([d.preference for d, _ in rows])
-    cost = None
-    if rows[0][1].cost is not None:
-        cost = np.array([t.cost for _, t in rows], dtype=np.float64)
-        cost_cap = cost_cap or float(cost.max())
+    cost, latency = _charges([t.cost for _, t in rows]), _charges([t.latency for _, t in rows])
     return LoggedFeedback(
         np.stack([d.x for d, _ in rows]),
         [d.arm for d, _ in rows],
         np.array([d.propensity for d, _ in rows]),
-        reward(quality, cost, preference, cost_cap or 1.0),
+        reward(
+            quality,
+            cost,
+            preference,
+            _cap(cost_cap, cost),
+            latency,
+            _cap(latency_cap, latency),
+        ),
         arms=arms,
         reward_range=reward_range(quality, preference),
         adaptive=True,
     )
+
+
+def _charges(told: list[float | None]) -> NDArray[np.float64] | None:
+    return None if told[0] is None else np.array(told, dtype=np.float64)
+
+
+def _cap(given: float | None, charges: NDArray[np.float64] | None) -> float:
+    return given or (1.0 if charges is None else float(charges.max())) or 1.0

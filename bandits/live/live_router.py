@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
+from bandits._charges import count_outcomes
 from bandits._parameters import check_weight, check_whole
 from bandits.base import BanditRouter
 from bandits.live._events import Ignored
@@ -98,7 +99,13 @@ class LiveRouter:
 
     @classmethod
     def cold(
-        cls, router: BanditRouter, n_features: int, *, has_cost: bool = True, **options: Any
+        cls,
+        router: BanditRouter,
+        n_features: int,
+        *,
+        has_cost: bool = True,
+        has_latency: bool = False,
+        **options: Any,
     ) -> Self:
         """Begin with a router that knows nothing but its arms.
 
@@ -109,6 +116,8 @@ class LiveRouter:
         n_features : int
         has_cost : bool, default=True
             Whether feedback will hold costs.
+        has_latency : bool, default=False
+            Whether it will hold latencies too.
         **options
             As for the constructor.
         """
@@ -118,7 +127,8 @@ class LiveRouter:
             raise DataError("The router has learned already: hand it to LiveRouter as it is.")
         before = router.__dict__
         with router._anew() as fresh:
-            fresh._begin_with(np.zeros((1, n_features)), None, has_cost=has_cost)
+            n_outcomes = count_outcomes(has_cost or None, has_latency or None)
+            fresh._begin_with(np.zeros((1, n_features)), None, n_outcomes)
         try:
             return cls(router, **options)
         except BaseException:
@@ -152,8 +162,8 @@ class LiveRouter:
         Parameters
         ----------
         x : array of shape (n_features,) or (1, n_features), or frame of one row
-        preference : pair, optional
-            Weights of quality and cost.
+        preference : weights, optional
+            Of quality, cost and, where it is learned, latency.
 
         Returns
         -------
@@ -175,7 +185,9 @@ class LiveRouter:
         )
         return Decision(decided.id, decided.arm, decided.propensity)
 
-    def feedback(self, id: int, quality: float, cost: float | None = None) -> Receipt:
+    def feedback(
+        self, id: int, quality: float, cost: float | None = None, latency: float | None = None
+    ) -> Receipt:
         """Tell what came of a decision.
 
         Parameters
@@ -183,8 +195,8 @@ class LiveRouter:
         id : int
             That of the decision.
         quality : float
-        cost : float, optional
-            At least 0; given always or never.
+        cost, latency : float, optional
+            At least 0; each given always or never.
 
         Returns
         -------
@@ -199,7 +211,7 @@ class LiveRouter:
         RouterFileError
             If the journal cannot be written.
         """
-        told = check_told(id, quality, cost, has_cost=self.router.has_cost_)
+        told = check_told(id, quality, cost, latency, n_outcomes=self.router.n_outcomes_)
         event = self._recorder.record(self._recorder.state.judge, told)
         receipt = event.why if isinstance(event, Ignored) else Receipt.ACCEPTED
         if receipt is Receipt.UNKNOWN:

@@ -4,23 +4,31 @@ The forward passes are written in what numpy and torch have in common: torch tra
 The backward passes are torch. Gradients are written by hand because a step on 32 queries costs less
 than what automatic differentiation spends on keeping its books; `tests` compare the two.
 
-Shapes: x (n, d) features, w (n, 2) preferences or (1, 2) for all rows, logits (n, K). Arrays that
+Shapes: x (n, d) features, w (n, m) preferences or (1, m) for all rows, logits (n, K). Arrays that
 belong to arms have the arms as their last axis, so that an arm is a column that comes and goes.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-__all__ = ["HEADS", "BilinearHead", "Head", "LinearHead", "MLPHead", "TradeOffHead"]
+__all__ = ["HEADS", "BilinearHead", "Head", "LinearHead", "MLPHead", "Sizes", "TradeOffHead"]
 
 Arrays = dict[str, Any]
 Shapes = dict[str, tuple[int, ...]]
 
-N_OBJECTIVES = 2
+
+class Sizes(NamedTuple):
+    """What the shapes of the parameters hang on."""
+
+    n_features: int
+    n_arms: int
+    n_weights: int  # m, entries of a preference
+    hidden: int
+    encoded: int
 
 
 class Head(ABC):
@@ -29,7 +37,7 @@ class Head(ABC):
     of_arms: ClassVar[tuple[str, ...]]
 
     @abstractmethod
-    def shapes(self, n_features: int, n_arms: int, hidden: int, encoded: int) -> Shapes:
+    def shapes(self, sizes: Sizes) -> Shapes:
         """Return the shape of every parameter, by name; those named b... are offsets."""
 
     @abstractmethod
@@ -43,7 +51,7 @@ class Head(ABC):
         Parameters
         ----------
         x : ndarray of shape (n, d)
-        w : ndarray of shape (n, 2)
+        w : ndarray of shape (n, m)
 
         Returns
         -------
@@ -60,12 +68,12 @@ class LinearHead(Head):
 
     of_arms = ("W_x", "W_u", "b")
 
-    def shapes(self, n_features: int, n_arms: int, hidden: int, encoded: int) -> Shapes:
+    def shapes(self, sizes: Sizes) -> Shapes:
         return {
-            **_encoder_shapes(encoded),
-            "W_x": (n_features, n_arms),
-            "W_u": (encoded, n_arms),
-            "b": (n_arms,),
+            **_encoder_shapes(sizes),
+            "W_x": (sizes.n_features, sizes.n_arms),
+            "W_u": (sizes.encoded, sizes.n_arms),
+            "b": (sizes.n_arms,),
         }
 
     def forward(self, theta: Arrays, x: Any, w: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -92,15 +100,15 @@ class BilinearHead(Head):
 
     of_arms = ("V", "b")
 
-    def shapes(self, n_features: int, n_arms: int, hidden: int, encoded: int) -> Shapes:
+    def shapes(self, sizes: Sizes) -> Shapes:
         return {
-            **_encoder_shapes(encoded),
-            "P": (n_features, hidden),
-            "b_P": (hidden,),
-            "Q": (encoded, hidden),
-            "b_Q": (hidden,),
-            "V": (hidden, n_arms),
-            "b": (n_arms,),
+            **_encoder_shapes(sizes),
+            "P": (sizes.n_features, sizes.hidden),
+            "b_P": (sizes.hidden,),
+            "Q": (sizes.encoded, sizes.hidden),
+            "b_Q": (sizes.hidden,),
+            "V": (sizes.hidden, sizes.n_arms),
+            "b": (sizes.n_arms,),
         }
 
     def forward(self, theta: Arrays, x: Any, w: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -131,14 +139,14 @@ class MLPHead(Head):
 
     of_arms = ("V", "b")
 
-    def shapes(self, n_features: int, n_arms: int, hidden: int, encoded: int) -> Shapes:
+    def shapes(self, sizes: Sizes) -> Shapes:
         return {
-            **_encoder_shapes(encoded),
-            "W_x": (n_features, hidden),
-            "W_u": (encoded, hidden),
-            "b_W": (hidden,),
-            "V": (hidden, n_arms),
-            "b": (n_arms,),
+            **_encoder_shapes(sizes),
+            "W_x": (sizes.n_features, sizes.hidden),
+            "W_u": (sizes.encoded, sizes.hidden),
+            "b_W": (sizes.hidden,),
+            "V": (sizes.hidden, sizes.n_arms),
+            "b": (sizes.n_arms,),
         }
 
     def forward(self, theta: Arrays, x: Any, w: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -167,16 +175,18 @@ class TradeOffHead(Head):
     these are linear in the preference (BaRP, equation 1): the true policy is of this form. What is
     gained is order: where weight moves from quality to cost, the arm with the highest logit never
     changes to one of higher Q or of lower C, on any query (both optimality conditions added up).
+    With latency there is a third term, and the same holds for each outcome where its weight grows
+    and the others shrink in proportion: that is a dial between it and a fixed mix of the others.
     """
 
     of_arms = ("V", "b")
 
-    def shapes(self, n_features: int, n_arms: int, hidden: int, encoded: int) -> Shapes:
+    def shapes(self, sizes: Sizes) -> Shapes:
         return {
-            "W_x": (n_features, hidden),
-            "b_W": (hidden,),
-            "V": (hidden, N_OBJECTIVES, n_arms),
-            "b": (N_OBJECTIVES, n_arms),
+            "W_x": (sizes.n_features, sizes.hidden),
+            "b_W": (sizes.hidden,),
+            "V": (sizes.hidden, sizes.n_weights, sizes.n_arms),
+            "b": (sizes.n_weights, sizes.n_arms),
         }
 
     def forward(self, theta: Arrays, x: Any, w: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -208,12 +218,13 @@ HEADS: dict[str, Head] = {
 }
 
 
-# The preference encoder phi: 2 -> p -> p with one ReLU between --------------------------------
+# The preference encoder phi: m -> p -> p with one ReLU between --------------------------------
 
 
-def _encoder_shapes(encoded: int) -> Shapes:
+def _encoder_shapes(sizes: Sizes) -> Shapes:
+    encoded = sizes.encoded
     return {
-        "A": (N_OBJECTIVES, encoded),
+        "A": (sizes.n_weights, encoded),
         "b_A": (encoded,),
         "B": (encoded, encoded),
         "b_B": (encoded,),

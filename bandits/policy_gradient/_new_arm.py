@@ -21,8 +21,12 @@ __all__ = ["Evaluations", "logits_of_rewards", "place_arm", "placed_embedding"]
 
 Array = NDArray[np.float64]
 
-# Weights of cost under which the evaluations are put on the line.
-DIAL = (0.1, 0.3, 0.5, 0.7, 0.9)
+# Preferences under which the evaluations are put on the line, by the number of outcomes.
+DIALS: dict[int, list[tuple[float, ...]]] = {
+    1: [(1.0, 0.0)],
+    2: [(0.9, 0.1), (0.7, 0.3), (0.5, 0.5), (0.3, 0.7), (0.1, 0.9)],
+    3: [(0.8, 0.1, 0.1), (0.1, 0.8, 0.1), (0.1, 0.1, 0.8), (0.4, 0.4, 0.2), (0.4, 0.2, 0.4)],
+}
 # Shares of the rewards' variance that may be noise, and folds to choose between them.
 SHARES = (1.0, 0.3, 0.1, 0.03, 0.01)
 FOLDS = 5
@@ -39,18 +43,15 @@ def place_arm(router: PolicyRouter, X: Array, outcomes: Array) -> None:
     outcomes : ndarray of shape (n, m)
         What came of it.
     """
-    if router.has_cost_:
-        outcomes = np.column_stack(
-            [outcomes[:, 0], np.minimum(outcomes[:, 1], router.cost_cap_ or np.inf)]
-        )
+    outcomes = router._cut(outcomes)
     last = len(router.arms_) - 1
     embeddings = router._layout.embeddings(router._state[0]).astype(np.float64)
     theta, x = router._layout.views(router._state[0]), X.astype(np.float32)
     expected = router._known_outcomes(X)[:, :last]
-    dial = DIAL if router.has_cost_ else (0.0,)
+    dial = DIALS[router.n_outcomes_]
     features, targets, noise = [], [], []
-    for w_cost in dial:
-        preference = np.tile([1.0 - w_cost, w_cost], (len(X), 1))
+    for asked in dial:
+        preference = np.tile(asked, (len(X), 1))
         weights = router._outcome_weights(preference)
         rewards = (outcomes * weights).sum(axis=1)
         f = router._layout.of_head.features(theta, x, preference.astype(np.float32))

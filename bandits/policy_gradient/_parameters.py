@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from bandits.policy_gradient._heads import HEADS, Arrays, Head
+from bandits.policy_gradient._heads import HEADS, Arrays, Head, Sizes
 
 __all__ = ["Layout"]
 
@@ -26,10 +26,7 @@ class Layout:
     """
 
     head: str
-    n_features: int
-    n_arms: int
-    hidden: int
-    encoded: int
+    sizes: Sizes
 
     @property
     def of_head(self) -> Head:
@@ -39,7 +36,7 @@ class Layout:
     @cached_property
     def places(self) -> list[tuple[str, tuple[int, ...], slice]]:
         """Name, shape and place in the flat array of every parameter."""
-        shapes = self.of_head.shapes(self.n_features, self.n_arms, self.hidden, self.encoded)
+        shapes = self.of_head.shapes(self.sizes)
         stops = np.cumsum([prod(shape) for shape in shapes.values()]).tolist()
         starts = [0, *stops]
         return [
@@ -76,7 +73,9 @@ class Layout:
     def embeddings(self, flat: Flat) -> Flat:
         """Return what belongs to the arms, shape (F, n_arms), as `Head.features` wants it."""
         views = self.views(flat)
-        return np.concatenate([views[k].reshape(-1, self.n_arms) for k in self.of_head.of_arms])
+        return np.concatenate(
+            [views[k].reshape(-1, self.sizes.n_arms) for k in self.of_head.of_arms]
+        )
 
     def embed(self, flat: Flat, position: int, embedding: Flat) -> None:
         """Write what belongs to one arm, shape (F,)."""
@@ -105,6 +104,10 @@ class Layout:
             return weight * values[..., like, None] + (1.0 - weight) * mean
 
         return self._rebuilt(flat, lambda values: np.append(values, column(values), axis=-1))
+
+    def of_arms(self, n_arms: int) -> Layout:
+        """Return the layout of the same policy for another number of arms."""
+        return Layout(self.head, self.sizes._replace(n_arms=n_arms))
 
     def without_column(self, flat: Flat, position: int) -> Flat:
         """Return the parameters without the arm at a position."""

@@ -30,7 +30,7 @@ class Shown(NamedTuple):
     """Chosen arms and what came of them."""
 
     arm: Rows  # (n,)
-    outcomes: Array  # (n, m) quality and, where known, the capped cost
+    outcomes: Array  # (n, m) quality and, where known, cost and latency, cut at their caps
     propensity: Any  # with which they were chosen, clipped, tensor of shape (n, 1)
 
 
@@ -89,7 +89,7 @@ class ReplaySource(Source):
         return self.replay.n_revealed
 
     def parts(self) -> tuple[Any, ...]:
-        return self.X, self.replay._quality, self.replay._cost
+        return self.X, self.replay._outcomes
 
 
 class LoggedSource(Source):

@@ -34,7 +34,7 @@ class Draws(NamedTuple):
     """All the chance of one epoch; drawn by numpy, so that it is the same on every device."""
 
     order: NDArray[np.intp]  # (n,) rows in the order in which they are played
-    preference: Array  # (n, 2) by place in that order
+    preference: Array  # (n, 2 or 3) by place in that order
     noise: Array  # (n, K) Gumbel
 
 
@@ -46,7 +46,7 @@ class Training:
     router : PolicyRouter
         Its state is what the training goes on from, and what it changes.
     source : Source
-    preference : pair or array of shape (n, 2), optional
+    preference : weights, or array of shape (n, 2) or (n, 3), optional
         Fixed preferences; None draws them anew in every epoch.
     """
 
@@ -80,7 +80,7 @@ class Training:
         w, noise = trainer.tensor(draws.preference), trainer.tensor(draws.noise)
         n_rounds, size = len(draws.order), self.settings.batch_size(router.epochs_done_)
         arms, rewards = np.empty(n_rounds, dtype=np.intp), np.empty((n_rounds, 1))
-        outcomes = np.empty((n_rounds, 1 + router.has_cost_))
+        outcomes = np.empty((n_rounds, router.n_outcomes_))
         for start in range(0, n_rounds, size):
             batch = slice(start, start + size)
             chance = trainer.forward(x[batch], w[batch])

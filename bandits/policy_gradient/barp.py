@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from bandits._charges import count_outcomes
 from bandits._validation import contexts
 from bandits.policy_gradient._new_arm import place_arm
 from bandits.policy_gradient._sources import LoggedSource
@@ -34,8 +35,9 @@ class BaRP(PolicyRouter):
     ----------
     head : {"mlp", "linear", "bilinear", "trade_off"}, default="trade_off"
         How features and preference make logits; the first three are the paper's. The logits of
-        "trade_off" are w_q Q(x) + w_c C(x): the form of the best entropy-regularised policy, and
-        with it a query never moves to an arm of higher Q or lower C as w_c grows.
+        "trade_off" are w_q Q(x) + w_c C(x), and w_l L(x) where latencies are given: the form of the
+        best entropy-regularised policy, and with it a query never moves to an arm of higher Q or
+        lower C as w_c grows.
     hidden_size : int, default=64
         Width of the hidden layer (of "bilinear": the rank); not stated in the paper.
     preference_size : int, default=32
@@ -74,7 +76,7 @@ class BaRP(PolicyRouter):
         Steps on rows drawn from the memory for every step on new ones.
     cost_quantile : float, default=0.95
         Without `cost_cap`, tau is this quantile of the first 1000 costs seen. The paper does not
-        state its tau.
+        state its tau. Without `latency_cap` it is so for latencies.
     device : str, default="auto"
         Where to train: "auto" takes a GPU where there is one, else the CPU. Routing is numpy.
     checkpoint : str or path-like, optional
@@ -84,7 +86,7 @@ class BaRP(PolicyRouter):
         Epochs between two checkpoints.
     verbose : bool, default=False
         Show a progress bar.
-    arms, cost_cap, random_state
+    arms, cost_cap, latency_cap, random_state
         As in `BanditRouter`.
 
     Attributes
@@ -142,9 +144,12 @@ class BaRP(PolicyRouter):
         verbose: bool = False,
         arms: Iterable[Any] | None = None,
         cost_cap: float | None = None,
+        latency_cap: float | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
-        super().__init__(arms=arms, cost_cap=cost_cap, random_state=random_state)
+        super().__init__(
+            arms=arms, cost_cap=cost_cap, latency_cap=latency_cap, random_state=random_state
+        )
         self.head = head
         self.hidden_size = hidden_size
         self.preference_size = preference_size
@@ -195,6 +200,7 @@ class BaRP(PolicyRouter):
         action: Any,
         quality: Any,
         cost: Any = None,
+        latency: Any = None,
         *,
         propensity: Any,
         arms: Iterable[Any] | None = None,
@@ -210,7 +216,7 @@ class BaRP(PolicyRouter):
         X : array of shape (n, n_features)
         action : array of shape (n,)
             Names of the arms that were called.
-        quality, cost : array of shape (n,)
+        quality, cost, latency : array of shape (n,)
             What came of it.
         propensity : array of shape (n,)
             Probability with which each action was chosen.
@@ -229,8 +235,8 @@ class BaRP(PolicyRouter):
         if propensity is None:
             raise DataError("propensity is None; give the probability of every logged action.")
         with self._anew() as fresh:
-            fresh._begin_with(X, arms, has_cost=cost is not None)
-            feedback = fresh._feedback(X, action, quality, cost, propensity)
+            fresh._begin_with(X, arms, count_outcomes(cost, latency))
+            feedback = fresh._feedback(X, action, quality, cost, latency, propensity)
             if fresh.has_cost_:
                 feedback = feedback._replace(outcomes=fresh._capped(feedback.outcomes))
             Training(fresh, LoggedSource(fresh, feedback), None).run()
@@ -245,6 +251,7 @@ class BaRP(PolicyRouter):
         X: Any = None,
         quality: Any = None,
         cost: Any = None,
+        latency: Any = None,
     ) -> Self:
         """Add an arm, without touching what is known of the others.
 
@@ -262,7 +269,7 @@ class BaRP(PolicyRouter):
             Share of `like` in the start, from 0 to 1.
         X : array of shape (n, n_features), optional
             Queries that the new arm was tried on.
-        quality, cost : array of shape (n,), optional
+        quality, cost, latency : array of shape (n,), optional
             What came of it.
 
         Raises
@@ -273,7 +280,7 @@ class BaRP(PolicyRouter):
         """
         check_is_fitted(self, "arms_")
         with self._lock:
-            if X is None and (quality is not None or cost is not None):
+            if X is None and any(given is not None for given in (quality, cost, latency)):
                 raise DataError("X is missing; give the queries that the new arm was tried on.")
             if X is None:
                 return super().add_arm(name, like=like, weight=weight)
@@ -284,7 +291,7 @@ class BaRP(PolicyRouter):
                     "estimator='doubly_robust', or add the arm without evaluations."
                 )
             some = [self.arms_[0]] * len(contexts(self, X))  # whose feedback it is matters not
-            known = self._feedback(X, some, quality, cost, None)
+            known = self._feedback(X, some, quality, cost, latency, None)
             super().add_arm(name, like=like, weight=weight)
             place_arm(self, known.X, known.outcomes)
         return self

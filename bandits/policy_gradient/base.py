@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bandits._core import Feedback
+from bandits._validation import preferences_to_play
 from bandits.base import BanditRouter
+from bandits.policy_gradient._heads import Sizes
 from bandits.policy_gradient._learning import learn_feedback
 from bandits.policy_gradient._memory import Memory
 from bandits.policy_gradient._outcome_model import OutcomeModel
@@ -43,7 +44,7 @@ class PolicyRouter(BanditRouter):
 
     Parameters
     ----------
-    arms, cost_cap, random_state
+    arms, cost_cap, latency_cap, random_state
         As in `BanditRouter`.
 
     Attributes
@@ -96,12 +97,15 @@ class PolicyRouter(BanditRouter):
 
     def _start(self, n_features: int, n_arms: int, n_outcomes: int) -> None:
         Settings.of(self)
-        self._layout = Layout(self.head, n_features, n_arms, self.hidden_size, self.preference_size)
+        sizes = Sizes(
+            n_features, n_arms, max(n_outcomes, 2), self.hidden_size, self.preference_size
+        )
+        self._layout = Layout(self.head, sizes)
         self._state = np.zeros((3, self._layout.size), dtype=np.float32)
         self._state[0] = self._layout.drawn(np.random.default_rng([self._seed, 3]))
         self._counts = np.zeros(4, dtype=np.int64)
         self._rewards = np.zeros(self.epochs)
-        self._costs = np.zeros(COSTS_KEPT)
+        self._costs = np.zeros((COSTS_KEPT, n_outcomes - 1))
         self._seen = np.zeros((n_arms, 1 + n_outcomes))
         self._fingerprint = np.zeros(32, dtype=np.uint8)
         self._memory = Memory(self.memory, n_features, n_outcomes)
@@ -123,10 +127,9 @@ class PolicyRouter(BanditRouter):
             raise
 
     def _preferences(self, preference: ArrayLike | None, n_rounds: int) -> Array:
-        if preference is not None or not self.has_cost_ or self.concentration == 1.0:
-            return super()._preferences(preference, n_rounds)
-        weight = self._exploration.beta(self.concentration, self.concentration, n_rounds)
-        return np.column_stack([weight, 1.0 - weight])
+        return preferences_to_play(
+            preference, n_rounds, self.n_outcomes_, self._exploration, self.concentration
+        )
 
     def _scores(self, X: Array, preference: Array) -> Array:
         theta = self._layout.views(self._state[0])
@@ -146,19 +149,29 @@ class PolicyRouter(BanditRouter):
         return arm, chance[np.arange(len(X)), arm]
 
     def _capped(self, outcomes: Array) -> Array:
-        if self.cost_cap is None:
-            self._watch_costs(outcomes[:, 1])
-        cap = self.cost_cap_ or np.inf
-        return np.column_stack([outcomes[:, 0], np.minimum(outcomes[:, 1], cap)])
+        if None in self._given_caps():
+            self._watch(outcomes[:, 1:])
+        return self._cut(outcomes)
 
-    def _watch_costs(self, cost: Array) -> None:
+    def _cut(self, outcomes: Array) -> Array:
+        """Return outcomes, shape (..., n_outcomes), with what is above a cap cut off."""
+        caps = [np.inf, *(cap or np.inf for cap in self.caps_)]
+        return np.minimum(outcomes, caps)
+
+    def _watch(self, charges: Array) -> None:
+        """Set the caps that were not given to a quantile of the first costs and latencies."""
         known = int(self._counts[COSTS])
-        new = cost[: COSTS_KEPT - known]
+        new = charges[: COSTS_KEPT - known]
         if len(new):
             self._costs[known : known + len(new)] = new
             self._counts[COSTS] = known + len(new)
-            kept = self._costs[: known + len(new)]
-            self.cost_cap_ = float(np.quantile(kept, self.cost_quantile))
+            self._learn_caps(self._costs[: known + len(new)])
+
+    def _learn_caps(self, charges: Array) -> None:
+        """Set the caps that were not given to the quantile of some costs and latencies, (n, m)."""
+        found = np.quantile(charges, self.cost_quantile, axis=0)
+        given = self._given_caps()
+        self.caps_ = [float(found[j] if cap is None else cap) for j, cap in enumerate(given)]
 
     def _trainer(self) -> PolicyTrainer:
         return PolicyTrainer(
@@ -210,9 +223,7 @@ class PolicyRouter(BanditRouter):
         rewards[: saved.epochs_done_] = saved.reward_[: self.epochs]
         self._set_arrays({**saved._arrays(), "rewards": rewards})
         self._exploration, self._ties = saved._exploration, saved._ties
-        self.cost_cap_, self.n_updates_, self._seed = (
-            saved.cost_cap_, saved.n_updates_, saved._seed,
-        )  # fmt: skip
+        self.caps_, self.n_updates_, self._seed = saved.caps_, saved.n_updates_, saved._seed
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # A process that gets it through joblib may not write to what it was given.
@@ -230,14 +241,14 @@ class PolicyRouter(BanditRouter):
                 *(self._layout.with_column(moment, None, 0.0) for moment in moments),
             ]
         )
-        self._layout = replace(self._layout, n_arms=len(self.arms_) + 1)
+        self._layout = self._layout.of_arms(len(self.arms_) + 1)
         self._seen = np.append(self._seen, np.zeros((1, self._seen.shape[1])), axis=0)
         if self._outcome_model is not None:
             self._outcome_model.posterior.add_arm(like, weight)
 
     def _remove_arm(self, position: int) -> None:
         self._state = np.stack([self._layout.without_column(row, position) for row in self._state])
-        self._layout = replace(self._layout, n_arms=len(self.arms_) - 1)
+        self._layout = self._layout.of_arms(len(self.arms_) - 1)
         self._seen = np.delete(self._seen, position, axis=0)
         self._memory.remove_arm(position)
         if self._outcome_model is not None:

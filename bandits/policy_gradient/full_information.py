@@ -37,10 +37,10 @@ class FullInformationBaRP(BaRP):
 
     def _play(self, replay: Replay, preference: ArrayLike | None) -> int:
         training = FullTraining(self, ReplaySource(self, replay), preference)
-        if self.has_cost_ and self.cost_cap is None:
-            self.cost_cap_ = float(np.quantile(training.outcomes[:, :, 1], self.cost_quantile))
+        if self.has_cost_:
+            self._learn_caps(replay._outcomes[:, :, 1:].reshape(-1, self.n_outcomes_ - 1))
         training.run()
-        return training.outcomes[:, :, 0].size
+        return replay._outcomes[:, :, 0].size
 
 
 class FullTraining(Training):
@@ -50,23 +50,19 @@ class FullTraining(Training):
         self, router: FullInformationBaRP, source: ReplaySource, preference: ArrayLike | None
     ) -> None:
         super().__init__(router, source, preference)
-        replay = source.replay
-        parts = [replay._quality] if replay._cost is None else [replay._quality, replay._cost]
-        self.outcomes = np.stack(parts, axis=2)
-        if np.isnan(self.outcomes).any():
-            rows = int(np.isnan(self.outcomes).any(axis=(1, 2)).sum())
+        self.outcomes = source.replay._outcomes
+        missing = int(np.isnan(self.outcomes).any(axis=(1, 2)).sum())
+        if missing:
             raise DataError(
-                f"quality or cost is NaN in {rows} of {replay.n_rounds} rows; full information "
-                "needs the outcome of every arm: leave those rows out."
+                f"An outcome is NaN in {missing} of {len(self.outcomes)} rows; full "
+                "information needs the outcome of every arm: leave those rows out."
             )
 
     def _epoch(self) -> None:
         router, trainer = self.router, self.trainer
         draws = self._draw()
         x = self.features[trainer.tensor(draws.order)]
-        outcomes = self.outcomes[draws.order]
-        if router.has_cost_:
-            outcomes[:, :, 1] = np.minimum(outcomes[:, :, 1], router.cost_cap_ or np.inf)
+        outcomes = router._cut(self.outcomes[draws.order])
         reward = np.einsum("nkm,nm->nk", outcomes, router._outcome_weights(draws.preference))
         w, rewards = trainer.tensor(draws.preference), trainer.tensor(reward)
         size, earned = self.settings.batch_size(router.epochs_done_), 0.0

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from bandits._logs import Logs
 from bandits._parameters import check_whole
 from bandits.replay import Replay
 from metarouter.datasets._names import nearest
@@ -32,8 +33,8 @@ class Stream:
         Names of the columns.
     quality : ndarray
         What each arm would do.
-    cost : ndarray or None
-        What it would cost.
+    cost, latency : ndarray or None
+        What it would take, in money and in time.
     available : ndarray of bool
         Whether it could be called.
     delay : ndarray
@@ -49,13 +50,21 @@ class Stream:
     available: NDArray[np.bool_]
     delay: NDArray[np.float64]
     error: NDArray[np.float64]
+    latency: NDArray[np.float64] | None = None
 
     @classmethod
     def of(cls, replay: Replay) -> Stream:
         """Return the plain world of a replay: feedback comes at once and is true."""
         nothing = np.broadcast_to(0.0, replay.available.shape)
+        logs = Logs(replay._outcomes, replay.arms)
         return cls(
-            tuple(replay.arms), replay._quality, replay._cost, replay.available, nothing, nothing
+            tuple(replay.arms),
+            logs.quality,
+            logs.cost,
+            replay.available,
+            nothing,
+            nothing,
+            logs.latency,
         )
 
     def under(self, scenarios: Iterable[Scenario], rng: Generator) -> Stream:
@@ -85,6 +94,12 @@ class Stream:
         for scenario, own in sorted(seeded, key=lambda pair: pair[0].stage):
             stream = scenario(stream, own)
         return stream
+
+    @property
+    def logs(self) -> Logs:
+        """What each arm would do, as one table."""
+        charges = [charge for charge in (self.cost, self.latency) if charge is not None]
+        return Logs(np.stack([self.quality, *charges], axis=2), list(self.arms))
 
     @property
     def n_rounds(self) -> int:

@@ -56,7 +56,9 @@ def test_wrong_feedback_is_refused_and_nothing_is_learned(router, wrong, message
     [
         ((0.5, 0.6), r"\(0.5, 0.6\); give two weights"),
         ((1.5, -0.5), r"give two weights of at least 0"),
-        ((0.2, 0.3, 0.5), r"shape \(3,\)"),
+        ((0.2, 0.3, 0.5), r"preference weighs latency, but this router has seen no latencies"),
+        ((0.2, 0.3, 0.4), r"\(0.2, 0.3, 0.4\); give three weights of at least 0 that sum to 1"),
+        ((0.2, 0.3, 0.4, 0.1), r"shape \(4,\)"),
         (np.full((39, 2), 0.5), r"shape \(39, 2\) but there are 40 rows"),
         (np.vstack([np.full((39, 2), 0.5), [[0.9, 0.9]]]), r"in row 39 \(1 of 40 rows\)"),
         ((np.nan, 0.5), r"give two weights"),

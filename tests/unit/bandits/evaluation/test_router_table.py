@@ -131,7 +131,7 @@ def test_frame_and_markdown_carry_the_numbers():
         ({"quality": np.where(QUALITY == 1, np.nan, 0)}, r"quality is NaN in \d+ of 60 rows"),
         ({"cost": COST[:5]}, r"cost has shape \(5, 3\)"),
         ({"cost": -COST}, r"cost is negative in 180 cells"),
-        ({"arms": ["a", "b"]}, r"quality has 3 columns but arms names 2"),
+        ({"arms": ["a", "b"]}, r"arms has 2 names but quality has 3 columns"),
         ({"preference": (0.5, 0.6)}, r"give two weights of at least 0 that sum to 1"),
         ({"cost_cap": 0.0}, r"cost_cap is 0.0"),
     ],

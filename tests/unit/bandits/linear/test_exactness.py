@@ -78,7 +78,7 @@ def test_a_live_stream_equals_the_replay(logs):
     replayed = LinUCB(random_state=1).fit(X, quality)
     live = LinUCB(random_state=1)
     live.partial_fit(np.zeros((1, 5)), [0], [0.0], arms=range(4))
-    live._begin(list(range(4)), has_cost=False)  # as if the first feedback had never been
+    live._begin(list(range(4)), 1)  # as if the first feedback had never been
     for x, row in zip(X, quality, strict=True):
         action, propensity = live.sample(x[None])
         live.partial_fit(x[None], action, [row[action[0]]], propensity=propensity)

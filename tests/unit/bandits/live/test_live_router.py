@@ -39,7 +39,7 @@ class TestFeedback:
     def test_decisions_are_those_of_the_router(self):
         service, router = live(router=fresh(LinTS)), fresh(LinTS)
         router.partial_fit(X[:1], ["a"], [0.0], [0.0], arms=ARMS)
-        router._begin(list(ARMS), has_cost=True)  # as if the first feedback had never been
+        router._begin(list(ARMS), 2)  # as if the first feedback had never been
         for x in X[:20]:
             action, propensity = router.sample(x[None], (0.7, 0.3))
             decision = service.choose(x, (0.7, 0.3))

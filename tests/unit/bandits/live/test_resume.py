@@ -145,7 +145,7 @@ class TestFolder:
         lines = (tmp_path / FIRST).read_text().splitlines()
         assert {name for line in lines for name in json.loads(line)} == {
             "event", "format", "arms", "max_pending", "update_every", "ledger",
-            "id", "arm", "propensity", "preference", "x", "quality", "cost",
+            "id", "arm", "propensity", "preference", "x", "quality", "cost", "latency",
         }  # fmt: skip
 
 

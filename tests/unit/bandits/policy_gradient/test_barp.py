@@ -44,7 +44,7 @@ def test_it_is_algorithm_1_step_for_step(logs):
 
     replay = Replay(*logs)
     router.n_features_in_ = 5
-    router._begin(replay.arms, has_cost=True)
+    router._begin(replay.arms, 2)
     phi, head = oracle.make_policy(5, 4)
     start = router._layout.views(router._state[0].copy())
     Watched(router, ReplaySource(router, replay), None).run()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bandits.policy_gradient._heads import HEADS
+from bandits.policy_gradient._heads import HEADS, Sizes
 from bandits.policy_gradient._parameters import Layout
 from bandits.policy_gradient._reward_estimates import (
     clipped_propensity,
@@ -20,19 +20,19 @@ from bandits.policy_gradient._trainer import Optimiser, PolicyTrainer
 RNG = np.random.default_rng(0)
 
 
-def draw(head):
-    layout = Layout(head, 7, 5, 6, 4)
+def draw(head, n_weights=2):
+    layout = Layout(head, Sizes(7, 5, n_weights, 6, 4))
     flat = layout.drawn(RNG)
     x = torch.tensor(RNG.normal(size=(9, 7)), dtype=torch.float32)
-    w = RNG.random(9)
-    w = torch.tensor(np.column_stack([w, 1 - w]), dtype=torch.float32)
+    w = torch.tensor(RNG.dirichlet(np.ones(n_weights), 9), dtype=torch.float32)
     return layout, flat, x, w
 
 
 @pytest.mark.parametrize("head", HEADS)
 class TestEveryHead:
-    def test_the_gradient_is_that_of_automatic_differentiation(self, head):
-        layout, flat, x, w = draw(head)
+    @pytest.mark.parametrize("n_weights", [2, 3])
+    def test_the_gradient_is_that_of_automatic_differentiation(self, head, n_weights):
+        layout, flat, x, w = draw(head, n_weights)
         theta = torch.tensor(flat, dtype=torch.float64, requires_grad=True)
         logits, _ = layout.of_head.forward(layout.views(theta), x.double(), w.double())
         slope = torch.tensor(RNG.normal(size=(9, 5)))
@@ -59,7 +59,7 @@ class TestEveryHead:
 
     def test_an_arm_comes_and_goes_without_touching_the_others(self, head):
         layout, flat, x, w = draw(head)
-        wider = Layout(head, 7, 6, 6, 4)
+        wider = layout.of_arms(6)
         more = layout.with_column(flat, 2, 1.0)
         logits = wider.of_head.forward(wider.views(more), x.numpy(), w.numpy())[0]
         before = layout.of_head.forward(layout.views(flat), x.numpy(), w.numpy())[0]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bandits import BaRP
-from bandits.policy_gradient._heads import HEADS
+from bandits.policy_gradient._heads import HEADS, Sizes
 from bandits.policy_gradient._new_arm import Evaluations, placed_embedding
 from bandits.policy_gradient._parameters import Layout
 from metarouter.exceptions import DataError
@@ -14,13 +14,13 @@ from metarouter.exceptions import DataError
 RNG = np.random.default_rng(0)
 
 
+@pytest.mark.parametrize("n_weights", [2, 3])
 @pytest.mark.parametrize("head", HEADS)
-def test_logits_are_inner_products_of_features_and_embeddings(head):
-    layout = Layout(head, 6, 4, 5, 3)
+def test_logits_are_inner_products_of_features_and_embeddings(head, n_weights):
+    layout = Layout(head, Sizes(6, 4, n_weights, 5, 3))
     flat = layout.drawn(RNG)
     x = RNG.normal(size=(7, 6)).astype(np.float32)
-    w = RNG.random(7).astype(np.float32)
-    w = np.column_stack([w, 1 - w])
+    w = RNG.dirichlet(np.ones(n_weights), 7).astype(np.float32)
     theta = layout.views(flat)
     logits = layout.of_head.forward(theta, x, w)[0]
     features, embeddings = layout.of_head.features(theta, x, w), layout.embeddings(flat)
