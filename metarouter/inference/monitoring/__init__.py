@@ -3,7 +3,7 @@
 - ``_monitor``: what users hold; it validates a batch and hands it on to ``_memory``.
 - ``_blocks``, ``_gain_scores``, ``_alarm``, ``_embeddings``: what is remembered. Each is frozen,
   and returns what it becomes, so that a refused batch leaves no trace.
-- ``_sequences``, ``_quantities``, ``_conformal``: formulas on arrays.
+- ``_moments``, ``_sequences``, ``_quantities``, ``_conformal``: formulas on arrays.
 - ``_reporting``, ``_verdicts``, ``_report``, ``_plots``: what is said.
 - ``_state``: one file, without pickle.
 

@@ -14,7 +14,7 @@ from metarouter.inference.monitoring._batch import Batch, FeatureNames, as_featu
 from metarouter.inference.monitoring._blocks import BlockSums
 from metarouter.inference.monitoring._embeddings import EmbeddingDrift
 from metarouter.inference.monitoring._gain_scores import GainScores
-from metarouter.inference.monitoring._quantities import (
+from metarouter.inference.monitoring._moments import (
     cost_columns,
     quality_columns,
     usage_columns,

@@ -111,13 +111,48 @@ def test_too_few_gold_labels_give_no_interval_and_no_verdict(streams):
     assert f"{20 - labels} more gold labels" in found.reason
 
 
+def test_costs_of_a_router_that_calls_one_model_alone_may_change_with_its_next_decision():
+    monitor = RouterMonitor(min_saving=0.5, max_cost=0.2)
+    monitor.update(np.ones(1000, dtype=bool), cost_primary=1.0, cost_alternative=0.1)
+    share, saving = reading(monitor, "usage"), reading(monitor, "saving")
+    assert share.upper == 1.0
+    assert share.lower < 0.999
+    assert saving.value == pytest.approx(0.0, abs=1e-12)
+    assert saving.lower == pytest.approx(0.0, abs=1e-12)
+    assert saving.upper == pytest.approx(0.9 * (1 - share.lower))
+    cost = reading(monitor, "cost per")
+    assert (cost.lower, cost.upper) == pytest.approx((0.1 + 0.9 * share.lower, 1.0))
+    assert saving.verdict is cost.verdict is Verdict.FAIL
+
+
+def test_costs_that_are_all_alike_give_no_interval_and_no_verdict():
+    monitor = RouterMonitor(max_cost=1.0, min_saving=0.0)
+    monitor.update(np.arange(300) % 2 == 0, cost_primary=0.1 + 0.2, cost_alternative=0.3)
+    for name in ("cost per", "saving"):
+        found = reading(monitor, name)
+        assert np.isnan([found.value, found.lower, found.upper]).all()
+        assert found.verdict is Verdict.INCONCLUSIVE
+        assert "all alike" in found.reason
+
+
+def test_a_draw_of_every_query_is_not_known_to_go_on():
+    monitor = RouterMonitor()
+    monitor.update(np.arange(60) % 2 == 0, gold=np.arange(60.0), gold_probability=1.0)
+    found = reading(monitor, "gold labels drawn")
+    assert found.lower < 0.97
+    assert found.value == found.upper == 1.0
+    assert found.verdict is Verdict.PASS
+
+
 @pytest.mark.parametrize("label", [0.0, 0.1])
 def test_gold_labels_that_are_all_alike_give_no_interval_and_no_verdict(label):
     sent, gold = np.arange(60) % 2 == 0, np.full(60, label)
     monitor = RouterMonitor(min_gain=0.0, max_loss=0.2)
     monitor.update(sent | (label > 0), gold=gold, gold_probability=1.0)
+    for name in ("gold gain", "efficiency gain"):
+        found = reading(monitor, name)
+        assert np.isnan([found.value, found.lower, found.upper]).all()
     found = reading(monitor, "gold gain")
-    assert np.isnan([found.value, found.lower, found.upper]).all()
     assert found.verdict is Verdict.INCONCLUSIVE
     assert "all alike" in found.reason
 
