@@ -9,18 +9,17 @@ import numpy as np
 
 from metarouter.inference.monitoring._conformal import (
     JUMPS,
-    log_mean,
+    log_capital_of_scores,
+    log_evidence,
+    lowest_so_far,
     online_p_values,
     play,
     starting_capital,
 )
 from metarouter.inference.monitoring._embeddings import EmbeddingMap
 from metarouter.inference.monitoring._gain_scores import GainScores
-from metarouter.inference.monitoring._quantities import (
-    QUANTITIES,
-    cost_columns,
-    quality_columns,
-)
+from metarouter.inference.monitoring._moments import cost_columns, quality_columns
+from metarouter.inference.monitoring._quantities import QUANTITIES
 from metarouter.inference.monitoring._sequences import (
     mean_half_width,
     share_evidence,
@@ -96,6 +95,15 @@ def costs(rng: np.random.Generator, spread: float) -> Outside:
     return {QUANTITIES[name].name: _outside(name, sums, value) for name, value in truth.items()}
 
 
+def costs_of_rare_calls(rng: np.random.Generator, chance: float) -> Outside:
+    """Prices of 1 and 0.1: nothing varies before the first query is sent."""
+    sums = _running(
+        cost_columns(rng.random(LENGTH) < chance, np.ones(LENGTH), np.full(LENGTH, 0.1))
+    )
+    truth = {"saving": 0.9 * (1 - chance), "extra_cost": 9 * chance, "cost": 0.1 + 0.9 * chance}
+    return {QUANTITIES[name].name: _outside(name, sums, value) for name, value in truth.items()}
+
+
 def _paid(spread: float) -> tuple[float, float]:
     """Cost-weighted share of the queries sent, and mean cost paid, in closed form."""
     from scipy.stats import norm
@@ -150,9 +158,16 @@ def _labels(name: str, sums: np.ndarray) -> np.ndarray:
 
 
 def _outside(name: str, sums: np.ndarray, truth: float) -> np.ndarray:
-    value, sd = QUANTITIES[name].moments(sums.T)
-    half = mean_half_width(sums[:, 0], sd, ALPHA, HORIZON)
-    return np.abs(value - truth) > half
+    quantity, n = QUANTITIES[name], sums[:, 0]
+    value, sd, _ = quantity.moments(sums.T)
+    outside = np.abs(value - truth) > mean_half_width(n, sd, ALPHA, HORIZON)
+    if quantity.of_share is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share, none, every = quantity.of_share(sums.T)
+            true_share = np.clip((truth - none) / (every - none), 0.0, 1.0)
+            evidence = share_evidence(n * share, n, true_share, HORIZON)
+        outside &= ~(evidence < -np.log(ALPHA))
+    return outside
 
 
 def embeddings(rng: np.random.Generator, shift: float, n: int) -> np.ndarray:
@@ -189,19 +204,30 @@ def labels(rng: np.random.Generator, shift: float, n: int) -> np.ndarray:
 STREAMS = {"embeddings": embeddings, "cost": prices, "quality": labels}
 
 
-def evidence(kind: str, shift: float, rounds: int, seed: int) -> np.ndarray:
-    """Return the log evidence of alarms after every row, shape (n, rounds)."""
+class Alarms(NamedTuple):
+    """Log evidence, and the onset that an alarm would name, after every row; shape (n, rounds)."""
+
+    evidence: np.ndarray
+    onset: np.ndarray
+
+
+def alarms(kind: str, shift: float, rounds: int, seed: int) -> Alarms:
+    """Watch streams of one kind."""
     n = BEFORE + AFTER
     children = np.random.SeedSequence([seed, *kind.encode(), int(100 * shift)]).spawn(rounds)
     p_values = np.stack([*_p_values(kind, shift, n, children)], axis=1)
     k = p_values.shape[-1]
-    start = np.zeros((rounds, k, len(JUMPS)))
-    course = np.empty((n, rounds))
-    capital = starting_capital(rounds, k)
+    start, capital = np.zeros((rounds, k, len(JUMPS))), starting_capital(rounds, k)
+    lowest, lowest_at = np.zeros((1, rounds, k)), np.zeros((1, rounds, k), dtype=np.intp)
+    found = Alarms(np.empty((n, rounds)), np.empty((n, rounds), dtype=np.intp))
     for at in range(0, n, 100):
         capital, logs = play(capital, start, p_values[at : at + 100])
-        start, course[at : at + 100] = logs[-1], log_mean(logs)
-    return course
+        each = log_capital_of_scores(logs)
+        lowest, lowest_at = lowest_so_far(each, lowest[-1], lowest_at[-1], at)
+        richest = each.argmax(axis=-1)[..., None]
+        start, found.evidence[at : at + 100] = logs[-1], log_evidence(each)
+        found.onset[at : at + 100] = np.take_along_axis(lowest_at, richest, -1)[..., 0]
+    return found
 
 
 def _p_values(

@@ -35,6 +35,11 @@ CHANCES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "rising from 0.1 to 0.6": lambda when: 0.1 + 0.5 * when,
     "0.1, and 0.7 from the middle on": lambda when: np.where(when > 0.5, 0.7, 0.1),
 }
+COSTS: dict[str, Callable[[np.random.Generator], streams.Outside]] = {
+    "log prices with sd 0.5": partial(streams.costs, spread=0.5),
+    "log prices with sd 1.0": partial(streams.costs, spread=1.0),
+    "constant prices, 1 in 500 sent": partial(streams.costs_of_rare_calls, chance=1 / 500),
+}
 QUALITY = {
     "normal gains, 1 in 20 drawn": ("normal", 0.5, 0.05),
     "right or wrong, 1 in 20 drawn": ("binary", 0.5, 0.05),
@@ -81,11 +86,11 @@ def run_widths(chance: float, rounds: int, seed: int) -> Counts:
     return counts
 
 
-def run_costs(spread: float, rounds: int, seed: int) -> Counts:
+def run_costs(world: str, rounds: int, seed: int) -> Counts:
     counts: Counts = {}
     rows = np.arange(1, streams.LENGTH + 1)
     for child in np.random.SeedSequence([seed, 2]).spawn(rounds):
-        for name, outside in streams.costs(np.random.default_rng(child), spread).items():
+        for name, outside in COSTS[world](np.random.default_rng(child)).items():
             add(counts, name, ever(outside, rows, MINIMA["monitored_costs"].count))
     return counts
 
@@ -107,7 +112,7 @@ def run_quality(world: str, rounds: int, seed: int) -> Counts:
 
 def run_alarm(kind: str, shift: float, rounds: int, seed: int) -> Counts:
     """Count false alarms and detections of one alarm by itself, and at its share of the level."""
-    course = streams.evidence(kind, shift, rounds, seed)
+    course, onset = streams.alarms(kind, shift, rounds, seed)
     counts: Counts = {}
     for words, alpha in (("5%", 0.05), (f"5% / {N_ALARMS}", 0.05 / N_ALARMS)):
         loud = course >= -np.log(alpha)
@@ -120,10 +125,9 @@ def run_alarm(kind: str, shift: float, rounds: int, seed: int) -> Counts:
         counts[f"found|{words}"] = [float(caught.sum()), int((~before).sum())]
         # A change that was not found within the stream has a longer delay than all others.
         delay = float(np.median(first[~before] - streams.BEFORE + 1))
-        onset = [course[: last + 1, k].argmin() + 1 for k, last in enumerate(first) if caught[k]]
         counts[f"delay|{words}"] = [delay, 1]
-        if onset:
-            error = np.abs(np.array(onset) - streams.BEFORE)
+        if caught.any():
+            error = np.abs(onset[first[caught], np.flatnonzero(caught)] - streams.BEFORE)
             counts[f"onset error|{words}"] = [float(np.median(error)), 1]
     return counts
 
@@ -197,8 +201,8 @@ def cells(rounds: int, seed: int) -> dict[str, Callable[[], Counts]]:
     found["usual|0.3, from n=100 on"] = partial(run_usual, 0.3, rounds, seed)
     for chance in (0.02, 0.3):
         found[f"width|{chance}"] = partial(run_widths, chance, min(rounds, 10), seed)
-    for spread in (0.5, 1.0):
-        found[f"cost|log prices with sd {spread}"] = partial(run_costs, spread, rounds, seed)
+    for world in COSTS:
+        found[f"cost|{world}"] = partial(run_costs, world, rounds, seed)
     for world in QUALITY:
         found[f"quality|{world}"] = partial(run_quality, world, rounds, seed)
     for kind in streams.STREAMS:

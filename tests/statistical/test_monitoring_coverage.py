@@ -33,8 +33,9 @@ def test_share_is_never_left_out_too_often_even_when_it_drifts(world):
     assert_seldom_missed(run_shares(world, 60, seed=1))
 
 
-def test_costs_are_never_left_out_too_often():
-    assert_seldom_missed(run_costs(0.5, 100, seed=1))
+@pytest.mark.parametrize("world", ["log prices with sd 0.5", "constant prices, 1 in 500 sent"])
+def test_costs_are_never_left_out_too_often(world):
+    assert_seldom_missed(run_costs(world, 60, seed=1))
 
 
 def test_quality_is_never_left_out_too_often():

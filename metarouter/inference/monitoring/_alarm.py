@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from metarouter.inference.monitoring._conformal import (
     JUMPS,
-    log_mean,
+    log_capital_of_scores,
+    log_evidence,
+    lowest_so_far,
     merge_sorted,
     online_p_values,
     play,
@@ -22,21 +24,22 @@ __all__ = ["DriftAlarm"]
 
 FloatArray = NDArray[np.float64]
 
-_NO_BET = 0.5
-
 
 @dataclass(frozen=True)
 class DriftAlarm:
     """Evidence that scores stopped coming as they came before.
 
-    One conformal test martingale per score and rate of jumping, and their mean. While rows come as
-    they came before, that of one score ever exceeds 1 / level with a chance of at most `level`
-    (Ville's inequality), exactly and at any number of rows. Of the mean over several scores this
-    is not proven: each is a martingale with respect to its own p-values, and those of one score
-    need not be uniform given those of another (Choe and Ramdas 2024, Combining evidence across
-    filtrations). Its expectation is 1 at every row, and its false alarms stayed within the level
-    in our study (``docs/monitoring.md``). While a score has had one value only, nothing is bet on
-    it: its p-values would be ties split at random and nothing else.
+    One conformal test martingale per score, and the largest of them over their number. While rows
+    come as they came before, this ever reaches 1 / level with a chance of at most `level`, exactly,
+    at any number of rows, and however the scores depend on each other (`log_evidence`).
+
+    "As they came before" is exchangeability: every order of the rows is as likely as any other, as
+    for independent rows of one distribution. Scores must be one and the same function of every
+    row, which was fixed without these rows, and ties are split by random numbers of our own.
+
+    A score that has had one value only is bet on, but its capital is not counted before it varies:
+    its p-values are ties split at random and nothing else. (Not to bet would be no martingale: that
+    a score is about to vary is not known from its p-values.)
 
     Parameters
     ----------
@@ -53,13 +56,13 @@ class DriftAlarm:
     n : int
         Rows that were tested.
     evidence, largest : float
-        Log of the mean martingale now, and at its largest.
-    lowest, lowest_at : float and int
-        Where it was lowest, from which it rose.
+        Log of the evidence now, and at its largest.
+    lowest, lowest_at : ndarray of shape (n_scores,)
+        Log of the capital of each score where it was lowest, and after how many rows.
     raised_at, onset : int or None
-        The row that raised the alarm, and the row after which evidence had only risen.
+        The row that raised the alarm, and the row from which the capital of its score rose.
     path : tuple of float
-        Log evidence after every so many rows.
+        Log evidence at the start, and after every so many rows.
     """
 
     level: float
@@ -68,14 +71,14 @@ class DriftAlarm:
     capital: FloatArray
     log_capital: FloatArray
     random: dict[str, Any]
+    evidence: float
+    largest: float
+    lowest: FloatArray
+    lowest_at: NDArray[np.intp]
+    path: tuple[float, ...]
     n: int = 0
-    evidence: float = 0.0
-    largest: float = 0.0
-    lowest: float = 0.0
-    lowest_at: int = 0
     raised_at: int | None = None
     onset: int | None = None
-    path: tuple[float, ...] = ()
 
     @classmethod
     def silent(
@@ -99,6 +102,7 @@ class DriftAlarm:
             Scores of a reference: drift away from it counts from the first row on.
         """
         known = np.empty((0, n_scores)) if past is None else np.sort(past, axis=0)
+        at_start = -float(np.log(n_scores))
         return cls(
             level=level,
             every=every,
@@ -106,6 +110,11 @@ class DriftAlarm:
             capital=starting_capital(n_scores),
             log_capital=np.zeros((n_scores, len(JUMPS))),
             random=dict(np.random.default_rng(seed).bit_generator.state),
+            evidence=at_start,
+            largest=at_start,
+            lowest=np.zeros(n_scores),
+            lowest_at=np.zeros(n_scores, dtype=np.intp),
+            path=(at_start,),
         )
 
     @property
@@ -126,13 +135,8 @@ class DriftAlarm:
         rng.bit_generator.state = self.random
         ties = rng.random(scores.shape)
         columns = list(zip(self.past, scores.T, ties.T, strict=True))
-        p_values = np.column_stack(
-            [
-                np.where(varied_before(past, new), online_p_values(past, new, tie), _NO_BET)
-                for past, new, tie in columns
-            ]
-        )
-
+        p_values = np.column_stack([online_p_values(*column) for column in columns])
+        varied = np.column_stack([varied_before(past, new) for past, new, _ in columns])
         capital, logs = play(self.capital, self.log_capital, p_values)
         return replace(
             self,
@@ -140,25 +144,25 @@ class DriftAlarm:
             capital=capital,
             log_capital=logs[-1],
             random=dict(rng.bit_generator.state),
-            **self._followed(log_mean(logs)),
+            **self._followed(np.where(varied, log_capital_of_scores(logs), 0.0)),
         )
 
-    def _followed(self, evidence: FloatArray) -> dict[str, Any]:
-        """Follow the evidence row by row."""
+    def _followed(self, log_capital: FloatArray) -> dict[str, Any]:
+        """Follow the capital of each score, shape (n, n_scores), and the evidence."""
+        evidence = log_evidence(log_capital)
         rows = self.n + np.arange(1, len(evidence) + 1)
-        lows = np.minimum.accumulate(np.concatenate([[self.lowest], evidence]))
-        fell = evidence < lows[:-1]
-        low_at = np.maximum.accumulate(np.where(fell, rows, self.lowest_at))
+        lowest, lowest_at = lowest_so_far(log_capital, self.lowest, self.lowest_at, self.n)
         raised_at, onset = self.raised_at, self.onset
         loud = np.flatnonzero(evidence >= -np.log(self.level))
         if raised_at is None and loud.size:
-            raised_at, onset = int(rows[loud[0]]), int(low_at[loud[0]])
+            raised_at = int(rows[loud[0]])
+            onset = int(lowest_at[loud[0], log_capital[loud[0]].argmax()])
         return {
             "n": int(rows[-1]),
             "evidence": float(evidence[-1]),
             "largest": max(self.largest, float(evidence.max())),
-            "lowest": float(lows[-1]),
-            "lowest_at": int(low_at[-1]),
+            "lowest": lowest[-1],
+            "lowest_at": lowest_at[-1],
             "raised_at": raised_at,
             "onset": onset,
             "path": (*self.path, *evidence[rows % self.every == 0].tolist()),

@@ -9,7 +9,9 @@ __all__ = [
     "JUMPS",
     "SLOPES",
     "bet",
-    "log_mean",
+    "log_capital_of_scores",
+    "log_evidence",
+    "lowest_so_far",
     "merge_sorted",
     "online_p_values",
     "play",
@@ -143,7 +145,51 @@ def play(
     return capital, np.cumsum(np.concatenate([log_capital[None], growth]), axis=0)[1:]
 
 
-def log_mean(logs: FloatArray) -> FloatArray:
-    """Average over scores and jumpers (the last two axes), on the scale of capital itself."""
-    top = logs.max(axis=(-2, -1), keepdims=True)
-    return np.asarray(top[..., 0, 0] + np.log(np.exp(logs - top).mean(axis=(-2, -1))))
+def log_capital_of_scores(logs: FloatArray) -> FloatArray:
+    """Average over jumpers (the last axis), which bet on the same p-values."""
+    top = logs.max(axis=-1, keepdims=True)
+    return np.asarray(top[..., 0] + np.log(np.exp(logs - top).mean(axis=-1)))
+
+
+def log_evidence(log_capital: FloatArray) -> FloatArray:
+    """Return the log of the evidence of several scores: their largest capital over their number.
+
+    Parameters
+    ----------
+    log_capital : ndarray of shape (..., n_scores)
+
+    Notes
+    -----
+    If M_k is a martingale that starts at 1, whatever the filtration, it ever reaches K c with a
+    chance of at most 1 / (K c) (Ville's inequality). So the largest of K of them, over K, ever
+    reaches c with a chance of at most 1 / c, however they depend on each other.
+
+    The mean of the M_k is never smaller, but no martingale where each M_k has a filtration of its
+    own (Choe and Ramdas 2024, Combining evidence across filtrations). For scores x and -x of three
+    rows of which one differs, who stops by the p-values of both expects a mean of 1.012.
+    """
+    return np.asarray(log_capital.max(axis=-1) - np.log(log_capital.shape[-1]))
+
+
+def lowest_so_far(
+    course: FloatArray, lowest: FloatArray, lowest_at: NDArray[np.intp], n: int
+) -> tuple[FloatArray, NDArray[np.intp]]:
+    """Follow how low something was, and after which row it was last lower than ever.
+
+    Parameters
+    ----------
+    course : ndarray of shape (m, ...)
+        After each of m more rows.
+    lowest, lowest_at : ndarray of shape (...,)
+        After the n rows before.
+    n : int
+
+    Returns
+    -------
+    lowest, lowest_at : ndarray of shape (m, ...)
+        After each row.
+    """
+    lows = np.minimum.accumulate(np.concatenate([lowest[None], course]))
+    rows = np.arange(n + 1, n + 1 + len(course)).reshape(-1, *[1] * lowest.ndim)
+    fell = np.where(course < lows[:-1], rows, lowest_at)
+    return lows[1:], np.maximum.accumulate(fell)

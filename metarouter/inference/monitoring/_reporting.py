@@ -119,8 +119,8 @@ def _last(course: Course, over: str, n: Any, found: Estimates, lacking: str) -> 
 
 
 def _evidence(alarm: DriftAlarm, skipped: int) -> FloatArray:
-    rows = alarm.every * np.arange(len(alarm.path) + 1)
-    values = [0.0, *alarm.path]
+    rows = alarm.every * np.arange(len(alarm.path))
+    values = [*alarm.path]
     if alarm.n > rows[-1]:
         rows, values = np.append(rows, alarm.n), [*values, alarm.evidence]
     return np.column_stack([rows + skipped, np.array(values) / np.log(10.0)])

@@ -28,7 +28,7 @@ from metarouter.inference.monitoring._settings import MonitorSettings
 __all__ = ["read_state", "write_state"]
 
 _FORMAT = "metarouter-monitor"
-_VERSION = 1
+_VERSION = 2
 _HEADER = "monitor"
 _FOREIGN = (
     AttributeError,
