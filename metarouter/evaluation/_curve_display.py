@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from metarouter.evaluation._axes import new_axes
 from metarouter.evaluation._intervals import normal_quantile
 from metarouter.evaluation._style import random_line, router_styles
 from metarouter.evaluation._validation import FloatArray, check_routers
@@ -104,10 +105,7 @@ class CurveDisplay:
         CurveDisplay
             This object, with ``ax_``, ``figure_``, ``lines_`` and ``bands_``.
         """
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            ax = plt.subplots(figsize=(6.0, 4.2), layout="constrained")[1]
+        ax = new_axes(ax, height=4.2)
         margin = normal_quantile(level)
         self.lines_: dict[str, Any] = {}
         self.bands_: dict[str, Any] = {}

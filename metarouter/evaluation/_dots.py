@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from metarouter.evaluation._axes import new_axes
+from metarouter.evaluation._style import reference_line
 from metarouter.evaluation._validation import FloatArray
 
 __all__ = ["draw_dots"]
@@ -30,14 +32,11 @@ def draw_dots(
     -------
     matplotlib Axes
     """
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        ax = plt.subplots(figsize=(6.0, 1.2 + 0.32 * len(names)), layout="constrained")[1]
+    ax = new_axes(ax, height=1.2 + 0.32 * len(names))
     place = -np.arange(len(names), dtype=float)
     ax.hlines(place, lower, upper, color=_COLOR, linewidth=3.0)
     ax.plot(value, place, "o", color="#1A1A1A", markersize=5)
-    ax.axvline(0.0, color="#7F7F7F", linewidth=0.9, linestyle="--")
+    ax.axvline(0.0, **reference_line())
     ax.set_yticks(place, list(names))
     ax.set_ylim(place.min() - 0.6, 0.6)
     return ax

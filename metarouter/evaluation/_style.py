@@ -10,7 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ROUTER_ORDER", "RouterStyle", "random_line", "router_label", "router_styles"]
+__all__ = [
+    "ROUTER_ORDER",
+    "RouterStyle",
+    "random_line",
+    "reference_line",
+    "router_label",
+    "router_styles",
+]
 
 _Dash = str | tuple[int, tuple[float, ...]]
 
@@ -89,6 +96,11 @@ def router_styles(names: Iterable[str]) -> dict[str, RouterStyle]:
 def router_label(name: str) -> str:
     """Name of a router as printed for readers."""
     return _HOUSE[name].label if name in _HOUSE else name
+
+
+def reference_line() -> dict[str, Any]:
+    """Keyword arguments for the line that estimates are held against, such as zero."""
+    return {"color": "#7F7F7F", "linewidth": 0.9, "linestyle": "--"}
 
 
 def random_line() -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from metarouter.evaluation._axes import new_axes, show_numbers_on_log_axis
 from metarouter.evaluation._labels import arrange_labels
 from metarouter.evaluation._style import router_styles
 from metarouter.evaluation._validation import FloatArray, check_routers
@@ -94,10 +95,7 @@ class CostQualityDisplay:
         CostQualityDisplay
             This object, with ``ax_``, ``figure_``, ``lines_``, ``points_`` and ``labels_``.
         """
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            ax = plt.subplots(figsize=(6.4, 4.4), layout="constrained")[1]
+        ax = new_axes(ax, 6.4, 4.4)
         self.ax_, self.figure_, self._cost_scale = ax, ax.figure, cost_scale
         self.lines_: dict[str, Any] = {}
         self.points_: dict[str, Any] = {}
@@ -115,7 +113,7 @@ class CostQualityDisplay:
         if self.models:
             self._draw_models()
         if log:
-            _plain_logarithms(ax)
+            show_numbers_on_log_axis(ax)
         ax.set_xlabel(f"cost ({unit})")
         ax.set_ylabel("quality per query")
         if title is not None:
@@ -159,13 +157,3 @@ class CostQualityDisplay:
         first, last = curve.cost[curve.hull[0]], curve.cost[curve.hull[-1]]
         dense = np.linspace(first, last, _POINTS_PER_HULL)
         return np.union1d(dense, curve.cost[curve.hull])
-
-
-def _plain_logarithms(ax: Any) -> None:
-    """Write 0.1, 0.2, 0.5, 1 instead of powers of ten."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.xaxis.set_minor_formatter(NullFormatter())

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from metarouter.evaluation._axes import new_axes
+from metarouter.evaluation._style import reference_line
 from metarouter.exceptions import MetaRouterError
 
 __all__ = ["new_axes", "plot_differences"]
@@ -13,15 +15,6 @@ __all__ = ["new_axes", "plot_differences"]
 BAR, MEAN, OUTLINE = "#56B4E9", "#D55E00", "#1A1A1A"
 _MOST_STEPS = 25
 _SHOWN = (0.5, 99.5)
-
-
-def new_axes(ax: Any, width: float = 6.0, height: float = 4.0) -> Any:
-    """Return the given axes, or those of a new figure."""
-    if ax is not None:
-        return ax
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=(width, height), layout="constrained")[1]
 
 
 def plot_differences(test: Any, ax: Any) -> Any:
@@ -41,7 +34,7 @@ def plot_differences(test: Any, ax: Any) -> Any:
         f"mean {test.value:+.3f} ({test.level:.0%} interval {test.lower:+.3f} to {test.upper:+.3f})"
     )
     ax.axvline(test.value, color=MEAN, linewidth=1.8, label=words)
-    ax.axvline(0.0, color="#7F7F7F", linewidth=0.9, linestyle="--", label="no bias")
+    ax.axvline(0.0, **reference_line(), label="no bias")
     hidden = values.size - shown.size
     what = (
         "gold minus preference label of a query"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from metarouter.evaluation._axes import new_axes
 from metarouter.evaluation._style import random_line, router_styles
 from metarouter.evaluation._tabular import thinned
-from metarouter.inference._histogram import new_axes
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
 from metarouter.inference.curves import BandMethod, CurveName
@@ -16,7 +16,7 @@ from metarouter.inference.intervals import FloatArray
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CurveBand", "draw_band", "errors_in_words"]
+__all__ = ["CurveBand", "curve_line", "draw_band", "errors_in_words"]
 
 _NAMES = {
     "efficiency_gain": ("Efficiency gain", "efficiency gain per query"),
@@ -119,9 +119,8 @@ class CurveBand(Printed):
         matplotlib Axes
         """
         ax = new_axes(ax, height=4.2)
-        line = router_styles([name])[name].line() | {"marker": None}
         limits = (self.band_lower, self.band_upper) if band else None
-        draw_band(ax, self.usage, self.value, (self.lower, self.upper), limits, line)
+        draw_band(ax, name, self.usage, self.value, (self.lower, self.upper), limits)
         if self.curve == "qini":
             ax.plot([0, 1], [0, self.total], **random_line())
         else:
@@ -166,16 +165,21 @@ def errors_in_words(n: int, n_units: int, method: BandMethod, n_draws: int) -> d
     return {"queries": f"{n}"} | groups | {"errors": how}
 
 
+def curve_line(name: str) -> dict[str, Any]:
+    """Keyword arguments for the curve of a router: its points lie too close for markers."""
+    return router_styles([name])[name].line() | {"marker": None}
+
+
 def draw_band(
     ax: Any,
+    name: str,
     x: FloatArray,
     value: FloatArray,
     pointwise: tuple[FloatArray, FloatArray],
     simultaneous: tuple[FloatArray, FloatArray] | None,
-    line: dict[str, Any],
 ) -> None:
     """Draw a curve, its pointwise limits as thin lines, and its simultaneous band as a surface."""
-    (drawn,) = ax.plot(x, value, **line)
+    (drawn,) = ax.plot(x, value, **curve_line(name))
     color = drawn.get_color()
     for limit in pointwise:
         ax.plot(x, limit, color=color, linewidth=0.7, linestyle=(0, (1, 1.5)))

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metarouter.evaluation._style import random_line, router_styles
+from metarouter.evaluation._axes import new_axes
+from metarouter.evaluation._style import random_line
 from metarouter.evaluation._tabular import thinned
-from metarouter.inference._histogram import new_axes
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
-from metarouter.inference.bands._band_result import errors_in_words
+from metarouter.inference.bands._band_result import curve_line, errors_in_words
 from metarouter.inference.curves import BandMethod
 from metarouter.inference.intervals import FloatArray
 
@@ -121,8 +121,7 @@ class CostQualityBand(Printed):
         matplotlib Axes
         """
         ax = new_axes(ax, height=4.2)
-        line = router_styles([name])[name].line() | {"marker": None}
-        (drawn,) = ax.plot(self.cost, self.quality, **line)
+        (drawn,) = ax.plot(self.cost, self.quality, **curve_line(name))
         if band and np.isfinite(self.critical):
             ax.fill_between(*self._covered(), color=drawn.get_color(), alpha=0.18, linewidth=0)
         cheap, low, dear, high = self.ends

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metarouter.evaluation._style import random_line, router_styles
+from metarouter.evaluation._axes import new_axes
+from metarouter.evaluation._style import random_line
 from metarouter.evaluation._tabular import thinned
-from metarouter.inference._histogram import new_axes
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
 from metarouter.inference.bands._band_result import draw_band, errors_in_words
@@ -121,9 +121,8 @@ class PerformanceGapBand(Printed):
         matplotlib Axes
         """
         ax = new_axes(ax, height=4.2)
-        line = router_styles([name])[name].line() | {"marker": None}
         limits = (self.band_lower, self.band_upper) if band else None
-        draw_band(ax, self.usage, self.pgr, (self.lower, self.upper), limits, line)
+        draw_band(ax, name, self.usage, self.pgr, (self.lower, self.upper), limits)
         ax.plot([0, 1], [0, 1], **random_line())
         ax.set_xlabel("share of queries sent to the primary model")
         ax.set_ylabel("performance gap recovered")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import numpy as np
-
+from metarouter.evaluation._axes import new_axes
+from metarouter.evaluation._dots import draw_dots
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference._histogram import MEAN, new_axes
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
 from metarouter.inference.bands._band_result import errors_in_words
@@ -128,13 +127,8 @@ class RankWeightedEffects(Printed):
         -------
         matplotlib Axes
         """
-        ax = new_axes(ax, height=2.4)
-        place = np.arange(len(self.effects))[::-1].astype(float)
-        ax.hlines(place, self.lower, self.upper, color=MEAN, linewidth=3.0)
-        ax.plot(self.value, place, "o", color="#1A1A1A", markersize=5)
-        ax.axvline(0.0, color="#7F7F7F", linewidth=0.9, linestyle="--")
-        ax.set_yticks(place, [_NAMES[name] for name in self.effects])
-        ax.set_ylim(-0.6, len(self.effects) - 0.4)
+        names = [_NAMES[name] for name in self.effects]
+        ax = draw_dots(names, self.value, self.lower, self.upper, new_axes(ax, height=2.4))
         ax.set_xlabel(f"gold units per query ({self.level:.0%} intervals; 0: random routing)")
         return ax
 

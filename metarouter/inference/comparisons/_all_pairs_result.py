@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from metarouter.evaluation._dots import draw_dots
 from metarouter.evaluation._style import router_label
-from metarouter.inference._histogram import MEAN, new_axes
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
 from metarouter.inference.bands import errors_in_words
@@ -128,15 +126,9 @@ class AllPairs(Printed):
         -------
         matplotlib Axes
         """
-        n_pairs = len(self.first)
-        ax = new_axes(ax, height=1.2 + 0.32 * n_pairs)
-        place = np.arange(n_pairs)[::-1].astype(float)
-        ax.hlines(place, self.difference_lower, self.difference_upper, color=MEAN, linewidth=3.0)
-        ax.plot(self.difference, place, "o", color="#1A1A1A", markersize=5)
-        ax.axvline(0.0, color="#7F7F7F", linewidth=0.9, linestyle="--")
         pairs = zip(self.first, self.second, strict=True)
-        ax.set_yticks(place, [f"{router_label(a)} – {router_label(b)}" for a, b in pairs])
-        ax.set_ylim(-0.6, n_pairs - 0.4)
+        names = [f"{router_label(a)} – {router_label(b)}" for a, b in pairs]
+        ax = draw_dots(names, self.difference, self.difference_lower, self.difference_upper, ax)
         ax.locator_params(axis="x", nbins=6)
         ax.set_xlabel(f"difference in {self.what} ({self.level:.0%} for all pairs at once)")
         return ax

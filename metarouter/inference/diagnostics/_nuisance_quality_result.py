@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metarouter.inference._histogram import MEAN, new_axes
+from metarouter.evaluation._axes import new_axes
+from metarouter.evaluation._dots import draw_dots
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
 from metarouter.inference.intervals import Measured
@@ -95,15 +96,10 @@ class NuisanceQuality(Printed):
         -------
         matplotlib Axes
         """
-        ax = new_axes(ax, height=2.6)
         drawn = {**self.r2, "propensity": self.log_loss_ratio.mapped(1.0, -1.0)}
-        place = -np.arange(len(drawn), dtype=float)
-        for y, measured in zip(place, drawn.values(), strict=True):
-            ax.hlines(y, measured.lower, measured.upper, color=MEAN, linewidth=3.0)
-            ax.plot(measured.value, y, "o", color="#1A1A1A", markersize=5)
-        ax.axvline(0.0, color="#7F7F7F", linewidth=0.9, linestyle="--")
-        ax.set_yticks(place, [WORDS[name] for name in drawn])
-        ax.set_ylim(place.min() - 0.6, 0.6)
+        value, lower, upper = np.array(list(drawn.values())).T
+        ax = new_axes(ax, height=2.6)
+        ax = draw_dots([WORDS[name] for name in drawn], value, lower, upper, ax)
         ax.set_xlabel("share of the loss explained out of fold")
         return ax
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter.inference._histogram import new_axes
+from metarouter.evaluation._axes import new_axes
+from metarouter.evaluation._style import reference_line
 from metarouter.inference._limits import LIMITS, Verdict
 from metarouter.inference._printed import Printed
 from metarouter.inference.intervals import FloatArray, Measured
@@ -134,7 +135,7 @@ class OverlapReport(Printed):
             )
         kappa = self.n_gold / max(1, self.n_gold + self.n_preference)
         for bound in support_bounds(kappa):
-            ax.axvline(bound, color="#7F7F7F", linewidth=0.9, linestyle="--")
+            ax.axvline(bound, **reference_line())
         ax.axhline(0.0, color="#1A1A1A", linewidth=0.8)
         ax.set_xlim(0, 1)
         ax.yaxis.set_major_formatter(lambda value, _: f"{abs(value):.0%}")

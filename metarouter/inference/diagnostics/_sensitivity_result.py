@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from metarouter.inference._histogram import BAR, MEAN, new_axes
+from metarouter.evaluation._axes import new_axes
+from metarouter.evaluation._style import reference_line
+from metarouter.inference._histogram import BAR, MEAN
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
 from metarouter.inference.diagnostics._omitted_variable import BiasBound, confounding_strength
@@ -116,7 +118,7 @@ class SensitivityAnalysis(Printed):
         strength, low, lower, upper, high = self.curve.T
         ax.fill_between(strength, low, high, color=BAR, alpha=0.35, linewidth=0, label="interval")
         ax.fill_between(strength, lower, upper, color=BAR, alpha=0.8, linewidth=0, label="bounds")
-        ax.axhline(self.null, color="#7F7F7F", linewidth=0.9, linestyle="--")
+        ax.axhline(self.null, **reference_line())
         ax.axhline(self.value, color="#1A1A1A", linewidth=1.2)
         words = f"robustness value {self.robustness_interval:.3f}"
         ax.axvline(self.robustness_interval, color=MEAN, linewidth=1.4, label=words)

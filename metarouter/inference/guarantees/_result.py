@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from metarouter.evaluation._axes import new_axes
+from metarouter.evaluation._style import reference_line
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference._histogram import new_axes
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
 from metarouter.inference.guarantees._observed import Promise
@@ -177,7 +178,7 @@ class CertifiedThreshold(Printed):
         words = {promise.name: f"{promise.words} {promise.demand}" for promise in self.promises}
         for (name, distance), color in zip(self.path.distance.items(), _COLORS, strict=False):
             ax.plot(usage, distance, color=color, linewidth=1.5, label=words[name])
-        ax.axhline(0.0, color="#7F7F7F", linewidth=0.9, linestyle="--", label="limit")
+        ax.axhline(0.0, **reference_line(), label="limit")
         ax.set_xlabel("share of queries sent to the primary model")
         ax.set_ylabel("distance to the limit, in standard errors")
         ax.set_ylim(*_shown(list(self.path.distance.values())))

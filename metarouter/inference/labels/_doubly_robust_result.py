@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter.inference._histogram import BAR, OUTLINE, new_axes
+from metarouter.evaluation._axes import new_axes
+from metarouter.evaluation._style import reference_line
+from metarouter.inference._histogram import BAR, OUTLINE
 from metarouter.inference._limits import MINIMA, Verdict
 from metarouter.inference._printed import Printed
 from metarouter.inference.intervals import FloatArray, interval_of
@@ -120,7 +122,7 @@ class DoublyRobustGains(Printed):
         ax = new_axes(ax)
         correction = (self.score - self.prediction)[self.is_gold]
         ax.hist(correction, bins="auto", color=BAR, edgecolor=OUTLINE, linewidth=0.4)
-        ax.axvline(0.0, color="#7F7F7F", linewidth=0.9, linestyle="--")
+        ax.axvline(0.0, **reference_line())
         ax.set_xlabel("correction by a gold label: (label - prediction) / p, in gold units")
         ax.set_ylabel("gold labels")
         return ax

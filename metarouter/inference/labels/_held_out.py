@@ -13,9 +13,11 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from metarouter._random import seed_of, seeded
 from metarouter._validation import TrainingData
 from metarouter.datasets import LabelledQueries
+from metarouter.evaluation._axes import new_axes
+from metarouter.evaluation._style import reference_line
 from metarouter.evaluation._tabular import thinned
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._histogram import BAR, OUTLINE, new_axes
+from metarouter.inference._histogram import BAR, OUTLINE
 from metarouter.inference._printed import Printed
 from metarouter.inference.intervals import FloatArray
 from metarouter.inference.labels._labels import ScaledLabels, Scaling, row_count, scaled_labels
@@ -77,7 +79,7 @@ class HeldOutPredictions(Printed):
         values = self.of(effect)
         ax = new_axes(ax)
         ax.hist(values[np.isfinite(values)], color=BAR, edgecolor=OUTLINE, linewidth=0.4, bins=30)
-        ax.axvline(0.0, color="#7F7F7F", linewidth=0.9, linestyle="--")
+        ax.axvline(0.0, **reference_line())
         ax.set_xlabel(f"predicted {effect} of labels that the model has not seen")
         ax.set_ylabel("labels")
         return ax

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from metarouter.evaluation._axes import new_axes
 from metarouter.evaluation._style import router_styles
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference._histogram import new_axes
 
 __all__ = ["plot_evidence", "plot_quantity"]
 

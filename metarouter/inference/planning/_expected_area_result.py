@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from metarouter.evaluation._axes import new_axes, show_numbers_on_log_axis
+from metarouter.evaluation._style import reference_line
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference._histogram import new_axes
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
 from metarouter.inference.intervals import FloatArray
 from metarouter.inference.planning._allocation import Prices
-from metarouter.inference.planning._axes import show_numbers_on_log_axis
+from metarouter.inference.planning._axes import verdict_alone
 from metarouter.inference.planning._learning_curve import LearningCurve
 from metarouter.inference.planning._subsamples import Cells
 
@@ -184,8 +185,7 @@ class ExpectedArea(Printed):
         """
         ax = new_axes(ax, height=4.2)
         if self.curve is None:
-            ax.text(0.5, 0.5, str(self.verdict), ha="center", transform=ax.transAxes)
-            return ax
+            return verdict_alone(ax, self.verdict)
         mean = self.areas.mean(axis=0)
         largest = float(self.cells.n_preference[-1])
         shown = self.cells.n_preference == largest
@@ -198,7 +198,7 @@ class ExpectedArea(Printed):
         ends = (made.value - margin, made.value + margin)
         ax.fill_between(gold, *ends, color=color, alpha=0.18, linewidth=0)
         ax.plot(self.cells.n_gold[shown], mean[shown], "o", color="#1A1A1A", label="pilot")
-        ax.axvline(self.cells.n_gold[-1], color="#7F7F7F", linewidth=0.9, linestyle="--")
+        ax.axvline(self.cells.n_gold[-1], **reference_line())
         show_numbers_on_log_axis(ax)
         ax.set_xlabel("gold labels")
         ax.set_ylabel("area of the efficiency gain, in gold units")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import nctdtr, ndtri, stdtrit
 
-from metarouter.inference._histogram import new_axes
+from metarouter.evaluation._axes import new_axes, show_numbers_on_log_axis
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
 from metarouter.inference.planning._allocation import Labels, Prices, labels_for
-from metarouter.inference.planning._axes import show_numbers_on_log_axis
+from metarouter.inference.planning._axes import verdict_alone
 from metarouter.inference.planning._label_variance import NOTHING, LabelVariance
 
 if TYPE_CHECKING:
@@ -219,8 +219,7 @@ class LabelPlan(Printed):
         """
         ax = new_axes(ax, height=4.2)
         if not self.options:
-            ax.text(0.5, 0.5, str(self.verdict), ha="center", transform=ax.transAxes)
-            return ax
+            return verdict_alone(ax, self.verdict)
         money = self.cost * np.geomspace(0.25, 4, 60)
         even = 0.5
         if self.design == "nested":
