@@ -12,7 +12,7 @@ from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import LIMITS, Verdict, rows_needed
 from metarouter.inference._verdict import about
 from metarouter.inference.bias._calibration_result import NAMES, CalibrationTest
-from metarouter.inference.bias._projection_result import Effect
+from metarouter.inference.bias._effect import Effect, check_effect
 from metarouter.inference.intervals import (
     Covariance,
     FloatArray,
@@ -116,8 +116,7 @@ def calibration_test(
     True
     """
     level = as_level(level)
-    if effect not in ("shift", "gain"):
-        raise MetaRouterError(f"effect={effect!r} is unknown; choose 'shift' or 'gain'.")
+    check_effect(effect)
     rows = as_rows(data)
     counts = count_labels(rows)
     lack = lack_of(

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from metarouter.inference._histogram import MEAN, new_axes
+from metarouter.evaluation._axes import new_axes
+from metarouter.evaluation._dots import draw_dots
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
-from metarouter.inference.bias._projection_result import Effect
+from metarouter.inference.bias._effect import Effect
 from metarouter.inference.intervals import FloatArray
 
 if TYPE_CHECKING:
@@ -93,14 +92,8 @@ class CalibrationTest(Printed):
         -------
         matplotlib Axes
         """
-        ax = new_axes(ax, height=2.2)
-        place = np.array([1.0, 0.0])
-        ax.hlines(place, self.lower, self.upper, color=MEAN, linewidth=3.0)
-        ax.plot(self.coefficient, place, "o", color="#1A1A1A", markersize=5)
-        ax.axvline(0.0, color="#7F7F7F", linewidth=0.9, linestyle="--")
+        ax = draw_dots(NAMES, self.coefficient, self.lower, self.upper, new_axes(ax, height=2.2))
         ax.axvline(1.0, color="#1A1A1A", linewidth=0.9, linestyle=":")
-        ax.set_yticks(place, NAMES)
-        ax.set_ylim(-0.6, 1.6)
         ax.set_xlabel(f"coefficient ({self.level:.0%} intervals; 1: calibrated, 0: no information)")
         return ax
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from metarouter.evaluation._validation import as_level
-from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import LIMITS, MINIMA, Verdict, rows_needed
 from metarouter.inference._verdict import about
-from metarouter.inference.bias._projection_result import BestLinearProjection, Effect
+from metarouter.inference.bias._effect import Effect, check_effect
+from metarouter.inference.bias._projection_result import BestLinearProjection
 from metarouter.inference.intervals import (
     Covariance,
     FloatArray,
@@ -37,7 +37,7 @@ from metarouter.inference.labels import (
 )
 from metarouter.nuisance import Nuisances
 
-__all__ = ["BestLinearProjection", "Effect", "best_linear_projection"]
+__all__ = ["BestLinearProjection", "best_linear_projection"]
 
 
 def best_linear_projection(
@@ -106,8 +106,7 @@ def best_linear_projection(
     (('mean', 'x1', 'x6'), True)
     """
     level = as_level(level)
-    if effect not in ("shift", "gain"):
-        raise MetaRouterError(f"effect={effect!r} is unknown; choose 'shift' or 'gain'.")
+    check_effect(effect)
     rows = as_rows(data)
     table, names = chosen_features(data, rows, features)
     counts = count_labels(rows)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metarouter.inference._histogram import MEAN, new_axes
+from metarouter.evaluation._axes import new_axes
+from metarouter.evaluation._style import reference_line
+from metarouter.inference._histogram import MEAN
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
+from metarouter.inference.bias._effect import Effect
 from metarouter.inference.intervals import FloatArray, WaldTest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BestLinearProjection", "Effect"]
-
-
-Effect = Literal["shift", "gain"]
+__all__ = ["BestLinearProjection"]
 
 _LONGEST_NAME = 32
 
@@ -109,7 +109,7 @@ class BestLinearProjection(Printed):
         ends = (self.lower[slopes], self.upper[slopes])
         ax.hlines(place, *ends, color=MEAN, linewidth=3.0, label=f"{self.level:.0%} pointwise")
         ax.plot(self.coefficient[slopes], place, "o", color="#1A1A1A", markersize=4)
-        ax.axvline(0.0, color="#7F7F7F", linewidth=0.9, linestyle="--")
+        ax.axvline(0.0, **reference_line())
         ax.set_yticks(place, [_short(self.names[k]) for k in slopes])
         ax.set_ylim(place.min() - 0.6, place.max() + 0.6)
         ax.set_xlabel(f"change of the {self.effect} per unit of the feature")

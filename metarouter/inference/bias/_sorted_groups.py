@@ -11,7 +11,7 @@ from metarouter.evaluation._validation import as_level
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import MINIMA, Verdict, rows_needed
 from metarouter.inference._verdict import about
-from metarouter.inference.bias._projection_result import Effect
+from metarouter.inference.bias._effect import Effect, check_effect
 from metarouter.inference.bias._sorted_groups_result import SortedGroupEffects
 from metarouter.inference.intervals import (
     Covariance,
@@ -113,9 +113,8 @@ def sorted_group_effects(
     """
     level = as_level(level)
     by = effect if by is None else by
-    for name, choice in (("effect", effect), ("by", by)):
-        if choice not in ("shift", "gain"):
-            raise MetaRouterError(f"{name}={choice!r} is unknown; choose 'shift' or 'gain'.")
+    check_effect(effect)
+    check_effect(by, "by")
     if n_groups < 2:
         raise MetaRouterError(f"n_groups={n_groups} leaves nothing to compare; choose 2 or more.")
     rows = as_rows(data)

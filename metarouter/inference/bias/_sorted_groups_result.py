@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter.inference._histogram import BAR, MEAN, new_axes
+from metarouter.evaluation._axes import new_axes
+from metarouter.evaluation._style import reference_line
+from metarouter.inference._histogram import BAR, MEAN
 from metarouter.inference._limits import Verdict
 from metarouter.inference._printed import Printed
-from metarouter.inference.bias._projection_result import Effect
+from metarouter.inference.bias._effect import Effect
 from metarouter.inference.intervals import FloatArray
 
 if TYPE_CHECKING:
@@ -126,7 +128,7 @@ class SortedGroupEffects(Printed):
         ax.vlines(place, self.lower, self.upper, color=MEAN, linewidth=3.0, label=words)
         ax.plot(place, self.value, "o", color="#1A1A1A", markersize=5, label="mean")
         ax.plot(place + 0.12, self.predicted, "D", color=BAR, markersize=5, label="predicted")
-        ax.axhline(0.0, color="#7F7F7F", linewidth=0.9, linestyle="--")
+        ax.axhline(0.0, **reference_line())
         ax.set_xticks(place)
         ax.set_xlabel(f"queries sorted by predicted {self.by}, lowest to highest")
         ax.set_ylabel(f"mean {self.effect}")
