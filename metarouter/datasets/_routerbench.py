@@ -186,7 +186,7 @@ def _require_distinct_samples(frame: pd.DataFrame, name: str) -> None:
         row = int(repeated.argmax())
         raise DataError(
             f"Column 'sample_id' of {name} repeats an earlier value in {int(repeated.sum())} of "
-            f"{len(repeated)} rows (first: {frame['sample_id'].iloc[row]!r} in row {row + 1}): "
+            f"{len(repeated)} rows (first: {frame['sample_id'].iloc[row]!r} in row {row}): "
             "keep one row of each."
         )
 

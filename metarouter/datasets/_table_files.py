@@ -147,7 +147,7 @@ def _first_long_row(path: Path, separator: str) -> str:
         rows = (row for row in csv.reader(file, delimiter=separator) if row)
         try:
             width = len(next(rows))
-            for number, row in enumerate(rows, start=1):
+            for number, row in enumerate(rows):
                 if any(row[width:]):
                     return f"row {number} has {len(row)} cells, the header {width}"
         except (csv.Error, StopIteration):

@@ -1,6 +1,6 @@
 """What a user's table promises; each promise is a function that says how it was broken.
 
-Rows are counted from 1, without the header.
+Rows are counted from 0, without the header, as everywhere in messages: a frame has them at `iloc`.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def values_are_numbers(
         row = int(wrong.argmax())
         raise DataError(
             f"Column {column!r} of {source} holds no number in {_count(int(wrong.sum()), 'row')} "
-            f"of {len(values)} (first: {_shorten(values.iloc[row])} in row {row + 1}), but the "
+            f"of {len(values)} (first: {_shorten(values.iloc[row])} in row {row}), but the "
             f"{role} must be numbers: correct them, or {_other_use(role)}."
         )
     return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -132,7 +132,7 @@ def nothing_is_infinite(values: NDArray[np.float64], column: str, role: str, sou
     if infinite.any():
         raise DataError(
             f"Column {column!r} of {source} is infinite in {_count(int(infinite.sum()), 'row')} "
-            f"of {values.size} (first: row {int(infinite.argmax()) + 1}): give the {role} finite "
+            f"of {values.size} (first: row {int(infinite.argmax())}): give the {role} finite "
             "numbers, or leave the cells empty where there is no label."
         )
 
@@ -142,7 +142,7 @@ def nothing_is_missing(missing: NDArray[np.bool_], column: str, role: str, sourc
     if missing.any():
         raise DataError(
             f"Column {column!r} of {source} is empty in {_count(int(missing.sum()), 'row')} of "
-            f"{missing.size} (first: row {int(missing.argmax()) + 1}): fill in the {role} or drop "
+            f"{missing.size} (first: row {int(missing.argmax())}): fill in the {role} or drop "
             "the rows."
         )
 
@@ -153,7 +153,7 @@ def weights_are_positive(values: NDArray[np.float64], column: str, source: str) 
         row = int((values < 0).argmax())
         raise DataError(
             f"Column {column!r} of {source} is negative in {_count(int((values < 0).sum()), 'row')}"
-            f" of {values.size} (first: {values[row]:g} in row {row + 1}): give weights of at "
+            f" of {values.size} (first: {values[row]:g} in row {row}): give weights of at "
             "least 0."
         )
     if not values.any():
@@ -169,7 +169,7 @@ def costs_are_not_negative(values: NDArray[np.float64], column: str, source: str
         row = int((values < 0).argmax())
         raise DataError(
             f"Column {column!r} of {source} is negative in {_count(int((values < 0).sum()), 'row')}"
-            f" of {values.size} (first: {values[row]:g} in row {row + 1}): give costs of at "
+            f" of {values.size} (first: {values[row]:g} in row {row}): give costs of at "
             "least 0."
         )
 
@@ -184,7 +184,7 @@ def every_query_has_its_text(frame: pd.DataFrame, column: str, source: str) -> N
         row = int(wrong.argmax())
         raise DataError(
             f"Column {column!r} of {source} holds no text in {_count(int(wrong.sum()), 'row')} of "
-            f"{len(texts)} (first: {_shorten(texts[row])} in row {row + 1}): name a column of text "
+            f"{len(texts)} (first: {_shorten(texts[row])} in row {row}): name a column of text "
             "with text=, or columns of numbers with features=."
         )
     blank = np.array([not isinstance(text, str) or not text.strip() for text in texts], dtype=bool)
@@ -201,7 +201,7 @@ def every_row_is_labelled(
         raise DataError(
             f"{source} has neither a gold nor a preference label in "
             f"{_count(int(bare.sum()), 'row')} of {bare.size} (first: row "
-            f"{int(bare.argmax()) + 1}): drop those rows, or read them with allow_unlabelled=True."
+            f"{int(bare.argmax())}): drop those rows, or read them with allow_unlabelled=True."
         )
 
 

@@ -45,7 +45,7 @@ def as_texts(X: Any, encoder: str) -> NDArray[np.object_]:
         row = int(foreign.argmax())
         raise DataError(
             f"{encoder} was given something else than text in {int(foreign.sum())} of "
-            f"{texts.size} rows (first: {texts[row]!r:.40} in row {row + 1}): give every query its "
+            f"{texts.size} rows (first: {texts[row]!r:.40} in row {row}): give every query its "
             "text."
         )
     return texts

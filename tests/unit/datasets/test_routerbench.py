@@ -145,13 +145,13 @@ class TestFeatures:
     [
         (
             {"small-chat": [1.0, np.nan, 0, 1, np.nan, 0]},
-            r"'small-chat' of the table is empty in 2 rows of 6 \(first: row 2\)",
+            r"'small-chat' of the table is empty in 2 rows of 6 \(first: row 1\)",
         ),
         ({"small-chat": ["1", "0", "yes", "1", "0", "1"]}, "no number in 1 row of 6 .*'yes' in ro"),
         ({"small-chat": [1, np.inf, 0, 1, 0, 0]}, "'small-chat' .* infinite in 1 row of 6"),
         ({"small-chat|total_cost": [0.1, -0.2, 0, 0, 0, -1]}, r"cost' .* negative in 2 rows of 6"),
         ({"small-chat|total_cost": [0.1, None, 0, 0, 0, 0]}, "cost' .* is empty in 1 row of 6"),
-        ({"sample_id": list("abcaab")}, r"repeats an earlier value in 3 of 6 rows .*'a' in row 4"),
+        ({"sample_id": list("abcaab")}, r"repeats an earlier value in 3 of 6 rows .*'a' in row 3"),
         ({"sample_id": ["a", None, *"bcde"]}, "'sample_id' .* is empty in 1 row of 6"),
         ({"prompt": ["?", " ", "?", "?", "?", "?"]}, "'prompt' .* is empty in 1 row of 6"),
         ({"prompt": ["?", 7, "?", "?", "?", "?"]}, "'prompt' .* holds no text in 1 row of 6"),

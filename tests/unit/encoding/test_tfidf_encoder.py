@@ -84,7 +84,7 @@ def test_it_works_in_a_cross_validated_pipeline() -> None:
         (np.array([["a", "b"]]), r"shape \(1, 2\)"),
         (
             ["a b", None, 3],
-            r"in 2 of 3 rows \(first: None in row 2",
+            r"in 2 of 3 rows \(first: None in row 1",
         ),
         (["", "?"], "None of the 2 texts holds a term"),
     ],
