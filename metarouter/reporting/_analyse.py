@@ -60,7 +60,7 @@ def analyse(queries: LabelledQueries, settings: ReportSettings | None = None) ->
     Raises
     ------
     DataError
-        If labels are malformed, or a source has no label at all.
+        If labels are malformed, a source has no label at all, or no feature varies.
     BudgetError
         If a demand on the threshold is out of range.
     MetaRouterError
@@ -83,6 +83,7 @@ def analyse(queries: LabelledQueries, settings: ReportSettings | None = None) ->
             f"folds={settings.folds} leaves no queries to test routers on: the first "
             f"{FIRST_TRAINING_FOLDS} only train, so give at least {FIRST_TRAINING_FOLDS + 1}."
         )
+    _some_feature_varies(queries)
     shared = _shared(queries, settings)
     held_out = attempt(lambda: predictions(queries, settings))
     of_labels: Any = None
@@ -115,6 +116,16 @@ def analyse(queries: LabelledQueries, settings: ReportSettings | None = None) ->
         if isinstance(held_out, Unanswered)
         else attempt(lambda: routing_results(queries, held_out, settings)),
     )
+
+
+def _some_feature_varies(queries: LabelledQueries) -> None:
+    """Refuse queries that are all alike: bands without width would seem certain of something."""
+    n, d = queries.X.shape
+    if (np.asarray(queries.X) == np.asarray(queries.X)[:1]).all():
+        raise DataError(
+            f"The features of {queries.name} tell no queries apart: each of the {d} has one value "
+            f"in all {n} rows; describe the queries by something that varies."
+        )
 
 
 def _shared(queries: LabelledQueries, settings: ReportSettings) -> dict[str, Any]:
