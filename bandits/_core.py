@@ -136,6 +136,7 @@ class RouterCore(KnowsCharges, BaseEstimator):
         self.n_outcomes_ = n_outcomes
         self.caps_ = [float(cap or 0.0) for cap in self._given_caps()]
         self.n_updates_ = 0
+        self.__dict__.pop("n_revealed_", None)  # which `fit` alone sets
         self._lock = RLock()
         self._seed = seed_of(self.random_state)
         self._ties = np.random.default_rng([self._seed, 0])
@@ -181,9 +182,14 @@ class RouterCore(KnowsCharges, BaseEstimator):
         return Feedback(features, arm, np.array(columns).T, chances)
 
     def _learn(self, feedback: Feedback) -> None:
-        if self.has_cost_:
-            feedback = feedback._replace(outcomes=self._capped(feedback.outcomes))
-        self._update(feedback)
+        caps = list(self.caps_)
+        try:
+            if caps:
+                feedback = feedback._replace(outcomes=self._capped(feedback.outcomes))
+            self._update(feedback)
+        except DataError:
+            self.caps_ = caps
+            raise
         self.n_updates_ += len(feedback.X)
 
     def _capped(self, outcomes: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from bandits import BaRP, EpsilonGreedy, FullInformationBaRP, LinTS, LinUCB, Replay
-from bandits.evaluation import BanditStudy, BanditStudyResult, study_table
+from bandits.evaluation import BanditStudy, BanditStudyResult, dominated_area, study_table
 from bandits.evaluation.study_result import SPLITS
 from metarouter._files import write_text
 
@@ -89,14 +89,6 @@ def routers() -> dict[str, Any]:
     }
 
 
-def hypervolume(cost: np.ndarray, score: np.ndarray, dearest: float) -> float:
-    """Share of the rectangle up to the dearest cost and a score of 1 that the points dominate."""
-    order = np.argsort(cost)
-    best = np.maximum.accumulate(score[order])
-    right = np.append(cost[order][1:], dearest)
-    return float((np.clip(right - cost[order], 0, None) * best).sum() / dearest)
-
-
 def sweeps(result: BanditStudyResult, split: str) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
     """Yield mean cost and score of every router and setting, (n_routers, n_dial), by seed."""
     for number in range(len(result.seeds)):
@@ -124,7 +116,7 @@ def rows_of(result: BanditStudyResult, split: str) -> list[str]:
     tabulated = [result.dial.index(w) for w in result.w_cost]
     volumes = np.array(
         [
-            [hypervolume(cost[k], score[k], dearest) for k in range(len(cost))]
+            [dominated_area(cost[k], score[k], dearest) for k in range(len(cost))]
             for cost, score, dearest in swept
         ]
     )

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bandits.evaluation import BanditStudyResult
+from bandits.evaluation import BanditStudyResult, dominated_area
 from metarouter.evaluation import Estimates
 from paper_figures._barp_cells import interval, with_error
 from paper_figures._barp_rows import TestedQueries, tested_queries
 
-__all__ = ["dominated_area", "runs_of_seeds", "sweep", "volumes"]
+__all__ = ["runs_of_seeds", "sweep", "volumes"]
 
 FloatArray = NDArray[np.float64]
 AVERAGE = "average"
@@ -113,23 +113,6 @@ def volumes(result: BanditStudyResult, names: Mapping[str, str], split: str) -> 
         row[f"lead of {names[first]}"] = "" if router == first else interval(lead, "+.4f")
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def dominated_area(cost: FloatArray, score: FloatArray, dearest: float) -> float:
-    """Return the mean, over all costs up to the dearest, of the best score to be had for less.
-
-    That is the hypervolume of the points with respect to (dearest cost, score 0), as a share of
-    the rectangle up to a score of 1; a cost below all points buys a score of 0.
-
-    Examples
-    --------
-    >>> dominated_area(np.array([1.0, 2.0]), np.array([0.5, 1.0]), 4.0)
-    0.625
-    """
-    order = np.argsort(cost, kind="stable")
-    edges = np.minimum(np.append(cost[order], dearest), dearest)
-    best = np.maximum.accumulate(score[order])
-    return float((best * np.diff(edges)).sum() / dearest)
 
 
 def _largest_rise(values: FloatArray) -> FloatArray:

@@ -149,7 +149,8 @@ class LinearBandit(OutcomeRouter):
         return mean, np.sqrt(np.maximum(variance, 0.0)) * length
 
     def _design(self, X: Array) -> Array:
-        if not self.fit_intercept:
+        # What was learned says whether there is an intercept, whatever the parameter says now.
+        if X.shape[1] == self.posterior_.coef.shape[2]:
             return X
         return np.column_stack([X, np.ones(len(X))])
 

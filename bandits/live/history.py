@@ -65,6 +65,12 @@ def read_history(
                     told[event.id] = event
     if not told:
         raise RouterFileError(f"{folder} holds no live router, or one without any feedback yet.")
+    unknown = sorted(set(told) - set(decided))
+    if unknown:
+        raise RouterFileError(
+            f"{folder} holds feedback of {len(unknown)} decisions that it knows nothing of (first: "
+            f"{unknown[0]}): a journal is damaged or missing, go back to a copy of the folder."
+        )
     rows = [(decided[number], told[number]) for number in sorted(told)]
     quality = np.array([t.quality for _, t in rows])
     preference = np.stack([d.preference for d, _ in rows])

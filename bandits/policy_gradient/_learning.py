@@ -28,10 +28,13 @@ TINY = 1e-12
 def learn_feedback(router: PolicyRouter, feedback: Feedback) -> None:
     """Take one step per batch of rows.
 
-    An outcome is quality and cost; it is a reward under any preference. Each row is learned under
-    several, drawn uniformly on the simplex, whatever preference its arm was chosen with: the logged
-    propensity holds for all of them. Without propensities the arms count as the policy's own
-    draws, with weight 1.
+    An outcome is a reward under any preference. Each row is learned under several, drawn as in
+    training, whatever preference its arm was chosen with: the logged propensity holds for all of
+    them. Without propensities the arms count as the policy's own draws, with weight 1.
+
+    Of new rows the expected outcomes know nothing. Those of rows drawn again from the memory have
+    been learned from: their residuals are a little too small, which biases the steps towards what
+    is expected. The fewer rows an arm has and the smaller `outcome_penalty`, the more it does.
     """
     trainer = router._trainer()
     size = Settings.of(router).batch_sizes[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -118,13 +119,19 @@ class PolicyRouter(BanditRouter):
     def _play(self, replay: Replay, preference: ArrayLike | None) -> int:
         return Training(self, ReplaySource(self, replay), preference).run()
 
-    def _update(self, feedback: Feedback) -> None:
-        before = self._state.copy()
+    def _learn(self, feedback: Feedback) -> None:
+        names = ("_state", "_seen", "_counts", "_costs", "_memory")
+        before = {name: copy.deepcopy(vars(self)[name]) for name in names}
+        draws = self._exploration.bit_generator.state
         try:
-            learn_feedback(self, feedback)
+            super()._learn(feedback)
         except DataError:
-            self._state[:] = before
+            self.__dict__.update(before)
+            self._exploration.bit_generator.state = draws
             raise
+
+    def _update(self, feedback: Feedback) -> None:
+        learn_feedback(self, feedback)
 
     def _preferences(self, preference: ArrayLike | None, n_rounds: int) -> Array:
         return preferences_to_play(
@@ -219,9 +226,7 @@ class PolicyRouter(BanditRouter):
         self.n_updates_ += len(outcomes)
 
     def _take_over(self, saved: PolicyRouter) -> None:
-        rewards = np.zeros(self.epochs)
-        rewards[: saved.epochs_done_] = saved.reward_[: self.epochs]
-        self._set_arrays({**saved._arrays(), "rewards": rewards})
+        self._set_arrays(saved._arrays())
         self._exploration, self._ties = saved._exploration, saved._ties
         self.caps_, self.n_updates_, self._seed = saved.caps_, saved.n_updates_, saved._seed
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bandits import Constant
-from bandits.evaluation import BanditStudy
+from bandits.evaluation import BanditStudy, dominated_area
 from bandits.full_information import RegressionRouter
 from metarouter.datasets import ModelMatrix
 from metarouter.evaluation import clustered_means
@@ -14,7 +14,7 @@ from paper_figures import _barp_published, barp_figure3
 from paper_figures._barp_cells import beside, score_and_cost
 from paper_figures._barp_encoders import NumberedTexts, lsa
 from paper_figures._barp_rows import tested_queries as queries_of
-from paper_figures._barp_sweep import dominated_area, runs_of_seeds, sweep, volumes
+from paper_figures._barp_sweep import runs_of_seeds, sweep, volumes
 
 MODELS = ("cheap", "dear")
 

@@ -107,6 +107,15 @@ def test_alpha_can_be_changed_after_training(logs):
     assert (greedy == router.predict(X)).all()
 
 
+def test_an_intercept_that_is_asked_for_after_training_waits_for_the_next(logs):
+    X, quality, cost = logs
+    router = LinUCB(fit_intercept=False, random_state=0).fit(X, quality, cost)
+    before = router.decision_function(X)
+    router.set_params(fit_intercept=True)
+    np.testing.assert_array_equal(router.decision_function(X), before)
+    assert router.fit(X, quality, cost).posterior_.coef.shape[2] == X.shape[1] + 1
+
+
 def test_rewards_need_not_be_zero_or_one(logs):
     X, quality, _ = logs
     router = LinTS(random_state=0).fit(X, 100 * quality - 50)

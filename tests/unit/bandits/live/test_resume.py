@@ -283,3 +283,12 @@ class TestHistory:
             service.choose(X[0])
             with pytest.raises(RouterFileError, match="without any feedback yet"):
                 read_history(tmp_path)
+
+    def test_feedback_whose_decision_was_lost_is_refused(self, tmp_path):
+        with live(tmp_path) as service:
+            serve(service, range(3))
+        path = tmp_path / FIRST
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join(line for line in lines if b'"Decided", "id": 1,' not in line))
+        with pytest.raises(RouterFileError, match=r"feedback of 1 decisions .* \(first: 1\)"):
+            read_history(tmp_path)

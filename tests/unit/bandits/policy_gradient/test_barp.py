@@ -85,6 +85,13 @@ def test_the_cells_read_are_the_rounds_played(logs):
     assert quick(epochs=4).fit(*logs).n_revealed_ == 4 * 300
 
 
+def test_what_a_fit_revealed_is_not_said_of_a_log(logs):
+    X, quality, cost = logs
+    router = quick(epochs=1, arms=range(4)).fit(*logs)
+    router.fit_logged(X, np.zeros(300, int), quality[:, 0], cost[:, 0], propensity=np.ones(300))
+    assert not hasattr(router, "n_revealed_")
+
+
 def test_one_preference_per_row_is_each_row_with_its_own(logs):
     router = quick().fit(*logs)
     w_cost = np.linspace(0, 1, 300)
@@ -282,16 +289,22 @@ def test_parameters_off_their_range_are_named(logs, parameter, value, message):
 def test_a_policy_never_becomes_nan_in_silence(logs):
     X, quality, cost = logs
     router = quick(epochs=1, memory=50).fit(X, quality, cost)
-    before = router._state.copy()
     with pytest.raises(DataError, match="have run away"):
         router.fit(X, 1e60 * quality, cost)
     with pytest.raises(DataError, match=r"quality is 1e\+60 in row 0"):
         router.partial_fit(X[:1], [0], [1e60], [1.0])
+    arms = [0, 1, 2, 3, 0]
+    router.set_params(cost_cap=None)
+    router.partial_fit(X[:5], arms, quality[:5, 0], cost[:5, 0], propensity=[0.5] * 5)
+    before = {name: array.copy() for name, array in router._arrays().items()}
+    caps, draws = router.caps_, router._exploration.bit_generator.state
     router.set_params(learning_rate=1e38)
     with pytest.raises(DataError, match="have run away"):
-        router.partial_fit(X[:5], [0, 1, 2, 3, 0], quality[:5, 0], cost[:5, 0])
-    np.testing.assert_array_equal(router._state, before)
-    assert router.n_updates_ == 300
+        router.partial_fit(X[5:10], arms, quality[:5, 0], 9 + cost[:5, 0], propensity=[0.5] * 5)
+    for name, array in router._arrays().items():
+        np.testing.assert_array_equal(array, before[name])
+    assert (router.caps_, router._exploration.bit_generator.state) == (caps, draws)
+    assert router.n_updates_ == 305
 
 
 def test_a_policy_that_came_as_read_only_memory_learns_on(logs, tmp_path):
