@@ -10,19 +10,16 @@ the number of draws. Whatever is finished is kept beside ``--out`` and not run a
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from benchmarks import _band_worlds as worlds
+from benchmarks._command_line import parser_of, run_worlds
 from benchmarks._costly_world import costly
-from benchmarks._repetitions import Counts, count_hits, count_unfinished
-from metarouter._files import write_text
-from metarouter.reporting._markdown import markdown_table
+from benchmarks._repetitions import Counts, count_hits
 
 SIZES = (300, 1000, 4000)
 ROUNDS = 400
@@ -84,20 +81,9 @@ def table(results: dict[str, Counts]) -> pd.DataFrame:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("band_coverage.md"))
-    parser.add_argument("--world", choices=[*WORLDS], action="append")
-    parser.add_argument("--size", type=int, choices=SIZES, action="append")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args(arguments)
-    cells = {
-        f"{world}|{n}": partial(run, world, n, given.rounds, given.seed)
-        for n in given.size or SIZES
-        for world in given.world or WORLDS
-    }
-    results = count_unfinished(given.out.with_suffix(".json"), cells)
-    write_text(given.out, markdown_table(table(results), decimals=3) + "\n")
+    plan = dict.fromkeys(WORLDS, (SIZES, ROUNDS))
+    parser = parser_of(__doc__, "band_coverage.md")
+    run_worlds(parser, plan, run, lambda results: [table(results)], arguments)
 
 
 if __name__ == "__main__":

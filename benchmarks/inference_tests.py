@@ -4,24 +4,20 @@
 
 Worlds with known truth are drawn again and again (``benchmarks/_inference_worlds.py``). A type-I
 error may exceed 5%, and a coverage differ from 95%, by at most three binomial standard errors.
-``--study NAME`` runs one study, ``--rounds`` sets the number of draws. Whatever is finished is
+``--world NAME`` runs one world, ``--rounds`` sets the number of draws. Whatever is finished is
 kept beside ``--out`` and not run again.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from benchmarks._command_line import parser_of, run_worlds
 from benchmarks._inference_worlds import STUDIES
-from benchmarks._repetitions import Counts, count_hits, count_unfinished
-from metarouter._files import write_text
-from metarouter.reporting._markdown import markdown_table
+from benchmarks._repetitions import Counts, count_hits
 
 SIZES = (300, 1000, 4000)
 NOMINAL = {"size": 0.05, "coverage": 0.95}
@@ -105,19 +101,8 @@ def table(results: dict[str, Counts]) -> pd.DataFrame:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("inference_tests.md"))
-    parser.add_argument("--study", choices=[*PLAN], action="append")
-    parser.add_argument("--rounds", type=int, help="draws of every study; its own number else")
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args(arguments)
-    cells = {
-        f"{study}|{n}": partial(run, study, n, given.rounds or PLAN[study][1], given.seed)
-        for study in given.study or PLAN
-        for n in PLAN[study][0]
-    }
-    results = count_unfinished(given.out.with_suffix(".json"), cells)
-    write_text(given.out, markdown_table(table(results), decimals=3) + "\n")
+    parser = parser_of(__doc__, "inference_tests.md")
+    run_worlds(parser, PLAN, run, lambda results: [table(results)], arguments)
 
 
 if __name__ == "__main__":

@@ -10,21 +10,18 @@ Whatever is finished is kept beside ``--out`` and not run again.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from benchmarks import _monitored_streams as streams
+from benchmarks._command_line import parser_of, write_tables
 from benchmarks._repetitions import Counts, count_unfinished
-from metarouter._files import write_text
 from metarouter.inference._limits import MINIMA
 from metarouter.inference.monitoring._quantities import QUANTITIES
 from metarouter.inference.monitoring._settings import N_ALARMS
-from metarouter.reporting._markdown import markdown_table
 
 ROUNDS = 400
 SHIFTS = (0.0, 0.25, 0.5, 1.0)
@@ -212,21 +209,15 @@ def cells(rounds: int, seed: int) -> dict[str, Callable[[], Counts]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("monitoring.md"))
+    parser = parser_of(__doc__, "monitoring.md")
     parser.add_argument("--only", help="run what begins with this alone, such as 'alarm|cost'")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
-    planned = cells(given.rounds, given.seed)
+    planned = cells(given.rounds or ROUNDS, given.seed)
     chosen = {name: run for name, run in planned.items() if name.startswith(given.only or "")}
     results = count_unfinished(given.out.with_suffix(".json"), chosen)
     results = {name: results[name] for name in planned if name in results}
     made = (sequences_table, start_table, width_table, alarm_table)
-    tables = [make(results) for make in made]
-    text = "\n\n".join(markdown_table(table, decimals=3) for table in tables) + "\n"
-    write_text(given.out, text)
-    print(text)
+    print(write_tables(given.out, [make(results) for make in made]))
 
 
 if __name__ == "__main__":

@@ -5,25 +5,22 @@
 Pilots are drawn again and again (``benchmarks/_planning_worlds.py``), labels are planned on them,
 and the planned labels are drawn too. Widths that come out are compared with those that were
 planned, achieved with planned power, and the cost-optimal split with two even ones at equal money.
-Forecasts of the area are compared with the area that routers reach. ``--study NAME`` runs one
-study, ``--rounds`` sets the number of pilots. Whatever is finished is kept beside ``--out`` and not
+Forecasts of the area are compared with the area that routers reach. ``--world NAME`` runs one
+world, ``--rounds`` sets the number of pilots. Whatever is finished is kept beside ``--out`` and not
 run again.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from benchmarks._command_line import parser_of, run_worlds
 from benchmarks._planning_worlds import FORECASTS, PLANS, Hits
-from benchmarks._repetitions import Counts, count_hits, count_unfinished
-from metarouter._files import write_text
-from metarouter.reporting._markdown import markdown_table
+from benchmarks._repetitions import Counts, count_hits
 
 PLAN_SIZES, FORECAST_SIZES = (300, 1000, 4000), (100, 400)
 ROUNDS = 400
@@ -88,21 +85,9 @@ def _written(counts: Counts, name: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("planning_check.md"))
-    parser.add_argument("--study", choices=[*STUDIES], action="append")
-    parser.add_argument("--size", type=int, action="append")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args(arguments)
-    cells = {
-        f"{study}|{n}": partial(run, study, n, given.rounds, given.seed)
-        for study in given.study or STUDIES
-        for n in given.size or (PLAN_SIZES if study in PLANS else FORECAST_SIZES)
-    }
-    results = count_unfinished(given.out.with_suffix(".json"), cells)
-    parts = [markdown_table(frame) for frame in tables(results)]
-    write_text(given.out, "\n\n".join(parts) + "\n")
+    plan = dict.fromkeys(PLANS, (PLAN_SIZES, ROUNDS))
+    plan |= dict.fromkeys(FORECASTS, (FORECAST_SIZES, ROUNDS))
+    run_worlds(parser_of(__doc__, "planning_check.md"), plan, run, tables, arguments)
 
 
 if __name__ == "__main__":

@@ -12,18 +12,15 @@ again.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from benchmarks._command_line import parser_of, run_worlds
 from benchmarks._guarantee_worlds import DELTA, WORLDS, choose
-from benchmarks._repetitions import Counts, count_hits, count_unfinished
-from metarouter._files import write_text
-from metarouter.reporting._markdown import markdown_table
+from benchmarks._repetitions import Counts, count_hits
 
 SIZES = (200, 1000, 4000)
 ROUNDS = 1000
@@ -69,20 +66,9 @@ def table(results: dict[str, Counts]) -> pd.DataFrame:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("threshold_guarantees.md"))
-    parser.add_argument("--world", choices=[*WORLDS], action="append")
-    parser.add_argument("--size", type=int, choices=SIZES, action="append")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args(arguments)
-    cells = {
-        f"{world}|{n}": partial(run, world, n, given.rounds, given.seed)
-        for world in given.world or WORLDS
-        for n in given.size or SIZES
-    }
-    results = count_unfinished(given.out.with_suffix(".json"), cells)
-    write_text(given.out, markdown_table(table(results), decimals=3) + "\n")
+    plan = dict.fromkeys(WORLDS, (SIZES, ROUNDS))
+    parser = parser_of(__doc__, "threshold_guarantees.md")
+    run_worlds(parser, plan, run, lambda results: [table(results)], arguments)
 
 
 if __name__ == "__main__":
