@@ -4,32 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.datasets import LabelledQueries
 from metarouter.evaluation._curve_display import MeanCurve
-from metarouter.evaluation._intervals import (
-    corrected_error,
-    monte_carlo_error,
-    student_quantile,
-)
+from metarouter.evaluation._intervals import monte_carlo_error
 from metarouter.evaluation._rounds import RoundOutcome, RoundPlan
+from metarouter.evaluation._study_estimates import (
+    Interval,
+    OverRounds,
+    over_rounds,
+    pairs_of,
+)
 from metarouter.evaluation._summary import text_table
 from metarouter.evaluation._tabular import Tabular
-from metarouter.evaluation._validation import FloatArray, as_level, check_reference
+from metarouter.evaluation._validation import FloatArray
 from metarouter.exceptions import MetaRouterError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["StudyResult"]
-
-ALL_PAIRS = "all pairs"
-Interval = Literal["corrected", "monte_carlo"]
 
 
 @dataclass(frozen=True)
@@ -135,15 +133,15 @@ class StudyResult(Tabular):
         """
         import pandas as pd
 
-        mean, low, high, errors = self._estimate(self.area, level, interval)
+        area = self._over_rounds(self.area, level, interval)
         index = pd.MultiIndex.from_product([self.routers, self.n_gold], names=["router", "n_gold"])
         columns = {
-            "area": mean.ravel(),
-            "se": errors["monte_carlo"].ravel(),
-            "se_corrected": errors["corrected"].ravel(),
+            "area": area.mean.ravel(),
+            "se": area.se.ravel(),
+            "se_corrected": area.se_corrected.ravel(),
             "rounds": self.n_rounds,
-            "lo": low.ravel(),
-            "hi": high.ravel(),
+            "lo": area.low.ravel(),
+            "hi": area.high.ravel(),
         }
         return pd.DataFrame(columns, index=index).reset_index()
 
@@ -207,19 +205,18 @@ class StudyResult(Tabular):
         """
         import pandas as pd
 
-        pairs = self._pairs(reference)
+        pairs = pairs_of(self.routers, reference)
         k = [self.routers.index(name) for name, _ in pairs]
         base = [self.routers.index(name) for _, name in pairs]
-        difference = self.area[:, k] - self.area[:, base]
-        mean, low, high, errors = self._estimate(difference, level, interval)
+        difference = self._over_rounds(self.area[:, k] - self.area[:, base], level, interval)
         names = [(*pair, size) for pair in pairs for size in self.n_gold]
         frame = pd.DataFrame(names, columns=["router", "reference", "n_gold"])
         return frame.assign(
-            difference=mean.ravel(),
-            se=errors["monte_carlo"].ravel(),
-            se_corrected=errors["corrected"].ravel(),
-            ci_low=low.ravel(),
-            ci_high=high.ravel(),
+            difference=difference.mean.ravel(),
+            se=difference.se.ravel(),
+            se_corrected=difference.se_corrected.ravel(),
+            ci_low=difference.low.ravel(),
+            ci_high=difference.high.ravel(),
         )
 
     def to_frame(self) -> pd.DataFrame:
@@ -282,23 +279,5 @@ class StudyResult(Tabular):
     def _table(self) -> pd.DataFrame:
         return self.areas()
 
-    def _estimate(
-        self, values: FloatArray, level: float, interval: Interval
-    ) -> tuple[FloatArray, FloatArray, FloatArray, dict[str, FloatArray]]:
-        if interval not in ("corrected", "monte_carlo"):
-            raise MetaRouterError(f"interval is {interval!r}: choose 'corrected' or 'monte_carlo'.")
-        errors = {
-            "monte_carlo": monte_carlo_error(values),
-            "corrected": corrected_error(values, self.test_to_train),
-        }
-        mean = values.mean(axis=0)
-        margin = student_quantile(as_level(level), self.n_rounds) * errors[interval]
-        return mean, mean - margin, mean + margin, errors
-
-    def _pairs(self, reference: str | None) -> list[tuple[str, str]]:
-        if reference == ALL_PAIRS:
-            return list(combinations(self.routers, 2))
-        if reference is None:
-            reference = "pooled" if "pooled" in self.routers else self.routers[0]
-        check_reference(reference, list(self.routers))
-        return [(name, reference) for name in self.routers if name != reference]
+    def _over_rounds(self, values: FloatArray, level: float, interval: Interval) -> OverRounds:
+        return over_rounds(values, self.test_to_train, level, interval)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metarouter._files import atomic_path, write_text
+from metarouter.evaluation._study_estimates import ALL_PAIRS
 from metarouter.evaluation._style import ROUTER_ORDER, router_label
-from metarouter.evaluation.study_result import ALL_PAIRS
 from metarouter.reporting._claims import check_claims, claims_frame, in_plain_words
 from metarouter.reporting._figure import save_efficiency_gain_figure
 from metarouter.reporting._glossary import glossary
