@@ -99,18 +99,25 @@ def line(rng: np.random.Generator, n: int, *, slope: float) -> Hits:
     return hits
 
 
-def skewed(rng: np.random.Generator, n: int) -> Hits:
-    """Exponential noise, the same for every score."""
-    score = rng.standard_normal(n)
-    gain = MEAN + 0.5 * score + NOISE * (rng.exponential(size=n) - 1)
+def half_slope_hits(
+    rng: np.random.Generator, gain: np.ndarray, score: np.ndarray, **given: np.ndarray
+) -> Hits:
+    """Look at efficiency gain and effects where the mean gain is a line with slope 1/2."""
     hits: Hits = {}
     for method, word in METHODS.items():
-        made = settings(rng, n).by(method)
+        made = settings(rng, len(gain)).by(method) | given
         band = efficiency_gain_band(gain, score, **made)
         hits |= band_hits(f"efficiency gain at usages, {word}", band, 0.5 * eg_of_line(band.usage))
         effects = rank_weighted_effects(gain, score, **made)
         hits |= effect_hits(word, effects, 0.5 * EFFECTS_OF_LINE)
     return hits
+
+
+def skewed(rng: np.random.Generator, n: int) -> Hits:
+    """Exponential noise, the same for every score."""
+    score = rng.standard_normal(n)
+    gain = MEAN + 0.5 * score + NOISE * (rng.exponential(size=n) - 1)
+    return half_slope_hits(rng, gain, score)
 
 
 def gap(rng: np.random.Generator, n: int) -> Hits:
@@ -173,28 +180,14 @@ def clustered(rng: np.random.Generator, n: int) -> Hits:
     of_group, of_query = rng.standard_normal((2, n // 5)), rng.standard_normal((2, n))
     score, noise = np.sqrt(0.5) * (of_group[:, groups] + of_query)
     gain = MEAN + 0.5 * score + NOISE * noise
-    hits: Hits = {}
-    for method, word in METHODS.items():
-        made = settings(rng, n).by(method) | {"groups": groups}
-        band = efficiency_gain_band(gain, score, **made)
-        hits |= band_hits(f"efficiency gain at usages, {word}", band, 0.5 * eg_of_line(band.usage))
-        effects = rank_weighted_effects(gain, score, **made)
-        hits |= effect_hits(word, effects, 0.5 * EFFECTS_OF_LINE)
-    return hits
+    return half_slope_hits(rng, gain, score, groups=groups)
 
 
 def weighted(rng: np.random.Generator, n: int) -> Hits:
     """Scores drawn around 0.5, weighted back to scores around 0."""
     score = 0.5 + rng.standard_normal(n)
     gain = MEAN + 0.5 * score + NOISE * rng.standard_normal(n)
-    hits: Hits = {}
-    for method, word in METHODS.items():
-        made = settings(rng, n).by(method) | {"sample_weight": np.exp(-0.5 * score)}
-        band = efficiency_gain_band(gain, score, **made)
-        hits |= band_hits(f"efficiency gain at usages, {word}", band, 0.5 * eg_of_line(band.usage))
-        effects = rank_weighted_effects(gain, score, **made)
-        hits |= effect_hits(word, effects, 0.5 * EFFECTS_OF_LINE)
-    return hits
+    return half_slope_hits(rng, gain, score, sample_weight=np.exp(-0.5 * score))
 
 
 def scarce(rng: np.random.Generator, n: int) -> Hits:
