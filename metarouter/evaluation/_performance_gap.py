@@ -14,13 +14,16 @@ PGR(u) = u for random routing. The efficiency gain of Meta-Router is EG(u) = E[r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.evaluation._efficiency_gain import area_influence, rank_gains
 from metarouter.evaluation._validation import FloatArray
+from metarouter.exceptions import MetaRouterError
 
-__all__ = ["average_gap", "first_crossing", "gap_curves", "resampled_weights"]
+__all__ = ["average_gap", "check_target", "first_crossing", "gap_curves", "resampled_weights"]
 
 
 def average_gap(gain: FloatArray, score: FloatArray) -> tuple[float, FloatArray]:
@@ -69,6 +72,15 @@ def gap_curves(
     pgr = _running((weight * gain)[:, order], starts)
     with np.errstate(invalid="ignore", divide="ignore"):
         return share / share[:, -1:], pgr / pgr[:, -1:]
+
+
+def check_target(target: Sequence[float]) -> None:
+    """Refuse shares of the gap that no call threshold belongs to."""
+    outside = [value for value in target if not 0 < value <= 1]
+    if outside:
+        raise MetaRouterError(
+            f"target holds {outside[0]:g}: give values of PGR above 0 and at most 1."
+        )
 
 
 def first_crossing(share: FloatArray, pgr: FloatArray, target: float) -> float:

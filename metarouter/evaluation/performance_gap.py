@@ -13,6 +13,7 @@ from metarouter.evaluation._efficiency_gain import influence_error
 from metarouter.evaluation._intervals import normal_quantile
 from metarouter.evaluation._performance_gap import (
     average_gap,
+    check_target,
     first_crossing,
     gap_curves,
     resampled_weights,
@@ -276,11 +277,7 @@ def _bootstrap_errors(
 def _check(
     strong: FloatArray, weak: FloatArray, target: tuple[float, ...], n_resamples: int
 ) -> None:
-    outside = [value for value in target if not 0 < value <= 1]
-    if outside:
-        raise MetaRouterError(
-            f"target holds {outside[0]:g}: give values of PGR above 0 and at most 1."
-        )
+    check_target(target)
     if n_resamples < 2:
         raise MetaRouterError(f"n_resamples is {n_resamples}: give at least 2.")
     gap = math.fsum(strong - weak)

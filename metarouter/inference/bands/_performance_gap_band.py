@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metarouter.evaluation._performance_gap import first_crossing
+from metarouter.evaluation._performance_gap import check_target, first_crossing
 from metarouter.evaluation._validation import as_grid
-from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.exceptions import DataError
 from metarouter.inference._limits import Verdict, rows_needed
 from metarouter.inference._verdict import about
 from metarouter.inference.bands._claims_of_bands import Finding, above_zero, too_few_queries
@@ -188,11 +188,7 @@ def _judge(limits: GapLimits, apgr: float, collected: Collected, n: int) -> Find
 
 
 def _check(queries: ScoredQueries, target: tuple[float, ...]) -> None:
-    outside = [value for value in target if not 0 < value <= 1]
-    if outside:
-        raise MetaRouterError(
-            f"target holds {outside[0]:g}: give values of PGR above 0 and at most 1."
-        )
+    check_target(target)
     gap = float(queries.share @ queries.gain)
     if gap <= 0:
         raise DataError(

@@ -29,7 +29,7 @@ from metarouter.inference.labels import (
     as_rows,
     count_labels,
     fitted_nuisances,
-    lack_of,
+    lack_of_either,
     scaled_labels,
 )
 from metarouter.nuisance import Nuisances
@@ -119,9 +119,7 @@ def calibration_test(
     check_effect(effect)
     rows = as_rows(data)
     counts = count_labels(rows)
-    lack = lack_of(
-        counts, ("gold_rows_held_out", counts.gold), ("preference_rows", counts.preference)
-    )
+    lack = lack_of_either(counts, "gold_rows_held_out")
     if lack is not None:
         return _too_few(effect, level, counts.gold, counts.preference, lack)
     labels = scaled_labels(rows, scaling)
@@ -139,8 +137,7 @@ def calibration_test(
     else:
         taken = taken & labels.is_gold
         outcome, multiplier = labels.y, np.ones(len(labels.y))
-    share = np.where(taken, labels.share, 0.0)
-    share = share / share.sum()
+    share = labels.share_within(taken)
     mean = _fold_means(prediction, share, held_out.fold)
     differential = np.where(taken, prediction - mean, 0.0)
     _require_differences(differential, taken, effect)

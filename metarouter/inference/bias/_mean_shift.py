@@ -31,6 +31,7 @@ from metarouter.inference.labels import (
     doubly_robust_mean,
     fitted_nuisances,
     lack_of,
+    lack_of_either,
     overlap_weighted_slope,
     paired_mean,
     query_units,
@@ -161,7 +162,7 @@ def _choose_method(method: str, counts: Counts) -> str:
 def _lack(method: str, counts: Counts) -> Lack | None:
     if method == "paired":
         return lack_of(counts, ("paired_queries", counts.paired))
-    return lack_of(counts, ("gold_rows", counts.gold), ("preference_rows", counts.preference))
+    return lack_of_either(counts)
 
 
 def _choose_errors(covariance: Covariance, labels: ScaledLabels, method: str) -> str:

@@ -31,7 +31,7 @@ from metarouter.inference.labels import (
     chosen_features,
     count_labels,
     fitted_nuisances,
-    lack_of,
+    lack_of_either,
     orthogonal_scores,
     scaled_labels,
 )
@@ -117,7 +117,7 @@ def best_linear_projection(
         "n_gold": counts.gold,
         "n_preference": counts.preference,
     }
-    lack = lack_of(counts, ("gold_rows", counts.gold), ("preference_rows", counts.preference))
+    lack = lack_of_either(counts)
     fewest = MINIMA["rows_per_coefficient"].count * (1 + len(names))
     if lack is not None or counts.gold < fewest:
         return _too_few(known, lack, fewest)
@@ -128,8 +128,7 @@ def best_linear_projection(
     fitted = fitted_nuisances(labels, nuisances, needed, random_state, n_jobs)
     scores = orthogonal_scores(labels, fitted)
     outcome = scores.shift if effect == "shift" else scores.gold
-    share = np.where(scores.inside, labels.share, 0.0)
-    share = share / share.sum()
+    share = labels.share_within(scores.inside)
     design = np.column_stack([np.ones(len(share)), table - share @ table])
     require_full_rank(design, share, ["mean", *names])
     fit = weighted_least_squares(

@@ -31,7 +31,7 @@ from metarouter.inference.labels import (
     as_rows,
     count_labels,
     fitted_nuisances,
-    lack_of,
+    lack_of_either,
     orthogonal_scores,
     scaled_labels,
 )
@@ -120,9 +120,7 @@ def sorted_group_effects(
     rows = as_rows(data)
     counts = count_labels(rows)
     known: dict[str, Any] = {"effect": effect, "by": by, "level": level}
-    lack = lack_of(
-        counts, ("gold_rows_held_out", counts.gold), ("preference_rows", counts.preference)
-    )
+    lack = lack_of_either(counts, "gold_rows_held_out")
     if lack is not None:
         return _too_few(known, n_groups, lack)
     labels = scaled_labels(rows, scaling)
@@ -139,8 +137,7 @@ def sorted_group_effects(
         enough = int(np.ceil(counts.gold * fewest / max(1, n_gold.min())))
         return _too_few(known, n_groups, _group_lack(int(n_gold.min()), enough))
 
-    share = np.where(taken, labels.share, 0.0)
-    share = share / share.sum()
+    share = labels.share_within(taken)
     design = (group[:, None] == np.arange(n_groups)).astype(float)
     mass = share @ design
     slope = (share * scores.gold) @ design / mass / labels.factor

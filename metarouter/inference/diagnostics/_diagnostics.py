@@ -30,6 +30,7 @@ from metarouter.inference.labels import (
     fitted_nuisances,
     held_out_predictions,
     lack_of,
+    lack_of_either,
     scaled_labels,
 )
 from metarouter.nuisance import ALL_NUISANCES, Nuisances
@@ -91,7 +92,7 @@ def check_data(
     rows = as_rows(data)
     counts = count_labels(rows)
     shared = nuisances
-    lack = lack_of(counts, ("gold_rows", counts.gold), ("preference_rows", counts.preference))
+    lack = lack_of_either(counts)
     if lack is None:
         labels = scaled_labels(rows, scaling)
         shared = fitted_nuisances(labels, nuisances, ALL_NUISANCES, random_state, n_jobs)

@@ -18,7 +18,7 @@ from metarouter.inference.labels import (
     as_rows,
     count_labels,
     fitted_nuisances,
-    lack_of,
+    lack_of_either,
     scaled_labels,
 )
 from metarouter.nuisance import ALL_NUISANCES, Nuisances
@@ -80,7 +80,7 @@ def nuisance_quality(
     level = as_level(level)
     rows = as_rows(data)
     counts = count_labels(rows)
-    lack = lack_of(counts, ("gold_rows", counts.gold), ("preference_rows", counts.preference))
+    lack = lack_of_either(counts)
     if lack is not None:
         return _too_few(level, counts.gold, counts.preference, lack)
     labels = scaled_labels(rows, scaling)

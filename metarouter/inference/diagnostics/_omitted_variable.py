@@ -114,8 +114,7 @@ def nonparametric_elements(labels: ScaledLabels, nuisances: Nuisances) -> Sensit
 def linear_elements(labels: ScaledLabels, nuisances: Nuisances) -> SensitivityElements:
     """Elements of the partially linear model: alpha = (t - p) / E (t - p)^2."""
     estimate = overlap_weighted_slope(labels, nuisances)
-    share = np.where(nuisances.overlap_.in_overlap, labels.share, 0.0)
-    share = share / share.sum()
+    share = labels.share_within(nuisances.overlap_.in_overlap)
     source_residual = labels.is_gold - nuisances.propensity_
     own = nuisances.marginal_outcome_ + estimate.value * source_residual
     squared, spread = (labels.y - own) ** 2, source_residual**2

@@ -25,7 +25,7 @@ from metarouter.inference.labels import (
     as_rows,
     count_labels,
     fitted_nuisances,
-    lack_of,
+    lack_of_either,
     scaled_labels,
 )
 from metarouter.nuisance import Nuisances
@@ -95,7 +95,7 @@ def overlap_report(
     level = as_level(level)
     rows = as_rows(data)
     counts = count_labels(rows)
-    lack = lack_of(counts, ("gold_rows", counts.gold), ("preference_rows", counts.preference))
+    lack = lack_of_either(counts)
     if lack is not None:
         return _too_few(level, np.asarray(rows.is_gold, dtype=bool), lack)
     labels = scaled_labels(rows, scaling)

@@ -30,7 +30,7 @@ from metarouter.inference.labels import (
     as_rows,
     count_labels,
     fitted_nuisances,
-    lack_of,
+    lack_of_either,
     scaled_labels,
 )
 from metarouter.nuisance import Nuisances
@@ -126,7 +126,7 @@ def sensitivity_analysis(
     counts = count_labels(rows)
     known: dict[str, Any] = {"null": null, "level": level, "method": method}
     known |= {"n_gold": counts.gold, "n_preference": counts.preference}
-    lack = lack_of(counts, ("gold_rows", counts.gold), ("preference_rows", counts.preference))
+    lack = lack_of_either(counts)
     if lack is not None:
         return _too_few(known, lack)
     labels = scaled_labels(rows, scaling)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from metarouter.inference.labels._doubly_robust import doubly_robust_gains
 from metarouter.inference.labels._doubly_robust_result import DoublyRobustGains
-from metarouter.inference.labels._enough import Counts, Lack, count_labels, lack_of
+from metarouter.inference.labels._enough import Counts, Lack, count_labels, lack_of, lack_of_either
 from metarouter.inference.labels._features import chosen_features, column_names
 from metarouter.inference.labels._held_out import (
     HeldOutPredictions,
@@ -49,6 +49,7 @@ __all__ = [
     "fitted_nuisances",
     "held_out_predictions",
     "lack_of",
+    "lack_of_either",
     "orthogonal_scores",
     "overlap_weighted_slope",
     "paired_mean",

@@ -11,7 +11,7 @@ from metarouter.inference._limits import MINIMA
 from metarouter.inference._verdict import scarce
 from metarouter.inference.intervals import as_units
 
-__all__ = ["Counts", "Lack", "count_labels", "lack_of"]
+__all__ = ["Counts", "Lack", "count_labels", "lack_of", "lack_of_either"]
 
 
 class Counts(NamedTuple):
@@ -66,3 +66,15 @@ def lack_of(counts: Counts, *needs: tuple[str, int]) -> Lack | None:
                 f"{minimum.why}",
             )
     return None
+
+
+def lack_of_either(counts: Counts, gold: str = "gold_rows") -> Lack | None:
+    """Return what is missing where labels of both sources are needed, or None.
+
+    Parameters
+    ----------
+    counts : Counts
+    gold : {"gold_rows", "gold_rows_held_out"}
+        The minimum of gold labels.
+    """
+    return lack_of(counts, (gold, counts.gold), ("preference_rows", counts.preference))

@@ -65,6 +65,11 @@ class ScaledLabels(NamedTuple):
         """Standard deviation of the preference labels: the unit of sizes in the limits."""
         return _moments(self.y[~self.is_gold], self.share[~self.is_gold])[1] ** 0.5
 
+    def share_within(self, rows: NDArray[np.bool_]) -> FloatArray:
+        """Shares of the labels in `rows`, which add up to one; zero elsewhere."""
+        share = np.where(rows, self.share, 0.0)
+        return share / share.sum()
+
     def training_data(self) -> TrainingData:
         """Validate the features too, in the form that nuisances take."""
         return validate_training(

@@ -141,8 +141,7 @@ def query_units(labels: ScaledLabels) -> Units:
 def doubly_robust_mean(labels: ScaledLabels, nuisances: Nuisances) -> ShiftEstimate:
     """Augmented inverse-propensity estimate: the mean of the doubly robust scores."""
     scores = orthogonal_scores(labels, nuisances)
-    share = np.where(scores.inside, labels.share, 0.0)
-    share = share / share.sum()
+    share = labels.share_within(scores.inside)
     value = float(share @ scores.shift)
     slope = float(share @ scores.gold) / labels.factor
     return ShiftEstimate(
@@ -158,8 +157,7 @@ def doubly_robust_mean(labels: ScaledLabels, nuisances: Nuisances) -> ShiftEstim
 
 def overlap_weighted_slope(labels: ScaledLabels, nuisances: Nuisances) -> ShiftEstimate:
     """Residual-on-residual slope: the mean shift weighted by p (1 - p) (Robinson 1988)."""
-    share = np.where(nuisances.overlap_.in_overlap, labels.share, 0.0)
-    share = share / share.sum()
+    share = labels.share_within(nuisances.overlap_.in_overlap)
     outcome_residual = labels.y - nuisances.marginal_outcome_
     source_residual = labels.is_gold - nuisances.propensity_
     spread = float(share @ source_residual**2)

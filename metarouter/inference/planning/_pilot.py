@@ -70,8 +70,7 @@ def shift_pilot(
         return Pilot(pairs.value, variance, "units of the preference labels")
     fitted = fitted_nuisances(labels, nuisances, _SHIFT_NUISANCES, random_state, n_jobs)
     scores = orthogonal_scores(labels, fitted)
-    share = np.where(scores.inside, labels.share, 0.0)
-    share = share / share.sum()
+    share = labels.share_within(scores.inside)
     value = float(share @ scores.shift)
     of_factor = labels.factor_pull * float(share @ scores.gold) / labels.factor
     gold = share * (scores.gold - fitted.gold_outcome_)

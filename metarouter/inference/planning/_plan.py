@@ -13,7 +13,14 @@ from metarouter.evaluation._validation import as_level
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import MINIMA, Verdict
 from metarouter.inference._verdict import scarce
-from metarouter.inference.labels import Lack, Scaling, as_rows, count_labels, lack_of
+from metarouter.inference.labels import (
+    Lack,
+    Scaling,
+    as_rows,
+    count_labels,
+    lack_of,
+    lack_of_either,
+)
 from metarouter.inference.planning._allocation import Labels, Prices, best_share, labels_for
 from metarouter.inference.planning._label_variance import LabelVariance
 from metarouter.inference.planning._pilot import (
@@ -260,7 +267,7 @@ def _lack(data: Any, quantity: str, nested: bool) -> Lack | None:
     counts = count_labels(as_rows(data))
     if nested:
         return lack_of(counts, ("paired_queries", counts.paired))
-    return lack_of(counts, ("gold_rows", counts.gold), ("preference_rows", counts.preference))
+    return lack_of_either(counts)
 
 
 def _one_aim(aims: dict[str, float | None]) -> tuple[str, float]:
