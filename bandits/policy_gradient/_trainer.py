@@ -12,7 +12,7 @@ from bandits.policy_gradient._parameters import Layout
 from bandits.policy_gradient._reward_estimates import entropy_slope, logit_slope
 from metarouter.exceptions import DataError
 
-__all__ = ["Optimiser", "PolicyTrainer", "device_of"]
+__all__ = ["Optimiser", "PolicyTrainer", "device_of", "weight_of_latest"]
 
 MEAN_DECAY, SQUARE_DECAY, EPSILON = 0.9, 0.999, 1e-8
 
@@ -23,6 +23,7 @@ class Optimiser(NamedTuple):
     learning_rate: float
     entropy: float
     weight_decay: float
+    averaging: float = 0.0
 
 
 class PolicyTrainer:
@@ -34,8 +35,9 @@ class PolicyTrainer:
     Parameters
     ----------
     layout : Layout
-    state : ndarray of float32 of shape (3, layout.size)
-        Parameters, and Adam's running means of gradients and of their squares.
+    state : ndarray of float32 of shape (3 or 4, layout.size)
+        Parameters, Adam's running means of gradients and of their squares, and, where they are
+        averaged, the mean of the parameters.
     steps : int
         Adam's steps so far.
     optimiser : Optimiser
@@ -60,7 +62,8 @@ class PolicyTrainer:
         )
         self._home = torch.from_numpy(state)
         self._state = self._home.to(device)
-        self._flat, self._mean, self._square = self._state
+        self._flat, self._mean, self._square, *averages = self._state
+        self._average = averages[0] if averages else None
         self._gradient, self._scratch = torch.zeros_like(self._flat), torch.zeros_like(self._flat)
         self._theta, self._slopes = layout.views(self._flat), layout.views(self._gradient)
         shrink = 1.0 - optimiser.learning_rate * optimiser.weight_decay * layout.is_weight()
@@ -113,11 +116,26 @@ class PolicyTrainer:
         size = self.optimiser.learning_rate * square / (1.0 - MEAN_DECAY**self.steps)
         root = torch.sqrt(self._square, out=self._scratch).add_(EPSILON * square)
         self._flat.addcdiv_(self._mean, root, value=-size)
+        if self._average is not None:
+            self._average.lerp_(self._flat, weight_of_latest(self.optimiser.averaging, self.steps))
 
     def write_back(self) -> None:
         """Copy what was learned to where it came from."""
         if self._home is not self._state:
             self._home.copy_(self._state)
+
+
+def weight_of_latest(decay: float, steps: int) -> float:
+    """Return the weight of iterate t in sum_s decay^(t-s) theta_s / sum_s decay^(t-s), s = 1..t.
+
+    That is an exponential moving average that owes nothing to where it started from.
+
+    Examples
+    --------
+    >>> weight_of_latest(0.5, 1), weight_of_latest(0.5, 2) == 1 / (1 + 0.5)
+    (1.0, True)
+    """
+    return (1.0 - decay) / (1.0 - decay**steps)
 
 
 def device_of(device: str) -> Any:

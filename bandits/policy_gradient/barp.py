@@ -53,6 +53,10 @@ class BaRP(PolicyRouter):
         Of Adam.
     weight_decay : float, default=0.0
         Decoupled from the gradient (AdamW); offsets do not decay.
+    averaging : float, default=0.0
+        Decay per step of the exponential moving average of the parameters that routes [2]_, as in
+        0.995; training goes on from the parameters themselves. 0 routes by the last ones. It is
+        taken when training begins, and looks back on about 1 / (1 - averaging) steps.
     epochs : int, default=50
         Passes of `fit` over the queries, each with new preferences and draws.
     batch_size : int or sequence of int, default=128
@@ -100,6 +104,8 @@ class BaRP(PolicyRouter):
     ----------
     .. [1] Learning to Route LLMs from Bandit Feedback: One Policy, Many Trade-offs
        (arXiv 2510.07429): equations 1 to 7, Algorithm 1, section 3.4 for the published settings.
+    .. [2] Polyak & Juditsky (1992), Acceleration of stochastic approximation by averaging; its
+       start is corrected for as in Kingma & Ba (2015), section 3.
 
     Notes
     -----
@@ -128,6 +134,7 @@ class BaRP(PolicyRouter):
         entropy: float = 0.05,
         learning_rate: float = 1e-3,
         weight_decay: float = 0.0,
+        averaging: float = 0.0,
         epochs: int = 50,
         batch_size: int | Sequence[int] = 128,
         patience: int | None = None,
@@ -157,6 +164,7 @@ class BaRP(PolicyRouter):
         self.entropy = entropy
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.averaging = averaging
         self.epochs = epochs
         self.batch_size = batch_size
         self.patience = patience
@@ -189,6 +197,7 @@ class BaRP(PolicyRouter):
             "entropy": 0.05,
             "learning_rate": 1e-4,
             "weight_decay": 0.0,
+            "averaging": 0.0,
             "epochs": 100,
             "batch_size": 32,
             "concentration": 1.0,

@@ -33,6 +33,8 @@ Array = NDArray[np.float64]
 COSTS_KEPT = 1000
 # Beyond it the products of two layers and a feature leave single precision.
 LARGEST_PARAMETER = 1e9
+# Where parameters stand in the state, Adam's moments between them; the average only if asked for.
+LATEST, AVERAGE = 0, 3
 # Where the counters stand in their array.
 STEPS, EPOCHS, SHOWN, COSTS = range(4)
 
@@ -40,8 +42,8 @@ STEPS, EPOCHS, SHOWN, COSTS = range(4)
 class PolicyRouter(BanditRouter):
     """State of a policy: what `BaRP` learns, explores by, saves and goes on from.
 
-    The parameters and Adam's moments are one array in numpy. Torch is loaded by training alone; on
-    a CPU it works on the same memory.
+    The parameters, Adam's moments and, where asked for, the average of the parameters are one array
+    in numpy. Torch is loaded by training alone; on a CPU it works on the same memory.
 
     Parameters
     ----------
@@ -64,6 +66,7 @@ class PolicyRouter(BanditRouter):
     hidden_size: int
     preference_size: int
     estimator: str
+    averaging: float
     epochs: int
     batch_size: int | Sequence[int]
     patience: int | None
@@ -102,8 +105,10 @@ class PolicyRouter(BanditRouter):
             n_features, n_arms, max(n_outcomes, 2), self.hidden_size, self.preference_size
         )
         self._layout = Layout(self.head, sizes)
-        self._state = np.zeros((3, self._layout.size), dtype=np.float32)
-        self._state[0] = self._layout.drawn(np.random.default_rng([self._seed, 3]))
+        n_rows = 4 if self.averaging else 3
+        self._state = np.zeros((n_rows, self._layout.size), dtype=np.float32)
+        drawn = self._layout.drawn(np.random.default_rng([self._seed, 3]))
+        self._state[self._rows_of_parameters] = drawn
         self._counts = np.zeros(4, dtype=np.int64)
         self._rewards = np.zeros(self.epochs)
         self._costs = np.zeros((COSTS_KEPT, n_outcomes - 1))
@@ -139,7 +144,7 @@ class PolicyRouter(BanditRouter):
         )
 
     def _scores(self, X: Array, preference: Array) -> Array:
-        theta = self._layout.views(self._state[0])
+        theta = self._layout.views(self._state[self._rows_of_parameters[-1]])
         x, w = X.astype(np.float32), np.atleast_2d(preference).astype(np.float32)
         return np.asarray(self._layout.of_head.forward(theta, x, w)[0], dtype=np.float64)
 
@@ -188,6 +193,11 @@ class PolicyRouter(BanditRouter):
             Settings.of(self).optimiser,
             device_of(self.device),
         )
+
+    @property
+    def _rows_of_parameters(self) -> list[int]:
+        """Rows of the state that hold a policy; the last one routes."""
+        return [LATEST, AVERAGE] if len(self._state) > AVERAGE else [LATEST]
 
     # What training calls ---------------------------------------------------------------------
 
@@ -239,11 +249,11 @@ class PolicyRouter(BanditRouter):
     # Arms and files --------------------------------------------------------------------------
 
     def _add_arm(self, like: int | None, weight: float) -> None:
-        parameters, *moments = self._state
+        starts = {row: (like, weight) for row in self._rows_of_parameters}
         self._state = np.stack(
             [
-                self._layout.with_column(parameters, like, weight),
-                *(self._layout.with_column(moment, None, 0.0) for moment in moments),
+                self._layout.with_column(values, *starts.get(row, (None, 0.0)))
+                for row, values in enumerate(self._state)
             ]
         )
         self._layout = self._layout.of_arms(len(self.arms_) + 1)
