@@ -45,22 +45,9 @@ def place_arm(router: PolicyRouter, X: Array, outcomes: Array) -> None:
     """
     outcomes = router._cut(outcomes)
     last = len(router.arms_) - 1
+    embeddings = router._layout.embeddings(router._state[0]).astype(np.float64)
+    theta, x = router._layout.views(router._state[0]), X.astype(np.float32)
     expected = router._known_outcomes(X)[:, :last]
-    for row in router._rows_of_parameters:
-        _place(router, router._state[row], X, outcomes, expected)
-    arm = np.full(len(X), last)
-    router._remember(arm, outcomes)
-    if router._outcome_model is not None:
-        router._outcome_model.add(X, arm, outcomes)
-
-
-def _place(
-    router: PolicyRouter, flat: NDArray[np.float32], X: Array, outcomes: Array, expected: Array
-) -> None:
-    """Place the last arm among the others in one row of parameters."""
-    last = expected.shape[1]
-    embeddings = router._layout.embeddings(flat).astype(np.float64)
-    theta, x = router._layout.views(flat), X.astype(np.float32)
     dial = DIALS[router.n_outcomes_]
     features, targets, noise = [], [], []
     for asked in dial:
@@ -85,7 +72,11 @@ def _place(
     )
     share = share_of_noise(evaluations, embeddings[:, :last])
     embedding = placed_embedding(evaluations, embeddings[:, :last], share)
-    router._layout.embed(flat, last, embedding.astype(np.float32))
+    router._layout.embed(router._state[0], last, embedding.astype(np.float32))
+    arm = np.full(len(X), last)
+    router._remember(arm, outcomes)
+    if router._outcome_model is not None:
+        router._outcome_model.add(X, arm, outcomes)
 
 
 def logits_of_rewards(logits: Array, expected: Array, rewards: Array) -> tuple[Array, float]:

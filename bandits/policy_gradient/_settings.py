@@ -21,7 +21,6 @@ _WHOLE = ("hidden_size", "preference_size", "epochs", "checkpoint_every")
 _POSITIVE = ("learning_rate", "concentration", "clip", "outcome_penalty")
 _NOT_NEGATIVE = ("entropy", "weight_decay")
 _SHARES = ("discount", "cost_quantile")
-_DECAYS = ("averaging",)
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Settings:
             (_POSITIVE, lambda value: value > 0, "a number above 0"),
             (_NOT_NEGATIVE, lambda value: value >= 0, "a number of at least 0"),
             (_SHARES, lambda value: 0 <= value <= 1, "a number from 0 to 1"),
-            (_DECAYS, lambda value: 0 <= value < 1, "a number of at least 0 and below 1"),
+            (("averaging",), lambda value: 0 <= value < 1, "a number from 0 to below 1"),
         ):
             for name in names:
                 check_parameter(name, getattr(router, name), holds, wanted)
@@ -61,9 +60,7 @@ class Settings:
         for size in sizes or (0,):
             check_whole("batch_size", size)
         return cls(
-            Optimiser(
-                router.learning_rate, router.entropy, router.weight_decay, router.averaging
-            ),
+            Optimiser(router.learning_rate, router.entropy, router.weight_decay, router.averaging),
             tuple(int(size) for size in sizes),
         )
 

@@ -36,8 +36,8 @@ class PolicyTrainer:
     ----------
     layout : Layout
     state : ndarray of float32 of shape (3 or 4, layout.size)
-        Parameters, Adam's running means of gradients and of their squares, and, where they are
-        averaged, the mean of the parameters.
+        Parameters, Adam's running means of gradients and of their squares, and, where there is
+        averaging, the average of the parameters.
     steps : int
         Adam's steps so far.
     optimiser : Optimiser
@@ -63,7 +63,7 @@ class PolicyTrainer:
         self._home = torch.from_numpy(state)
         self._state = self._home.to(device)
         self._flat, self._mean, self._square, *averages = self._state
-        self._average = averages[0] if averages else None
+        self._average = averages[0] if optimiser.averaging else None
         self._gradient, self._scratch = torch.zeros_like(self._flat), torch.zeros_like(self._flat)
         self._theta, self._slopes = layout.views(self._flat), layout.views(self._gradient)
         shrink = 1.0 - optimiser.learning_rate * optimiser.weight_decay * layout.is_weight()

@@ -56,7 +56,7 @@ class Training:
         if router.checkpoint is not None:
             router._fingerprint = _fingerprint(*source.parts(), preference)
             self._resume(router.checkpoint)
-        self.trainer = router._trainer()
+        self.trainer = router._trainer(averaging=router.averaging)
         self.features = self.trainer.tensor(source.X)
 
     def run(self) -> int:
@@ -70,6 +70,7 @@ class Training:
                     router._keep(self.trainer)
                     router.save(router.checkpoint)
         router._keep(self.trainer)
+        router._take_average()
         return router.cells_shown_
 
     def _epoch(self) -> None:

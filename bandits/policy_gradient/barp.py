@@ -49,21 +49,22 @@ class BaRP(PolicyRouter):
         less variance.
     entropy : float, default=0.05
         beta, the weight of the policy's entropy.
-    learning_rate : float, default=1e-3
+    learning_rate : float, default=2e-3
         Of Adam.
     weight_decay : float, default=0.0
         Decoupled from the gradient (AdamW); offsets do not decay.
-    averaging : float, default=0.0
-        Decay per step of the exponential moving average of the parameters that routes [2]_, as in
-        0.995; training goes on from the parameters themselves. 0 routes by the last ones. It is
-        taken when training begins, and looks back on about 1 / (1 - averaging) steps.
+    averaging : float, default=0.995
+        Decay per step of an exponential moving average of the parameters, over about
+        1 / (1 - averaging) steps, that `fit` and `fit_logged` end with [2]_: steps can be large
+        and their noise small. 0 ends with the last step. `partial_fit` goes on from there without
+        averaging, which would lag behind a stream.
     epochs : int, default=50
         Passes of `fit` over the queries, each with new preferences and draws.
     batch_size : int or sequence of int, default=128
         Rows per step. A sequence holds the sizes of the first epochs; its last one stays.
     patience : int, optional
         Stop when the mean reward of an epoch has not risen for this many epochs.
-    concentration : float, default=1.0
+    concentration : float, default=0.5
         Of the Dirichlet distribution that training draws preferences from: 1 is uniform on the
         simplex, as published; below 1 the ends of the dial come up more often.
     clip : float, default=10.0
@@ -132,13 +133,13 @@ class BaRP(PolicyRouter):
         preference_size: int = 32,
         estimator: str = "doubly_robust",
         entropy: float = 0.05,
-        learning_rate: float = 1e-3,
+        learning_rate: float = 2e-3,
         weight_decay: float = 0.0,
-        averaging: float = 0.0,
+        averaging: float = 0.995,
         epochs: int = 50,
         batch_size: int | Sequence[int] = 128,
         patience: int | None = None,
-        concentration: float = 1.0,
+        concentration: float = 0.5,
         clip: float = 10.0,
         outcome_penalty: float = 10.0,
         discount: float = 1.0,

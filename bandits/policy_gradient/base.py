@@ -33,8 +33,9 @@ Array = NDArray[np.float64]
 COSTS_KEPT = 1000
 # Beyond it the products of two layers and a feature leave single precision.
 LARGEST_PARAMETER = 1e9
-# Where parameters stand in the state, Adam's moments between them; the average only if asked for.
-LATEST, AVERAGE = 0, 3
+# Where the parameters stand in the state, and the average that training makes of them; between
+# them are Adam's moments.
+PARAMETERS, AVERAGE = 0, 3
 # Where the counters stand in their array.
 STEPS, EPOCHS, SHOWN, COSTS = range(4)
 
@@ -42,8 +43,8 @@ STEPS, EPOCHS, SHOWN, COSTS = range(4)
 class PolicyRouter(BanditRouter):
     """State of a policy: what `BaRP` learns, explores by, saves and goes on from.
 
-    The parameters, Adam's moments and, where asked for, the average of the parameters are one array
-    in numpy. Torch is loaded by training alone; on a CPU it works on the same memory.
+    The parameters, Adam's moments and, where training averages, the average are one array in
+    numpy. Torch is loaded by training alone; on a CPU it works on the same memory.
 
     Parameters
     ----------
@@ -105,10 +106,9 @@ class PolicyRouter(BanditRouter):
             n_features, n_arms, max(n_outcomes, 2), self.hidden_size, self.preference_size
         )
         self._layout = Layout(self.head, sizes)
-        n_rows = 4 if self.averaging else 3
+        n_rows = AVERAGE + bool(self.averaging)
         self._state = np.zeros((n_rows, self._layout.size), dtype=np.float32)
-        drawn = self._layout.drawn(np.random.default_rng([self._seed, 3]))
-        self._state[self._rows_of_parameters] = drawn
+        self._state[PARAMETERS] = self._layout.drawn(np.random.default_rng([self._seed, 3]))
         self._counts = np.zeros(4, dtype=np.int64)
         self._rewards = np.zeros(self.epochs)
         self._costs = np.zeros((COSTS_KEPT, n_outcomes - 1))
@@ -144,7 +144,7 @@ class PolicyRouter(BanditRouter):
         )
 
     def _scores(self, X: Array, preference: Array) -> Array:
-        theta = self._layout.views(self._state[self._rows_of_parameters[-1]])
+        theta = self._layout.views(self._state[PARAMETERS])
         x, w = X.astype(np.float32), np.atleast_2d(preference).astype(np.float32)
         return np.asarray(self._layout.of_head.forward(theta, x, w)[0], dtype=np.float64)
 
@@ -185,19 +185,14 @@ class PolicyRouter(BanditRouter):
         given = self._given_caps()
         self.caps_ = [float(found[j] if cap is None else cap) for j, cap in enumerate(given)]
 
-    def _trainer(self) -> PolicyTrainer:
+    def _trainer(self, *, averaging: float = 0.0) -> PolicyTrainer:
         return PolicyTrainer(
             self._layout,
             self._state,
             int(self._counts[STEPS]),
-            Settings.of(self).optimiser,
+            Settings.of(self).optimiser._replace(averaging=averaging),
             device_of(self.device),
         )
-
-    @property
-    def _rows_of_parameters(self) -> list[int]:
-        """Rows of the state that hold a policy; the last one routes."""
-        return [LATEST, AVERAGE] if len(self._state) > AVERAGE else [LATEST]
 
     # What training calls ---------------------------------------------------------------------
 
@@ -210,6 +205,11 @@ class PolicyRouter(BanditRouter):
                 "give a smaller learning_rate."
             )
         self._counts[STEPS] = trainer.steps
+
+    def _take_average(self) -> None:
+        """Go on from the average of the parameters, where training made one."""
+        if self.averaging:
+            self._state[PARAMETERS] = self._state[AVERAGE]
 
     def _remember(self, arm: NDArray[np.intp], outcomes: Array) -> None:
         np.add.at(self._seen, arm, np.column_stack([np.ones(len(arm)), outcomes]))
@@ -249,11 +249,11 @@ class PolicyRouter(BanditRouter):
     # Arms and files --------------------------------------------------------------------------
 
     def _add_arm(self, like: int | None, weight: float) -> None:
-        starts = {row: (like, weight) for row in self._rows_of_parameters}
+        parameters, *others = self._state
         self._state = np.stack(
             [
-                self._layout.with_column(values, *starts.get(row, (None, 0.0)))
-                for row, values in enumerate(self._state)
+                self._layout.with_column(parameters, like, weight),
+                *(self._layout.with_column(other, None, 0.0) for other in others),
             ]
         )
         self._layout = self._layout.of_arms(len(self.arms_) + 1)
