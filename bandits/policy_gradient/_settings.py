@@ -13,9 +13,21 @@ from bandits.policy_gradient._heads import HEADS
 from bandits.policy_gradient._trainer import Optimiser
 from metarouter.exceptions import DataError
 
-__all__ = ["ESTIMATORS", "Settings"]
+__all__ = ["ESTIMATORS", "PUBLISHED", "Settings"]
 
 ESTIMATORS = ("reinforce", "doubly_robust")
+# Section 3.4 of the paper, which averages nothing.
+PUBLISHED: dict[str, Any] = {
+    "head": "mlp",
+    "estimator": "reinforce",
+    "entropy": 0.05,
+    "learning_rate": 1e-4,
+    "weight_decay": 0.0,
+    "averaging": 0.0,
+    "epochs": 100,
+    "batch_size": 32,
+    "concentration": 1.0,
+}
 
 _WHOLE = ("hidden_size", "preference_size", "epochs", "checkpoint_every")
 _POSITIVE = ("learning_rate", "concentration", "clip", "outcome_penalty")

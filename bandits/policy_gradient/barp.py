@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from bandits._charges import count_outcomes
 from bandits._validation import contexts
 from bandits.policy_gradient._new_arm import place_arm
+from bandits.policy_gradient._settings import PUBLISHED
 from bandits.policy_gradient._sources import LoggedSource
 from bandits.policy_gradient._training import Training
 from bandits.policy_gradient.base import PolicyRouter
@@ -192,17 +193,7 @@ class BaRP(PolicyRouter):
         >>> BaRP(**BaRP.paper_settings()).learning_rate
         0.0001
         """
-        return {
-            "head": "mlp",
-            "estimator": "reinforce",
-            "entropy": 0.05,
-            "learning_rate": 1e-4,
-            "weight_decay": 0.0,
-            "averaging": 0.0,
-            "epochs": 100,
-            "batch_size": 32,
-            "concentration": 1.0,
-        }
+        return dict(PUBLISHED)
 
     def fit_logged(
         self,
