@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from trained_policies import four_skills, same_state
 
 from bandits import BaRP, FullInformationBaRP, load_bandit
 from bandits.policy_gradient._trainer import PolicyTrainer
@@ -15,11 +16,7 @@ DECAY = 0.9
 
 @pytest.fixture(scope="module")
 def logs():
-    """Four arms, each good at its own direction; the better of a kind cost more."""
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(150, 5))
-    quality = 1 / (1 + np.exp(-2 * X[:, :4]))
-    return X, quality, np.tile([1.0, 0.5, 0.2, 0.1], (150, 1))
+    return four_skills(150)
 
 
 def quick(kind=BaRP, **parameters):
@@ -48,10 +45,6 @@ def by_feedback_as_it_comes(logs, router):
     for rows in np.array_split(np.arange(150), 7):
         values, given = feedback(logs, rows)
         router.partial_fit(*values, **given)
-
-
-def same_state(first, second):
-    return all((first._arrays()[name] == array).all() for name, array in second._arrays().items())
 
 
 @pytest.fixture
