@@ -13,6 +13,7 @@ __all__ = [
     "Learner",
     "Method",
     "Propensity",
+    "ReportFormat",
     "Scaling",
     "Shift",
     "check_cores",
@@ -33,6 +34,15 @@ class Propensity(StrEnum):
 
     constant = "constant"
     estimated = "estimated"
+
+
+class ReportFormat(StrEnum):
+    """How a report is written."""
+
+    html = "html"
+    md = "md"
+    tex = "tex"
+    json = "json"
 
 
 class Scaling(StrEnum):

@@ -10,7 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from metarouter.cli._choices import Encoder, Learner, Method, Propensity, Scaling, Shift
+from metarouter.cli._choices import (
+    Encoder,
+    Learner,
+    Method,
+    Propensity,
+    ReportFormat,
+    Scaling,
+    Shift,
+)
 from metarouter.cli._console import console
 from metarouter.cli._learners import encoder_of, nuisance_method, scaling_of
 from metarouter.cli._outputs import output_file
@@ -30,7 +38,6 @@ from metarouter.reporting._document import Findings
 from metarouter.reporting._write_document import FORMATS
 
 if TYPE_CHECKING:
-    from metarouter.cli.report import ReportFormat
     from metarouter.datasets import LabelledQueries
 
 __all__ = ["ReportChoices", "run_report"]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from metarouter.cli._choices import Encoder, Method, Propensity, Scaling, Shift
+from metarouter.cli._choices import Encoder, Method, Propensity, ReportFormat, Scaling, Shift
 from metarouter.cli._options import (
     COLUMNS,
     MODEL,
@@ -29,19 +28,10 @@ from metarouter.cli._options import (
     WeightColumn,
 )
 
-__all__ = ["ReportFormat", "report"]
+__all__ = ["report"]
 
 _DEMANDS = "What the threshold must keep"
 _PRICES = "What labels cost, for the plan"
-
-
-class ReportFormat(StrEnum):
-    """How a report is written."""
-
-    html = "html"
-    md = "md"
-    tex = "tex"
-    json = "json"
 
 
 def report(
