@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from metarouter.evaluation._average_improvement import average_improvement
 from metarouter.evaluation._clustered import (
     Estimates,
     as_clusters,
     clustered_means,
     clustered_variance,
 )
-from metarouter.evaluation._hull import area_below, hull_vertices, on_hull
+from metarouter.evaluation._hull import hull_vertices, on_hull
 from metarouter.evaluation._tabular import Tabular
 from metarouter.evaluation._validation import FloatArray
 from metarouter.exceptions import DataError
@@ -218,14 +219,16 @@ def cost_quality_curve(
     mean_cost, mean_quality = rows_cost.mean(axis=0), rows_quality.mean(axis=0)
     low, high = _range(cost_range, mean_cost)
     hull = hull_vertices(mean_cost, mean_quality)
-    aiq, by_cost, by_quality = _aiq(mean_cost, mean_quality, hull, low, high, cost_range is None)
+    aiq = average_improvement(
+        mean_cost, mean_quality, hull, (low, high), own_range=cost_range is None
+    )
     if averaged:
         unknown = np.full(mean_cost.size, np.nan)
-        return CostQualityCurve(
-            *(mean_cost, mean_quality, unknown, unknown, hull, (low, high)), _without_error(aiq), 0
-        )
+        points = (mean_cost, mean_quality, unknown, unknown, hull, (low, high))
+        return CostQualityCurve(*points, _without_error(aiq.value), 0)
     clusters = as_clusters(groups, len(rows_cost))
-    influence = (rows_cost - mean_cost) @ by_cost + (rows_quality - mean_quality) @ by_quality
+    influence = (rows_cost - mean_cost) @ aiq.by_cost
+    influence += (rows_quality - mean_quality) @ aiq.by_quality
     pull = influence[:, None] / len(rows_cost)
     variance, df = clustered_variance(pull, clusters)
     return CostQualityCurve(
@@ -235,34 +238,11 @@ def cost_quality_curve(
         quality_se=clustered_means(rows_quality, groups).se,
         hull=hull,
         cost_range=(low, high),
-        aiq=Estimates(np.array([aiq]), np.sqrt(variance), df),
+        aiq=Estimates(np.array([aiq.value]), np.sqrt(variance), df),
         n=len(rows_cost),
         _pull=pull,
         _clusters=clusters,
     )
-
-
-def _aiq(
-    cost: FloatArray,
-    quality: FloatArray,
-    hull: NDArray[np.intp],
-    low: float,
-    high: float,
-    own_range: bool,
-) -> tuple[float, FloatArray, FloatArray]:
-    """Mean height of the hull, and its derivatives by the cost and quality of every point."""
-    by_cost, by_quality = np.zeros(cost.size), np.zeros(cost.size)
-    if high == low:
-        by_quality[hull[-1]] = 1.0
-        return float(quality[hull[-1]]), by_cost, by_quality
-    area = area_below(cost[hull], quality[hull], low, high)
-    aiq = area.value / (high - low)
-    by_cost[hull], by_quality[hull] = area.by_cost / (high - low), area.by_quality / (high - low)
-    if own_range:
-        first, last = on_hull(np.array([low, high]), cost[hull], quality[hull])
-        by_cost[np.argmin(cost)] += (aiq - first) / (high - low)
-        by_cost[np.argmax(cost)] += (last - aiq) / (high - low)
-    return aiq, by_cost, by_quality
 
 
 def _without_error(value: Any) -> Estimates:
