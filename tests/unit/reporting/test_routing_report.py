@@ -14,7 +14,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from metarouter.datasets import LabelledQueries, make_judged_queries
-from metarouter.exceptions import BudgetError
+from metarouter.exceptions import BudgetError, DataError
 from metarouter.inference import (
     MINIMA,
     CertifiedThreshold,
@@ -237,3 +237,10 @@ def test_the_threshold_keeps_what_was_demanded_and_the_report_says_so() -> None:
 def test_a_demand_without_meaning_is_refused() -> None:
     with pytest.raises(BudgetError, match="max_share is 2"):
         analyse(_queries(), replace(SETTINGS, demands={"max_share": 2.0}))
+
+
+def test_queries_that_are_all_alike_are_refused() -> None:
+    queries = _queries()
+    with pytest.raises(DataError, match="each of the 6 has one value in all 500 rows") as error:
+        analyse(replace(queries, X=np.ones_like(queries.X)), SETTINGS)
+    assert "\n" not in str(error.value)
