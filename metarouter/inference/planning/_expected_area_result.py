@@ -55,6 +55,12 @@ def points_of(
     """Forecast the area at every wanted pair, and its increase over the largest of the pilot."""
     critical = curve.critical(level)
     area, more = curve.forecast(wanted), curve.forecast(wanted, minus=largest)
+    lower, upper = more.value - critical * more.se, more.value + critical * more.se
+    # More labels do no harm: that is how the law is fitted, and it bounds the increase too.
+    above = (wanted.n_gold >= largest.n_gold) & (wanted.n_preference >= largest.n_preference)
+    below = (wanted.n_gold <= largest.n_gold) & (wanted.n_preference <= largest.n_preference)
+    lower = np.where(above, np.maximum(lower, 0.0), lower)
+    upper = np.where(below, np.minimum(upper, 0.0), upper)
     return tuple(
         ForecastPoint(
             n_gold=int(wanted.n_gold[k]),
@@ -64,8 +70,8 @@ def points_of(
             lower=float(area.value[k] - critical * area.se[k]),
             upper=float(area.value[k] + critical * area.se[k]),
             increase=float(more.value[k]),
-            increase_lower=float(more.value[k] - critical * more.se[k]),
-            increase_upper=float(more.value[k] + critical * more.se[k]),
+            increase_lower=float(lower[k]),
+            increase_upper=float(upper[k]),
         )
         for k in range(wanted.n_gold.size)
     )

@@ -51,6 +51,41 @@ def test_noise_that_all_sizes_share_leaves_the_increase_certain():
     assert more.value == pytest.approx(law(beyond) - law(last), abs=1e-3)
 
 
+def test_the_increase_is_known_about_as_well_as_it_is_said_to_be():
+    """Areas lose the square of a mean of the training labels, and gain what tests make of it."""
+    rng, sizes = np.random.default_rng(0), np.array([38.0, 60.0, 95.0, 150.0])
+    of, beyond = Cells(sizes, np.zeros(4)), Cells(np.array([450.0]), np.zeros(1))
+    last = Cells(sizes[-1:], np.zeros(1))
+
+    def areas_of_one_round(labels):
+        order = rng.permutation(200)
+        test, train = labels[order[:50]], labels[order[50:]]
+        fitted = np.array([train[: int(size)].mean(axis=0) for size in sizes])
+        return 2 * test[:, 0].mean() + test.mean(axis=0) @ fitted.T - (fitted**2).sum(axis=1)
+
+    increase, variance = [], []
+    for _ in range(150):
+        labels = rng.normal(size=(200, 10))
+        curve = fit_learning_curve(
+            np.array([areas_of_one_round(labels) for _ in range(10)]), of, 1 / 3
+        )
+        sharp = curve._replace(weight=(curve.exponent == 1.0).astype(float))
+        more = sharp.forecast(beyond, minus=last)
+        increase.append(more.value[0])
+        variance.append(more.se[0] ** 2)
+    said, true = np.sqrt(np.mean(variance)), np.std(increase)
+    assert true < said < 1.75 * true
+
+
+def test_more_labels_are_said_to_do_no_harm_and_fewer_no_good():
+    found = expected_area(
+        pilot(), router(), n_gold=[20, 300], n_preference=[100, 5000], rounds=3, random_state=0
+    )
+    fewer, more = found.points
+    assert fewer.increase_lower < fewer.increase <= fewer.increase_upper <= 0.0
+    assert 0.0 <= more.increase_lower <= more.increase < more.increase_upper
+
+
 def test_labels_that_do_harm_are_taken_to_do_nothing():
     rng = np.random.default_rng(0)
     areas = 0.2 - 0.01 * np.log(cells().n_gold) + 1e-3 * rng.normal(size=(20, 8))
