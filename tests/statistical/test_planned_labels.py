@@ -8,6 +8,7 @@ import pytest
 from benchmarks.planning_check import PLAN_SIZES, PLANS, run
 
 HALF = "ratio|half width of half the money each to cost-optimal, same money"
+INSIDE = "inside|realised half width in the plan's interval"
 WIDTH = 0.1  # realised and planned half width differ by less than a tenth on average
 
 
@@ -34,6 +35,11 @@ def broken(study, n, rounds):
 )
 def test_plans_come_true(study, rounds):
     assert broken(study, 1000, rounds) == []
+
+
+def test_few_gold_labels_know_how_far_off_a_planned_half_width_may_be():
+    inside = means("mean shift, separate", 300, 100)[INSIDE]
+    assert inside > 0.95 - 3 * np.sqrt(0.05 * 0.95 / 100)
 
 
 @pytest.mark.slow

@@ -30,18 +30,33 @@ class Part:
         Estimate from the pilot, and its standard error.
     n : int
         Labels or queries that it was estimated from.
+    unlearned : float, default=0.0
+        How much of the value is owed to predictions that learned from too few labels.
     """
 
     value: float
     se: float
     n: int
+    unlearned: float = 0.0
 
 
 NOTHING = Part(0.0, 0.0, 0)
 
 
-def part_of(pull: FloatArray, units: Units, n: int) -> Part:
-    """Return the part of `n` labels from what they pull on the estimate, shape (n_rows,).
+def part_of(
+    pull: FloatArray, units: Units, n: int, slope: FloatArray | None = None, unlearned: float = 0.0
+) -> Part:
+    """Return the part of `n` labels from what they pull on the estimate.
+
+    Parameters
+    ----------
+    pull : ndarray of shape (n_rows,)
+    units : Units
+    n : int
+    slope : ndarray of shape (n_rows,), optional
+        What a residual of one would pull; the same everywhere by default.
+    unlearned : float, default=0.0
+        Share of the part that is owed to predictions that learned from too few labels.
 
     Examples
     --------
@@ -51,12 +66,19 @@ def part_of(pull: FloatArray, units: Units, n: int) -> Part:
     6.666667
     """
     summed = unit_sums(pull, units)
-    squares = summed[summed != 0] ** 2
+    there = summed != 0
+    squares = summed[there] ** 2
     m = max(2, squares.size)
     spread = float(np.std(squares, ddof=1)) if squares.size > 1 else np.nan
-    # A small pilot rarely shows its tails: they are not taken to be lighter than normal ones.
-    spread = max(spread, 2**0.5 * float(squares.mean())) if squares.size else spread
-    return Part(n * m / (m - 1) * squares.sum(), n * np.sqrt(m) * spread, n)
+    if squares.size:
+        # A small pilot rarely shows its tails: residuals are taken to have those of the normal at
+        # least, E(e^4) = 3 E(e^2)^2.
+        usual = np.ones(pull.size) if slope is None else slope**2
+        usual = unit_sums(np.where(pull != 0, usual, 0.0), units)[there]
+        usual = usual * squares.mean() / usual.mean()
+        spread = max(spread, float(np.sqrt(3 * (usual**2).mean() - usual.mean() ** 2)))
+    value = n * m / (m - 1) * squares.sum()
+    return Part(value, n * np.sqrt(m) * spread, n, unlearned * value)
 
 
 @dataclass(frozen=True)
@@ -83,6 +105,10 @@ class LabelVariance:
         n_gold, n_preference : float or ndarray
         """
         return sum(part.value / n for part, n in self._parts(n_gold, n_preference))
+
+    def learned_at(self, n_gold: Any, n_preference: Any) -> Any:
+        """Return the variance if predictions of gold labels had nothing left to learn."""
+        return self.at(n_gold, n_preference) - self.gold.unlearned / n_gold
 
     def error_at(self, n_gold: float, n_preference: float) -> float:
         """Return how far, in standard errors, the variance may come out from what is expected.

@@ -15,7 +15,7 @@ from metarouter.datasets import LabelledQueries
 from metarouter.evaluation._efficiency_gain import area_influence, rank_gains
 from metarouter.evaluation._validation import as_finite_column, check_same_length
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference.intervals import FloatArray, as_units
+from metarouter.inference.intervals import FloatArray, Units, as_units
 from metarouter.inference.labels import (
     DoublyRobustGains,
     Scaling,
@@ -26,6 +26,7 @@ from metarouter.inference.labels import (
     scaled_labels,
 )
 from metarouter.inference.planning._label_variance import NOTHING, LabelVariance, Part, part_of
+from metarouter.inference.planning._unlearned import unlearned_square
 from metarouter.nuisance import Nuisances
 
 __all__ = ["Design", "Pilot", "Quantity", "gain_pilot", "is_nested", "shift_pilot"]
@@ -33,6 +34,7 @@ __all__ = ["Design", "Pilot", "Quantity", "gain_pilot", "is_nested", "shift_pilo
 Quantity = Literal["mean_shift", "mean_gain", "area"]
 Design = Literal["auto", "separate", "nested"]
 
+_MOST_UNLEARNED = 0.9
 _SHIFT_NUISANCES = ("propensity", "gold_outcome", "preference_outcome")
 
 
@@ -73,12 +75,19 @@ def shift_pilot(
     share = labels.share_within(scores.inside)
     value = float(share @ scores.shift)
     of_factor = labels.factor_pull * float(share @ scores.gold) / labels.factor
+    residual = labels.y - fitted.gold_outcome_
+    unlearned = _unlearned(
+        nuisances, labels.rows.X, labels.y, residual, labels.is_gold, share, fitted.propensity_,
+        labels.units, random_state,
+    )  # fmt: skip
     gold = share * (scores.gold - fitted.gold_outcome_)
     preference = share * (fitted.preference_outcome_ - scores.preference)
     query = share * (fitted.gold_outcome_ - fitted.preference_outcome_)
     is_gold, units = labels.is_gold, labels.units
     variance = LabelVariance(
-        part_of(np.where(is_gold, gold + of_factor, 0.0), units, labels.n_gold),
+        part_of(
+            np.where(is_gold, gold + of_factor, 0.0), units, labels.n_gold, unlearned=unlearned
+        ),
         part_of(np.where(is_gold, 0.0, preference + of_factor), units, labels.n_preference),
         part_of(query - share * query.sum(), units, is_gold.size),
         nested=False,
@@ -118,13 +127,43 @@ def gain_pilot(
         slope = ranked.distribution - 0.5
     gold, n_gold = scored.is_gold & (share > 0), scored.n_gold
     residual = np.where(gold, slope * (scored.score - scored.prediction), 0.0)
-    gold_part = part_of(share * residual, units, n_gold)
+    unlearned = 0.0
+    if isinstance(data, LabelledQueries):
+        X = _with_preference(data) if nested else data.X
+        unlearned = _unlearned(
+            nuisances, X, data.gold, data.gold - scored.prediction, scored.is_gold, share * slope,
+            scored.propensity, units, random_state,
+        )  # fmt: skip
+    gold_part = part_of(
+        share * residual, units, n_gold, share * slope / scored.propensity, unlearned
+    )
     # What the influence would be, had the gold label itself been put in for its score.
     own = (influence - (1 - scored.propensity) * residual)[gold]
     variance = LabelVariance(
         gold_part, NOTHING, _rest(own, (share / scored.propensity)[gold], gold_part), nested
     )
     return Pilot(value, variance, "gold units")
+
+
+def _unlearned(
+    nuisances: Nuisances | None,
+    X: Any,
+    y: FloatArray,
+    residual: FloatArray,
+    is_gold: NDArray[np.bool_],
+    slope: FloatArray,
+    propensity: FloatArray,
+    units: Units,
+    random_state: Any,
+) -> float:
+    """Return the share of the gold labels' part that is owed to there being few of them."""
+    gold = is_gold & (slope != 0)
+    p = np.clip(propensity, 1e-6, 1 - 1e-6)
+    # Both are means over all queries of slope^2 / p, from queries with and without a gold label.
+    residual_square = np.average(residual[gold] ** 2, weights=(slope / p)[gold] ** 2)
+    weight = slope**2 / (p * (1 - p))
+    owed = unlearned_square(nuisances, X, y, gold, weight, units, seed_of(random_state))
+    return min(_MOST_UNLEARNED, owed / residual_square) if residual_square > 0 else 0.0
 
 
 def _rest(influence: FloatArray, weight: FloatArray, gold: Part) -> Part:

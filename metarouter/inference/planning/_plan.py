@@ -116,7 +116,11 @@ def plan_labels(
     The variance is ``gold / n_gold + preference / n_preference + query / n_queries``, and each part
     is measured by what the labels of the pilot pull on the estimate. Nuisances learn from more
     labels than the pilot had, so that the plan is a little on the safe side. The interval of
-    the half width holds the error of the pilot and that of the planned labels.
+    the half width holds the error of the pilot and that of the planned labels, and reaches down to
+    the width that predictions of gold labels would give which have nothing left to learn: by how
+    much models of two halves of the pilot's gold labels differ says how much is left.
+
+    A plan asks for at least 30 labels of each kind.
 
     References
     ----------
@@ -171,7 +175,7 @@ def _planned(pilot: Pilot, known: dict[str, Any]) -> LabelPlan:
         reason = "The labels of the pilot do not vary, which says nothing about how many would do."
         return LabelPlan.unknown(None, reason, pilot=pilot, **known)
     share = best_share(variance, prices)
-    least = _least_money(variance, prices)
+    least = Labels(_FEWEST, _FEWEST).cost(prices)
     difference = wanted if aim == "difference" else None
 
     def option(money: float, share: float, name: str) -> PlanOption:
@@ -185,7 +189,7 @@ def _planned(pilot: Pilot, known: dict[str, Any]) -> LabelPlan:
 
     if aim == "money" and wanted < least:
         reason = (
-            f"{wanted:g} buys fewer than the {_FEWEST} gold labels that an interval needs; "
+            f"{wanted:g} buys fewer than the {_FEWEST} labels of each kind that an interval needs; "
             f"{least:g} would do."
         )
         return LabelPlan.unknown(_FEWEST, reason, pilot=pilot, **known)
@@ -214,23 +218,14 @@ def _planned(pilot: Pilot, known: dict[str, Any]) -> LabelPlan:
 
 
 def _labels(money: float, share: float, variance: LabelVariance, prices: Prices) -> Labels:
-    """Whole numbers of labels, with enough of each kind for an interval."""
+    """Whole numbers of labels, with enough of each kind for an interval and for its nuisances."""
     gold, preference = labels_for(money, share, prices)
-    least = _least_preference(variance)
-    gold = max(_FEWEST, min(gold, (money - least * prices.preference) / prices.gold))
-    preference = max(least, (money - gold * prices.gold) / prices.preference)
+    gold = max(_FEWEST, min(gold, (money - _FEWEST * prices.preference) / prices.gold))
+    preference = max(_FEWEST, (money - gold * prices.gold) / prices.preference)
     if variance.nested:
         preference = max(preference, gold)
     # A share that is exact in theory must not lose a label to rounding.
     return Labels(math.floor(gold + 1e-9), math.floor(preference + 1e-9))
-
-
-def _least_preference(variance: LabelVariance) -> int:
-    return _FEWEST if variance.nested or variance.preference.value > 0 else 0
-
-
-def _least_money(variance: LabelVariance, prices: Prices) -> float:
-    return Labels(_FEWEST, _least_preference(variance)).cost(prices)
 
 
 def _least(short: Callable[[float], float], least: float) -> float | None:

@@ -76,7 +76,8 @@ def option_of(
         n_preference=int(labels.preference),
         cost=labels.cost(prices),
         half_width=half_width,
-        lower=half_width / factor,
+        # More labels than the pilot had teach predictions more; how much is not known before.
+        lower=critical * float(variance.learned_at(*labels)) ** 0.5 / factor,
         upper=half_width * factor,
         power=np.nan if difference is None else _power(difference / spread**0.5, df, critical),
     )

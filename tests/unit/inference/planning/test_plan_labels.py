@@ -15,7 +15,8 @@ from metarouter.inference import (
     rank_weighted_effects,
 )
 from metarouter.inference.planning._allocation import Prices, best_share, labels_for
-from metarouter.inference.planning._label_variance import NOTHING, LabelVariance, Part
+from metarouter.inference.planning._label_variance import NOTHING, LabelVariance, Part, part_of
+from metarouter.inference.planning._unlearned import unlearned_square
 from metarouter.nuisance import Nuisances
 
 RECIPE = Nuisances(outcome=LinearRegression(), propensity="constant", random_state=0)
@@ -231,3 +232,58 @@ def test_it_prints_and_plots():
     assert "cost-optimal" in plan.to_markdown()
     assert plan.plot().get_xlabel().startswith("money")
     assert len(plan.to_frame()) == 3
+
+
+def test_what_is_not_learned_yet_is_what_more_labels_would_take_off_the_residual():
+    rng, found, true = np.random.default_rng(0), [], []
+    for seed in range(40):
+        X, noise = rng.normal(size=(500, 5)), rng.normal(size=500)
+        is_gold = np.arange(500) < 100
+        y = X[:, 0] + noise
+        found.append(unlearned_square(RECIPE, X, y, is_gold, np.ones(500), None, seed))
+        line = LinearRegression().fit(X[:80], y[:80])  # as in five folds
+        true.append(np.mean((line.predict(X[is_gold < 1]) - X[is_gold < 1, 0]) ** 2))
+    assert np.mean(found) == pytest.approx(np.mean(true), rel=0.25)
+
+
+def test_nothing_is_said_to_be_unlearned_where_that_cannot_be_told():
+    X, y = np.random.default_rng(0).normal(size=(60, 3)), np.ones(60)
+    everywhere, half = np.ones(60, bool), np.arange(60) < 30
+    pooled = Nuisances(outcome=LinearRegression(), pooled_outcome=True)
+    assert unlearned_square(RECIPE, X, y, everywhere, np.ones(60), None, 0) == 0.0
+    assert unlearned_square(pooled, X, y, half, np.ones(60), None, 0) == 0.0
+    twice = np.arange(60) % 30  # a query's two labels are no two queries
+    assert unlearned_square(RECIPE, X, y, half, np.ones(60), twice, 0) == 0.0
+
+
+def test_the_interval_of_the_width_reaches_to_what_better_predictions_would_give():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(600, 8))
+    gold = np.where(np.arange(600) < 40, X[:, 0] + rng.normal(size=600), np.nan)
+    pilot = LabelledQueries(X, gold, np.where(np.isnan(gold), X[:, 1], np.nan))
+    plan = plan_labels(pilot, quantity="mean_gain", half_width=0.1, nuisances=RECIPE)
+    best = plan.options[0]
+    assert best.half_width / best.lower > 1.1 * best.upper / best.half_width
+
+
+def test_tails_are_not_taken_to_be_lighter_than_normal_where_slopes_differ():
+    signs = np.tile([1.0, -1.0], 50)
+    assert part_of(signs / 100, None, 100).se == pytest.approx(2**0.5 / 10, rel=0.02)
+    slope = np.repeat([0.5, 1.5], 50)
+    fourth, second = (0.5**4 + 1.5**4) / 2, (0.5**2 + 1.5**2) / 2
+    expected = np.sqrt(3 * fourth - second**2) / 10
+    assert part_of(slope * signs / 100, None, 100, slope).se == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("quantity", ["mean_gain", "area"])
+def test_no_plan_asks_for_fewer_preference_labels_than_its_analysis_needs(quantity):
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(300, 2))
+    gold = np.where(np.arange(300) < 60, 0.01 * X[:, 0] + rng.normal(size=300), np.nan)
+    pilot = LabelledQueries(X, gold, np.where(np.isnan(gold), 1.0 + X[:, 1], np.nan))
+    psi_hat = X[:, 0] if quantity == "area" else None
+    plan = plan_labels(
+        pilot, quantity=quantity, psi_hat=psi_hat, money=200, preference_price=0.5, nuisances=RECIPE
+    )
+    assert min(option.n_preference for option in plan.options) >= 30
+    assert all(option.cost <= 200 for option in plan.options)
