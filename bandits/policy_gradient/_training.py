@@ -66,11 +66,12 @@ class Training:
             while router.epochs_done_ < router.epochs and not self._has_stalled():
                 self._epoch()
                 advance()
-                if router.checkpoint is not None and self._is_due():
+                if router.epochs_done_ % router.checkpoint_every == 0:
                     router._keep(self.trainer)
-                    router.save(router.checkpoint)
+                    self._save()
         router._keep(self.trainer)
         router._take_average()
+        self._save()
         return router.cells_shown_
 
     def _epoch(self) -> None:
@@ -112,9 +113,9 @@ class Training:
             return False
         return bool(earned[-patience:].max() < earned[:-patience].max() + _RISE)
 
-    def _is_due(self) -> bool:
-        done = self.router.epochs_done_
-        return done % self.router.checkpoint_every == 0 or done == self.router.epochs
+    def _save(self) -> None:
+        if self.router.checkpoint is not None:
+            self.router.save(self.router.checkpoint)
 
     def _resume(self, checkpoint: str | os.PathLike[str]) -> None:
         if not os.path.exists(checkpoint):

@@ -122,6 +122,16 @@ def test_a_killed_training_ends_as_one_that_was_not(logs, tmp_path, monkeypatch)
     assert same_state(resumed, whole)
 
 
+@pytest.mark.parametrize("patience", [None, 1])
+def test_a_finished_checkpoint_is_the_router_and_stays_it(logs, tmp_path, patience):
+    path = tmp_path / "training.npz"
+    settings = {"checkpoint": str(path), "checkpoint_every": 4, "patience": patience}
+    router = quick(**settings).fit(*logs)
+    for again in (load_bandit(path), quick(**settings).fit(*logs), load_bandit(path)):
+        assert again.epochs_done_ == router.epochs_done_
+        assert same_state(again, router)
+
+
 def test_from_a_file_it_goes_on_with_the_same_bits(logs, tmp_path):
     router = quick().fit(*logs)
     router.save(tmp_path / "router.npz")
