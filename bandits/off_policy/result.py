@@ -6,7 +6,8 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from metarouter.inference._histogram import MEAN, new_axes
+from metarouter.evaluation._axes import new_axes
+from metarouter.inference._histogram import MEAN
 from metarouter.inference._printed import Printed
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from metarouter.evaluation._axes import new_axes
 from metarouter.evaluation._style import reference_line
 from metarouter.exceptions import MetaRouterError
 
-__all__ = ["new_axes", "plot_differences"]
+__all__ = ["BAR", "MEAN", "OUTLINE", "plot_differences"]
 
 BAR, MEAN, OUTLINE = "#56B4E9", "#D55E00", "#1A1A1A"
 _MOST_STEPS = 25
