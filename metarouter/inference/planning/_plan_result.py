@@ -272,6 +272,7 @@ class LabelPlan(Printed):
     def _notes(self) -> tuple[str, ...]:
         return (
             self.reason,
-            "ci: what the half width may come out as, since pilot and plan are both samples. "
+            "ci: what the half width may come out as, since pilot and plan are both samples, and "
+            "since more labels teach predictions more. "
             "Planned labels are taken to be like those of the pilot.",
         )
