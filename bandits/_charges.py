@@ -28,6 +28,8 @@ class KnowsCharges:
 
     n_outcomes_: int
     caps_: list[float]
+    # Which caps nobody gave when learning began: they are found from feedback.
+    _found_caps: list[bool]
 
     @property
     def has_cost_(self) -> bool:
@@ -52,7 +54,7 @@ class KnowsCharges:
     def _know_all(self, outcomes: NDArray[np.float64]) -> None:
         """Take on the outcomes of all arms, shape (n, n_arms, n_outcomes), and their caps."""
         self.n_outcomes_ = outcomes.shape[2]
-        self.caps_ = caps_of(self._given_caps(), outcomes)
+        self.caps_ = caps_of((self.cost_cap, self.latency_cap), outcomes)
 
     def _require_learned(self, position: int) -> None:
         """Refuse to speak of an outcome that was not learned.
@@ -65,9 +67,23 @@ class KnowsCharges:
             name, many = CHARGES[position - 1]
             raise DataError(f"This router has seen no {many}: pass {name}= when training.")
 
-    def _given_caps(self) -> tuple[float | None, ...]:
-        """Return the caps in the constructor, of those outcomes that are learned."""
-        return (self.cost_cap, self.latency_cap)[: self.n_outcomes_ - 1]
+    def _begin_caps(self, n_outcomes: int) -> None:
+        """Settle which caps are given, whatever becomes of the parameters afterwards.
+
+        Raises
+        ------
+        DataError
+        """
+        check_caps(self.cost_cap, self.latency_cap)
+        given = (self.cost_cap, self.latency_cap)[: n_outcomes - 1]
+        self.n_outcomes_ = n_outcomes
+        self.caps_ = [float(cap or 0.0) for cap in given]
+        self._found_caps = [cap is None for cap in given]
+
+    def _given_caps(self) -> list[float | None]:
+        """Return the caps that were given when learning began, None for the others."""
+        pairs = zip(self.caps_, self._found_caps, strict=True)
+        return [None if found else cap for cap, found in pairs]
 
 
 def caps_of(given: Sequence[float | None], outcomes: NDArray[np.float64]) -> list[float]:

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from bandits._arms import check_arms, position_of, positions_of
-from bandits._charges import KnowsCharges, check_caps, require_same
+from bandits._charges import KnowsCharges, require_same
 from bandits._validation import (
     LARGEST_FLOAT,
     LARGEST_OUTCOME,
@@ -131,10 +131,8 @@ class RouterCore(KnowsCharges, BaseEstimator):
         self.__dict__ = fresh.__dict__
 
     def _begin(self, arms: list[Any], n_outcomes: int) -> None:
-        check_caps(self.cost_cap, self.latency_cap)
+        self._begin_caps(n_outcomes)
         self.arms_ = list(arms)
-        self.n_outcomes_ = n_outcomes
-        self.caps_ = [float(cap or 0.0) for cap in self._given_caps()]
         self.n_updates_ = 0
         self.__dict__.pop("n_revealed_", None)  # which `fit` alone sets
         self._lock = RLock()
@@ -187,7 +185,7 @@ class RouterCore(KnowsCharges, BaseEstimator):
             if caps:
                 feedback = feedback._replace(outcomes=self._capped(feedback.outcomes))
             self._update(feedback)
-        except DataError:
+        except BaseException:
             self.caps_ = caps
             raise
         self.n_updates_ += len(feedback.X)
@@ -195,12 +193,12 @@ class RouterCore(KnowsCharges, BaseEstimator):
     def _capped(self, outcomes: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the outcomes with what is above a cap cut off; a cap not given grows instead."""
         capped = outcomes
-        for j, cap in enumerate(self._given_caps(), start=1):
-            if cap is None:
+        for j, found in enumerate(self._found_caps, start=1):
+            if found:
                 self.caps_[j - 1] = max(self.caps_[j - 1], float(outcomes[:, j].max()))
             else:
                 capped = outcomes.copy() if capped is outcomes else capped
-                capped[:, j] = np.minimum(outcomes[:, j], cap)
+                capped[:, j] = np.minimum(outcomes[:, j], self.caps_[j - 1])
         return capped
 
     def _query(

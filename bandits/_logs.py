@@ -14,7 +14,14 @@ from bandits._reward import reward
 from bandits._validation import check_matrix
 from metarouter.exceptions import DataError
 
-__all__ = ["Logs", "check_available", "check_logs", "check_matrices", "check_task"]
+__all__ = [
+    "Logs",
+    "check_available",
+    "check_logs",
+    "check_matrices",
+    "check_task",
+    "require_all_cells",
+]
 
 
 class Logs(NamedTuple):
@@ -74,8 +81,9 @@ def check_logs(
     Raises
     ------
     DataError
-        If shapes differ, a value is infinite, a cost is negative, the columns of two frames stand
-        in different orders, names and columns do not match, or latencies stand without costs.
+        If shapes differ, a value is infinite, a cost or latency is negative, the columns of two
+        frames stand in different orders, names and columns do not match, or latencies stand
+        without costs.
     """
     outcomes = check_matrices(quality, cost, latency)
     n_rows, n_arms, _ = outcomes.shape
@@ -89,14 +97,32 @@ def check_logs(
     return Logs(outcomes, names)
 
 
+def require_all_cells(logs: Logs) -> None:
+    """Refuse logs that lack the outcome of an arm.
+
+    Raises
+    ------
+    DataError
+    """
+    named = (("quality", logs.quality), ("cost", logs.cost), ("latency", logs.latency))
+    for name, values in named:
+        if values is not None and np.isnan(values).any():
+            row, column = np.argwhere(np.isnan(values))[0]
+            raise DataError(
+                f"{name} is NaN in {int(np.isnan(values).sum())} cells (first: row {row}, column "
+                f"{column}); this router learns from the outcomes of all arms: leave out rows that "
+                "lack one, or train a router on chosen arms with partial_fit."
+            )
+
+
 def check_matrices(quality: Any, cost: Any, latency: Any) -> NDArray[np.float64]:
     """Return the outcomes of every arm as one table, shape (n, n_arms, n_outcomes).
 
     Raises
     ------
     DataError
-        If shapes differ, a value is infinite, a cost is negative, the columns of two frames stand
-        in different orders, or latencies stand without costs.
+        If shapes differ, a value is infinite, a cost or latency is negative, the columns of two
+        frames stand in different orders, or latencies stand without costs.
     """
     count_outcomes(cost, latency)
     matrices = [check_matrix("quality", quality, None)]

@@ -22,7 +22,9 @@ __all__ = ["load_bandit", "save_bandit"]
 FORMAT = "bandit-router-2"
 
 # Learned attributes that are plain enough for JSON.
-_PLAIN = ("arms_", "n_outcomes_", "caps_", "n_updates_", "n_features_in_", "_seed")
+_PLAIN = (
+    "arms_", "n_outcomes_", "caps_", "_found_caps", "n_updates_", "n_features_in_", "_seed",
+)  # fmt: skip
 
 # What reading a header or arrays that fit no router may raise.
 _DAMAGE = (
@@ -187,10 +189,12 @@ def _require_sense(learned: dict[str, Any], feature_names: list[Any]) -> None:
     ------
     ValueError, TypeError, KeyError
     """
-    n_outcomes, caps = learned["n_outcomes_"], learned["caps_"]
+    n_outcomes, caps, found = learned["n_outcomes_"], learned["caps_"], learned["_found_caps"]
     check_whole("n_outcomes_", n_outcomes)
-    if n_outcomes > 3 or len(caps) != n_outcomes - 1:
-        raise ValueError(f"{n_outcomes} outcomes with {len(caps)} caps")
+    if n_outcomes > 3 or not len(caps) == len(found) == n_outcomes - 1:
+        raise ValueError(f"{n_outcomes} outcomes with {len(caps)} caps, {len(found)} of them known")
+    if not all(isinstance(one, bool) for one in found):
+        raise TypeError("whether a cap was found is neither true nor false")
     check_arms(learned["arms_"])
     check_whole("n_features_in_", learned["n_features_in_"])
     check_whole("n_updates_", learned["n_updates_"], 0)

@@ -10,6 +10,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from bandits._charges import CHARGES
 from metarouter._validation import learn_features, validate_features
 from metarouter.exceptions import DataError
 
@@ -26,7 +27,7 @@ __all__ = [
 
 QUALITY_ALONE = np.array([1.0, 0.0])
 _WANTED = "(w_quality, w_cost) or (w_quality, w_cost, w_latency), once or one per row"
-_CHARGES = ("cost", "latency")  # which are never below 0
+_NOT_NEGATIVE = tuple(name for name, _ in CHARGES)
 
 # Squares and products of larger outcomes overflow; nobody means them.
 LARGEST_OUTCOME = 1e100
@@ -118,7 +119,7 @@ def check_preference(
     if not outer and width == 2 and n_outcomes < 3 and _is_plain(weights.tolist(), n_outcomes):
         return weights
     _require_simplex(weights, n_rows)
-    for position, name, many in ((1, "cost", "costs"), (2, "latency", "latencies")):
+    for position, (name, many) in enumerate(CHARGES, start=1):
         if n_outcomes <= position < width and weights[..., position].any():
             raise DataError(
                 f"preference weighs {name}, but this router has seen no {many}: pass {name}= when "
@@ -203,7 +204,7 @@ def check_matrix(name: str, values: Any, shape: tuple[int, int] | None) -> NDArr
             f"{name} is {_size(matrix[row, column])} in row {row}, column {column}; give numbers "
             f"of at most {LARGEST_OUTCOME:g}."
         )
-    if name in _CHARGES and (matrix < 0).any():
+    if name in _NOT_NEGATIVE and (matrix < 0).any():
         row, column = np.argwhere(matrix < 0)[0]
         raise DataError(
             f"{name} is negative in {int((matrix < 0).sum())} cells (first: row {row}, column "
@@ -226,7 +227,7 @@ def check_outcome(
         raise DataError(
             f"{name} has shape {column.shape} but there are {n_rows} rows; give one number per row."
         )
-    least = 0.0 if name in _CHARGES else -largest
+    least = 0.0 if name in _NOT_NEGATIVE else -largest
     if n_rows and least <= column.min() and column.max() <= largest:  # nor is one NaN
         return column
     bad = ~np.isfinite(column)
@@ -240,7 +241,7 @@ def check_outcome(
         raise DataError(
             f"{name} is {column[row]:g} in row {row}; give numbers of at most {largest:g}."
         )
-    if name in _CHARGES and (column < 0).any():
+    if name in _NOT_NEGATIVE and (column < 0).any():
         raise DataError(
             f"{name} is negative in {int((column < 0).sum())} of {n_rows} rows (first: row "
             f"{int(np.argmax(column < 0))}); give numbers of at least 0."

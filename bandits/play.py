@@ -198,12 +198,13 @@ def _prepare(router: BanditRouter, replay: Replay) -> None:
             "it with remove_arm, or name the arms of both alike."
         )
     if fitted and router.n_outcomes_ != replay.n_outcomes:
-        fewer = min(router.n_outcomes_, replay.n_outcomes)
-        name, many = CHARGES[fewer - 1]
+        fewer, more = sorted((router.n_outcomes_, replay.n_outcomes))
+        many = " and ".join(many for _, many in CHARGES[fewer - 1 : more - 1])
+        names = " and ".join(f"{name}=" for name, _ in CHARGES[fewer - 1 : more - 1])
         raise DataError(
-            f"The router has learned {many}, but the replay has none: give it {name}=."
+            f"The router has learned {many}, but the replay has none: give it {names}."
             if router.n_outcomes_ > fewer
-            else f"The replay has {many}, but the router has learned none: leave out {name}=."
+            else f"The replay has {many}, but the router has learned none: leave out {names}."
         )
     if not fitted:
         with router._anew() as fresh:

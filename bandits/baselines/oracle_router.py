@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from typing import Any, Self
 
@@ -12,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from bandits._arms import names_of
 from bandits._charges import KnowsCharges, check_caps
-from bandits._logs import Logs, check_logs
+from bandits._logs import Logs, check_logs, require_all_cells
 from bandits._reward import reward
 from bandits._ties import argmax_with_ties
 from bandits._validation import check_preference, contexts
@@ -86,7 +87,7 @@ class OracleRouter(KnowsCharges, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, quality: Any, cost: Any = None, latency: Any = None) -> Self:
-        """Memorise the outcomes of all arms.
+        """Memorise the outcomes of all arms; on any error nothing changes.
 
         Parameters
         ----------
@@ -97,14 +98,17 @@ class OracleRouter(KnowsCharges, BaseEstimator):
         if quality is None:
             raise DataError("OracleRouter requires y to be passed, but the target y is None.")
         check_caps(self.cost_cap, self.latency_cap)
-        features = contexts(self, X, first=True)
+        fresh = copy.copy(self)
+        features = contexts(fresh, X, first=True)
         logs = check_logs(quality, cost, latency, self.arms, len(features))
-        self.arms_ = logs.arms
-        self._know_all(logs.outcomes)
-        self._seed = seed_of(self.random_state)
+        require_all_cells(logs)
+        fresh.arms_ = logs.arms
+        fresh._know_all(logs.outcomes)
+        fresh._seed = seed_of(self.random_state)
         rows = np.unique(features, axis=0, return_inverse=True)[1].ravel()
-        self._position = {features[i].tobytes(): row for i, row in enumerate(rows)}
-        self._logs = Logs(_mean_by(rows, logs.outcomes), logs.arms)
+        fresh._position = {features[i].tobytes(): row for i, row in enumerate(rows)}
+        fresh._logs = Logs(_mean_by(rows, logs.outcomes), logs.arms)
+        self.__dict__ = fresh.__dict__
         return self
 
     def predict(self, X: Any, preference: ArrayLike | None = None) -> NDArray[Any]:

@@ -54,7 +54,10 @@ def action_probability(name: str, router: Any, X: Any, outcomes: Outcomes) -> Fl
     if hasattr(router, "predict"):
         if X is None:
             raise DataError(f"The router {name!r} must be asked, but X is None: give the features.")
-        router = router.predict(X, preference=outcomes.preference)
+        try:
+            router = router.predict(X, preference=outcomes.preference)
+        except DataError as error:
+            raise DataError(f"The router {name!r} does not fit: {error}") from None
     chosen = np.asarray(router)
     if chosen.shape == shape:
         return _probabilities(name, chosen)

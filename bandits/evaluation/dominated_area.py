@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
+
+from bandits._parameters import check_parameter
+from bandits._validation import check_outcome
+from metarouter.exceptions import DataError
 
 __all__ = ["dominated_area"]
 
 
-def dominated_area(cost: NDArray[np.float64], score: NDArray[np.float64], dearest: float) -> float:
+def dominated_area(cost: ArrayLike, score: ArrayLike, dearest: float) -> float:
     """Return the mean, over all costs up to the dearest, of the best score to be had for less.
 
     That is the hypervolume of the points with respect to (dearest cost, score 0), as a share of
@@ -16,16 +20,32 @@ def dominated_area(cost: NDArray[np.float64], score: NDArray[np.float64], deares
 
     Parameters
     ----------
-    cost, score : ndarray of shape (n,)
-        Points that can be had, in any order; scores lie in [0, 1].
+    cost, score : array of shape (n,)
+        Points that can be had, in any order; costs are at least 0, scores lie in [0, 1].
     dearest : float
-        The largest cost that counts, in the unit of `cost`.
+        The largest cost that counts, in the unit of `cost`; above 0.
+
+    Raises
+    ------
+    DataError
+        If the points are not so, or there is none.
 
     Examples
     --------
     >>> dominated_area(np.array([1.0, 2.0]), np.array([0.5, 1.0]), 4.0)
     0.625
     """
+    check_parameter("dearest", dearest, lambda value: value > 0, "a cost above 0")
+    cost, score = (
+        check_outcome(name, values, np.size(cost))
+        for name, values in (("cost", cost), ("score", score))
+    )
+    off = (score < 0) | (score > 1)
+    if off.any() or not len(score):
+        raise DataError(
+            f"score is off [0, 1] in {int(off.sum())} of {len(score)} points; give at least one "
+            "point, and scores on that scale."
+        )
     order = np.argsort(cost, kind="stable")
     edges = np.minimum(np.append(cost[order], dearest), dearest)
     best = np.maximum.accumulate(score[order])

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from bandits._arms import names_of
 from bandits._charges import KnowsCharges, check_caps
-from bandits._logs import Logs, check_logs
+from bandits._logs import Logs, check_logs, require_all_cells
 from bandits._ties import argmax_with_ties, tied_for_best
 from bandits._validation import check_preference, contexts
 from metarouter._random import seed_of
@@ -100,7 +100,7 @@ class FullInformationRouter(KnowsCharges, BaseEstimator):
         fresh = copy.copy(self)
         features = contexts(fresh, X, first=True)
         logs = check_logs(quality, cost, latency, self.arms, len(features))
-        _require_all_cells(logs)
+        require_all_cells(logs)
         fresh._begin(logs)
         fresh._learn(features, logs)
         self.__dict__ = fresh.__dict__
@@ -141,15 +141,3 @@ class FullInformationRouter(KnowsCharges, BaseEstimator):
         tags.target_tags.multi_output = True
         tags.target_tags.single_output = False
         return tags
-
-
-def _require_all_cells(logs: Logs) -> None:
-    named = (("quality", logs.quality), ("cost", logs.cost), ("latency", logs.latency))
-    for name, values in named:
-        if values is not None and np.isnan(values).any():
-            row, column = np.argwhere(np.isnan(values))[0]
-            raise DataError(
-                f"{name} is NaN in {int(np.isnan(values).sum())} cells (first: row {row}, column "
-                f"{column}); this router learns from the outcomes of all arms: leave out rows that "
-                "lack one, or train a router on chosen arms with partial_fit."
-            )

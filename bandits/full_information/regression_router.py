@@ -91,9 +91,7 @@ class RegressionRouter(FullInformationRouter):
         DataError
             If there were no costs to learn from.
         """
-        features = self._features(X)
-        self._require_learned(1)
-        return self._expected(features).outcomes[:, :, 1]
+        return self._charge(X, 1)
 
     def predict_latency(self, X: Any) -> Array:
         """Return the expected latency of every arm, shape (n, n_arms), in the given unit.
@@ -103,9 +101,12 @@ class RegressionRouter(FullInformationRouter):
         DataError
             If there were no latencies to learn from.
         """
+        return self._charge(X, 2)
+
+    def _charge(self, X: Any, position: int) -> Array:
         features = self._features(X)
-        self._require_learned(2)
-        return self._expected(features).outcomes[:, :, 2]
+        self._require_learned(position)
+        return self._expected(features).outcomes[:, :, position]
 
     def _learn(self, X: Array, logs: Logs) -> None:
         shares = np.minimum(logs.outcomes[:, :, 1:] / self.caps_, 1.0)

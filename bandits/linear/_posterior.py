@@ -1,8 +1,8 @@
 """Exact Gaussian posteriors of linear outcomes, one per arm.
 
-Every arm k has a ridge regression for each of its m outcomes (quality, and cost where known). Both
-are seen together, so that they share the precision A_k = lambda I + sum x x'; with unit noise the
-coefficients of outcome j are N(A_k^-1 b_kj, A_k^-1), b_kj = sum x y_j.
+Every arm k has a ridge regression for each of its m outcomes (quality, and cost and latency where
+known). They are seen together, so that they share the precision A_k = lambda I + sum x x'; with
+unit noise the coefficients of outcome j are N(A_k^-1 b_kj, A_k^-1), b_kj = sum x y_j.
 
 The precision is a plain sum and therefore exact. What decisions need is derived from it: the
 covariance (one context at a time; kept up by rank-one steps) or the inverse Cholesky factor (many

@@ -161,12 +161,12 @@ class LinearBandit(OutcomeRouter):
         if (
             source is None
             or source.moment.shape != self.posterior_.moment.shape
-            or bool(router.fit_intercept) != bool(self.fit_intercept)
+            or router.n_features_in_ != self.n_features_in_
         ):
             raise DataError(
                 f"prior is a {type(router).__name__} that does not fit: give a linear router that "
                 f"was trained with {self.n_features_in_} features and {len(self.arms_)} arms, with "
-                "costs if this one has costs, with an intercept if this one has one."
+                "costs, latencies and an intercept if this one has them."
             )
         learned_from, features = (
             list(getattr(of, "feature_names_in_", ())) for of in (router, self)
@@ -182,8 +182,8 @@ class LinearBandit(OutcomeRouter):
                 "in the same order."
             )
         self.posterior_.merge(source, weight)
-        for j, cap in enumerate(self._given_caps()):
-            if cap is None:
+        for j, found in enumerate(self._found_caps):
+            if found:
                 self.caps_[j] = max(self.caps_[j], router.caps_[j])
 
     def _check_parameters(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bandits._charges import check_caps
 from bandits._reward import reward
 from bandits._reward_range import reward_range
 from bandits.live._events import ArmAdded, Carried, Decided, Opened, Told
@@ -48,7 +49,10 @@ def read_history(
     ------
     RouterFileError
         If the folder holds no live router, no feedback, or a damaged journal.
+    DataError
+        If a cap is no number above 0.
     """
+    check_caps(cost_cap, latency_cap)
     decided: dict[int, Decided | Carried] = {}
     told: dict[int, Told] = {}
     arms: dict[object, None] = {}  # in the order in which they came

@@ -29,23 +29,47 @@ class Memory:
         self.outcomes = np.zeros((size, n_outcomes))
         self.propensity = np.ones(size)
         self.next = 0
+        self.mark()
+
+    def mark(self) -> None:
+        """Take what is kept now as what `roll_back` goes back to."""
+        self._overwritten: list[tuple[NDArray[np.intp], Feedback, int]] = []
+
+    def roll_back(self) -> None:
+        """Undo what was added since the mark."""
+        while self._overwritten:
+            rows, before, self.next = self._overwritten.pop()
+            self._put(rows, before)
 
     def add(self, feedback: Feedback) -> None:
         """Keep rows; without propensities nothing is kept, for they cannot be weighted later."""
         if feedback.propensity is None or not len(self.arm):
             return
         rows = (self.next + np.arange(len(feedback.X)))[-len(self.arm) :] % len(self.arm)
+        self._overwritten.append((rows, self._at(rows), self.next))
         last = slice(-len(rows), None)
-        self.X[rows], self.arm[rows] = feedback.X[last], feedback.arm[last]
-        self.outcomes[rows] = feedback.outcomes[last]
-        self.propensity[rows] = feedback.propensity[last]
+        self._put(
+            rows,
+            Feedback(
+                feedback.X[last],
+                feedback.arm[last],
+                feedback.outcomes[last],
+                feedback.propensity[last],
+            ),
+        )
         self.next = (self.next + len(feedback.X)) % len(self.arm)
+
+    def _at(self, rows: NDArray[np.intp]) -> Feedback:
+        return Feedback(self.X[rows], self.arm[rows], self.outcomes[rows], self.propensity[rows])
+
+    def _put(self, rows: NDArray[np.intp], feedback: Feedback) -> None:
+        self.X[rows], self.arm[rows], self.outcomes[rows], self.propensity[rows] = feedback
 
     def draw(self, size: int, rng: Generator) -> Feedback:
         """Return rows drawn with replacement; as many as there are where these are fewer."""
         kept = np.flatnonzero(self.arm >= 0)
         rows = kept[rng.integers(len(kept), size=min(size, len(kept)))] if len(kept) else kept
-        return Feedback(self.X[rows], self.arm[rows], self.outcomes[rows], self.propensity[rows])
+        return self._at(rows)
 
     def remove_arm(self, position: int) -> None:
         """Forget what an arm did; the arms after it move up."""

@@ -9,13 +9,12 @@ the embedding is the ridge regression towards the others that goes through them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from bandits.policy_gradient.base import PolicyRouter
+from bandits.policy_gradient.base import PARAMETERS, PolicyRouter
 
 __all__ = ["Evaluations", "logits_of_rewards", "place_arm", "placed_embedding"]
 
@@ -45,8 +44,8 @@ def place_arm(router: PolicyRouter, X: Array, outcomes: Array) -> None:
     """
     outcomes = router._cut(outcomes)
     last = len(router.arms_) - 1
-    embeddings = router._layout.embeddings(router._state[0]).astype(np.float64)
-    theta, x = router._layout.views(router._state[0]), X.astype(np.float32)
+    embeddings = router._layout.embeddings(router._state[PARAMETERS]).astype(np.float64)
+    theta, x = router._layout.views(router._state[PARAMETERS]), X.astype(np.float32)
     expected = router._known_outcomes(X)[:, :last]
     dial = DIALS[router.n_outcomes_]
     features, targets, noise = [], [], []
@@ -72,7 +71,7 @@ def place_arm(router: PolicyRouter, X: Array, outcomes: Array) -> None:
     )
     share = share_of_noise(evaluations, embeddings[:, :last])
     embedding = placed_embedding(evaluations, embeddings[:, :last], share)
-    router._layout.embed(router._state[0], last, embedding.astype(np.float32))
+    router._layout.embed(router._state[PARAMETERS], last, embedding.astype(np.float32))
     arm = np.full(len(X), last)
     router._remember(arm, outcomes)
     if router._outcome_model is not None:

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 
 class OutcomeModel:
-    """Ridge regressions of quality and cost for every arm, about the mean of the first feedback.
+    """Ridge regressions of every outcome for every arm, about the mean of the first feedback.
 
     Parameters
     ----------

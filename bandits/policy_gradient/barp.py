@@ -57,8 +57,9 @@ class BaRP(PolicyRouter):
     averaging : float, default=0.995
         Decay per step of an exponential moving average of the parameters, over about
         1 / (1 - averaging) steps, that `fit` and `fit_logged` end with [2]_: steps can be large
-        and their noise small. 0 ends with the last step. `partial_fit` goes on from there without
-        averaging, which would lag behind a stream.
+        and their noise small. 0 ends with the last step, as is better where training takes fewer
+        than some 500 steps (epochs times queries over `batch_size`). `partial_fit` goes on from
+        there without averaging, which would lag behind a stream.
     epochs : int, default=50
         Passes of `fit` over the queries, each with new preferences and draws.
     batch_size : int or sequence of int, default=128

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +17,7 @@ from bandits.policy_gradient._learning import learn_feedback
 from bandits.policy_gradient._memory import Memory
 from bandits.policy_gradient._outcome_model import OutcomeModel
 from bandits.policy_gradient._parameters import Layout
+from bandits.policy_gradient._quantile_caps import QuantileCaps
 from bandits.policy_gradient._settings import Settings
 from bandits.policy_gradient._sources import ReplaySource
 from bandits.policy_gradient._trainer import PolicyTrainer, device_of
@@ -29,18 +29,16 @@ __all__ = ["PolicyRouter"]
 
 Array = NDArray[np.float64]
 
-# Costs that are kept to find the cap in, the first that are seen.
-COSTS_KEPT = 1000
 # Beyond it the products of two layers and a feature leave single precision.
 LARGEST_PARAMETER = 1e9
 # Where the parameters stand in the state, and the average that training makes of them; between
 # them are Adam's moments.
 PARAMETERS, AVERAGE = 0, 3
 # Where the counters stand in their array.
-STEPS, EPOCHS, SHOWN, COSTS = range(4)
+STEPS, EPOCHS, SHOWN = range(3)
 
 
-class PolicyRouter(BanditRouter):
+class PolicyRouter(QuantileCaps, BanditRouter):
     """State of a policy: what `BaRP` learns, explores by, saves and goes on from.
 
     The parameters, Adam's moments and, where training averages, the average are one array in
@@ -109,9 +107,9 @@ class PolicyRouter(BanditRouter):
         n_rows = AVERAGE + bool(self.averaging)
         self._state = np.zeros((n_rows, self._layout.size), dtype=np.float32)
         self._state[PARAMETERS] = self._layout.drawn(np.random.default_rng([self._seed, 3]))
-        self._counts = np.zeros(4, dtype=np.int64)
+        self._counts = np.zeros(3, dtype=np.int64)
         self._rewards = np.zeros(self.epochs)
-        self._costs = np.zeros((COSTS_KEPT, n_outcomes - 1))
+        self._begin_quantiles()
         self._seen = np.zeros((n_arms, 1 + n_outcomes))
         self._fingerprint = np.zeros(32, dtype=np.uint8)
         self._memory = Memory(self.memory, n_features, n_outcomes)
@@ -125,14 +123,17 @@ class PolicyRouter(BanditRouter):
         return Training(self, ReplaySource(self, replay), preference).run()
 
     def _learn(self, feedback: Feedback) -> None:
-        names = ("_state", "_seen", "_counts", "_costs", "_memory")
-        before = {name: copy.deepcopy(vars(self)[name]) for name in names}
+        before = {
+            name: vars(self)[name].copy() for name in ("_state", "_seen", "_counts", "_costs")
+        }
         draws = self._exploration.bit_generator.state
+        self._memory.mark()
         try:
             super()._learn(feedback)
-        except DataError:
+        except BaseException:
             self.__dict__.update(before)
             self._exploration.bit_generator.state = draws
+            self._memory.roll_back()
             raise
 
     def _update(self, feedback: Feedback) -> None:
@@ -160,31 +161,6 @@ class PolicyRouter(BanditRouter):
         arm = below.sum(axis=1)
         return arm, chance[np.arange(len(X)), arm]
 
-    def _capped(self, outcomes: Array) -> Array:
-        if None in self._given_caps():
-            self._watch(outcomes[:, 1:])
-        return self._cut(outcomes)
-
-    def _cut(self, outcomes: Array) -> Array:
-        """Return outcomes, shape (..., n_outcomes), with what is above a cap cut off."""
-        caps = [np.inf, *(cap or np.inf for cap in self.caps_)]
-        return np.minimum(outcomes, caps)
-
-    def _watch(self, charges: Array) -> None:
-        """Set the caps that were not given to a quantile of the first costs and latencies."""
-        known = int(self._counts[COSTS])
-        new = charges[: COSTS_KEPT - known]
-        if len(new):
-            self._costs[known : known + len(new)] = new
-            self._counts[COSTS] = known + len(new)
-            self._learn_caps(self._costs[: known + len(new)])
-
-    def _learn_caps(self, charges: Array) -> None:
-        """Set the caps that were not given to the quantile of some costs and latencies, (n, m)."""
-        found = np.quantile(charges, self.cost_quantile, axis=0)
-        given = self._given_caps()
-        self.caps_ = [float(found[j] if cap is None else cap) for j, cap in enumerate(given)]
-
     def _trainer(self, *, averaging: float = 0.0) -> PolicyTrainer:
         return PolicyTrainer(
             self._layout,
@@ -198,7 +174,10 @@ class PolicyRouter(BanditRouter):
 
     def _keep(self, trainer: PolicyTrainer) -> None:
         trainer.write_back()
-        tame = np.isfinite(self._state).all() and np.abs(self._state[0]).max() <= LARGEST_PARAMETER
+        tame = (
+            np.isfinite(self._state).all()
+            and np.abs(self._state[PARAMETERS]).max() <= LARGEST_PARAMETER
+        )
         if not tame:
             raise DataError(
                 "The policy's parameters have run away: scale the qualities to the order of 1, or "

@@ -190,7 +190,7 @@ def test_a_warm_start_takes_over_what_another_router_learned(router):
         LinUCB(prior=router).fit(X[:, :2], QUALITY, COST)
     with pytest.raises(DataError, match="name them alike"):
         LinUCB(prior=(router, 0.5), arms=("small", "large")).fit(X, QUALITY, COST)
-    with pytest.raises(DataError, match="with an intercept if this one has one"):
+    with pytest.raises(DataError, match="costs, latencies and an intercept if this one has them"):
         LinUCB(prior=router, fit_intercept=False).fit(np.hstack([X, X[:, :1]]), QUALITY, COST)
     named = pd.DataFrame(X).add_prefix("x")
     trained_on_names = LinUCB(random_state=0).fit(named, QUALITY, COST)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from three_outcomes import ACTION, ARMS, COST, LATENCY, QUALITY, RNG, TOLD, N, X, taught
 
 from bandits import (
     BetaTS,
@@ -22,29 +22,17 @@ from bandits import (
 from bandits._reward import reward
 from bandits._validation import preferences_to_play
 from bandits.evaluation import router_table
-from bandits.full_information import RegressionRouter, RouterDC
+from bandits.full_information import RegressionRouter
 from bandits.live import LiveRouter, read_history
 from bandits.play import play
 from metarouter.exceptions import DataError
 
-RNG = np.random.default_rng(0)
-N, ARMS = 80, ("a", "b", "c")
-X = RNG.normal(size=(N, 3))
-QUALITY, COST, LATENCY = RNG.random((N, 3)), RNG.random((N, 3)), 5 * RNG.random((N, 3))
-ACTION = np.array(ARMS)[RNG.integers(3, size=N)]
-CHOSEN = np.arange(N), np.array([ARMS.index(name) for name in ACTION])
-TOLD = {"quality": QUALITY[CHOSEN], "cost": COST[CHOSEN], "latency": LATENCY[CHOSEN]}
 BANDITS = [LinUCB(), LinTS(), EpsilonGreedy(), SquareCB(), BetaTS(), RandomRouter(), Constant("b")]
 LINEAR = BANDITS[:4]
 
 
 def by_name(router):
     return type(router).__name__
-
-
-def taught(router, **outcomes):
-    router.set_params(arms=ARMS, random_state=0)
-    return router.partial_fit(X, ACTION, **(outcomes or TOLD))
 
 
 def naive_reward(quality, cost, latency, w, caps):
@@ -208,72 +196,6 @@ def test_a_live_router_learns_latency_goes_on_and_keeps_it_in_its_history(tmp_pa
     assert_allclose(history.reward, naive, atol=1e-15)
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: LinUCB().fit(X, QUALITY, None, LATENCY), "latency is given without cost"),
-        (lambda: Replay(X, QUALITY, latency=LATENCY), "latency is given without cost"),
-        (lambda: LinUCB().fit(X, QUALITY, COST, LATENCY[:9]), r"latency has shape \(9, 3\)"),
-        (lambda: LinUCB().fit(X, QUALITY, COST, -LATENCY), "latency is negative in 240 cells"),
-        (lambda: LinUCB().fit(X, QUALITY, COST, LATENCY * np.inf), "latency is infinite in row 0"),
-        (
-            lambda: LinUCB().fit(
-                X,
-                pd.DataFrame(QUALITY, columns=list("abc")),
-                COST,
-                pd.DataFrame(LATENCY, columns=list("acb")),
-            ),
-            "quality has the columns .* but latency has .*: put them in one order",
-        ),
-        (
-            lambda: LinUCB(latency_cap=0).fit(X, QUALITY, COST, LATENCY),
-            "latency_cap is 0; give",
-        ),
-        (
-            lambda: taught(LinUCB()).partial_fit(X, ACTION, TOLD["quality"], TOLD["cost"]),
-            "latency is missing, but earlier feedback had it",
-        ),
-        (
-            lambda: (
-                LinUCB(arms=ARMS)
-                .partial_fit(X, ACTION, TOLD["quality"], TOLD["cost"])
-                .partial_fit(X, ACTION, **TOLD)
-            ),
-            "latency is given, but earlier feedback had none: fit anew to learn latencies",
-        ),
-        (
-            lambda: taught(LinUCB(), quality=TOLD["quality"], cost=TOLD["cost"]).predict_latency(X),
-            "has seen no latencies: pass latency= when training",
-        ),
-        (lambda: taught(LinUCB()).predict(X, (0.5, 0.1, 0.1)), r"\(0.5, 0.1, 0.1\); give three"),
-        (
-            lambda: taught(LinUCB()).predict(X, np.tile([0.6, 0.6, -0.2], (N, 1))),
-            r"in row 0 \(80 of 80 rows\)",
-        ),
-        (
-            lambda: RegressionRouter().fit(X, QUALITY, COST, np.where(LATENCY > 4, np.nan, 1.0)),
-            r"latency is NaN in \d+ cells",
-        ),
-        (
-            lambda: RouterDC().fit(X, QUALITY, COST, LATENCY),
-            "RouterDC is trained for trade-offs",
-        ),
-        (
-            lambda: play(taught(LinUCB()), Replay(X, QUALITY, COST, arms=ARMS)),
-            "The router has learned latencies, but the replay has none: give it latency=",
-        ),
-        (
-            lambda: LiveRouter.cold(LinUCB(arms=ARMS), 3, has_cost=False, has_latency=True),
-            "latency is given without cost",
-        ),
-    ],
-)
-def test_mistakes_are_said_in_one_sentence(call, message):
-    with pytest.raises(DataError, match=message) as caught:
-        call()
-    assert "\n" not in str(caught.value)
-
-
 def test_latencies_of_nothing_at_all_cost_nothing():
     router = LinUCB(arms=ARMS, random_state=0).fit(X, QUALITY, COST, 0 * LATENCY)
     scores = router.decision_function(X, (0.2, 0.3, 0.5))
@@ -281,3 +203,28 @@ def test_latencies_of_nothing_at_all_cost_nothing():
     oracle = OracleRouter(arms=ARMS).fit(X, QUALITY, 0 * COST, 0 * LATENCY)
     best = np.array(ARMS)[QUALITY.argmax(axis=1)]
     assert_array_equal(oracle.predict(X, (0.2, 0.3, 0.5)), best)
+
+
+class TestCaps:
+    """Caps are settled when learning begins."""
+
+    def test_one_that_is_changed_after_training_waits_for_the_next(self):
+        router = LinUCB(arms=ARMS, cost_cap=0.5, fit_intercept=False, random_state=0)
+        router.partial_fit(X, ACTION, **TOLD)
+        before = router.predict_cost(X)
+        as_it_was = LinUCB(arms=ARMS, cost_cap=0.5, fit_intercept=False, random_state=0)
+        as_it_was.partial_fit(X, ACTION, **TOLD)
+        for odd in (0.1, -2.0, "x", None):
+            router.set_params(cost_cap=odd, latency_cap=odd)
+            router.partial_fit(X[:5], ACTION[:5], *(values[:5] for values in TOLD.values()))
+            as_it_was.partial_fit(X[:5], ACTION[:5], *(values[:5] for values in TOLD.values()))
+        assert router.caps_ == as_it_was.caps_ == [0.5, TOLD["latency"].max()]
+        assert_array_equal(router.predict_cost(X), as_it_was.predict_cost(X))
+        assert np.abs(router.predict_cost(X) - before).max() > 0
+
+    def test_a_saved_router_knows_which_were_given(self, tmp_path):
+        router = taught(LinUCB(cost_cap=0.5))
+        router.set_params(cost_cap=None, latency_cap=3.0).save(tmp_path / "router.npz")
+        again = load_bandit(tmp_path / "router.npz")
+        again.partial_fit(X[:1], ["a"], [0.5], [9.0], [99.0])
+        assert again.caps_ == [0.5, 99.0]

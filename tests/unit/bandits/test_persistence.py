@@ -87,7 +87,7 @@ def test_a_file_whose_arrays_do_not_fit_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
-        ("counts", [-1, 0, 0, 0], "counter is out of its range"),
+        ("counts", [-1, 0, 0], "counter is out of its range"),
         ("memory_next", 9, "counter is out of its range"),
         ("memory_arm", [7, -1, -1], "memory holds what is no feedback"),
         ("memory_propensity", [0.0, 1.0, 1.0], "memory holds what is no feedback"),
@@ -172,6 +172,9 @@ def crafted(tmp_path):
         lambda h: h["learned"].update(caps_=["much"]),
         lambda h: h["learned"].update(caps_=[float("nan")]),
         lambda h: h["learned"].update(n_outcomes_="no"),
+        lambda h: h["learned"].update(n_outcomes_=4),
+        lambda h: h["learned"].update(_found_caps=["yes"]),
+        lambda h: h["learned"].update(_found_caps=[True, True]),
         lambda h: h["learned"].update(n_updates_=-1),
         lambda h: h["learned"].update(_seed=-5),
         lambda h: h["learned"].pop("arms_"),

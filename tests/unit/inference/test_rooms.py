@@ -33,7 +33,7 @@ def test_every_room_has_its_floor():
     assert {path.parent.name for path in FOLDER.glob("*/__init__.py")} == set(ROOMS)
 
 
-@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("room", sorted(ROOMS))
 def test_rooms_import_from_the_floors_below_and_by_the_door(room):
     others = {name for name in imported(FOLDER / room) if name.split(".")[0] != room}
     on_the_ground = {name for name in others if name.startswith("_")}

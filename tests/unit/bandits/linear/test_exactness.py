@@ -8,6 +8,7 @@ from oracles.linear_bandit import naive_lin_ucb
 
 from bandits import EpsilonGreedy, LinTS, LinUCB, SquareCB
 from bandits.base import BanditRouter
+from metarouter.exceptions import DataError
 
 ROUTERS = [LinUCB(0.7), LinTS(0.5), EpsilonGreedy(0.2), SquareCB(30.0)]
 
@@ -114,6 +115,10 @@ def test_an_intercept_that_is_asked_for_after_training_waits_for_the_next(logs):
     router.set_params(fit_intercept=True)
     np.testing.assert_array_equal(router.decision_function(X), before)
     assert router.fit(X, quality, cost).posterior_.coef.shape[2] == X.shape[1] + 1
+    prior = LinUCB(random_state=0).fit(X[:, :-1], quality, cost).set_params(fit_intercept=False)
+    LinUCB(prior=prior, random_state=0).fit(X[:, :-1], quality, cost)
+    with pytest.raises(DataError, match="does not fit"):  # as wide, but for its intercept
+        LinUCB(prior=prior, fit_intercept=False, random_state=0).fit(X, quality, cost)
 
 
 def test_rewards_need_not_be_zero_or_one(logs):

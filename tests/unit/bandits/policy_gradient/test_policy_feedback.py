@@ -121,6 +121,29 @@ def test_a_policy_never_becomes_nan_in_silence(logs):
     assert router.n_updates_ == 305
 
 
+def test_an_interrupted_lesson_leaves_nothing_behind(logs, monkeypatch):
+    X, quality, cost = logs
+    router = quick(epochs=1, memory=7, cost_cap=None, arms=range(4))
+    arm = np.arange(40) % 4
+    told = quality[np.arange(40), arm], cost[np.arange(40), arm]
+
+    def learn(rows):
+        router.partial_fit(
+            X[rows], arm[rows], told[0][rows], told[1][rows], propensity=np.full(len(rows), 0.5)
+        )
+
+    learn(np.arange(5))
+    before = {name: array.copy() for name, array in router._arrays().items()}
+    caps, draws = list(router.caps_), router._exploration.bit_generator.state
+    monkeypatch.setattr(router, "_keep", lambda trainer: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        learn(np.arange(5, 40))  # the ring of the memory is written over more than once
+    monkeypatch.undo()
+    for name, array in router._arrays().items():
+        np.testing.assert_array_equal(array, before[name])
+    assert (router.caps_, router._exploration.bit_generator.state) == (caps, draws)
+
+
 def test_a_policy_that_came_as_read_only_memory_learns_on(logs, tmp_path):
     X, quality, cost = logs
     router = quick(epochs=1, memory=50).fit(X, quality, cost)
