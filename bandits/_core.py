@@ -142,11 +142,12 @@ class RouterCore(KnowsCharges, BaseEstimator):
         self._start(self.n_features_in_, len(self.arms_), n_outcomes)
 
     def _begin_with(self, X: Any, arms: Iterable[Any] | None, n_outcomes: int) -> None:
-        names = self.arms if arms is None else arms
+        known = getattr(self, "arms_", None) if self.arms is None else self.arms
+        names = known if arms is None else arms
         if names is None:
             raise DataError(
-                f"{type(self).__name__} does not know its arms: name them all with arms= at the "
-                "first partial_fit, or in the constructor."
+                f"{type(self).__name__} does not know its arms: name them all with arms= in the "
+                "constructor, or where it first learns from chosen arms."
             )
         contexts(self, X, first=True)
         self._begin(check_arms(names), n_outcomes)

@@ -85,12 +85,8 @@ def check_logs(
         frames stand in different orders, names and columns do not match, or latencies stand
         without costs.
     """
-    outcomes = check_matrices(quality, cost, latency)
-    n_rows, n_arms, _ = outcomes.shape
-    if n_queries is not None and n_queries != n_rows:
-        raise DataError(
-            f"X has {n_queries} rows but quality has {n_rows}; give one row of quality per query."
-        )
+    outcomes = check_matrices(quality, cost, latency, n_queries)
+    n_arms = outcomes.shape[1]
     names = check_arms(getattr(quality, "columns", range(n_arms)) if arms is None else arms)
     if len(names) != n_arms:
         raise DataError(f"arms has {len(names)} names but quality has {n_arms} columns; name each.")
@@ -115,7 +111,9 @@ def require_all_cells(logs: Logs) -> None:
             )
 
 
-def check_matrices(quality: Any, cost: Any, latency: Any) -> NDArray[np.float64]:
+def check_matrices(
+    quality: Any, cost: Any, latency: Any, n_queries: int | None = None
+) -> NDArray[np.float64]:
     """Return the outcomes of every arm as one table, shape (n, n_arms, n_outcomes).
 
     Raises
@@ -127,6 +125,10 @@ def check_matrices(quality: Any, cost: Any, latency: Any) -> NDArray[np.float64]
     count_outcomes(cost, latency)
     matrices = [check_matrix("quality", quality, None)]
     shape = (len(matrices[0]), matrices[0].shape[1])
+    if n_queries is not None and n_queries != shape[0]:
+        raise DataError(
+            f"X has {n_queries} rows but quality has {shape[0]}; give one row of quality per query."
+        )
     for name, charge in (("cost", cost), ("latency", latency)):
         if charge is not None:
             _require_same_columns(quality, name, charge)

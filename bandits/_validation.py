@@ -111,7 +111,9 @@ def check_preference(
     except (TypeError, ValueError):
         raise DataError(f"preference is {preference!r}; give {_WANTED}.") from None
     *outer, width = weights.shape or (0,)
-    if width not in (2, 3) or outer not in ([], [n_rows]):
+    if width not in (2, 3):
+        raise DataError(f"preference has shape {weights.shape}; give {_WANTED}.")
+    if outer not in ([], [n_rows]):
         raise DataError(
             f"preference has shape {weights.shape} but there are {n_rows} rows; give {_WANTED}."
         )

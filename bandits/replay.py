@@ -241,13 +241,14 @@ what 'large' would have done.
     def _require_recorded(
         self, shown: Revealed, rounds: NDArray[np.intp], arms: NDArray[np.intp]
     ) -> None:
-        missing = np.isnan(shown.outcomes).any(axis=1)
+        missing = np.isnan(shown.outcomes)
         if missing.any():
-            i = int(np.argmax(missing))
+            i = int(np.argmax(missing.any(axis=1)))
+            lacking = ("quality", "cost", "latency")[int(np.argmax(missing[i]))]
             raise ReplayError(
-                f"No outcome of {self.arms[arms[i]]!r} was recorded in round {rounds[i]} "
-                f"({int(missing.sum())} of {len(rounds)} rounds asked for); leave out those rows, "
-                "or those arms."
+                f"The {lacking} of arm {self.arms[arms[i]]!r} is NaN in row {rounds[i]} "
+                f"({int(missing.any(axis=1).sum())} of {len(rounds)} rows asked for); leave out "
+                "those rows, or those arms."
             )
 
     def __getstate__(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
+from math import ceil
 from pathlib import Path
 
 from bandits.evaluation.study_result import MIXTURE, SPLITS, BanditStudyResult
@@ -30,6 +31,7 @@ _TITLES = dict(zip(SPLITS, ("learned from", "never seen"), strict=True))
 _PANEL_WIDTH = 5.6
 _HEIGHT = 5.2
 _DOTS_PER_INCH = 150
+_LEGEND_COLUMNS = 4  # per panel
 _QUERIES = 1000.0
 
 
@@ -93,7 +95,7 @@ def save_cost_quality_figure(result: BanditStudyResult, path: str | os.PathLike[
         handles=handles,
         labels=[str(line.get_label()) for line in handles],
         loc="outside lower center",
-        ncols=len(handles),
+        ncols=_columns(len(handles), _LEGEND_COLUMNS * len(splits)),
         frameon=False,
         fontsize="small",
         handlelength=3.2,
@@ -103,3 +105,14 @@ def save_cost_quality_figure(result: BanditStudyResult, path: str | os.PathLike[
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=_DOTS_PER_INCH)
     return Path(path)
+
+
+def _columns(n: int, most: int) -> int:
+    """Return the columns of a legend whose rows are about equally long.
+
+    Examples
+    --------
+    >>> _columns(6, 4), _columns(3, 4)
+    (3, 3)
+    """
+    return ceil(n / ceil(n / most))

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
-from bandits._charges import count_outcomes
 from bandits._parameters import check_weight, check_whole
 from bandits.base import BanditRouter
 from bandits.live._events import Ignored
@@ -125,10 +124,14 @@ class LiveRouter:
         check_whole("n_features", n_features)
         if hasattr(router, "arms_"):
             raise DataError("The router has learned already: hand it to LiveRouter as it is.")
+        if has_latency and not has_cost:
+            raise DataError(
+                "has_latency is True but has_cost is not: where nothing else is paid, tell the "
+                "latencies as cost."
+            )
         before = router.__dict__
         with router._anew() as fresh:
-            n_outcomes = count_outcomes(has_cost or None, has_latency or None)
-            fresh._begin_with(np.zeros((1, n_features)), None, n_outcomes)
+            fresh._begin_with(np.zeros((1, n_features)), None, 1 + has_cost + has_latency)
         try:
             return cls(router, **options)
         except BaseException:

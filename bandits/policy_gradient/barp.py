@@ -223,7 +223,7 @@ class BaRP(PolicyRouter):
         propensity : array of shape (n,)
             Probability with which each action was chosen.
         arms : iterable, optional
-            Names of all arms, where the constructor has none.
+            Names of all arms, where neither the constructor nor an earlier fit has named them.
 
         Returns
         -------

@@ -88,7 +88,7 @@ def test_cost_cannot_weigh_where_none_was_seen():
         (QUALITY, COST[:, :1], r"cost has shape \(40, 1\), but shape \(40, 2\)"),
         (QUALITY[:39], None, "X has 40 rows but quality has 39"),
         (np.where(QUALITY > 0.9, np.inf, QUALITY), None, "quality is infinite in row"),
-        (QUALITY * np.nan, None, "No outcome of .* was recorded in round 0"),
+        (QUALITY * np.nan, None, "The quality of arm .* is NaN in row 0"),
         (None, None, "requires y to be passed"),
     ],
 )

@@ -76,7 +76,7 @@ from metarouter.exceptions import DataError
         ),
         (
             lambda: LiveRouter.cold(LinUCB(arms=ARMS), 3, has_cost=False, has_latency=True),
-            "latency is given without cost",
+            "has_latency is True but has_cost is not",
         ),
     ],
 )

@@ -253,7 +253,7 @@ def test_a_policy_whose_training_fails_stays_as_it_was():
     router = fitted(BaRP(arms=ARMS, epochs=2, random_state=0))
     before, state = everything(router), router._state.tobytes()
     halfway = np.where(np.arange(40)[:, None] == 20, np.nan, QUALITY)
-    with pytest.raises(ReplayError, match="No outcome of"):
+    with pytest.raises(ReplayError, match="The quality of arm"):
         router.fit(X, halfway, COST)
     with pytest.raises(DataError, match="propensity is 0 in row 0"):
         router.partial_fit(**FEEDBACK, propensity=[0.0, 0.5])

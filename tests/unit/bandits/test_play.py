@@ -107,7 +107,7 @@ def test_cells_without_a_record_are_no_oracle():
     quality[:, 2] = np.nan
     log = play(LinUCB(random_state=0), Replay(X, quality[:, [0]], arms=["a"]))
     assert (log.regret == 0).all()
-    with pytest.raises(ReplayError, match="No outcome of 2 was recorded"):
+    with pytest.raises(ReplayError, match="The quality of arm 2 is NaN"):
         play(RandomRouter(random_state=0), Replay(X, quality))
 
 

@@ -95,7 +95,7 @@ def test_a_round_that_recorded_nothing_is_refused():
     quality = np.where(QUALITY > 0.9, np.nan, QUALITY)
     row, arm = np.argwhere(np.isnan(quality))[0]
     replay = Replay(X, quality)
-    with pytest.raises(ReplayError, match=rf"No outcome of {arm} was recorded in round {row}"):
+    with pytest.raises(ReplayError, match=rf"The quality of arm {arm} is NaN in row {row}"):
         replay.reveal(row, arm)
     assert replay.n_revealed == 0
 

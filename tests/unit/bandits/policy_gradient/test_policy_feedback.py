@@ -35,6 +35,15 @@ def test_fixed_logs_of_few_outcomes_teach_whom_to_call(logs, estimator):
     assert earned > best_constant + 0.5 * (best - best_constant)
 
 
+def test_a_log_is_of_the_arms_that_an_earlier_fit_has_named(logs):
+    X, quality, cost = logs
+    told = np.zeros(300, int), quality[:, 0], cost[:, 0]
+    router = quick(epochs=1).fit(*logs).fit_logged(X, *told, propensity=np.ones(300))
+    assert router.arms_ == [0, 1, 2, 3]
+    with pytest.raises(DataError, match="does not know its arms: name them all with arms="):
+        quick(epochs=1).fit_logged(X, *told, propensity=np.ones(300))
+
+
 def test_logs_of_random_arms_teach_the_best_ones(logs):
     X, quality, cost = logs
     rng = np.random.default_rng(1)
