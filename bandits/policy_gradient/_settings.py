@@ -72,7 +72,7 @@ class Settings:
         for size in sizes or (0,):
             check_whole("batch_size", size)
         return cls(
-            Optimiser(router.learning_rate, router.entropy, router.weight_decay, router.averaging),
+            Optimiser(router.learning_rate, router.entropy, router.weight_decay),
             tuple(int(size) for size in sizes),
         )
 

@@ -23,7 +23,7 @@ class Optimiser(NamedTuple):
     learning_rate: float
     entropy: float
     weight_decay: float
-    averaging: float = 0.0
+    averaging: float | None = None  # decay of the average, where there is one
 
 
 class PolicyTrainer:
@@ -63,7 +63,7 @@ class PolicyTrainer:
         self._home = torch.from_numpy(state)
         self._state = self._home.to(device)
         self._flat, self._mean, self._square, *averages = self._state
-        self._average = averages[0] if optimiser.averaging else None
+        self._average = averages[0] if averages else None
         self._gradient, self._scratch = torch.zeros_like(self._flat), torch.zeros_like(self._flat)
         self._theta, self._slopes = layout.views(self._flat), layout.views(self._gradient)
         shrink = 1.0 - optimiser.learning_rate * optimiser.weight_decay * layout.is_weight()
@@ -116,8 +116,9 @@ class PolicyTrainer:
         size = self.optimiser.learning_rate * square / (1.0 - MEAN_DECAY**self.steps)
         root = torch.sqrt(self._square, out=self._scratch).add_(EPSILON * square)
         self._flat.addcdiv_(self._mean, root, value=-size)
-        if self._average is not None:
-            self._average.lerp_(self._flat, weight_of_latest(self.optimiser.averaging, self.steps))
+        decay = self.optimiser.averaging
+        if decay is not None and self._average is not None:
+            self._average.lerp_(self._flat, weight_of_latest(decay, self.steps))
 
     def write_back(self) -> None:
         """Copy what was learned to where it came from."""

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,8 @@ Array = NDArray[np.float64]
 
 # What may differ between a training that was stopped and the one that goes on.
 _FREE = ("checkpoint", "checkpoint_every", "verbose", "device", "arms", "random_state")
+# Share of a training that its average may look back on.
+LOOKS_BACK = 0.4
 # Mean reward that counts as a rise, for early stopping.
 _RISE = 1e-4
 
@@ -56,7 +59,7 @@ class Training:
         if router.checkpoint is not None:
             router._fingerprint = _fingerprint(*source.parts(), preference)
             self._resume(router.checkpoint)
-        self.trainer = router._trainer(averaging=router.averaging)
+        self.trainer = router._trainer(averaging=self._decay())
         self.features = self.trainer.tensor(source.X)
 
     def run(self) -> int:
@@ -112,6 +115,15 @@ class Training:
         if patience is None or len(earned) <= patience:
             return False
         return bool(earned[-patience:].max() < earned[:-patience].max() + _RISE)
+
+    def _decay(self) -> float | None:
+        """Return the decay of the average, which looks back on two fifths of the steps at most."""
+        if not self.router.averaging:
+            return None
+        n_rounds = len(self.source.X)
+        sizes = [self.settings.batch_size(epoch) for epoch in range(self.router.epochs)]
+        n_steps = sum(ceil(n_rounds / size) for size in sizes)
+        return max(0.0, min(self.router.averaging, 1.0 - 1.0 / (LOOKS_BACK * n_steps)))
 
     def _save(self) -> None:
         if self.router.checkpoint is not None:

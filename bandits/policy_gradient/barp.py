@@ -56,10 +56,10 @@ class BaRP(PolicyRouter):
         Decoupled from the gradient (AdamW); offsets do not decay.
     averaging : float, default=0.995
         Decay per step of an exponential moving average of the parameters, over about
-        1 / (1 - averaging) steps, that `fit` and `fit_logged` end with [2]_: steps can be large
-        and their noise small. 0 ends with the last step, as is better where training takes fewer
-        than some 500 steps (epochs times queries over `batch_size`). `partial_fit` goes on from
-        there without averaging, which would lag behind a stream.
+        1 / (1 - averaging) steps but two fifths of the training at most, that `fit` and
+        `fit_logged` end with [2]_: steps can be large and their noise small. 0 ends with the last
+        step, as is better where training takes but a few hundred of them (epochs times queries
+        over `batch_size`). `partial_fit` goes on without averaging, which would lag behind.
     epochs : int, default=50
         Passes of `fit` over the queries, each with new preferences and draws.
     batch_size : int or sequence of int, default=128

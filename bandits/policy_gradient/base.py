@@ -161,7 +161,7 @@ class PolicyRouter(QuantileCaps, BanditRouter):
         arm = below.sum(axis=1)
         return arm, chance[np.arange(len(X)), arm]
 
-    def _trainer(self, *, averaging: float = 0.0) -> PolicyTrainer:
+    def _trainer(self, *, averaging: float | None = None) -> PolicyTrainer:
         return PolicyTrainer(
             self._layout,
             self._state,

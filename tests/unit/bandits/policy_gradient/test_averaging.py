@@ -77,6 +77,19 @@ def test_training_ends_with_the_weighted_mean_of_all_iterates(logs, iterates, ki
     )
 
 
+@pytest.mark.parametrize(("n", "batch_size"), [(1, 32), (150, (150, 75, 50)), (150, 10)])
+def test_the_average_looks_back_on_two_fifths_of_the_steps_at_most(logs, iterates, n, batch_size):
+    quick(averaging=0.999, epochs=3, batch_size=batch_size).fit(*(table[:n] for table in logs))
+    n_steps = len(iterates)
+    assert n_steps == {1: 3, 150: 1 + 2 + 3 if batch_size != 10 else 45}[n]
+    decay = max(0.0, 1 - 2.5 / n_steps)
+    weight = decay ** np.arange(n_steps)[::-1]
+    router = quick(averaging=0.999, epochs=3, batch_size=batch_size)
+    router.fit(*(table[:n] for table in logs))
+    mean = np.average(iterates[:n_steps], axis=0, weights=weight)
+    np.testing.assert_allclose(router._state[0], mean, atol=1e-5)
+
+
 @pytest.mark.parametrize("learn", [by_fit, by_fixed_logs])
 def test_until_then_training_is_what_it_is_without(logs, learn):
     averaged, plain = quick(), quick(averaging=0.0)
