@@ -14,7 +14,7 @@ from metarouter.inference import certify_predictions, doubly_robust_gains
 
 Draw = dict[str, Any]
 DELTA = 0.1
-_POPULATION = 1_000_000
+_POPULATION = 4_000_000
 
 
 @dataclass(frozen=True)

@@ -53,14 +53,27 @@ def hoeffding_bentkus(mean: Any, n: Any, limit: float, *, binary: bool = False) 
     return np.minimum(1.0, np.minimum(hoeffding, bentkus))
 
 
-def student(mean: FloatArray, se: FloatArray, df: float) -> FloatArray:
+def student(mean: FloatArray, se: FloatArray, df: float, third: FloatArray) -> FloatArray:
     """P value of "the mean is above 0", by the central limit theorem.
+
+    Where values have a long tail upwards, samples that miss it have both too low a mean and too
+    small a standard error. Hall's (1992) cubic takes the skewness out of the t statistic; it is
+    used where it raises the p value, and never to lower it.
+
+    Parameters
+    ----------
+    mean, se, third : ndarray of shape (m,)
+        The third is the third cumulant of the mean.
+    df : float
 
     Examples
     --------
-    >>> student(np.array([-2.0]), np.array([1.0]), 1e9).round(4)
-    array([0.0228])
+    >>> mean, se = np.array([-2.0, -2.0]), np.ones(2)
+    >>> student(mean, se, 1e9, np.array([0.0, 0.2])).round(4)
+    array([0.0228, 0.0435])
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = np.where(se > 0, mean / se, np.where(mean <= 0, -np.inf, np.inf))
-    return np.asarray(stdtr(df, statistic))
+        t = np.where(se > 0, mean / se, np.where(mean <= 0, -np.inf, np.inf))
+        g = np.where(se > 0, third / se**3, 0.0)
+        cubic = t + g / 6 + g * t**2 / 3 + g**2 * t**3 / 27
+    return np.asarray(stdtr(df, np.where(np.isfinite(cubic), np.maximum(t, cubic), t)))

@@ -52,10 +52,11 @@ class RoutingPath(NamedTuple):
 
 
 class Moments(NamedTuple):
-    """A weighted mean and its variance at every position of a path, shape (m,) each."""
+    """A weighted mean, its variance and third cumulant along a path, shape (m,) each."""
 
     mean: FloatArray
     variance: FloatArray
+    third: FloatArray
 
 
 def routing_path(psi_hat: FloatArray, extra_cost: FloatArray) -> RoutingPath:
@@ -99,7 +100,7 @@ def running_mean(
 def running_moments(
     path: RoutingPath, base: FloatArray, move: FloatArray, share: FloatArray, units: Units
 ) -> Moments:
-    """Compute the mean of ``base + sent * move`` at every w, and the variance of that mean.
+    """Compute the mean of ``base + sent * move`` at every w, its variance and third cumulant.
 
     Parameters
     ----------
@@ -111,22 +112,31 @@ def running_moments(
     Notes
     -----
     With A_g = sum of share z over unit g and W_g its weight, the variance of the mean m is
-    G / (G - 1) times sum (A_g - m W_g)^2. A query that changes sides moves one A_g by c, hence
-    sum A_g^2 by 2 A_g c + c^2: the whole path costs one sort.
+    G / (G - 1) times sum (A_g - m W_g)^2, and its third cumulant sum (A_g - m W_g)^3. A query that
+    changes sides moves one A_g by c, hence sum A_g^2 by 2 A_g c + c^2, and so for the cubes: the
+    whole path costs one sort.
     """
     mean = running_mean(path, base, move, share)
     unit = np.arange(share.size) if units is None else units
     # Values are taken from the mean at w = 0, so that little is lost in the differences below.
     value = base + np.where(path.sent, move, 0.0) - mean[0]
     total, weight = unit_sums(share * value, unit), unit_sums(share, unit)
+    moved = unit[path.mover]
     change = share[path.mover] * _change(path, move)
-    before = total[unit[path.mover]] + _earlier_changes(change, unit[path.mover])
-    squares = total @ total + np.cumsum(_at_steps(path, 2 * before * change + change**2))
-    crossed = total @ weight + np.cumsum(_at_steps(path, change * weight[unit[path.mover]]))
+    before = total[moved] + _earlier_changes(change, moved)
+    after = before + change
+
+    def along(power: int, weights: int) -> FloatArray:
+        """Sum of A_g^power W_g^weights at every w."""
+        steps = (after**power - before**power) * weight[moved] ** weights
+        return float(total**power @ weight**weights) + np.cumsum(_at_steps(path, steps))
+
     centre = mean - mean[0]
-    spread = squares - 2 * centre * crossed + centre**2 * float(weight @ weight)
+    spread = along(2, 0) - 2 * centre * along(1, 1) + centre**2 * float(weight @ weight)
+    third = along(3, 0) - 3 * centre * along(2, 1) + 3 * centre**2 * along(1, 2)
+    third -= centre**3 * float(weight**3 @ np.ones_like(weight))
     n_units = int((weight > 0).sum())
-    return Moments(mean, np.maximum(spread, 0.0) * n_units / max(1, n_units - 1))
+    return Moments(mean, np.maximum(spread, 0.0) * n_units / max(1, n_units - 1), third)
 
 
 def _change(path: RoutingPath, move: FloatArray) -> FloatArray:

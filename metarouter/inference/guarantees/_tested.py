@@ -80,7 +80,7 @@ def tested(demand: Demand, queries: CertifyingQueries, path: RoutingPath, method
     se = np.sqrt(np.maximum(moments.variance, least_variance(demand, queries)))
     df = float(max(1, n_units - 1))
     if chosen == "clt":
-        p_value = student(moments.mean, se, df)
+        p_value = student(moments.mean, se, df, moments.third)
         if not has_enough(demand, queries):
             p_value = np.ones_like(p_value)
     else:

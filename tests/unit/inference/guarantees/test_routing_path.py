@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from oracles.guarantees import hoeffding_bentkus as naive_hoeffding_bentkus
-from oracles.guarantees import mean_and_error
+from oracles.guarantees import mean_and_error, skew_t, third_cumulant
 
-from metarouter.inference.guarantees._p_values import hoeffding_bentkus
+from metarouter.inference.guarantees._p_values import hoeffding_bentkus, student
 from metarouter.inference.guarantees._path import routing_path, running_moments
 from metarouter.routing.threshold_router import decision
 
@@ -27,8 +27,24 @@ def test_means_and_errors_along_a_path_are_those_of_every_routing(seed):
         mean, error = mean_and_error(value, weight, groups)
         assert clustered.mean[k] == pytest.approx(mean, abs=1e-12)
         assert clustered.variance[k] == pytest.approx(error**2, abs=1e-14)
+        third = third_cumulant(value, weight, groups)
+        assert clustered.third[k] == pytest.approx(third, rel=1e-9, abs=1e-13)
         error = mean_and_error(value, weight, np.arange(n))[1]
         assert single.variance[k] == pytest.approx(error**2, abs=1e-14)
+        third = third_cumulant(value, weight, np.arange(n))
+        assert single.third[k] == pytest.approx(third, rel=1e-9, abs=1e-13)
+
+
+def test_skewness_raises_p_values_and_never_lowers_them():
+    mean, se = np.array([-2.0, -1.3, 0.5, 0.0]), np.array([1.0, 1.0, 1.0, 0.0])
+    plain = student(mean, se, 30, np.zeros(4))
+    for g in (-0.5, -0.1, 0.1, 0.5):
+        skewed = student(mean, se, 30, np.full(4, g))
+        assert (skewed >= plain).all()
+        expected = [skew_t(m, 1.0, g, 30) for m in mean[:3]]
+        np.testing.assert_allclose(skewed[:3], expected, rtol=1e-12)
+    assert (student(mean, se, 30, np.full(4, 0.5))[:2] > 1.2 * plain[:2]).all()
+    np.testing.assert_array_equal(skewed[3], plain[3])
 
 
 @pytest.mark.parametrize("binary", [True, False])
