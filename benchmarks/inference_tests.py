@@ -36,7 +36,7 @@ PLAN = {
     "support_strong": (SIZES, 400),
     "hidden_difference": ((1000,), 400),
     "schemes": (SIZES, 400),
-    "default_forests": ((1000,), 40),
+    "default_forests": ((1000,), 200),
 }
 
 

@@ -48,8 +48,20 @@ def test_an_unmeasured_difference_is_covered_by_the_bounds_and_not_without_them(
     assert bounded[0] / bounded[1] > 0.9
 
 
+# Forests shrink what they learn, and the doubly robust mean shift leans to one side by what is
+# left over; docs/inference_tests.md says how often it then rejects a true null.
+LEANS = pytest.mark.xfail(reason="default forests leave a bias of half an error", strict=True)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Propensities lie")
-@pytest.mark.parametrize(("study", "n"), [(s, n) for s, (sizes, _) in PLAN.items() for n in sizes])
+@pytest.mark.parametrize(
+    ("study", "n"),
+    [
+        pytest.param(study, n, marks=[LEANS] if study == "default_forests" else [])
+        for study, (sizes, _) in PLAN.items()
+        for n in sizes
+    ],
+)
 def test_levels_are_kept_in_a_long_study(study, n):
     assert broken_promises(study, n, PLAN[study][1], seed=0) == {}
