@@ -76,10 +76,14 @@ class Memory:
         self.arm[self.arm == position] = -1
         self.arm[self.arm > position] -= 1
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_overwritten"}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         # A process that gets it through joblib may not write to what it was given.
         self.__dict__.update({name: np.array(value) for name, value in state.items()})
         self.next = int(self.next)
+        self.mark()
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what is kept."""

@@ -127,7 +127,6 @@ class PolicyRouter(QuantileCaps, BanditRouter):
             name: vars(self)[name].copy() for name in ("_state", "_seen", "_counts", "_costs")
         }
         draws = self._exploration.bit_generator.state
-        self._memory.mark()
         try:
             super()._learn(feedback)
         except BaseException:
@@ -135,6 +134,7 @@ class PolicyRouter(QuantileCaps, BanditRouter):
             self._exploration.bit_generator.state = draws
             self._memory.roll_back()
             raise
+        self._memory.mark()
 
     def _update(self, feedback: Feedback) -> None:
         learn_feedback(self, feedback)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import joblib
 import numpy as np
 import pytest
@@ -128,6 +131,27 @@ def test_a_policy_never_becomes_nan_in_silence(logs):
         np.testing.assert_array_equal(array, before[name])
     assert (router.caps_, router._exploration.bit_generator.state) == (caps, draws)
     assert router.n_updates_ == 305
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))],
+    ids=["deepcopy", "pickle"],
+)
+def test_a_copy_of_a_policy_with_a_memory_learns_on_as_it_does(logs, copied):
+    X, quality, cost = logs
+    arm = np.arange(30) % 4
+    router = quick(epochs=1, memory=7, arms=range(4))
+
+    def learn(one, rows):
+        told = quality[rows, arm[rows]], cost[rows, arm[rows]]
+        one.partial_fit(X[rows], arm[rows], *told, propensity=np.full(len(rows), 0.25))
+
+    learn(router, np.arange(20))
+    again = copied(router)
+    for one in (router, again):
+        learn(one, np.arange(20, 30))
+    assert same_state(router, again)
 
 
 def test_an_interrupted_lesson_leaves_nothing_behind(logs, monkeypatch):
