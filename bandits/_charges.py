@@ -1,4 +1,4 @@
-"""What a call takes beside its quality, cost and latency: which are learned, and their caps."""
+"""What a call takes, cost and latency: which of the two a router learns, and their caps."""
 
 from __future__ import annotations
 

@@ -6,10 +6,9 @@ import os
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bandits._charges import check_caps
-from bandits._reward import reward
+from bandits._charges import caps_of, check_caps
+from bandits._logs import Logs
 from bandits._reward_range import reward_range
 from bandits.live._events import ArmAdded, Carried, Decided, Opened, Told
 from bandits.live._journal import read_journal
@@ -76,30 +75,16 @@ def read_history(
             f"{unknown[0]}): a journal is damaged or missing, go back to a copy of the folder."
         )
     rows = [(decided[number], told[number]) for number in sorted(told)]
-    quality = np.array([t.quality for _, t in rows])
+    n_outcomes = sum(value is not None for value in rows[0][1][1:])
+    outcomes = np.array([[t[1 : 1 + n_outcomes]] for _, t in rows], dtype=np.float64)
+    chosen = Logs(outcomes, ["chosen"])  # one arm, the one that was called
     preference = np.stack([d.preference for d, _ in rows])
-    cost, latency = _charges([t.cost for _, t in rows]), _charges([t.latency for _, t in rows])
     return LoggedFeedback(
         np.stack([d.x for d, _ in rows]),
         [d.arm for d, _ in rows],
         np.array([d.propensity for d, _ in rows]),
-        reward(
-            quality,
-            cost,
-            preference,
-            _cap(cost_cap, cost),
-            latency,
-            _cap(latency_cap, latency),
-        ),
+        chosen.reward(preference, caps_of((cost_cap, latency_cap), outcomes))[:, 0],
         arms=arms,
-        reward_range=reward_range(quality, preference),
+        reward_range=reward_range(chosen.quality[:, 0], preference),
         adaptive=True,
     )
-
-
-def _charges(told: list[float | None]) -> NDArray[np.float64] | None:
-    return None if told[0] is None else np.array(told, dtype=np.float64)
-
-
-def _cap(given: float | None, charges: NDArray[np.float64] | None) -> float:
-    return given or (1.0 if charges is None else float(charges.max())) or 1.0
