@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 # What may differ between a training that was stopped and the one that goes on.
 _FREE = ("checkpoint", "checkpoint_every", "verbose", "device", "arms", "random_state")
 # Share of a training that its average may look back on.
-LOOKS_BACK = 0.4
+_LOOKS_BACK = 0.4
 # Mean reward that counts as a rise, for early stopping.
 _RISE = 1e-4
 
@@ -123,7 +123,7 @@ class Training:
         n_rounds = len(self.source.X)
         sizes = [self.settings.batch_size(epoch) for epoch in range(self.router.epochs)]
         n_steps = sum(ceil(n_rounds / size) for size in sizes)
-        return max(0.0, min(self.router.averaging, 1.0 - 1.0 / (LOOKS_BACK * n_steps)))
+        return max(0.0, min(self.router.averaging, 1.0 - 1.0 / (_LOOKS_BACK * n_steps)))
 
     def _save(self) -> None:
         if self.router.checkpoint is not None:

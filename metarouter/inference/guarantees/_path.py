@@ -134,7 +134,7 @@ def running_moments(
     centre = mean - mean[0]
     spread = along(2, 0) - 2 * centre * along(1, 1) + centre**2 * float(weight @ weight)
     third = along(3, 0) - 3 * centre * along(2, 1) + 3 * centre**2 * along(1, 2)
-    third -= centre**3 * float(weight**3 @ np.ones_like(weight))
+    third -= centre**3 * float((weight**3).sum())
     n_units = int((weight > 0).sum())
     return Moments(mean, np.maximum(spread, 0.0) * n_units / max(1, n_units - 1), third)
 
