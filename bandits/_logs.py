@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from bandits._arms import check_arms
 from bandits._charges import count_outcomes
-from bandits._reward import reward
 from bandits._validation import check_matrix
 from metarouter.exceptions import DataError
+from metarouter.routing.preference_reward import reward
 
 __all__ = [
     "Logs",

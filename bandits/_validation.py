@@ -13,6 +13,7 @@ from scipy import sparse
 from bandits._charges import CHARGES
 from metarouter._validation import learn_features, validate_features
 from metarouter.exceptions import DataError
+from metarouter.routing.preference_reward import off_simplex
 
 __all__ = [
     "LARGEST_OUTCOME",
@@ -21,7 +22,6 @@ __all__ = [
     "check_preference",
     "check_propensity",
     "contexts",
-    "off_simplex",
     "preferences_to_play",
 ]
 
@@ -175,11 +175,6 @@ def _is_plain(pair: list[float], n_outcomes: int) -> bool:
     w_quality, w_cost = pair
     on_simplex = w_quality >= 0 and w_cost >= 0 and abs(w_quality + w_cost - 1.0) <= 1e-6
     return on_simplex and (n_outcomes > 1 or w_cost == 0)
-
-
-def off_simplex(rows: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Mark the rows that hold a negative weight, or whose weights do not sum to 1."""
-    return ~((rows >= 0).all(axis=1) & (np.abs(rows.sum(axis=1) - 1.0) <= 1e-6))
 
 
 def check_matrix(name: str, values: Any, shape: tuple[int, int] | None) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bandits._reward_range import reward_range
+from metarouter.routing.preference_reward import reward_range
 
 if TYPE_CHECKING:
     import pandas as pd

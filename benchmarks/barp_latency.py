@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from bandits import BaRP, FullInformationBaRP, LinUCB
-from bandits._reward import reward
 from bandits.evaluation import router_table, study_table
 from bandits.full_information import RegressionRouter
 from benchmarks.barp_online import split
 from metarouter._files import write_text
+from metarouter.routing.preference_reward import reward
 
 Array = np.ndarray
 Outcomes = tuple[Array, Array, Array]  # quality, cost and latency, (n, n_arms)

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 
 from bandits import BaRP, LinUCB, Replay
-from bandits._reward import reward
 from bandits.evaluation import study_table
 from bandits.play import play
 from bandits.scenarios import QualitySwap
 from metarouter._files import write_text
+from metarouter.routing.preference_reward import reward
 
 EQUAL = (0.5, 0.5)
 EVALUATIONS = (10, 20, 50, 200)

@@ -19,9 +19,9 @@ from typing import NamedTuple
 import numpy as np
 
 from bandits import BaRP
-from bandits._reward import reward
 from benchmarks._plain_barp import PlainBaRP
 from metarouter._files import write_text
+from metarouter.routing.preference_reward import reward
 
 N_FEATURES, N_ARMS, N_TEST, CAP = 384, 11, 5_000, 1.0
 DIAL = (0.2, 0.5, 0.8)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bandits._reward import reward
 from metarouter.evaluation import Estimates
+from metarouter.routing.preference_reward import reward
 from paper_figures._barp_rows import TestedQueries
 from paper_figures._barp_study import BALANCED
 

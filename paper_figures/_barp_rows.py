@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bandits._reward import reward
 from bandits.evaluation import BanditStudyResult
 from bandits.evaluation._outcomes import oracle_probability
 from metarouter.evaluation import Estimates, clustered_means
+from metarouter.routing.preference_reward import reward
 
 __all__ = ["TestedQueries", "tested_queries"]
 

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from bandits._arms import positions_of
 from bandits._charges import caps_of, check_caps
 from bandits._logs import Logs, check_logs
-from bandits._validation import check_matrix, check_preference, off_simplex
+from bandits._validation import check_matrix, check_preference
 from metarouter.exceptions import DataError
+from metarouter.routing.preference_reward import off_simplex
 
 __all__ = ["Outcomes", "action_probability", "check_outcomes", "oracle_probability"]
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from bandits._arms import positions_of
-from bandits._reward import reward as preference_reward
 from bandits.evaluation._split import StudySplit
 from bandits.evaluation._test_rows import RouterOutcome, SeedOutcome
 from metarouter.datasets import ModelMatrix
+from metarouter.routing.preference_reward import reward as preference_reward
 
 __all__ = ["SeedPlay"]
 

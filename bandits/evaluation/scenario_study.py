@@ -15,7 +15,6 @@ from sklearn.base import clone
 from bandits import Constant, RandomRouter, load_bandit
 from bandits._charges import check_caps
 from bandits._parameters import check_whole
-from bandits._reward import reward
 from bandits._validation import preferences_to_play
 from bandits.evaluation.scenario_result import Played, ScenarioResult
 from bandits.play import PlayLog, play
@@ -24,6 +23,7 @@ from bandits.scenarios import standard_scenarios
 from metarouter.datasets import ModelMatrix
 from metarouter.evaluation._validation import check_routers
 from metarouter.exceptions import DataError
+from metarouter.routing.preference_reward import reward
 
 __all__ = ["RANDOM", "RESTART", "STATIC", "ScenarioStudy"]
 

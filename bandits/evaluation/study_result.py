@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bandits._reward import reward as preference_reward
 from bandits.evaluation._outcomes import oracle_probability
 from bandits.evaluation._test_rows import Rows, SeedOutcome, TestRows
 from bandits.evaluation.router_table import RouterTable, router_table
@@ -21,6 +20,7 @@ from metarouter.evaluation import (
     cost_quality_curve,
 )
 from metarouter.evaluation._performance_gap import average_gap
+from metarouter.routing.preference_reward import reward as preference_reward
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,12 +9,12 @@ import numpy as np
 
 from bandits._charges import caps_of, check_caps
 from bandits._logs import Logs
-from bandits._reward_range import reward_range
 from bandits.live._events import ArmAdded, Carried, Decided, Opened, Told
 from bandits.live._journal import read_journal
 from bandits.live._store import journals
 from bandits.off_policy import LoggedFeedback
 from metarouter.exceptions import RouterFileError
+from metarouter.routing.preference_reward import reward_range
 
 __all__ = ["read_history"]
 

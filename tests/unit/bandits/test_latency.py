@@ -19,13 +19,13 @@ from bandits import (
     SquareCB,
     load_bandit,
 )
-from bandits._reward import reward
 from bandits._validation import preferences_to_play
 from bandits.evaluation import router_table
 from bandits.full_information import RegressionRouter
 from bandits.live import LiveRouter, read_history
 from bandits.play import play
 from metarouter.exceptions import DataError
+from metarouter.routing.preference_reward import reward
 
 BANDITS = [LinUCB(), LinTS(), EpsilonGreedy(), SquareCB(), BetaTS(), RandomRouter(), Constant("b")]
 LINEAR = BANDITS[:4]

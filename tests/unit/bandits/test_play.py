@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from bandits import EpsilonGreedy, LinTS, LinUCB, RandomRouter, Replay, ReplayError
-from bandits._reward import reward
 from bandits.play import play
 from bandits.scenarios import (
     DelayedFeedback,
@@ -19,6 +18,7 @@ from bandits.scenarios import (
     WithdrawnModel,
 )
 from metarouter.exceptions import DataError
+from metarouter.routing.preference_reward import reward
 
 RNG = np.random.default_rng(0)
 N, ARMS = 80, ("a", "b", "c")

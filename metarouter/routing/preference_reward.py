@@ -1,4 +1,4 @@
-"""The reward that a preference vector makes of quality, cost and latency."""
+"""The dial: what a preference vector makes of quality, cost and latency."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["reward"]
+__all__ = ["off_simplex", "reward", "reward_range"]
 
 
 def reward(
@@ -51,3 +51,45 @@ def reward(
         if charge is not None:
             gain = gain - weights[..., position] * np.minimum(np.asarray(charge) / cap, 1.0)
     return np.asarray(gain)
+
+
+def reward_range(
+    quality: NDArray[np.float64], preference: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Return the least and the largest reward that some logged preferences allow.
+
+    Parameters
+    ----------
+    quality : ndarray of shape (n,)
+        Taken to lie in [0, 1], or in the range that it spans where that is wider.
+    preference : ndarray of shape (n, 2) or (n, 3)
+        Weights of quality, cost and latency.
+
+    Examples
+    --------
+    >>> reward_range(np.array([0.0, 1.0]), np.array([[0.5, 0.5], [0.75, 0.25]]))
+    (-0.5, 0.75)
+    """
+    w_quality, w_charges = preference[:, 0], preference[:, 1:].sum(axis=1)
+    low = min(0.0, float(quality.min())) * w_quality - w_charges
+    high = max(1.0, float(quality.max())) * w_quality
+    return float(low.min()), float(high.max())
+
+
+def off_simplex(rows: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Mark the rows that hold a negative weight, or whose weights do not sum to 1.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, k)
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+
+    Examples
+    --------
+    >>> off_simplex(np.array([[0.5, 0.5], [1.5, -0.5], [0.5, 0.4]])).tolist()
+    [False, True, True]
+    """
+    return ~((rows >= 0).all(axis=1) & (np.abs(rows.sum(axis=1) - 1.0) <= 1e-6))
