@@ -85,6 +85,7 @@ STUDY_DATASETS = (
     "xstest",
     "wmt_mt",
     "llmrouter_14task",
+    "arena_frontier",
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from metarouter.datasets._arena_frontier import fetch_arena_frontier
+from metarouter.datasets._cascades_9model import fetch_cascades_9model
 from metarouter.datasets._evouna import fetch_evouna
 from metarouter.datasets._healthbench_like import make_healthbench_like
 from metarouter.datasets._home import available, data_home
@@ -30,6 +32,8 @@ __all__ = [
     "Truth",
     "available",
     "data_home",
+    "fetch_arena_frontier",
+    "fetch_cascades_9model",
     "fetch_evouna",
     "fetch_llmrouter_14task",
     "fetch_llmrouter_14task_matrix",

@@ -35,6 +35,12 @@ PUBLISHED = {
         ("data.parquet", "embeddings.parquet"), "withmartian/routerbench"
     ),
     "routellm_evals": PublishedSet(("data.parquet", "embeddings.parquet"), "lm-sys/RouteLLM"),
+    "arena_frontier": PublishedSet(
+        ("arena_frontier.parquet", "embeddings.parquet"), "yiqunchen/debias-llm-as-a-judge"
+    ),
+    "cascades_9model": PublishedSet(
+        ("data.parquet", "embeddings.parquet"), "mzelling/rational-llm-cascades"
+    ),
 }
 
 

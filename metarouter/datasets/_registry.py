@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from metarouter.datasets._arena_frontier import fetch_arena_frontier
+from metarouter.datasets._cascades_9model import fetch_cascades_9model
 from metarouter.datasets._evouna import fetch_evouna
 from metarouter.datasets._healthbench_like import make_healthbench_like
 from metarouter.datasets._judged_queries import make_judged_queries
@@ -36,6 +38,8 @@ DATASETS: dict[str, Callable[..., LabelledQueries | ModelMatrix]] = {
     "llmrouter_14task_matrix": fetch_llmrouter_14task_matrix,
     "routerbench_fewshot": fetch_routerbench_fewshot,
     "routellm_evals": fetch_routellm_evals,
+    "arena_frontier": fetch_arena_frontier,
+    "cascades_9model": fetch_cascades_9model,
 }
 
 
@@ -46,8 +50,9 @@ def load_dataset(name: str, **options: Any) -> LabelledQueries | ModelMatrix:
     ----------
     name : str
         One of ``judged_queries``, ``healthbench_like``, ``nie_wager`` (simulated), ``evouna``,
-        ``xstest``, ``wmt_mt``, ``llmrouter_14task`` (pairs of models), and
-        ``llmrouter_14task_matrix``, ``routerbench_fewshot``, ``routellm_evals`` (all models).
+        ``xstest``, ``wmt_mt``, ``llmrouter_14task``, ``arena_frontier`` (pairs of models), and
+        ``llmrouter_14task_matrix``, ``routerbench_fewshot``, ``routellm_evals``,
+        ``cascades_9model`` (all models).
     **options
         Passed to the function of that data set, such as `pair`, `judge`, `data_home` or
         `random_state`. For a data set of all models ``pair=(primary, alternative)`` picks two.

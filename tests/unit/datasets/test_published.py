@@ -9,6 +9,8 @@ from metarouter.datasets import (
     LabelledQueries,
     available,
     data_home,
+    fetch_arena_frontier,
+    fetch_cascades_9model,
     fetch_evouna,
     fetch_llmrouter_14task,
     fetch_llmrouter_14task_matrix,
@@ -112,6 +114,38 @@ def test_routellm_drops_contaminated_prompts_and_groups_by_text(real_data_home: 
     assert matrix.notes == ("17 of 15361 rows dropped: contaminated prompts",)
     assert len(set(matrix.groups)) < matrix.n_queries
     assert set(matrix.models) == {GPT4, MIXTRAL}
+
+
+def test_arena_frontier_has_the_moments_of_its_card(real_data_home: Path) -> None:
+    data = fetch_arena_frontier(data_home=real_data_home)
+    assert data.n_paired == 276
+    assert moments(data) == pytest.approx((-0.531, -0.283, 0.21), abs=5e-3)
+    qwen = ("claude-opus-4-20250514", "qwen3-235b-a22b-no-thinking")
+    other = fetch_arena_frontier(qwen, "gpt_4o_mini", data_home=real_data_home)
+    assert moments(other)[:2] == pytest.approx((-0.200, -0.549), abs=5e-3)
+
+
+def test_battles_without_text_are_refused() -> None:
+    with pytest.raises(DataError, match=r"'gemini-2\.5-flash' have no text"):
+        fetch_arena_frontier(("claude-opus-4-20250514", "gemini-2.5-flash"))
+
+
+def test_cascades_gives_the_means_and_costs_of_its_card(real_data_home: Path) -> None:
+    matrix = fetch_cascades_9model(data_home=real_data_home)
+    assert matrix.quality.shape == matrix.cost.shape == (4233, 9)
+    medmcqa = fetch_cascades_9model(tasks=("medmcqa",), data_home=real_data_home)
+    column = medmcqa.models.index("gpt-4o")
+    assert medmcqa.quality[:, column].mean() == pytest.approx(0.7854, abs=5e-5)
+    assert medmcqa.cost[:, column].mean() * 1000 == pytest.approx(0.4119, abs=5e-5)
+
+
+def test_answers_graded_without_a_reference_are_left_out_unless_named(real_data_home: Path) -> None:
+    assert "triviaqa" not in set(fetch_cascades_9model(data_home=real_data_home).task)
+    named = fetch_cascades_9model(tasks=("triviaqa",), data_home=real_data_home)
+    assert named.n_queries == 1300
+    assert any("without a reference answer" in note for note in named.notes)
+    with pytest.raises(DataError, match=r"no task 'gsm' \(did you mean 'gsm8k'"):
+        fetch_cascades_9model(tasks=("gsm",), data_home=real_data_home)
 
 
 def test_a_matrix_named_with_a_pair_gives_that_pair(real_data_home: Path) -> None:
