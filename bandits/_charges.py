@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bandits._parameters import check_parameter
 from metarouter.exceptions import DataError
+from metarouter.utils.parameters import check_parameter
 
 __all__ = ["CHARGES", "KnowsCharges", "caps_of", "check_caps", "count_outcomes", "require_same"]
 

@@ -27,8 +27,8 @@ from bandits._validation import (
     preferences_to_play,
 )
 from bandits.replay import Replay
-from metarouter._random import seed_of
 from metarouter.exceptions import DataError
+from metarouter.utils.random import seed_of
 
 __all__ = ["Feedback", "RouterCore"]
 

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandits._arms import check_arms
-from bandits._parameters import check_parameter, check_whole
-from metarouter._files import atomic_path
-from metarouter._version import __version__
+from metarouter import __version__
 from metarouter.exceptions import RouterFileError
+from metarouter.utils.files import atomic_path
+from metarouter.utils.parameters import check_parameter, check_whole
 
 __all__ = ["load_bandit", "save_bandit"]
 

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from bandits._charges import CHARGES
-from metarouter._validation import learn_features, validate_features
 from metarouter.exceptions import DataError
 from metarouter.routing.preference_reward import off_simplex
+from metarouter.utils.validation import learn_features, validate_features
 
 __all__ = [
     "LARGEST_OUTCOME",

@@ -13,11 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 from bandits._arms import names_of
 from bandits._charges import count_outcomes
 from bandits._core import RouterCore
-from bandits._parameters import check_weight
 from bandits._ties import argmax_with_ties
 from bandits._validation import check_preference, contexts
 from bandits.replay import Replay
 from metarouter.exceptions import DataError
+from metarouter.utils.parameters import check_weight
 
 __all__ = ["BanditRouter"]
 

@@ -12,14 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from bandits._arms import names_of, positions_of
 from bandits._charges import CHARGES, caps_of
-from bandits._parameters import check_whole
 from bandits._validation import contexts, preferences_to_play
 from bandits.base import BanditRouter
 from bandits.play_log import PlayLog
 from bandits.replay import Replay, ReplayError, Revealed
 from bandits.scenarios import Scenario, Stream
-from metarouter._random import seed_of
 from metarouter.exceptions import DataError
+from metarouter.utils.parameters import check_whole
+from metarouter.utils.random import seed_of
 
 __all__ = ["PlayLog", "play"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks._repetitions import Counts, count_unfinished
-from metarouter._files import write_text
-from metarouter.reporting._markdown import markdown_table
+from metarouter.utils.files import write_text
+from metarouter.utils.markdown import markdown_table
 
 __all__ = ["parser_of", "run_worlds", "write_tables"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn import config_context
 from threadpoolctl import threadpool_limits
 
-from metarouter._files import write_text
+from metarouter.utils.files import write_text
 
 __all__ = ["count_hits", "count_unfinished"]
 

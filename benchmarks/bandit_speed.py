@@ -38,7 +38,7 @@ from pathlib import Path  # noqa: E402
 import numpy as np  # noqa: E402
 
 from benchmarks._bandit_subjects import N_ARMS, N_FEATURES, Ours, Subject, subjects  # noqa: E402
-from metarouter._files import write_text  # noqa: E402
+from metarouter.utils.files import write_text  # noqa: E402
 
 WARM_UP, TRAINED, BATCH = 300, 2_000, 10_000
 FLOOR = "BLAS floor"

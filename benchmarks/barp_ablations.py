@@ -22,7 +22,7 @@ import numpy as np
 from bandits import BaRP, EpsilonGreedy, FullInformationBaRP, LinTS, LinUCB, Replay
 from bandits.evaluation import BanditStudy, BanditStudyResult, dominated_area, study_table
 from bandits.evaluation.study_result import SPLITS
-from metarouter._files import write_text
+from metarouter.utils.files import write_text
 
 MIDDLE = 0.5
 

@@ -21,8 +21,8 @@ from bandits import BaRP, FullInformationBaRP, LinUCB
 from bandits.evaluation import router_table, study_table
 from bandits.full_information import RegressionRouter
 from benchmarks.barp_online import split
-from metarouter._files import write_text
 from metarouter.routing.preference_reward import reward
+from metarouter.utils.files import write_text
 
 Array = np.ndarray
 Outcomes = tuple[Array, Array, Array]  # quality, cost and latency, (n, n_arms)

@@ -23,8 +23,8 @@ from bandits import BaRP, LinUCB, Replay
 from bandits.evaluation import study_table
 from bandits.play import play
 from bandits.scenarios import QualitySwap
-from metarouter._files import write_text
 from metarouter.routing.preference_reward import reward
+from metarouter.utils.files import write_text
 
 EQUAL = (0.5, 0.5)
 EVALUATIONS = (10, 20, 50, 200)

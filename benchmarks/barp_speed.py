@@ -20,8 +20,8 @@ import numpy as np
 
 from bandits import BaRP
 from benchmarks._plain_barp import PlainBaRP
-from metarouter._files import write_text
 from metarouter.routing.preference_reward import reward
+from metarouter.utils.files import write_text
 
 N_FEATURES, N_ARMS, N_TEST, CAP = 384, 11, 5_000, 1.0
 DIAL = (0.2, 0.5, 0.8)

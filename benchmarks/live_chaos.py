@@ -30,7 +30,7 @@ from pathlib import Path
 from bandits.live import LiveCounts, LiveRouter
 from benchmarks._chaos_check import Journals, Memory
 from benchmarks._chaos_verdict import Verdict
-from metarouter._files import write_text
+from metarouter.utils.files import write_text
 
 ROOT = Path(__file__).parents[1]
 

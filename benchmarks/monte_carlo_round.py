@@ -26,11 +26,11 @@ from econml.dr import DRLearner
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from metarouter import FitLedger
-from metarouter._files import write_text
 from metarouter.base_learners import default_regressor
 from metarouter.datasets import make_healthbench_like
 from metarouter.evaluation import default_routers, efficiency_gain_curve, reduce_dimension
 from metarouter.fitting import fit_model, predict_mean
+from metarouter.utils.files import write_text
 
 N_TEST = 500
 

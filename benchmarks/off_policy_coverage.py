@@ -30,8 +30,8 @@ from bandits.off_policy import (
 )
 from benchmarks._logged_worlds import World
 from benchmarks._repetitions import Counts, count_hits, count_unfinished
-from metarouter._files import write_text
-from metarouter.reporting._markdown import markdown_table
+from metarouter.utils.files import write_text
+from metarouter.utils.markdown import markdown_table
 
 N_ROWS = {
     "fixed": (300, 1000, 5000),

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter._validation import TrainingData
 from metarouter.fitting import (
     fit_model,
     out_of_bag_mean,
@@ -17,6 +16,7 @@ from metarouter.fitting import (
     predict_mean,
     predict_probability,
 )
+from metarouter.utils.validation import TrainingData
 
 FloatArray = NDArray[np.float64]
 Rows = NDArray[Any]

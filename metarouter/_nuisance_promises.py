@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter._validation import TrainingData, require_both_sources
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.fitting import is_bagged_forest
+from metarouter.utils.validation import TrainingData, require_both_sources
 
 __all__ = [
     "require_folds",

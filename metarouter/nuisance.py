@@ -21,12 +21,12 @@ from metarouter._nuisance_promises import (
     require_probabilities,
     require_weight,
 )
-from metarouter._random import check_n_jobs, seed_of, seeded
-from metarouter._validation import TrainingData, require_both_sources, validate_training
 from metarouter.base_learners import default_classifier, default_regressor
 from metarouter.exceptions import MetaRouterError
 from metarouter.fitting import run_jobs
 from metarouter.overlap import Overlap, PropensityPolicy
+from metarouter.utils.random import check_n_jobs, seed_of, seeded
+from metarouter.utils.validation import TrainingData, require_both_sources, validate_training
 
 FloatArray = NDArray[np.float64]
 Rows = NDArray[Any]

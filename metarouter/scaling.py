@@ -10,13 +10,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from metarouter._validation import (
+from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.utils.validation import (
     require_both_sources,
     validate_labels,
     validate_source,
     validate_weight,
 )
-from metarouter.exceptions import DataError, MetaRouterError
 
 FloatArray = NDArray[np.float64]
 ScalingMethod = Literal["variance", "max", "wasserstein"]

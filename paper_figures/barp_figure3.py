@@ -17,8 +17,8 @@ from typing import Any
 
 import pandas as pd
 
-from metarouter._files import atomic_path, write_text
 from metarouter.reporting import markdown_table
+from metarouter.utils.files import atomic_path, write_text
 from paper_figures._barp_study import (
     DATASETS,
     NAMES,

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from bandits.evaluation import study_table
-from metarouter._files import write_text
 from metarouter.reporting import markdown_table
+from metarouter.utils.files import write_text
 from paper_figures._barp_cells import score_and_cost
 from paper_figures._barp_encoders import NumberedTexts, lsa
 from paper_figures._barp_published import ENCODERS

@@ -13,8 +13,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from metarouter._files import write_text
 from metarouter.reporting import markdown_table
+from metarouter.utils.files import write_text
 from paper_figures._barp_cells import score_and_cost
 from paper_figures._barp_published import LEARNERS
 from paper_figures._barp_rows import tested_queries

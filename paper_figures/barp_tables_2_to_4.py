@@ -16,9 +16,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from bandits.evaluation import BanditStudyResult
-from metarouter._files import write_text
 from metarouter.evaluation import Estimates
 from metarouter.reporting import markdown_table
+from metarouter.utils.files import write_text
 from paper_figures._barp_cells import balanced_reward, beside, interval, with_error
 from paper_figures._barp_published import BY_TASK, OVERALL
 from paper_figures._barp_rows import TestedQueries, tested_queries

@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from metarouter._files import atomic_path, write_text
 from metarouter.datasets import LabelledQueries, make_healthbench_like
 from metarouter.evaluation import (
     MonteCarloStudy,
@@ -23,6 +22,7 @@ from metarouter.evaluation import (
     default_routers,
     reduce_dimension,
 )
+from metarouter.utils.files import atomic_path, write_text
 from paper_figures._claims_tables import claims_table, grid_row, grid_table
 
 N_GOLD = (100, 500, 1000)

@@ -26,11 +26,11 @@ from numpy.random import Generator, SeedSequence
 from rich.progress import track
 
 from metarouter import RLearner
-from metarouter._files import write_text
 from metarouter.datasets import LabelledQueries, TrainingRows, Truth, make_nie_wager
 from metarouter.exceptions import MetaRouterError
 from metarouter.overlap import PropensityPolicy
 from metarouter.shift._pseudo_outcomes import residual_on_residual
+from metarouter.utils.files import write_text
 from paper_figures._cross_validated_boosting import (
     CrossValidatedBooster,
     shuffled_folds,

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from metarouter._files import write_text
-from metarouter.evaluation._style import ROUTER_ORDER, router_label
+from metarouter.utils.files import write_text
+from metarouter.utils.style import ROUTER_ORDER, router_label
 
 # folder: (title, options of `metarouter study`)
 STUDIES = {

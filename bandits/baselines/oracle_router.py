@@ -16,9 +16,9 @@ from bandits._charges import KnowsCharges, check_caps
 from bandits._logs import Logs, check_logs, require_all_cells
 from bandits._ties import argmax_with_ties
 from bandits._validation import check_preference, contexts
-from metarouter._random import seed_of
 from metarouter.exceptions import DataError
 from metarouter.routing.preference_reward import reward
+from metarouter.utils.random import seed_of
 
 __all__ = ["OracleRouter", "oracle_actions"]
 

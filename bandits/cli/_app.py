@@ -6,7 +6,7 @@ import typer
 
 from bandits.cli.scenarios import scenarios
 from bandits.cli.study import study
-from metarouter.cli._group import OneLineErrors
+from metarouter.cli.group import OneLineErrors
 
 __all__ = ["app"]
 

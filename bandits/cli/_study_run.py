@@ -17,8 +17,8 @@ from bandits.evaluation import (
     study_table,
     write_bandit_report,
 )
-from metarouter.cli._console import console, print_frame
-from metarouter.cli._outputs import output_folder
+from metarouter.cli.console import console, print_frame
+from metarouter.cli.outputs import output_folder
 
 __all__ = ["StudySettings", "run_study"]
 

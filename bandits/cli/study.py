@@ -19,7 +19,7 @@ from bandits.cli._options import (
     Scale,
 )
 from bandits.cli._routers import Learning, RouterName
-from metarouter.cli._options import RUNNING, Seed
+from metarouter.cli.options import RUNNING, Seed
 
 __all__ = ["study"]
 

@@ -8,7 +8,7 @@ from math import ceil
 from pathlib import Path
 
 from bandits.evaluation.study_result import MIXTURE, SPLITS, BanditStudyResult
-from metarouter._files import atomic_path
+from metarouter.utils.files import atomic_path
 
 __all__ = ["router_name", "save_cost_quality_figure"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter.evaluation._axes import new_axes
-from metarouter.evaluation._style import router_styles
+from metarouter.utils.plotting import new_axes
+from metarouter.utils.style import router_styles
 
 __all__ = ["draw_intervals"]
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from bandits.evaluation._test_rows import RouterOutcome
-from metarouter._files import atomic_path
-from metarouter._version import __version__
+from metarouter import __version__
+from metarouter.utils.files import atomic_path
 
 __all__ = ["PartsFolder", "key_of"]
 

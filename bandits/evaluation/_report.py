@@ -19,9 +19,9 @@ from bandits.evaluation._report_tables import (
     rewards_over_the_dial,
 )
 from bandits.evaluation.study_result import ALL, SPLITS, BanditStudyResult
-from metarouter._files import atomic_path, write_text
 from metarouter.reporting import markdown_table, package_versions
-from metarouter.reporting._markdown import settings_table, with_interval
+from metarouter.utils.files import atomic_path, write_text
+from metarouter.utils.markdown import settings_table, with_interval
 
 if TYPE_CHECKING:
     import pandas as pd

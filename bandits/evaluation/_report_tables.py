@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bandits.evaluation._figure import router_name
 from bandits.evaluation.study_result import ALL, MIXTURE, SPLITS, BanditStudyResult
 from metarouter.evaluation import Estimates
-from metarouter.reporting._markdown import with_interval
+from metarouter.utils.markdown import with_interval
 
 if TYPE_CHECKING:
     import pandas as pd

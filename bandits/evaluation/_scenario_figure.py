@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from bandits.evaluation.scenario_result import ScenarioResult
-from metarouter._files import atomic_path
+from metarouter.utils.files import atomic_path
 
 __all__ = ["save_scenario_figure"]
 

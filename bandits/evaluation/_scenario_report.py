@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from bandits.evaluation._figure import router_name
 from bandits.evaluation.scenario_result import ScenarioResult
-from metarouter._files import atomic_path, write_text
 from metarouter.reporting import markdown_table, package_versions
-from metarouter.reporting._markdown import settings_table
+from metarouter.utils.files import atomic_path, write_text
+from metarouter.utils.markdown import settings_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,8 +15,8 @@ from metarouter.datasets import (
     fetch_llmrouter_14task_matrix,
     fetch_routerbench_fewshot,
 )
-from metarouter.datasets._names import nearest
 from metarouter.exceptions import DataError
+from metarouter.utils.names import nearest
 
 __all__ = ["STUDY_TABLES", "StudyTable", "study_table"]
 

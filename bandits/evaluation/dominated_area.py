@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bandits._parameters import check_parameter
 from bandits._validation import check_outcome
 from metarouter.exceptions import DataError
+from metarouter.utils.parameters import check_parameter
 
 __all__ = ["dominated_area"]
 

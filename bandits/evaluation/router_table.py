@@ -15,8 +15,8 @@ from bandits.evaluation._outcomes import (
     oracle_probability,
 )
 from metarouter.evaluation import Estimates, clustered_means
-from metarouter.evaluation._validation import check_reference, check_routers
-from metarouter.inference._printed import Printed
+from metarouter.utils.columns import check_reference, check_routers
+from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd

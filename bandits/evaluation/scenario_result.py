@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from bandits.evaluation._figure import router_name
 from bandits.play_log import PlayLog
 from metarouter.evaluation import Estimates, clustered_means
-from metarouter.inference._printed import Printed
-from metarouter.reporting._markdown import with_interval
+from metarouter.utils.markdown import with_interval
+from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,16 +14,16 @@ from sklearn.base import clone
 
 from bandits import Constant, RandomRouter, load_bandit
 from bandits._charges import check_caps
-from bandits._parameters import check_whole
 from bandits._validation import preferences_to_play
 from bandits.evaluation.scenario_result import Played, ScenarioResult
 from bandits.play import PlayLog, play
 from bandits.replay import Replay
 from bandits.scenarios import standard_scenarios
 from metarouter.datasets import ModelMatrix
-from metarouter.evaluation._validation import check_routers
 from metarouter.exceptions import DataError
 from metarouter.routing.preference_reward import reward
+from metarouter.utils.columns import check_routers
+from metarouter.utils.parameters import check_whole
 
 __all__ = ["RANDOM", "RESTART", "STATIC", "ScenarioStudy"]
 

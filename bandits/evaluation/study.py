@@ -17,8 +17,8 @@ from bandits.evaluation._split import numbered_texts, split_by_task
 from bandits.evaluation.study_result import FULL_INFORMATION, BanditStudyResult
 from bandits.full_information import RegressionRouter
 from metarouter.datasets import ModelMatrix
-from metarouter.evaluation._validation import check_routers
 from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.utils.columns import check_routers
 
 __all__ = ["DIAL", "BanditStudy"]
 

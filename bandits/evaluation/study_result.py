@@ -16,10 +16,10 @@ from metarouter.datasets import ModelMatrix
 from metarouter.evaluation import (
     CostQualityCurve,
     Estimates,
+    average_gap,
     clustered_means,
     cost_quality_curve,
 )
-from metarouter.evaluation._performance_gap import average_gap
 from metarouter.routing.preference_reward import reward as preference_reward
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandits._logs import Logs
-from bandits._parameters import check_parameter
 from bandits.full_information.base import FullInformationRouter
 from metarouter.exceptions import DataError
+from metarouter.utils.parameters import check_parameter
 
 __all__ = ["BySize"]
 

@@ -12,10 +12,10 @@ from sklearn.cluster import KMeans
 from sklearn.preprocessing import StandardScaler
 
 from bandits._logs import Logs
-from bandits._parameters import check_parameter, check_whole
 from bandits._torch import require_torch
 from bandits.full_information.base import FullInformationRouter
 from metarouter.exceptions import DataError
+from metarouter.utils.parameters import check_parameter, check_whole
 
 __all__ = [
     "SHARE",

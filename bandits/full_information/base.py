@@ -17,8 +17,8 @@ from bandits._charges import KnowsCharges, check_caps
 from bandits._logs import Logs, check_logs, require_all_cells
 from bandits._ties import argmax_with_ties, tied_for_best
 from bandits._validation import check_preference, contexts
-from metarouter._random import seed_of
 from metarouter.exceptions import DataError
+from metarouter.utils.random import seed_of
 
 __all__ = ["FullInformationRouter"]
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bandits._parameters import check_parameter, check_whole
 from bandits.full_information._graph import edge_scores
 from bandits.full_information._trade_offs import (
     SHARE,
@@ -18,6 +17,7 @@ from bandits.full_information._trade_offs import (
     clusters_of,
     is_share,
 )
+from metarouter.utils.parameters import check_parameter, check_whole
 
 __all__ = ["GraphRouter"]
 

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from bandits._logs import Logs
 from bandits._validation import contexts
 from bandits.full_information.base import FullInformationRouter
-from metarouter._random import seeded
+from metarouter.utils.random import seeded
 
 __all__ = ["RegressionRouter"]
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bandits._parameters import check_parameter, check_whole
 from bandits.full_information._contrast import cosine, embed
 from bandits.full_information._trade_offs import Learned, Split, TradeOffRouter, clusters_of
+from metarouter.utils.parameters import check_parameter, check_whole
 
 __all__ = ["RouterDC"]
 

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bandits._core import Feedback
-from bandits._parameters import check_parameter
 from bandits.linear._blocks import play_in_blocks
 from bandits.linear._posterior import GaussianPosterior
 from bandits.outcome_router import OutcomeRouter
 from bandits.replay import Replay
 from metarouter.exceptions import DataError
+from metarouter.utils.parameters import check_parameter
 
 __all__ = ["LinearBandit"]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bandits._parameters import check_parameter
 from bandits._ties import argmax_with_ties
 from bandits.linear._largest_normal import probability_of_largest
 from bandits.linear.base import Array, LinearBandit
+from metarouter.utils.parameters import check_parameter
 
 __all__ = ["LinTS"]
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bandits._parameters import check_parameter
 from bandits._ties import tied_for_best
 from bandits.linear.base import Array, LinearBandit
+from metarouter.utils.parameters import check_parameter
 
 __all__ = ["SquareCB"]
 

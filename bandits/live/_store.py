@@ -20,8 +20,8 @@ from bandits._persistence import load_bandit
 from bandits.live._events import Event, encode
 from bandits.live._journal import Journal, Line, read_journal
 from bandits.live._state import LiveState
-from metarouter._files import atomic_path
 from metarouter.exceptions import RouterFileError
+from metarouter.utils.files import atomic_path
 
 __all__ = ["LiveStore", "journals"]
 

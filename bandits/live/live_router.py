@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
-from bandits._parameters import check_weight, check_whole
 from bandits.base import BanditRouter
 from bandits.live._events import Ignored
 from bandits.live._recorder import Recorder
@@ -19,6 +18,7 @@ from bandits.live._store import LiveStore
 from bandits.live._validation import check_router, check_told, plain_name
 from bandits.live.counts import LiveCounts, Receipt
 from metarouter.exceptions import DataError
+from metarouter.utils.parameters import check_weight, check_whole
 
 __all__ = ["Decision", "LiveRouter"]
 

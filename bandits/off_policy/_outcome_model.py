@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, KFold
 
-from bandits._parameters import check_whole
 from bandits.off_policy.logged_feedback import LoggedFeedback
 from metarouter.exceptions import DataError
+from metarouter.utils.parameters import check_whole
 
 __all__ = ["fitted_rewards"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from bandits._parameters import check_parameter
 from metarouter.exceptions import DataError
+from metarouter.utils.parameters import check_parameter
 
 __all__ = ["check_cut", "check_level", "check_max_weight", "check_reward_range"]
 

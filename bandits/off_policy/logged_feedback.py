@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandits._arms import check_arms, positions_of
-from bandits._parameters import check_parameter
 from bandits._validation import check_outcome, check_propensity
 from bandits.off_policy._parameters import check_reward_range
 from metarouter.exceptions import DataError
+from metarouter.utils.parameters import check_parameter
 
 __all__ = ["LoggedFeedback"]
 

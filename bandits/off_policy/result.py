@@ -6,9 +6,9 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from metarouter.evaluation._axes import new_axes
-from metarouter.inference._histogram import MEAN
-from metarouter.inference._printed import Printed
+from metarouter.utils.plotting import new_axes
+from metarouter.utils.style import MEAN
+from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd

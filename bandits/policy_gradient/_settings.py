@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from bandits._parameters import check_parameter, check_whole
 from bandits.policy_gradient._heads import HEADS
 from bandits.policy_gradient._trainer import Optimiser
 from metarouter.exceptions import DataError
+from metarouter.utils.parameters import check_parameter, check_whole
 
 __all__ = ["ESTIMATORS", "PUBLISHED", "Settings"]
 

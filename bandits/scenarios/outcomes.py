@@ -9,9 +9,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from bandits._parameters import check_parameter, check_whole
 from bandits.scenarios.stream import Scenario, Stream
 from metarouter.exceptions import DataError
+from metarouter.utils.parameters import check_parameter, check_whole
 
 __all__ = ["PriceChange", "QualityDrift", "QualitySwap"]
 

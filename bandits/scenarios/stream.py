@@ -12,10 +12,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from bandits._logs import Logs
-from bandits._parameters import check_whole
 from bandits.replay import Replay
-from metarouter.datasets._names import nearest
 from metarouter.exceptions import DataError
+from metarouter.utils.names import nearest
+from metarouter.utils.parameters import check_whole
 
 __all__ = ["Scenario", "Stream"]
 

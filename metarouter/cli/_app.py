@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from metarouter._version import __version__
-from metarouter.cli._group import OneLineErrors
 from metarouter.cli.demo import demo
 from metarouter.cli.fit import fit
+from metarouter.cli.group import OneLineErrors
 from metarouter.cli.monitor import monitor
 from metarouter.cli.report import report
 from metarouter.cli.route import route

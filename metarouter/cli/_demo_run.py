@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from metarouter.cli._console import console, print_frame
 from metarouter.cli._demo_words import next_steps, truth_section, truth_tables
-from metarouter.cli._outputs import output_folder
 from metarouter.cli._study_summary import areas_wide
 from metarouter.cli._tables import with_named_columns
+from metarouter.cli.console import console, print_frame
+from metarouter.cli.outputs import output_folder
 from metarouter.datasets import LabelledQueries, make_judged_queries
 from metarouter.evaluation import MonteCarloStudy, default_routers
 from metarouter.fitting import FitLedger

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from metarouter.evaluation._style import router_label
 from metarouter.reporting import MeanShift, markdown_table
+from metarouter.utils.style import router_label
 
 if TYPE_CHECKING:
     import pandas as pd

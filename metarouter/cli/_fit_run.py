@@ -9,12 +9,12 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 
 from metarouter.cli._choices import Encoder, Learner, Method, Propensity, Scaling, Shift
-from metarouter.cli._console import console
 from metarouter.cli._fit_summary import print_fit_summary
 from metarouter.cli._learners import encoder_of, nuisance_method, scaling_of, shift_of
 from metarouter.cli._out_of_fold import OutOfFold, predict_out_of_fold
-from metarouter.cli._outputs import output_file
 from metarouter.cli._tables import read_labelled, with_named_columns
+from metarouter.cli.console import console
+from metarouter.cli.outputs import output_file
 from metarouter.datasets import LabelledQueries
 from metarouter.datasets._labelled_queries import TrainingRows
 from metarouter.exceptions import BudgetError, DataError

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metarouter._groups import count_groups
-from metarouter.cli._console import print_frame
 from metarouter.cli._out_of_fold import OutOfFold
+from metarouter.cli.console import print_frame
 from metarouter.datasets import LabelledQueries
 from metarouter.datasets._labelled_queries import TrainingRows
-from metarouter.evaluation._style import router_label
 from metarouter.reporting import mean_shift, verdict
 from metarouter.routing import TunedThreshold
 from metarouter.routing._pipeline import split_router
+from metarouter.utils.groups import count_groups
+from metarouter.utils.style import router_label
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from metarouter._files import atomic_path, write_text
-from metarouter.cli._console import console
-from metarouter.cli._outputs import output_folder
 from metarouter.cli._tables import pick_columns
-from metarouter.datasets._names import nearest
+from metarouter.cli.console import console
+from metarouter.cli.outputs import output_folder
 from metarouter.datasets._table_files import read_frame
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference import MonitorReport, RouterMonitor
+from metarouter.utils.files import atomic_path, write_text
+from metarouter.utils.names import nearest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,11 +19,10 @@ from metarouter.cli._choices import (
     Scaling,
     Shift,
 )
-from metarouter.cli._console import console
 from metarouter.cli._learners import encoder_of, nuisance_method, scaling_of
-from metarouter.cli._outputs import output_file
 from metarouter.cli._tables import read_labelled
-from metarouter.evaluation._validation import as_level
+from metarouter.cli.console import console
+from metarouter.cli.outputs import output_file
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference.guarantees import as_delta, check_limit
 from metarouter.inference.planning import as_prices
@@ -36,6 +35,7 @@ from metarouter.reporting import (
 )
 from metarouter.reporting._document import Findings
 from metarouter.reporting._write_document import FORMATS
+from metarouter.utils.columns import as_level
 
 if TYPE_CHECKING:
     from metarouter.datasets import LabelledQueries

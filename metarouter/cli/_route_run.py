@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from metarouter.cli._console import console
-from metarouter.cli._outputs import output_file
 from metarouter.cli._tables import SUFFIXES, read_user_table, write_user_table
+from metarouter.cli.console import console
+from metarouter.cli.outputs import output_file
 from metarouter.datasets import read_table
 from metarouter.datasets._table_files import read_frame
 from metarouter.exceptions import BudgetError, DataError, RouterFileError

@@ -19,9 +19,9 @@ from metarouter.cli._choices import (
 from metarouter.cli._learners import encoder_of
 from metarouter.cli._tables import read_labelled
 from metarouter.datasets import DATASETS, LabelledQueries, load_dataset
-from metarouter.datasets._names import nearest
 from metarouter.evaluation import reduce_dimension
 from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.utils.names import nearest
 
 __all__ = ["StudySettings", "study_data"]
 

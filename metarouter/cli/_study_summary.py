@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from metarouter.cli._console import print_frame
-from metarouter.evaluation._style import router_label
+from metarouter.cli.console import print_frame
 from metarouter.reporting import StudyReport, check_claims, compare_splits, differing_verdicts
 from metarouter.reporting._claims import in_plain_words
 from metarouter.reporting._study_report import in_order
+from metarouter.utils.style import router_label
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,10 +8,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from metarouter._files import atomic_path
-from metarouter.datasets._names import nearest
 from metarouter.datasets._table_files import SUFFIXES, read_frame
 from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.utils.files import atomic_path
+from metarouter.utils.names import nearest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from metarouter.cli._options import Cores, Seed
+from metarouter.cli.options import Cores, Seed
 
 __all__ = ["demo"]
 

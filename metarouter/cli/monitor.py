@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from metarouter.cli._options import COLUMNS, GoldColumn
+from metarouter.cli.options import COLUMNS, GoldColumn
 
 __all__ = ["monitor"]
 

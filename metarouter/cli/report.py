@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from metarouter.cli._choices import Encoder, Method, Propensity, ReportFormat, Scaling, Shift
-from metarouter.cli._options import (
+from metarouter.cli.options import (
     COLUMNS,
     MODEL,
     AlternativeName,

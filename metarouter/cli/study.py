@@ -15,7 +15,7 @@ from metarouter.cli._choices import (
     Propensity,
     Scaling,
 )
-from metarouter.cli._options import (
+from metarouter.cli.options import (
     MODEL,
     RUNNING,
     Cores,

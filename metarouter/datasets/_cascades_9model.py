@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from metarouter.datasets._home import published_folder
 from metarouter.datasets._model_matrix import ModelMatrix
-from metarouter.datasets._names import nearest
 from metarouter.datasets._parquet import model_matrix, read_columns
 from metarouter.exceptions import DataError
+from metarouter.utils.names import nearest
 
 __all__ = ["fetch_cascades_9model"]
 

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from metarouter.datasets._names import nearest
 from metarouter.exceptions import DataError
+from metarouter.utils.names import nearest
 
 __all__ = ["PUBLISHED", "PublishedSet", "available", "data_home", "published_folder"]
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.datasets._labelled_queries import LabelledQueries
-from metarouter.datasets._names import nearest
 from metarouter.exceptions import DataError
+from metarouter.utils.names import nearest
 
 __all__ = ["ModelMatrix"]
 

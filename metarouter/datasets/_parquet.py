@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from metarouter.datasets._labelled_queries import LabelledQueries
 from metarouter.datasets._model_matrix import ModelMatrix
-from metarouter.datasets._names import nearest
 from metarouter.exceptions import DataError
+from metarouter.utils.names import nearest
 
 if TYPE_CHECKING:
     import pandas as pd

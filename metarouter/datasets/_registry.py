@@ -17,13 +17,13 @@ from metarouter.datasets._llmrouter_14task import (
     fetch_llmrouter_14task_matrix,
 )
 from metarouter.datasets._model_matrix import ModelMatrix
-from metarouter.datasets._names import nearest
 from metarouter.datasets._nie_wager import make_nie_wager
 from metarouter.datasets._routellm_evals import fetch_routellm_evals
 from metarouter.datasets._routerbench_fewshot import fetch_routerbench_fewshot
 from metarouter.datasets._wmt_mt import fetch_wmt_mt
 from metarouter.datasets._xstest import fetch_xstest
 from metarouter.exceptions import DataError
+from metarouter.utils.names import nearest
 
 __all__ = ["DATASETS", "load_dataset"]
 

@@ -19,9 +19,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from metarouter.datasets import _table_promises as promises
 from metarouter.datasets._model_matrix import ModelMatrix
-from metarouter.datasets._names import nearest
 from metarouter.datasets._table_files import read_frame
 from metarouter.exceptions import DataError
+from metarouter.utils.names import nearest
 
 if TYPE_CHECKING:
     import pandas as pd

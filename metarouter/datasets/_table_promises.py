@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter.datasets._names import close_names, nearest
 from metarouter.exceptions import DataError
+from metarouter.utils.names import close_names, nearest
 
 if TYPE_CHECKING:
     import pandas as pd

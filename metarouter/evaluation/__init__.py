@@ -9,6 +9,7 @@ from metarouter.evaluation._efficiency_gain import (
     total_efficiency,
     usage_ratio,
 )
+from metarouter.evaluation._performance_gap import average_gap
 from metarouter.evaluation.compare import RouterComparison, compare_routers
 from metarouter.evaluation.cost_quality import CostQualityCurve, cost_quality_curve
 from metarouter.evaluation.cost_quality_display import CostQualityDisplay
@@ -29,6 +30,7 @@ __all__ = [
     "PerformanceGapCurve",
     "RouterComparison",
     "StudyResult",
+    "average_gap",
     "clustered_means",
     "compare_routers",
     "cost_quality_curve",

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.evaluation._hull import area_below, on_hull
-from metarouter.evaluation._validation import FloatArray
+from metarouter.utils.columns import FloatArray
 
 __all__ = ["AverageImprovement", "average_improvement"]
 

@@ -16,12 +16,12 @@ import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator
 
-from metarouter._files import atomic_path, write_text
 from metarouter._version import __version__
 from metarouter.base_learners import default_classifier, default_final, default_regressor
 from metarouter.datasets import LabelledQueries
 from metarouter.evaluation._rounds import RoundOutcome, RoundPlan
 from metarouter.exceptions import DataError
+from metarouter.utils.files import atomic_path, write_text
 
 __all__ = ["StudyFolder", "finished_rounds", "forget_rounds", "study_fingerprint"]
 

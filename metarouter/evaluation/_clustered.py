@@ -18,12 +18,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
-from metarouter._groups import group_codes
-from metarouter.evaluation._dots import draw_dots
-from metarouter.evaluation._summary import text_table
-from metarouter.evaluation._tabular import Tabular
-from metarouter.evaluation._validation import FloatArray, as_level
 from metarouter.exceptions import DataError
+from metarouter.utils.columns import FloatArray, as_level
+from metarouter.utils.groups import group_codes
+from metarouter.utils.plotting import draw_dots
+from metarouter.utils.tables import Tabular, text_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike
 from metarouter.evaluation._curve_display import CurveDisplay
 from metarouter.evaluation._efficiency_gain import area_influence, influence_error, rank_gains
 from metarouter.evaluation._intervals import normal_quantile
-from metarouter.evaluation._tabular import Tabular, thinned
-from metarouter.evaluation._validation import (
+from metarouter.utils.columns import (
     FloatArray,
     as_finite_column,
     as_grid,
@@ -20,6 +19,7 @@ from metarouter.evaluation._validation import (
     as_weight,
     check_same_length,
 )
+from metarouter.utils.tables import Tabular, thinned
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,10 +8,10 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from metarouter.evaluation._axes import new_axes
 from metarouter.evaluation._intervals import normal_quantile
-from metarouter.evaluation._style import random_line, router_styles
-from metarouter.evaluation._validation import FloatArray, check_routers
+from metarouter.utils.columns import FloatArray, check_routers
+from metarouter.utils.plotting import new_axes
+from metarouter.utils.style import random_line, router_styles
 
 __all__ = ["Curve", "CurveDisplay", "MeanCurve"]
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metarouter.evaluation._validation import (
+from metarouter.utils.columns import (
     FloatArray,
     as_finite_column,
     as_routed,

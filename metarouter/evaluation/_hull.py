@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter.evaluation._validation import FloatArray
+from metarouter.utils.columns import FloatArray
 
 __all__ = ["HullArea", "area_below", "hull_vertices", "on_hull"]
 

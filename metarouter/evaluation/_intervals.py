@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
-from metarouter.evaluation._validation import FloatArray, as_level
+from metarouter.utils.columns import FloatArray, as_level
 
 __all__ = ["corrected_error", "monte_carlo_error", "normal_quantile", "student_quantile"]
 

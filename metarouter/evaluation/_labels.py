@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from metarouter.evaluation._validation import FloatArray
+from metarouter.utils.columns import FloatArray
 
 __all__ = ["arrange_labels"]
 

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.evaluation._efficiency_gain import area_influence, rank_gains
-from metarouter.evaluation._validation import FloatArray
 from metarouter.exceptions import MetaRouterError
+from metarouter.utils.columns import FloatArray
 
 __all__ = ["average_gap", "check_target", "first_crossing", "gap_curves", "resampled_weights"]
 

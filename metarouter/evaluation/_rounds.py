@@ -16,9 +16,9 @@ from metarouter.datasets import LabelledQueries
 from metarouter.evaluation._curve import EfficiencyGainCurve, efficiency_gain_curve
 from metarouter.evaluation._scores import routing_score
 from metarouter.evaluation._splits import Split, draw_split
-from metarouter.evaluation._validation import FloatArray
 from metarouter.exceptions import MetaRouterError
 from metarouter.fitting import FitLedger
+from metarouter.utils.columns import FloatArray
 
 __all__ = ["ROUND_FIELDS", "RoundOutcome", "RoundPlan", "run_round", "set_random_state", "split_of"]
 

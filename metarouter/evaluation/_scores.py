@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from metarouter.evaluation._validation import FloatArray
+from metarouter.utils.columns import FloatArray
 
 __all__ = ["routing_score"]
 

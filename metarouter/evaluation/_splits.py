@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter._groups import group_codes
+from metarouter.utils.groups import group_codes
 
 __all__ = ["Split", "draw_split"]
 

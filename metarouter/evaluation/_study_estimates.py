@@ -11,8 +11,8 @@ from metarouter.evaluation._intervals import (
     monte_carlo_error,
     student_quantile,
 )
-from metarouter.evaluation._validation import FloatArray, as_level, check_reference
 from metarouter.exceptions import MetaRouterError
+from metarouter.utils.columns import FloatArray, as_level, check_reference
 
 __all__ = ["ALL_PAIRS", "Interval", "OverRounds", "over_rounds", "pairs_of"]
 

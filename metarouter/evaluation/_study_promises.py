@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from metarouter._groups import count_groups
 from metarouter.datasets import LabelledQueries
 from metarouter.evaluation._rounds import RoundPlan
 from metarouter.evaluation._splits import Split
 from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.utils.groups import count_groups
 
 __all__ = [
     "as_sizes",

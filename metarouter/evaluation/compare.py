@@ -9,13 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metarouter.evaluation._dots import draw_dots
 from metarouter.evaluation._efficiency_gain import area_influence, influence_error, rank_gains
 from metarouter.evaluation._intervals import normal_quantile
-from metarouter.evaluation._style import router_label
-from metarouter.evaluation._summary import text_table
-from metarouter.evaluation._tabular import Tabular
-from metarouter.evaluation._validation import (
+from metarouter.utils.columns import (
     FloatArray,
     as_finite_column,
     as_groups,
@@ -25,6 +21,9 @@ from metarouter.evaluation._validation import (
     check_routers,
     check_same_length,
 )
+from metarouter.utils.plotting import draw_dots
+from metarouter.utils.style import router_label
+from metarouter.utils.tables import Tabular, text_table
 
 if TYPE_CHECKING:
     import pandas as pd

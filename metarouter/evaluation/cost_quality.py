@@ -16,9 +16,9 @@ from metarouter.evaluation._clustered import (
     clustered_variance,
 )
 from metarouter.evaluation._hull import hull_vertices, on_hull
-from metarouter.evaluation._tabular import Tabular
-from metarouter.evaluation._validation import FloatArray
 from metarouter.exceptions import DataError
+from metarouter.utils.columns import FloatArray
+from metarouter.utils.tables import Tabular
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from metarouter.evaluation._axes import new_axes, show_numbers_on_log_axis
 from metarouter.evaluation._labels import arrange_labels
-from metarouter.evaluation._style import router_styles
-from metarouter.evaluation._validation import FloatArray, check_routers
 from metarouter.evaluation.cost_quality import CostQualityCurve, cost_quality_curve
+from metarouter.utils.columns import FloatArray, check_routers
+from metarouter.utils.plotting import new_axes, show_numbers_on_log_axis
+from metarouter.utils.style import router_styles
 
 __all__ = ["CostQualityDisplay"]
 

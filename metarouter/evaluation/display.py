@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from metarouter.evaluation._curve import efficiency_gain_curve
 from metarouter.evaluation._curve_display import CurveDisplay
 from metarouter.evaluation._scores import routing_score
-from metarouter.evaluation._validation import check_routers
+from metarouter.utils.columns import check_routers
 
 __all__ = ["EfficiencyGainDisplay"]
 

@@ -18,16 +18,16 @@ from metarouter.evaluation._performance_gap import (
     gap_curves,
     resampled_weights,
 )
-from metarouter.evaluation._style import random_line, router_styles
-from metarouter.evaluation._tabular import Tabular, thinned
-from metarouter.evaluation._validation import (
+from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.utils.columns import (
     FloatArray,
     as_finite_column,
     as_grid,
     as_groups,
     check_same_length,
 )
-from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.utils.style import random_line, router_styles
+from metarouter.utils.tables import Tabular, thinned
 
 if TYPE_CHECKING:
     import pandas as pd

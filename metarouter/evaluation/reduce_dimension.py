@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
-from metarouter.evaluation._validation import FloatArray
 from metarouter.exceptions import DataError
+from metarouter.utils.columns import FloatArray
 
 __all__ = ["reduce_dimension"]
 

@@ -10,7 +10,6 @@ from typing import Any
 import joblib
 import numpy as np
 
-from metarouter._random import check_n_jobs
 from metarouter.datasets import LabelledQueries
 from metarouter.evaluation._checkpoint import StudyFolder, study_fingerprint
 from metarouter.evaluation._rounds import RoundOutcome, RoundPlan, run_round, split_of
@@ -26,6 +25,7 @@ from metarouter.evaluation.default_routers import default_routers
 from metarouter.evaluation.study_result import StudyResult
 from metarouter.exceptions import MetaRouterError
 from metarouter.routing.meta_router import MetaRouter
+from metarouter.utils.random import check_n_jobs
 
 __all__ = ["MonteCarloStudy"]
 

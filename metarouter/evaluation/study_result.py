@@ -19,10 +19,9 @@ from metarouter.evaluation._study_estimates import (
     over_rounds,
     pairs_of,
 )
-from metarouter.evaluation._summary import text_table
-from metarouter.evaluation._tabular import Tabular
-from metarouter.evaluation._validation import FloatArray
 from metarouter.exceptions import MetaRouterError
+from metarouter.utils.columns import FloatArray
+from metarouter.utils.tables import Tabular, text_table
 
 if TYPE_CHECKING:
     import pandas as pd

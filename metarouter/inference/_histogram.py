@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from metarouter.evaluation._axes import new_axes
-from metarouter.evaluation._style import reference_line
 from metarouter.exceptions import MetaRouterError
+from metarouter.utils.plotting import new_axes
+from metarouter.utils.style import BAR, MEAN, OUTLINE, reference_line
 
-__all__ = ["BAR", "MEAN", "OUTLINE", "plot_differences"]
+__all__ = ["plot_differences"]
 
-BAR, MEAN, OUTLINE = "#56B4E9", "#D55E00", "#1A1A1A"
 _MOST_STEPS = 25
 _SHOWN = (0.5, 99.5)
 

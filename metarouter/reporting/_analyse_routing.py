@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 import numpy as np
 
 from metarouter.datasets import LabelledQueries
-from metarouter.evaluation._style import router_label
 from metarouter.exceptions import BudgetError, DataError, MetaRouterError
 from metarouter.inference import (
     CertifiedThreshold,
@@ -31,6 +30,7 @@ from metarouter.reporting._routing_analysis import (
     RoutingResults,
     Unanswered,
 )
+from metarouter.utils.style import router_label
 
 __all__ = ["attempt", "nuisances_of", "routing_results"]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from metarouter.evaluation._intervals import corrected_error, student_quantile
-from metarouter.evaluation._style import router_label
-from metarouter.evaluation._validation import FloatArray
-from metarouter.reporting._markdown import with_interval
+from metarouter.utils.columns import FloatArray
+from metarouter.utils.markdown import with_interval
+from metarouter.utils.style import router_label
 
 if TYPE_CHECKING:
     import pandas as pd

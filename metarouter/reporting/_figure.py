@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from metarouter._files import atomic_path
+from metarouter.utils.files import atomic_path
 
 if TYPE_CHECKING:
     from metarouter.evaluation import StudyResult

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from metarouter.evaluation._style import router_label
+from metarouter.utils.style import router_label
 
 __all__ = ["ROUTERS", "WORDS", "glossary"]
 

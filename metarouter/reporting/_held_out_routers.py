@@ -13,13 +13,13 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import get_tags
 
-from metarouter._groups import count_groups, group_codes
 from metarouter.datasets import LabelledQueries
 from metarouter.datasets._labelled_queries import take_rows
 from metarouter.fitting import FitLedger
 from metarouter.inference._verdict import scarce
 from metarouter.inference.labels import Scheme
 from metarouter.routing import MetaRouter
+from metarouter.utils.groups import count_groups, group_codes
 
 __all__ = ["FIRST_TRAINING_FOLDS", "HeldOutRouters", "held_out_routers", "too_few_to_cross_fit"]
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter._groups import group_codes
 from metarouter.evaluation._efficiency_gain import influence_error
 from metarouter.evaluation._intervals import normal_quantile
 from metarouter.shift import ConstantShift, DRLearner, RLearner
 from metarouter.shift._pseudo_outcomes import doubly_robust
+from metarouter.utils.groups import group_codes
 
 if TYPE_CHECKING:
     from metarouter.datasets import TrainingRows

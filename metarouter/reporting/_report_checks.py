@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from metarouter._groups import count_groups
 from metarouter.inference import OverlapReport, SensitivityAnalysis, Verdict
 from metarouter.inference.diagnostics import Check
 from metarouter.reporting._cells import Cell, Estimate, Limits
@@ -18,6 +17,7 @@ from metarouter.reporting._document import (
 )
 from metarouter.reporting._report_words import columns, estimates, needed_in_words, percent
 from metarouter.reporting._routing_analysis import RoutingAnalysis
+from metarouter.utils.groups import count_groups
 
 __all__ = ["checks_section", "labels_section"]
 

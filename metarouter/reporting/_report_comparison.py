@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from metarouter.evaluation._style import router_label, router_styles
 from metarouter.inference import AllPairs
 from metarouter.reporting._cells import PValue
 from metarouter.reporting._document import (
@@ -25,6 +24,7 @@ from metarouter.reporting._report_words import (
     percent,
 )
 from metarouter.reporting._routing_analysis import RoutingAnalysis, RoutingResults, Unanswered
+from metarouter.utils.style import router_label, router_styles
 
 __all__ = ["comparison_section"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from metarouter.evaluation._style import router_label
 from metarouter.inference import CostQualityBand, CurveBand, RankWeightedEffects
 from metarouter.reporting._cells import Cell, Estimate, PValue
 from metarouter.reporting._document import (
@@ -27,6 +26,7 @@ from metarouter.reporting._report_words import (
     percent,
 )
 from metarouter.reporting._routing_analysis import RoutingAnalysis, RoutingResults, Unanswered
+from metarouter.utils.style import router_label
 
 __all__ = ["gains_section"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-from metarouter.evaluation._style import router_label
 from metarouter.inference import Verdict
 from metarouter.reporting._cells import Estimate
 from metarouter.reporting._document import (
@@ -16,6 +15,7 @@ from metarouter.reporting._document import (
 from metarouter.reporting._report_threshold import plan_in_words, promise_in_words
 from metarouter.reporting._report_words import GOLD, PREFERENCE, counted, percent
 from metarouter.reporting._routing_analysis import RoutingAnalysis, RoutingResults, Unanswered
+from metarouter.utils.style import router_label
 
 __all__ = ["summary_section"]
 

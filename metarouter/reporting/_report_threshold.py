@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from metarouter.evaluation._style import router_label
 from metarouter.inference import CertifiedThreshold, LabelPlan, Promise, Verdict
 from metarouter.reporting._cells import Cell, Estimate, PValue
 from metarouter.reporting._document import (
@@ -16,6 +15,7 @@ from metarouter.reporting._document import (
 )
 from metarouter.reporting._report_words import columns, decimals_of, not_answered, percent
 from metarouter.reporting._routing_analysis import DEFAULT_SHARE, RoutingAnalysis, Unanswered
+from metarouter.utils.style import router_label
 
 __all__ = ["plan_in_words", "planning_section", "promise_in_words", "threshold_section"]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from metarouter.evaluation._intervals import normal_quantile
-from metarouter.evaluation._style import router_label
 from metarouter.reporting._claims import check_claims
+from metarouter.utils.style import router_label
 
 if TYPE_CHECKING:
     import pandas as pd

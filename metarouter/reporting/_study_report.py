@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from metarouter._files import atomic_path, write_text
 from metarouter.evaluation._study_estimates import ALL_PAIRS
-from metarouter.evaluation._style import ROUTER_ORDER, router_label
 from metarouter.reporting._claims import check_claims, claims_frame, in_plain_words
 from metarouter.reporting._figure import save_efficiency_gain_figure
 from metarouter.reporting._glossary import glossary
-from metarouter.reporting._markdown import markdown_table, settings_table
 from metarouter.reporting._split_comparison import compare_splits, differing_verdicts
 from metarouter.reporting._versions import package_versions
+from metarouter.utils.files import atomic_path, write_text
+from metarouter.utils.markdown import markdown_table, settings_table
+from metarouter.utils.style import ROUTER_ORDER, router_label
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from metarouter.evaluation._tabular import escaped
 from metarouter.inference import Verdict
 from metarouter.reporting._cells import Cell
 from metarouter.reporting._document import (
@@ -14,6 +13,7 @@ from metarouter.reporting._document import (
     Paragraph,
     Table,
 )
+from metarouter.utils.tables import escaped
 
 __all__ = ["to_latex"]
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from metarouter._files import atomic_path, write_text
 from metarouter.exceptions import MetaRouterError
 from metarouter.reporting._document import Document
 from metarouter.reporting._drawing import ImageFormat, drawn
@@ -15,6 +14,7 @@ from metarouter.reporting._to_html import to_html
 from metarouter.reporting._to_json import to_json
 from metarouter.reporting._to_latex import to_latex
 from metarouter.reporting._to_markdown import to_markdown
+from metarouter.utils.files import atomic_path, write_text
 
 __all__ = ["FORMATS", "DocumentFormat", "format_of", "write_document"]
 

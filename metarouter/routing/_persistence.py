@@ -22,12 +22,12 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from metarouter._files import atomic_path
 from metarouter._version import __version__
 from metarouter.exceptions import RouterFileError
 from metarouter.routing._content_checks import require_sound_content
 from metarouter.routing._lean import lean
 from metarouter.routing._trusted import untrusted_types
+from metarouter.utils.files import atomic_path
 
 __all__ = ["load_router", "save_router"]
 

@@ -109,7 +109,7 @@ def trusted_by_name(name: str) -> bool:
     True
     >>> trusted_by_name("sklearn.svm._classes.SVR")
     False
-    >>> trusted_by_name("metarouter._files.os")
+    >>> trusted_by_name("metarouter.utils.files.os")
     False
     """
     return name in _PARTS or _is_formula(name) or _is_listed(name) or _is_own_type(name)

@@ -11,8 +11,13 @@ from sklearn.metrics import r2_score
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from metarouter._random import check_n_jobs, seed_of, seeded
-from metarouter._validation import (
+from metarouter.base_learners import default_regressor
+from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.fitting import fit_model, predict_mean
+from metarouter.scaling import GainScaler, ScalingMethod
+from metarouter.shift import DRLearner, ShiftLearner
+from metarouter.utils.random import check_n_jobs, seed_of, seeded
+from metarouter.utils.validation import (
     TrainingData,
     require_both_sources,
     validate_features,
@@ -21,11 +26,6 @@ from metarouter._validation import (
     validate_source,
     validate_training,
 )
-from metarouter.base_learners import default_regressor
-from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.fitting import fit_model, predict_mean
-from metarouter.scaling import GainScaler, ScalingMethod
-from metarouter.shift import DRLearner, ShiftLearner
 
 FloatArray = NDArray[np.float64]
 

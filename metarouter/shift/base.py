@@ -11,17 +11,17 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
-from metarouter._random import seed_of, seeded
-from metarouter._validation import (
+from metarouter.base_learners import default_final
+from metarouter.fitting import fit_model, predict_mean
+from metarouter.nuisance import Nuisances
+from metarouter.overlap import Overlap, OverlapWarning, PropensityPolicy
+from metarouter.utils.random import seed_of, seeded
+from metarouter.utils.validation import (
     TrainingData,
     require_both_sources,
     validate_features,
     validate_training,
 )
-from metarouter.base_learners import default_final
-from metarouter.fitting import fit_model, predict_mean
-from metarouter.nuisance import Nuisances
-from metarouter.overlap import Overlap, OverlapWarning, PropensityPolicy
 
 FloatArray = NDArray[np.float64]
 

@@ -7,12 +7,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter._validation import TrainingData
 from metarouter.exceptions import DataError
 from metarouter.nuisance import Nuisances
 from metarouter.overlap import PropensityPolicy
 from metarouter.shift._pseudo_outcomes import doubly_robust
 from metarouter.shift.base import NuisanceShiftLearner, regress_in_overlap
+from metarouter.utils.validation import TrainingData
 
 
 class DRLearner(NuisanceShiftLearner):

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter._random import seed_of
-from metarouter._validation import TrainingData
 from metarouter.exceptions import MetaRouterError
 from metarouter.shift.base import FloatArray, ShiftLearner
+from metarouter.utils.random import seed_of
+from metarouter.utils.validation import TrainingData
 
 
 class EconMLShift(ShiftLearner):

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter._validation import TrainingData
 from metarouter.exceptions import MetaRouterError
 from metarouter.shift.base import FloatArray, ShiftLearner
+from metarouter.utils.validation import TrainingData
 
 
 class KnownShift(ShiftLearner):

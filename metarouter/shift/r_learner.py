@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from metarouter._validation import TrainingData
 from metarouter.nuisance import Nuisances
 from metarouter.shift._pseudo_outcomes import residual_on_residual
 from metarouter.shift.base import NuisanceShiftLearner, regress_in_overlap
+from metarouter.utils.validation import TrainingData
 
 
 class RLearner(NuisanceShiftLearner):

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from metarouter.evaluation._axes import new_axes
-from metarouter.evaluation._style import random_line, router_styles
-from metarouter.evaluation._tabular import thinned
 from metarouter.inference._limits import Verdict
-from metarouter.inference._printed import Printed
 from metarouter.inference.curves import BandMethod, CurveName
 from metarouter.inference.intervals import FloatArray
+from metarouter.utils.plotting import new_axes
+from metarouter.utils.style import random_line, router_styles
+from metarouter.utils.tables import Printed, thinned
 
 if TYPE_CHECKING:
     import pandas as pd

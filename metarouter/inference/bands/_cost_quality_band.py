@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metarouter.evaluation._validation import as_finite_column, check_same_length
 from metarouter.exceptions import DataError
 from metarouter.inference.bands._claims_of_bands import somewhere_above_zero, too_few_queries
 from metarouter.inference.bands._cost_quality_result import CostQualityBand
@@ -33,6 +32,7 @@ from metarouter.inference.curves import (
     steady_skewness,
 )
 from metarouter.inference.intervals import FloatArray, Limits, skewed_limits, unit_sums
+from metarouter.utils.columns import as_finite_column, check_same_length
 
 __all__ = ["cost_quality_band"]
 

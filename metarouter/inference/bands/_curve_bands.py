@@ -8,7 +8,6 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metarouter.evaluation._validation import as_finite_column, as_grid
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference.bands._band_result import CurveBand
 from metarouter.inference.bands._claims_of_bands import somewhere_above_zero, too_few_queries
@@ -26,6 +25,7 @@ from metarouter.inference.curves import (
     steady_skewness,
 )
 from metarouter.inference.intervals import FloatArray, Limits, skewed_limits, unit_sums
+from metarouter.utils.columns import as_finite_column, as_grid
 
 __all__ = ["as_where", "assembled", "curve_band", "steady_errors"]
 

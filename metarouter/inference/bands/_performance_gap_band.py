@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter.evaluation._performance_gap import check_target, first_crossing
-from metarouter.evaluation._validation import as_grid
 from metarouter.exceptions import DataError
 from metarouter.inference._limits import Verdict, rows_needed
 from metarouter.inference._verdict import about
@@ -29,6 +28,7 @@ from metarouter.inference.curves import (
     scored_queries,
 )
 from metarouter.inference.intervals import FloatArray
+from metarouter.utils.columns import as_grid
 
 __all__ = ["performance_gap_band"]
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metarouter.evaluation._axes import new_axes
-from metarouter.evaluation._style import random_line
-from metarouter.evaluation._tabular import thinned
 from metarouter.inference._limits import Verdict
-from metarouter.inference._printed import Printed
 from metarouter.inference.bands._band_result import draw_band, errors_in_words
 from metarouter.inference.curves import BandMethod
 from metarouter.inference.intervals import FloatArray
+from metarouter.utils.plotting import new_axes
+from metarouter.utils.style import random_line
+from metarouter.utils.tables import Printed, thinned
 
 if TYPE_CHECKING:
     import pandas as pd

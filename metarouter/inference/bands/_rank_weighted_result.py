@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from metarouter.evaluation._axes import new_axes
-from metarouter.evaluation._dots import draw_dots
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import Verdict
-from metarouter.inference._printed import Printed
 from metarouter.inference.bands._band_result import errors_in_words
 from metarouter.inference.curves import BandMethod
 from metarouter.inference.intervals import FloatArray
+from metarouter.utils.plotting import draw_dots, new_axes
+from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd

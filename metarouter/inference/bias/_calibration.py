@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter.evaluation._validation import as_level
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import LIMITS, Verdict, rows_needed
 from metarouter.inference._verdict import about
@@ -33,6 +32,7 @@ from metarouter.inference.labels import (
     scaled_labels,
 )
 from metarouter.nuisance import Nuisances
+from metarouter.utils.columns import as_level
 
 __all__ = ["CalibrationTest", "calibration_test"]
 

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from metarouter.evaluation._validation import as_level
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import LIMITS, MINIMA, Verdict, rows_needed
 from metarouter.inference._verdict import about
@@ -38,6 +37,7 @@ from metarouter.inference.labels import (
     scaled_labels,
 )
 from metarouter.nuisance import Nuisances
+from metarouter.utils.columns import as_level
 
 __all__ = ["MeanShiftMethod", "MeanShiftTest", "mean_shift_test"]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from metarouter.inference._histogram import plot_differences
 from metarouter.inference._limits import Verdict
-from metarouter.inference._printed import Printed
 from metarouter.inference.intervals import Alternative, FloatArray
+from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from metarouter.evaluation._validation import as_level
 from metarouter.inference._limits import LIMITS, MINIMA, Verdict, rows_needed
 from metarouter.inference._verdict import about
 from metarouter.inference.bias._effect import Effect, check_effect
@@ -36,6 +35,7 @@ from metarouter.inference.labels import (
     scaled_labels,
 )
 from metarouter.nuisance import Nuisances
+from metarouter.utils.columns import as_level
 
 __all__ = ["BestLinearProjection", "best_linear_projection"]
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter.evaluation._axes import new_axes
-from metarouter.evaluation._style import reference_line
-from metarouter.inference._histogram import BAR, MEAN
 from metarouter.inference._limits import Verdict
-from metarouter.inference._printed import Printed
 from metarouter.inference.bias._effect import Effect
 from metarouter.inference.intervals import FloatArray
+from metarouter.utils.plotting import new_axes
+from metarouter.utils.style import BAR, MEAN, reference_line
+from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metarouter.evaluation._validation import as_grid
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import Verdict, rows_needed
 from metarouter.inference._verdict import about
@@ -31,6 +30,7 @@ from metarouter.inference.curves import (
     running_sums,
 )
 from metarouter.inference.intervals import FloatArray
+from metarouter.utils.columns import as_grid
 
 __all__ = ["compare_all_pairs"]
 

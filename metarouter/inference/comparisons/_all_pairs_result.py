@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from metarouter.evaluation._dots import draw_dots
-from metarouter.evaluation._style import router_label
 from metarouter.inference._limits import Verdict
-from metarouter.inference._printed import Printed
 from metarouter.inference.bands import errors_in_words
 from metarouter.inference.curves import BandMethod
 from metarouter.inference.intervals import FloatArray
+from metarouter.utils.plotting import draw_dots
+from metarouter.utils.style import router_label
+from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metarouter.evaluation._validation import as_finite_column, check_routers
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference.curves import GoldGain, ScoredQueries, as_gains, sorted_gains
 from metarouter.inference.intervals import FloatArray
+from metarouter.utils.columns import as_finite_column, check_routers
 
 __all__ = ["RouterStatistic", "RoutersOnQueries", "routers_on_queries"]
 

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from metarouter.evaluation._validation import as_level
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference.curves._half_samples import (
     Seed,
@@ -27,6 +26,7 @@ from metarouter.inference.curves._half_samples import (
 )
 from metarouter.inference.curves._scored_queries import ScoredQueries
 from metarouter.inference.intervals import FloatArray, third_over_second, unit_sums
+from metarouter.utils.columns import as_level
 
 __all__ = [
     "BandMethod",

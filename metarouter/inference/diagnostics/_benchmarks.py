@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from metarouter._random import seed_of, seeded
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference.intervals import FloatArray
 from metarouter.inference.labels import ScaledLabels, column_names
 from metarouter.nuisance import Nuisances
+from metarouter.utils.random import seed_of, seeded
 
 __all__ = ["benchmark_columns", "nuisances_without"]
 

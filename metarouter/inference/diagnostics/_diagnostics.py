@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from metarouter.evaluation._validation import as_level
 from metarouter.inference._limits import MINIMA, Verdict
 from metarouter.inference.bias import (
     CalibrationTest,
@@ -34,6 +33,7 @@ from metarouter.inference.labels import (
     scaled_labels,
 )
 from metarouter.nuisance import ALL_NUISANCES, Nuisances
+from metarouter.utils.columns import as_level
 
 __all__ = ["Check", "Diagnostics", "check_data"]
 

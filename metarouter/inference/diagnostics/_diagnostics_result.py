@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from metarouter.inference._limits import Verdict, worst
-from metarouter.inference._printed import Printed
 from metarouter.inference.bias import CalibrationTest, MeanShiftTest
 from metarouter.inference.diagnostics._nuisance_quality import NuisanceQuality
 from metarouter.inference.diagnostics._overlap_report import OverlapReport
 from metarouter.inference.diagnostics._sensitivity import SensitivityAnalysis
 from metarouter.inference.intervals import Measured
+from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
-from metarouter.evaluation._validation import as_level
 from metarouter.inference._limits import LIMITS, Verdict, rows_needed, worst
 from metarouter.inference.diagnostics._nuisance_quality_result import WORDS, NuisanceQuality
 from metarouter.inference.intervals import UNKNOWN, FloatArray, Measured, log_interval, noise_share
@@ -22,6 +21,7 @@ from metarouter.inference.labels import (
     scaled_labels,
 )
 from metarouter.nuisance import ALL_NUISANCES, Nuisances
+from metarouter.utils.columns import as_level
 
 __all__ = ["NuisanceQuality", "advice_on", "nuisance_quality"]
 

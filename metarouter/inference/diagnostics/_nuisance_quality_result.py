@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metarouter.evaluation._axes import new_axes
-from metarouter.evaluation._dots import draw_dots
 from metarouter.inference._limits import Verdict
-from metarouter.inference._printed import Printed
 from metarouter.inference.intervals import Measured
+from metarouter.utils.plotting import draw_dots, new_axes
+from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd

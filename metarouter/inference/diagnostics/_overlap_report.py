@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter.evaluation._validation import as_level
 from metarouter.inference._limits import LIMITS, Verdict, rows_needed, worst
 from metarouter.inference._verdict import about
 from metarouter.inference.diagnostics._overlap_report_result import OverlapReport, support_bounds
@@ -30,6 +29,7 @@ from metarouter.inference.labels import (
 )
 from metarouter.nuisance import Nuisances
 from metarouter.overlap import PropensityPolicy
+from metarouter.utils.columns import as_level
 
 __all__ = ["OverlapReport", "overlap_report"]
 

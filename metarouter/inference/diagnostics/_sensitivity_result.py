@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from metarouter.evaluation._axes import new_axes
-from metarouter.evaluation._style import reference_line
-from metarouter.inference._histogram import BAR, MEAN
 from metarouter.inference._limits import Verdict
-from metarouter.inference._printed import Printed
 from metarouter.inference.diagnostics._omitted_variable import BiasBound, confounding_strength
 from metarouter.inference.intervals import FloatArray, Measured
+from metarouter.utils.plotting import new_axes
+from metarouter.utils.style import BAR, MEAN, reference_line
+from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd

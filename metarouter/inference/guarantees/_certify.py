@@ -7,8 +7,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metarouter._random import seed_of
-from metarouter.evaluation._validation import as_level
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference.guarantees._demands import Bounds, as_demands
 from metarouter.inference.guarantees._findings import finding_of
@@ -26,6 +24,8 @@ from metarouter.inference.guarantees._walks import (
 from metarouter.inference.intervals import FloatArray
 from metarouter.inference.labels import DoublyRobustGains
 from metarouter.routing._cost_model import is_real
+from metarouter.utils.columns import as_level
+from metarouter.utils.random import seed_of
 
 __all__ = ["Prefer", "Search", "as_delta", "certify_predictions"]
 

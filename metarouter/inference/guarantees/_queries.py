@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metarouter.evaluation._validation import (
+from metarouter.exceptions import DataError
+from metarouter.inference.intervals import FloatArray, Units, as_units
+from metarouter.inference.labels import DoublyRobustGains
+from metarouter.utils.columns import (
     as_finite_column,
     as_groups,
     as_weight,
     check_same_length,
 )
-from metarouter.exceptions import DataError
-from metarouter.inference.intervals import FloatArray, Units, as_units
-from metarouter.inference.labels import DoublyRobustGains
 
 __all__ = ["CertifyingQueries", "Gain", "certifying_queries"]
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metarouter.evaluation._axes import new_axes
-from metarouter.evaluation._style import reference_line
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import Verdict
-from metarouter.inference._printed import Printed
 from metarouter.inference.guarantees._observed import Promise
 from metarouter.inference.intervals import FloatArray
 from metarouter.routing._pipeline import with_w
+from metarouter.utils.plotting import new_axes
+from metarouter.utils.style import reference_line
+from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
-from metarouter._groups import group_codes
 from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.utils.groups import group_codes
 
 __all__ = [
     "Alternative",

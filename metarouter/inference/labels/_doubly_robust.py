@@ -7,17 +7,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metarouter._random import seed_of, seeded
-from metarouter._validation import validate_training
 from metarouter.datasets import LabelledQueries, TrainingRows
 from metarouter.datasets._labelled_queries import take_rows
-from metarouter.evaluation._validation import as_finite_column, as_level
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import MINIMA
 from metarouter.inference.intervals import FloatArray, Units, as_units, unit_sums
 from metarouter.inference.labels._doubly_robust_result import DoublyRobustGains
 from metarouter.inference.labels._labels import as_rows
 from metarouter.nuisance import Nuisances
+from metarouter.utils.columns import as_finite_column, as_level
+from metarouter.utils.random import seed_of, seeded
+from metarouter.utils.validation import validate_training
 
 __all__ = ["doubly_robust_gains"]
 

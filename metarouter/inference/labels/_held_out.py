@@ -10,19 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from metarouter._random import seed_of, seeded
-from metarouter._validation import TrainingData
 from metarouter.datasets import LabelledQueries
-from metarouter.evaluation._axes import new_axes
-from metarouter.evaluation._style import reference_line
-from metarouter.evaluation._tabular import thinned
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._histogram import BAR, OUTLINE
-from metarouter.inference._printed import Printed
 from metarouter.inference.intervals import FloatArray
 from metarouter.inference.labels._labels import ScaledLabels, Scaling, row_count, scaled_labels
 from metarouter.routing import MetaRouter
 from metarouter.shift import ShiftLearner
+from metarouter.utils.plotting import new_axes
+from metarouter.utils.random import seed_of, seeded
+from metarouter.utils.style import BAR, OUTLINE, reference_line
+from metarouter.utils.tables import Printed, thinned
+from metarouter.utils.validation import TrainingData
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,19 +7,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter._random import seed_of, seeded
-from metarouter._validation import (
+from metarouter.datasets import LabelledQueries, TrainingRows
+from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.inference.intervals import FloatArray, Units, as_units
+from metarouter.nuisance import Nuisances
+from metarouter.scaling import GainScaler
+from metarouter.utils.random import seed_of, seeded
+from metarouter.utils.validation import (
     TrainingData,
     validate_labels,
     validate_source,
     validate_training,
     validate_weight,
 )
-from metarouter.datasets import LabelledQueries, TrainingRows
-from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference.intervals import FloatArray, Units, as_units
-from metarouter.nuisance import Nuisances
-from metarouter.scaling import GainScaler
 
 __all__ = ["ScaledLabels", "as_rows", "fitted_nuisances", "row_count", "scaled_labels"]
 

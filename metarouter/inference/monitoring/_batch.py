@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
-from metarouter._feature_matrix import validate_matrix
-from metarouter.evaluation._validation import as_routed
 from metarouter.exceptions import DataError
+from metarouter.utils.columns import as_routed
+from metarouter.utils.features import validate_matrix
 
 __all__ = ["Batch", "FeatureNames", "as_batch", "as_features"]
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
 
-from metarouter._random import seed_of
-from metarouter.inference._printed import Printed
 from metarouter.inference.monitoring._batch import as_batch
 from metarouter.inference.monitoring._memory import Memory
 from metarouter.inference.monitoring._report import MonitorReport
 from metarouter.inference.monitoring._settings import MonitorSettings
 from metarouter.inference.monitoring._state import read_state, write_state
+from metarouter.utils.random import seed_of
+from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from metarouter.evaluation._axes import new_axes
-from metarouter.evaluation._style import router_styles
 from metarouter.exceptions import MetaRouterError
+from metarouter.utils.plotting import new_axes
+from metarouter.utils.style import router_styles
 
 __all__ = ["plot_evidence", "plot_quantity"]
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.inference._limits import Verdict, worst
-from metarouter.inference._printed import Printed
 from metarouter.inference.monitoring._plots import plot_evidence, plot_quantity
 from metarouter.inference.monitoring._quantities import Estimates
 from metarouter.inference.monitoring._verdicts import AlarmReading, Reading
+from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd

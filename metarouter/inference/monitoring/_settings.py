@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metarouter.evaluation._validation import as_level
 from metarouter.exceptions import MetaRouterError
 from metarouter.routing._cost_model import is_real
+from metarouter.utils.columns import as_level
 
 __all__ = ["N_ALARMS", "PROMISES", "MonitorSettings"]
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from metarouter._files import atomic_path
 from metarouter.exceptions import DataError
 from metarouter.inference.monitoring._alarm import DriftAlarm
 from metarouter.inference.monitoring._batch import FeatureNames
@@ -24,6 +23,7 @@ from metarouter.inference.monitoring._embeddings import EmbeddingDrift, Embeddin
 from metarouter.inference.monitoring._gain_scores import GainScores
 from metarouter.inference.monitoring._memory import Memory
 from metarouter.inference.monitoring._settings import MonitorSettings
+from metarouter.utils.files import atomic_path
 
 __all__ = ["read_state", "write_state"]
 

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from metarouter._random import check_n_jobs, seed_of
 from metarouter.datasets import LabelledQueries
-from metarouter.evaluation._validation import as_level
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import LIMITS, MINIMA, Verdict
 from metarouter.inference._verdict import scarce
@@ -19,6 +17,8 @@ from metarouter.inference.planning._learning_curve import fit_learning_curve
 from metarouter.inference.planning._plan import as_prices
 from metarouter.inference.planning._subsamples import Cells, areas_of_subsamples
 from metarouter.routing import MetaRouter
+from metarouter.utils.columns import as_level
+from metarouter.utils.random import check_n_jobs, seed_of
 
 __all__ = ["expected_area"]
 

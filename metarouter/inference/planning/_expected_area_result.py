@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metarouter.evaluation._axes import new_axes, show_numbers_on_log_axis
-from metarouter.evaluation._style import reference_line
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import Verdict
-from metarouter.inference._printed import Printed
 from metarouter.inference.intervals import FloatArray
 from metarouter.inference.planning._allocation import Prices
 from metarouter.inference.planning._axes import verdict_alone
 from metarouter.inference.planning._learning_curve import LearningCurve
 from metarouter.inference.planning._subsamples import Cells
+from metarouter.utils.plotting import new_axes, show_numbers_on_log_axis
+from metarouter.utils.style import reference_line
+from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,11 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 
-from metarouter._random import seed_of, seeded
 from metarouter.base_learners import default_regressor
 from metarouter.datasets import LabelledQueries
 from metarouter.evaluation._efficiency_gain import area_influence, rank_gains
-from metarouter.evaluation._validation import as_finite_column, check_same_length
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference.intervals import FloatArray, Units, as_units
 from metarouter.inference.labels import (
@@ -28,6 +26,8 @@ from metarouter.inference.labels import (
 from metarouter.inference.planning._label_variance import NOTHING, LabelVariance, Part, part_of
 from metarouter.inference.planning._unlearned import unlearned_square
 from metarouter.nuisance import Nuisances
+from metarouter.utils.columns import as_finite_column, check_same_length
+from metarouter.utils.random import seed_of, seeded
 
 __all__ = ["Design", "Pilot", "Quantity", "gain_pilot", "is_nested", "shift_pilot"]
 

@@ -9,7 +9,6 @@ from typing import Any
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from metarouter.evaluation._validation import as_level
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import MINIMA, Verdict
 from metarouter.inference._verdict import scarce
@@ -34,6 +33,7 @@ from metarouter.inference.planning._pilot import (
 from metarouter.inference.planning._plan_result import LabelPlan, PlanOption, option_of
 from metarouter.nuisance import Nuisances
 from metarouter.routing._cost_model import is_real
+from metarouter.utils.columns import as_level
 
 __all__ = ["as_prices", "plan_labels"]
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import nctdtr, ndtri, stdtrit
 
-from metarouter.evaluation._axes import new_axes, show_numbers_on_log_axis
 from metarouter.inference._limits import Verdict
-from metarouter.inference._printed import Printed
 from metarouter.inference.planning._allocation import Labels, Prices, labels_for
 from metarouter.inference.planning._axes import verdict_alone
 from metarouter.inference.planning._label_variance import NOTHING, LabelVariance
+from metarouter.utils.plotting import new_axes, show_numbers_on_log_axis
+from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from metarouter._groups import group_codes
-from metarouter._random import seeded
 from metarouter.datasets import LabelledQueries
 from metarouter.datasets._labelled_queries import take_rows
 from metarouter.evaluation._efficiency_gain import rank_gains
 from metarouter.inference.intervals import FloatArray
+from metarouter.utils.groups import group_codes
+from metarouter.utils.random import seeded
 
 __all__ = ["Cells", "areas_of_subsamples"]
 

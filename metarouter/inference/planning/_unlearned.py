@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from metarouter._random import seeded
 from metarouter.base_learners import default_regressor
 from metarouter.datasets._labelled_queries import take_rows
 from metarouter.fitting import fit_model, predict_mean
 from metarouter.inference.intervals import FloatArray, Units
 from metarouter.nuisance import Nuisances
+from metarouter.utils.random import seeded
 
 __all__ = ["unlearned_square"]
 

@@ -13,7 +13,7 @@ from command_line import refused, run
 from rich.console import Console
 
 from metarouter.cli._choices import check_cores
-from metarouter.cli._console import print_frame
+from metarouter.cli.console import print_frame
 
 
 @pytest.mark.parametrize("command", ["demo", "study", "fit", "route"])
@@ -97,7 +97,7 @@ def test_a_terminal_that_knows_only_ascii_loses_nothing_but_looks(tmp_path: Path
     (tmp_path / "größe.csv").write_text("frage,gold\na,1\n", encoding="utf-8")
     script = (
         "import sys; from metarouter.cli import main\n"
-        "from metarouter.cli._console import console, print_frame\n"
+        "from metarouter.cli.console import console, print_frame\n"
         "import pandas as pd, typer\n"
         "from metarouter.cli import _app\n"
         "@_app.app.command()\n"

@@ -11,8 +11,8 @@ from sklearn.linear_model import LinearRegression
 from metarouter.evaluation import EfficiencyGainDisplay, efficiency_gain_curve
 from metarouter.evaluation._curve_display import MeanCurve
 from metarouter.evaluation._panels import plot_panels
-from metarouter.evaluation._style import ROUTER_ORDER, router_styles
 from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.utils.style import ROUTER_ORDER, router_styles
 
 mpl.use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")

@@ -5,9 +5,9 @@ import re
 import pandas as pd
 import pytest
 
-from metarouter.inference._printed import Printed
 from metarouter.inference.bias import mean_shift_test
 from metarouter.inference.diagnostics import check_data
+from metarouter.utils.tables import Printed
 
 
 class Small(Printed):

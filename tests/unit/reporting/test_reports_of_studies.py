@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from metarouter.evaluation import StudyResult
-from metarouter.evaluation._style import router_label
 from metarouter.reporting import (
     StudyReport,
     compare_splits,
@@ -16,7 +15,8 @@ from metarouter.reporting import (
     write_study_report,
 )
 from metarouter.reporting._glossary import glossary
-from metarouter.reporting._markdown import markdown_table
+from metarouter.utils.markdown import markdown_table
+from metarouter.utils.style import router_label
 
 
 def test_all_files_are_written_and_areas_have_exactly_four_columns(

@@ -114,8 +114,8 @@ def test_only_classes_of_ours_are_trusted_and_nothing_that_our_modules_import():
     assert trusted_by_name("sklearn.ensemble._forest.ExtraTreesRegressor")
     assert trusted_by_name("sklearn._loss.link.LogLink")
     for name in (
-        "metarouter._files.os",
-        "metarouter._files.write_text",
+        "metarouter.utils.files.os",
+        "metarouter.utils.files.write_text",
         "metarouter.routing._persistence.Path",
         "metarouter.routing._persistence.BaseEstimator",
         "metarouter.exceptions.MetaRouterError",

@@ -1,9 +1,12 @@
-"""Results that print as markdown and LaTeX."""
+"""Results that print as text, markdown and LaTeX."""
 
 from __future__ import annotations
 
 import math
+import re
+import textwrap
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +14,9 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Tabular", "escaped", "thinned"]
+__all__ = ["Printed", "Tabular", "escaped", "text_table", "thinned"]
 
+_WIDTH = 96
 _PRINTED_ROWS = 11
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -93,6 +97,74 @@ class Tabular(ABC):
         for name in frame.columns:
             frame[name] = [_cell(str(name), value, decimals) for value in frame[name]]
         return frame
+
+
+class Printed(Tabular):
+    """Base of results: a frame, and what is said above and below it.
+
+    Subclasses give ``to_frame``, ``_title``, ``_facts`` and ``_notes``.
+    """
+
+    def summary(self) -> str:
+        """Return a title, the settings, the table and its notes as text."""
+        notes = [line for note in self._notes() for line in textwrap.wrap(note, _WIDTH)]
+        # A number that is not known is a dash wherever it stands.
+        facts = {name: re.sub(r"[+-]?\bnan\b", "–", text) for name, text in self._facts().items()}
+        return text_table(self._title(), self._written(), facts=facts, notes=notes)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    @abstractmethod
+    def _title(self) -> str: ...
+
+    @abstractmethod
+    def _facts(self) -> dict[str, str]: ...
+
+    @abstractmethod
+    def _notes(self) -> tuple[str, ...]: ...
+
+
+def text_table(
+    title: str,
+    frame: pd.DataFrame,
+    *,
+    facts: Mapping[str, str],
+    notes: Sequence[str] = (),
+    decimals: int = 4,
+) -> str:
+    """Lay out a title, facts, a table and footnotes.
+
+    Parameters
+    ----------
+    title : str
+    frame : DataFrame
+        Printed without its index.
+    facts : dict of str to str
+        Printed above the table, two per line.
+    notes : sequence of str
+        Printed below the table.
+    decimals : int, default=4
+
+    Returns
+    -------
+    str
+    """
+    body = frame.to_string(index=False, float_format=lambda value: f"{value:.{decimals}f}")
+    lines = body.splitlines()
+    width = max(len(line) for line in [*lines, title, *notes])
+    pairs = [f"{name}: {value}" for name, value in facts.items()]
+    half = (width + 1) // 2
+    if any(len(pair) >= half for pair in pairs):
+        laid_out = pairs
+    else:
+        laid_out = [
+            "".join(pair.ljust(half) for pair in pairs[i : i + 2]).rstrip()
+            for i in range(0, len(pairs), 2)
+        ]
+    double, single = "=" * width, "-" * width
+    head = [title.center(width).rstrip(), double, *laid_out, single, lines[0], single]
+    return "\n".join([*head, *lines[1:], double, *notes])
 
 
 def thinned(frame: pd.DataFrame) -> pd.DataFrame:

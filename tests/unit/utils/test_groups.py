@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metarouter._groups import count_groups, group_codes
-from metarouter._validation import validate_training
 from metarouter.datasets import LabelledQueries
 from metarouter.evaluation import MonteCarloStudy, compare_routers
 from metarouter.evaluation._splits import draw_split
 from metarouter.exceptions import DataError
 from metarouter.shift import ZeroShift
+from metarouter.utils.groups import count_groups, group_codes
+from metarouter.utils.validation import validate_training
 
 MIXED = np.array([1, "1", 1, "1", 2, "b"] * 5, dtype=object)
 

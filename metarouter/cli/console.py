@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from metarouter.reporting._markdown import format_cell
+from metarouter.utils.markdown import format_cell
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
+    "BAR",
+    "MEAN",
+    "OUTLINE",
     "ROUTER_ORDER",
     "RouterStyle",
     "random_line",
@@ -18,6 +21,9 @@ __all__ = [
     "router_label",
     "router_styles",
 ]
+
+# Bars of a histogram, the mean or estimate drawn over them, and thin outlines.
+BAR, MEAN, OUTLINE = "#56B4E9", "#D55E00", "#1A1A1A"
 
 _Dash = str | tuple[int, tuple[float, ...]]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metarouter._groups import group_codes
 from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.utils.groups import group_codes
 
 FloatArray = NDArray[np.float64]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from metarouter._files import atomic_path, write_text
+from metarouter.utils.files import atomic_path, write_text
 
 
 def test_a_failed_write_keeps_what_existed(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import column_or_1d
 
-from metarouter._feature_matrix import first_text, validate_matrix
-from metarouter._groups import group_codes
 from metarouter.exceptions import DataError
+from metarouter.utils.features import first_text, validate_matrix
+from metarouter.utils.groups import group_codes
 
 
 class TrainingData(NamedTuple):
