@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         ConstantShift,
         DRLearner,
         EconMLShift,
+        EPLearner,
         KnownShift,
         RLearner,
         ZeroShift,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 _HOME = {
     "ConstantShift": "shift",
     "DRLearner": "shift",
+    "EPLearner": "shift",
     "EconMLShift": "shift",
     "FitLedger": "fitting",
     "GainScaler": "scaling",
@@ -66,6 +68,7 @@ _HOME = {
 __all__ = [
     "ConstantShift",
     "DRLearner",
+    "EPLearner",
     "EconMLShift",
     "FitLedger",
     "GainScaler",

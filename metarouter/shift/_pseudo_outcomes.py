@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from metarouter.exceptions import DataError
+
 FloatArray = NDArray[np.float64]
 
 # econml floors |t - p| at the same value, which keeps both bit-identical.
@@ -56,3 +58,20 @@ def doubly_robust(
     from_gold[is_gold] += (y - gold_outcome)[is_gold] / propensity[is_gold]
     from_preference[~is_gold] += (y - preference_outcome)[~is_gold] / (1 - propensity[~is_gold])
     return from_gold - from_preference
+
+
+def require_positive(propensity: FloatArray, is_gold: NDArray[np.bool_], learner: str) -> None:
+    """Refuse propensities of 0 for a row's own source, which a learner would divide by.
+
+    Raises
+    ------
+    DataError
+        If there is one.
+    """
+    impossible = np.where(is_gold, propensity, 1 - propensity) == 0
+    if impossible.any():
+        raise DataError(
+            f"the propensity says that {int(impossible.sum())} of {len(is_gold)} labels could not "
+            f"have come from their own source, which {learner} divides by; give the "
+            "PropensityPolicy a clip above 0."
+        )

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from metarouter.exceptions import DataError
 from metarouter.nuisance import Nuisances
 from metarouter.overlap import PropensityPolicy
-from metarouter.shift._pseudo_outcomes import doubly_robust
+from metarouter.shift._pseudo_outcomes import doubly_robust, require_positive
 from metarouter.shift.base import NuisanceShiftLearner, regress_in_overlap
 from metarouter.utils.validation import TrainingData
 
@@ -102,7 +100,7 @@ class DRLearner(NuisanceShiftLearner):
 
     def _regress(self, data: TrainingData, nuisances: Nuisances, final: Any) -> Any:
         inside = nuisances.overlap_.in_overlap
-        _require_positive(nuisances.propensity_[inside], data.is_gold[inside])
+        require_positive(nuisances.propensity_[inside], data.is_gold[inside], "a DR-learner")
         with np.errstate(divide="ignore"):  # outside the overlap, whose rows are left out below
             pseudo_outcome = doubly_robust(
                 data.y,
@@ -112,13 +110,3 @@ class DRLearner(NuisanceShiftLearner):
                 nuisances.preference_outcome_,
             )
         return regress_in_overlap(final, data, nuisances, pseudo_outcome, weight=None)
-
-
-def _require_positive(propensity: NDArray[np.float64], is_gold: NDArray[np.bool_]) -> None:
-    impossible = np.where(is_gold, propensity, 1 - propensity) == 0
-    if impossible.any():
-        raise DataError(
-            f"the propensity says that {int(impossible.sum())} of {len(is_gold)} labels could not "
-            "have come from their own source, which a DR-learner divides by; give the "
-            "PropensityPolicy a clip above 0."
-        )

@@ -28,6 +28,7 @@ from metarouter import (
     ConstantShift,
     DRLearner,
     EconMLShift,
+    EPLearner,
     GainScaler,
     KnownShift,
     PropensityPolicy,
@@ -39,7 +40,15 @@ from metarouter.routing.meta_router import MetaRouter
 
 LINE = LinearRegression()
 DATA = two_sources(200)
-SHIFTS = [ZeroShift(), ConstantShift(), KnownShift(), RLearner(), DRLearner(), EconMLShift()]
+SHIFTS = [
+    ZeroShift(),
+    ConstantShift(),
+    KnownShift(),
+    RLearner(),
+    DRLearner(),
+    EPLearner(),
+    EconMLShift(),
+]
 ESTIMATORS = [MetaRouter(), MetaRouter(regressor=LINE), *SHIFTS, Nuisances()]
 # They take no table of features, which all of scikit-learn's checks need.
 WITHOUT_TABLES = [GainScaler(), PropensityPolicy(trim=0.1)]
@@ -76,12 +85,17 @@ class HalfGoldDRLearner(_HalfGold, DRLearner):
     __init__ = DRLearner.__init__
 
 
+class HalfGoldEPLearner(_HalfGold, EPLearner):
+    __init__ = EPLearner.__init__
+
+
 HALF_GOLD = [
     # The labels of some checks are constant in one half, which has no variance to match.
     HalfGoldMetaRouter(ConstantShift(), LINE, scaling=None),
     HalfGoldConstantShift(),
     HalfGoldRLearner(LINE, "constant", LINE, cv=2),
     HalfGoldDRLearner(LINE, "constant", LINE, cv=2),
+    HalfGoldEPLearner(LINE, "constant", LINE, cv=2),
     HalfGoldDRLearner(LINE, "constant", LINE, cv=2, pooled_outcome=True),
 ]
 
