@@ -104,6 +104,10 @@ class RouterCore(KnowsCharges, BaseEstimator):
     def _remove_arm(self, position: int) -> None:
         raise NotImplementedError
 
+    def _settings(self) -> dict[str, Any]:
+        """Return the parameters that a router of the same arms is made with, for `save`."""
+        return dict(self.get_params(deep=False))
+
     def _arrays(self) -> dict[str, NDArray[Any]]:
         """Return what was learned, for `save`."""
         return {}

@@ -48,9 +48,7 @@ def save_bandit(router: Any, path: str | os.PathLike[str]) -> None:
         "format": FORMAT,
         "version": __version__,
         "class": type(router).__name__,
-        "parameters": {
-            k: v for k, v in router.get_params(deep=False).items() if k not in _NOT_KEPT
-        },
+        "parameters": {k: v for k, v in router._settings().items() if k not in _NOT_KEPT},
         "learned": {name: getattr(router, name) for name in _PLAIN},
         "feature_names": list(getattr(router, "feature_names_in_", [])),
         "generators": [router._ties.bit_generator.state, router._exploration.bit_generator.state],

@@ -1,8 +1,10 @@
 """Exact Gaussian posteriors of linear outcomes, one per arm.
 
 Every arm k has a ridge regression for each of its m outcomes (quality, and cost and latency where
-known). They are seen together, so that they share the precision A_k = lambda I + sum x x'; with
-unit noise the coefficients of outcome j are N(A_k^-1 b_kj, A_k^-1), b_kj = sum x y_j.
+known). They are seen together, so that they share the precision A_k = P_k + sum x x'; with unit
+noise the coefficients of outcome j are N(A_k^-1 (P_k m_kj + b_kj), A_k^-1), b_kj = sum x y_j, where
+m_kj and P_k are the mean and the precision of the prior. Noise of variance sigma^2 comes to the
+same as the prior precision times sigma^2, and variances times sigma^2.
 
 The precision is a plain sum and therefore exact. What decisions need is derived from it: the
 covariance (one context at a time; kept up by rank-one steps) or the inverse Cholesky factor (many
@@ -33,24 +35,38 @@ class GaussianPosterior:
     Parameters
     ----------
     n_features, n_arms, n_outcomes : int
-    prior_precision : float
-        lambda, the precision of every coefficient before any data.
+    prior_precision : float, or ndarray of shape (d,), (n_arms, d) or (n_arms, d, d)
+        P, the precision of the coefficients before any data: one number for all, one for every
+        coefficient, or a matrix per arm.
+    prior_mean : ndarray that broadcasts to (n_arms, n_outcomes, d), optional
+        m, the mean of the coefficients before any data; zero by default.
     """
 
     def __init__(
-        self, n_features: int, n_arms: int, n_outcomes: int, prior_precision: float
+        self,
+        n_features: int,
+        n_arms: int,
+        n_outcomes: int,
+        prior_precision: float | Array,
+        prior_mean: Array | float = 0.0,
     ) -> None:
-        self.prior_precision = float(prior_precision)
-        self.moment = np.zeros((n_arms, n_outcomes, n_features))
-        self.coef = np.zeros((n_arms, n_outcomes, n_features))
-        self._precision = [Precision(self._prior()) for _ in range(n_arms)]
+        given = np.asarray(prior_precision, dtype=np.float64)
+        tail = (n_features, n_features) if given.ndim == 3 else (n_features,)
+        shape = (n_arms, n_outcomes, n_features)
+        # Neither is ever written to.
+        self.prior_precision: Array = np.broadcast_to(given, (n_arms, *tail))
+        self.prior_mean: Array = np.broadcast_to(prior_mean, shape)
+        self._precision = [Precision(self._prior(arm)) for arm in range(n_arms)]
+        self.moment = np.zeros(shape)  # of the data alone, without the prior's
+        self.coef = self.prior_mean.astype(np.float64)
         self._covariance: list[Array | None] = [None] * n_arms
         self._inverse_factor: list[Array | None] = [None] * n_arms
         self._stale = [False] * n_arms  # does the moment hold more than coef does?
         self._steps = [0] * n_arms
 
-    def _prior(self) -> Array:
-        return self.prior_precision * np.eye(self.moment.shape[2])
+    def _prior(self, arm: int) -> Array:
+        held = self.prior_precision[arm]
+        return np.diag(held) if held.ndim == 1 else held.copy()
 
     @property
     def n_arms(self) -> int:
@@ -123,7 +139,8 @@ class GaussianPosterior:
             )
         factor = np.asfortranarray(made)
         if self._stale[arm]:
-            self.coef[arm] = lapack.dpotrs(factor, self.moment[arm].T, lower=1)[0].T
+            moment = self.moment[arm] + self.prior_mean[arm] @ self._prior(arm)
+            self.coef[arm] = lapack.dpotrs(factor, moment.T, lower=1)[0].T
             self._stale[arm] = False
         return factor
 
@@ -216,17 +233,26 @@ class GaussianPosterior:
     def merge(self, other: GaussianPosterior, weight: float = 1.0) -> None:
         """Add the evidence, free of its prior, of posteriors of the same arms and features."""
         for arm in range(self.n_arms):
-            evidence = other._precision[arm].total() - other._prior()
+            evidence = other._precision[arm].total() - other._prior(arm)
             self._precision[arm] = Precision(self._precision[arm].total() + weight * evidence)
             self.moment[arm] += weight * other.moment[arm]
             self._forget_derived(arm)
 
     def add_arm(self, like: int | None, weight: float) -> None:
-        """Add an arm that knows nothing, or what another one knows, weighted."""
-        empty = np.zeros((1, *self.moment.shape[1:]))
-        self.moment = np.concatenate([self.moment, empty])
-        self.coef = np.concatenate([self.coef, empty])
-        self._precision.append(Precision(self._prior()))
+        """Add an arm without evidence, or with that of another one, weighted.
+
+        Its prior is that of the other one, else the mean of all priors.
+        """
+        source = slice(None) if like is None else slice(like, like + 1)
+        precision, mean = (
+            held[source].mean(axis=0, keepdims=True)
+            for held in (self.prior_precision, self.prior_mean)
+        )
+        self.prior_precision = np.concatenate([self.prior_precision, precision])
+        self.prior_mean = np.concatenate([self.prior_mean, mean])
+        self.moment = np.concatenate([self.moment, np.zeros_like(mean)])
+        self.coef = np.concatenate([self.coef, mean])
+        self._precision.append(Precision(self._prior(self.n_arms)))
         self._covariance.append(None)
         self._inverse_factor.append(None)
         self._stale.append(False)
@@ -238,15 +264,15 @@ class GaussianPosterior:
 
     def remove_arm(self, position: int) -> None:
         """Forget an arm."""
-        self.moment = np.delete(self.moment, position, axis=0)
-        self.coef = np.delete(self.coef, position, axis=0)
+        for name in ("prior_precision", "prior_mean", "moment", "coef"):
+            setattr(self, name, np.delete(getattr(self, name), position, axis=0))
         for held in (
             self._precision, self._covariance, self._inverse_factor, self._stale, self._steps,
         ):  # fmt: skip
             del held[position]
 
     def _weigh(self, arm: int, weight: float) -> None:
-        prior = self._prior()
+        prior = self._prior(arm)
         self._precision[arm] = Precision(prior + weight * (self._precision[arm].total() - prior))
         self.moment[arm] *= weight
         self._forget_derived(arm)

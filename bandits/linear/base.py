@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from bandits._core import Feedback
 from bandits.linear._blocks import play_in_blocks
 from bandits.linear._posterior import GaussianPosterior
+from bandits.linear._prior import check_prior_mean, check_prior_precision
 from bandits.outcome_router import OutcomeRouter
 from bandits.replay import Replay
 from metarouter.exceptions import DataError
@@ -37,8 +38,14 @@ class LinearBandit(OutcomeRouter):
 
     Parameters
     ----------
-    prior_precision : float, default=1.0
-        lambda, the ridge penalty; the intercept is penalised like the rest.
+    prior_precision : float, or array of shape (d,), (n_arms, d) or (n_arms, d, d), default=1.0
+        lambda, the ridge penalty; the intercept is penalised like the rest. Of several
+        coefficients or arms each may have its own, d being the number of features and one more
+        with an intercept, which comes last.
+    prior_mean : array of shape (d,), (n_arms, d) or (n_arms, n_outcomes, d), optional
+        What the coefficients are shrunk to, zero by default; the first two shapes are the
+        quality's. An arm that is added later begins with the mean of the arms' priors, or with
+        that of the arm it is like.
     fit_intercept : bool, default=True
     discount : float, default=1.0
         What the evidence of all arms is multiplied by with every row of feedback, in (0, 1]. Below
@@ -59,7 +66,8 @@ class LinearBandit(OutcomeRouter):
     def __init__(
         self,
         *,
-        prior_precision: float = 1.0,
+        prior_precision: Any = 1.0,
+        prior_mean: Any = None,
         fit_intercept: bool = True,
         discount: float = 1.0,
         prior: Any = None,
@@ -72,6 +80,7 @@ class LinearBandit(OutcomeRouter):
             arms=arms, cost_cap=cost_cap, latency_cap=latency_cap, random_state=random_state
         )
         self.prior_precision = prior_precision
+        self.prior_mean = prior_mean
         self.fit_intercept = fit_intercept
         self.discount = discount
         self.prior = prior
@@ -95,7 +104,9 @@ class LinearBandit(OutcomeRouter):
     def _start(self, n_features: int, n_arms: int, n_outcomes: int) -> None:
         self._check_parameters()
         width = n_features + bool(self.fit_intercept)
-        self.posterior_ = GaussianPosterior(width, n_arms, n_outcomes, self.prior_precision)
+        precision = check_prior_precision(self.prior_precision, n_arms, width)
+        mean = check_prior_mean(self.prior_mean, n_arms, n_outcomes, width)
+        self.posterior_ = GaussianPosterior(width, n_arms, n_outcomes, precision, mean)
         if self.prior is not None:
             self._start_from(self.prior)
 
@@ -130,6 +141,14 @@ class LinearBandit(OutcomeRouter):
 
     def _remove_arm(self, position: int) -> None:
         self.posterior_.remove_arm(position)
+
+    def _settings(self) -> dict[str, Any]:
+        # Arms may have come and gone since the constructor was given a prior for each.
+        settings = super()._settings()
+        for name in ("prior_precision", "prior_mean"):
+            if np.ndim(settings[name]):
+                settings[name] = getattr(self.posterior_, name)
+        return settings
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return self.posterior_.arrays()
@@ -187,6 +206,5 @@ class LinearBandit(OutcomeRouter):
                 self.caps_[j] = max(self.caps_[j], router.caps_[j])
 
     def _check_parameters(self) -> None:
-        above_zero = "a number above 0"
-        check_parameter("prior_precision", self.prior_precision, lambda v: v > 0, above_zero)
-        check_parameter("discount", self.discount, lambda v: 0 < v <= 1, f"{above_zero}, at most 1")
+        wanted = "a number above 0, at most 1"
+        check_parameter("discount", self.discount, lambda v: 0 < v <= 1, wanted)

@@ -22,7 +22,7 @@ class EpsilonGreedy(LinearBandit):
     ----------
     epsilon : float, default=0.1
         Probability of an arm drawn at random from all, in [0, 1].
-    prior_precision, fit_intercept, discount, prior
+    prior_precision, prior_mean, fit_intercept, discount, prior
         As in `LinearBandit`.
     arms, cost_cap, latency_cap, random_state
         As in `BanditRouter`.
@@ -46,7 +46,8 @@ class EpsilonGreedy(LinearBandit):
         self,
         epsilon: float = 0.1,
         *,
-        prior_precision: float = 1.0,
+        prior_precision: Any = 1.0,
+        prior_mean: Any = None,
         fit_intercept: bool = True,
         discount: float = 1.0,
         prior: Any = None,
@@ -57,6 +58,7 @@ class EpsilonGreedy(LinearBandit):
     ) -> None:
         super().__init__(
             prior_precision=prior_precision,
+            prior_mean=prior_mean,
             fit_intercept=fit_intercept,
             discount=discount,
             prior=prior,

@@ -27,7 +27,7 @@ class LinTS(LinearBandit):
     ----------
     scale : float, default=1.0
         What the posterior standard deviation is multiplied by; 0 never explores.
-    prior_precision, fit_intercept, discount, prior
+    prior_precision, prior_mean, fit_intercept, discount, prior
         As in `LinearBandit`.
     arms, cost_cap, latency_cap, random_state
         As in `BanditRouter`.
@@ -52,7 +52,8 @@ class LinTS(LinearBandit):
         self,
         scale: float = 1.0,
         *,
-        prior_precision: float = 1.0,
+        prior_precision: Any = 1.0,
+        prior_mean: Any = None,
         fit_intercept: bool = True,
         discount: float = 1.0,
         prior: Any = None,
@@ -63,6 +64,7 @@ class LinTS(LinearBandit):
     ) -> None:
         super().__init__(
             prior_precision=prior_precision,
+            prior_mean=prior_mean,
             fit_intercept=fit_intercept,
             discount=discount,
             prior=prior,

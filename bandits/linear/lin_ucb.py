@@ -24,7 +24,7 @@ class LinUCB(LinearBandit):
     ----------
     alpha : float, default=1.0
         Width of the bound in standard deviations; 0 never explores.
-    prior_precision, fit_intercept, discount, prior
+    prior_precision, prior_mean, fit_intercept, discount, prior
         As in `LinearBandit`.
     arms, cost_cap, latency_cap, random_state
         As in `BanditRouter`.
@@ -59,7 +59,8 @@ class LinUCB(LinearBandit):
         self,
         alpha: float = 1.0,
         *,
-        prior_precision: float = 1.0,
+        prior_precision: Any = 1.0,
+        prior_mean: Any = None,
         fit_intercept: bool = True,
         discount: float = 1.0,
         prior: Any = None,
@@ -70,6 +71,7 @@ class LinUCB(LinearBandit):
     ) -> None:
         super().__init__(
             prior_precision=prior_precision,
+            prior_mean=prior_mean,
             fit_intercept=fit_intercept,
             discount=discount,
             prior=prior,

@@ -25,7 +25,7 @@ class SquareCB(LinearBandit):
     ----------
     gamma : float, default=100.0
         Learning rate, at least 0; larger ones explore less, 0 calls all arms alike.
-    prior_precision, fit_intercept, discount, prior
+    prior_precision, prior_mean, fit_intercept, discount, prior
         As in `LinearBandit`.
     arms, cost_cap, latency_cap, random_state
         As in `BanditRouter`.
@@ -49,7 +49,8 @@ class SquareCB(LinearBandit):
         self,
         gamma: float = 100.0,
         *,
-        prior_precision: float = 1.0,
+        prior_precision: Any = 1.0,
+        prior_mean: Any = None,
         fit_intercept: bool = True,
         discount: float = 1.0,
         prior: Any = None,
@@ -60,6 +61,7 @@ class SquareCB(LinearBandit):
     ) -> None:
         super().__init__(
             prior_precision=prior_precision,
+            prior_mean=prior_mean,
             fit_intercept=fit_intercept,
             discount=discount,
             prior=prior,
