@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from metarouter.routing import (
         GivenCost,
         MetaRouter,
+        MultiModelMetaRouter,
         ThresholdRouter,
         TokenCost,
         TokenRates,
@@ -51,6 +52,7 @@ _HOME = {
     "GivenCost": "routing",
     "KnownShift": "shift",
     "MetaRouter": "routing",
+    "MultiModelMetaRouter": "routing",
     "Nuisances": "nuisance",
     "PropensityPolicy": "overlap",
     "RLearner": "shift",
@@ -75,6 +77,7 @@ __all__ = [
     "GivenCost",
     "KnownShift",
     "MetaRouter",
+    "MultiModelMetaRouter",
     "Nuisances",
     "PropensityPolicy",
     "RLearner",

@@ -15,10 +15,21 @@ from metarouter.datasets._llmrouter_14task import (
 )
 from metarouter.datasets._model_matrix import ModelMatrix
 from metarouter.datasets._nie_wager import make_nie_wager
+from metarouter.datasets._paired_comparisons import (
+    ComparisonRows,
+    PairedComparisons,
+    model_names,
+    read_comparisons,
+)
 from metarouter.datasets._registry import DATASETS, load_dataset
 from metarouter.datasets._routellm_evals import fetch_routellm_evals
 from metarouter.datasets._routerbench import read_routerbench
 from metarouter.datasets._routerbench_fewshot import fetch_routerbench_fewshot
+from metarouter.datasets._simulated_comparisons import (
+    make_model_comparisons,
+    simulate_comparisons,
+    simulated_favour,
+)
 from metarouter.datasets._table import read_table
 from metarouter.datasets._truth import Truth
 from metarouter.datasets._wmt_mt import fetch_wmt_mt
@@ -26,8 +37,10 @@ from metarouter.datasets._xstest import fetch_xstest
 
 __all__ = [
     "DATASETS",
+    "ComparisonRows",
     "LabelledQueries",
     "ModelMatrix",
+    "PairedComparisons",
     "TrainingRows",
     "Truth",
     "available",
@@ -44,7 +57,12 @@ __all__ = [
     "load_dataset",
     "make_healthbench_like",
     "make_judged_queries",
+    "make_model_comparisons",
     "make_nie_wager",
+    "model_names",
+    "read_comparisons",
     "read_routerbench",
     "read_table",
+    "simulate_comparisons",
+    "simulated_favour",
 ]
