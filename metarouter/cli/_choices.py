@@ -16,6 +16,7 @@ __all__ = [
     "ReportFormat",
     "Scaling",
     "Shift",
+    "ZeroMeans",
     "check_cores",
 ]
 
@@ -67,6 +68,13 @@ class Encoder(StrEnum):
 
     tfidf = "tfidf"
     minilm = "minilm"
+
+
+class ZeroMeans(StrEnum):
+    """What 0 stands for in a column of labels that holds only 0 and 1."""
+
+    loss = "loss"
+    tie = "tie"
 
 
 class Shift(StrEnum):

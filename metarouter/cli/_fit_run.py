@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from sklearn.pipeline import Pipeline
 
-from metarouter.cli._choices import Encoder, Learner, Method, Propensity, Scaling, Shift
+from metarouter.cli._choices import Learner, Propensity
 from metarouter.cli._fit_summary import print_fit_summary
 from metarouter.cli._learners import encoder_of, nuisance_method, scaling_of, shift_of
 from metarouter.cli._out_of_fold import OutOfFold, predict_out_of_fold
-from metarouter.cli._tables import read_labelled, with_named_columns
+from metarouter.cli._tables import with_named_columns
 from metarouter.cli.console import console
+from metarouter.cli.fit import FitSettings
 from metarouter.cli.outputs import output_file
 from metarouter.datasets import LabelledQueries
 from metarouter.datasets._labelled_queries import TrainingRows
@@ -29,40 +28,14 @@ from metarouter.routing import (
 )
 from metarouter.routing._budget import one_budget
 
-__all__ = ["FitSettings", "fit_router", "new_router", "run_fit"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FitSettings:
-    """The options of ``metarouter fit``."""
-
-    table: Path
-    out: Path
-    text: str | None
-    features: tuple[str, ...]
-    gold: str
-    preference: str
-    group_by: str | None
-    weight: str | None
-    encoder: Encoder
-    shift: Shift
-    propensity: Propensity
-    scaling: Scaling
-    method: Method
-    folds: int
-    w: float | None
-    max_share: float | None
-    models: tuple[str, str]
-    check: bool
-    seed: int
-    n_jobs: int
+__all__ = ["fit_router", "new_router", "run_fit"]
 
 
 def run_fit(settings: FitSettings) -> None:
     """Read, fit, check, tune, save and report."""
     _check_budget(settings)
     output_file(settings.out, suffixes=(".skops",))
-    queries = with_named_columns(_read(settings))
+    queries = with_named_columns(settings.read(settings.table))
     _check_labels(queries, settings.folds)
     rows = queries.training_rows()
     unfitted = new_router(settings, rows)
@@ -99,7 +72,10 @@ def new_router(settings: FitSettings, rows: TrainingRows) -> Any:
         n_jobs=settings.n_jobs,
     )
     router = ThresholdRouter(
-        model, cost=UnitCost(), w=0.0 if settings.w is None else settings.w, models=settings.models
+        model,
+        cost=UnitCost(),
+        w=0.0 if settings.w is None else settings.w,
+        models=(settings.alternative, settings.primary),
     )
     if settings.text is None:
         return router
@@ -132,20 +108,6 @@ def _check_labels(queries: LabelledQueries, folds: int) -> None:
                 f"1 {kind} label is too few to fit a router; give at least {folds}, one for each "
                 "of the --folds."
             )
-
-
-def _read(settings: FitSettings) -> LabelledQueries:
-    ignored = settings.group_by == "none"
-    queries = read_labelled(
-        settings.table,
-        text=settings.text,
-        features=settings.features,
-        gold=settings.gold,
-        preference=settings.preference,
-        group=None if ignored else settings.group_by,
-        weight=settings.weight,
-    )
-    return replace(queries, groups=None) if ignored else queries
 
 
 def _tune(

@@ -47,7 +47,7 @@ def run_monitor(
         output_folder(out)
     monitor = _begun(state, settings)
     _check_roles(columns)
-    frame = read_frame(table, None)
+    frame = read_frame(table)
     digest = hashlib.sha256(table.read_bytes()).hexdigest()
     if digest in monitor.batches:
         raise DataError(f"{table} was taken into {state} already: give each table once.")

@@ -5,24 +5,15 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from metarouter.cli._choices import (
-    Encoder,
-    Learner,
-    Method,
-    Propensity,
-    ReportFormat,
-    Scaling,
-    Shift,
-)
+from metarouter.cli._choices import Learner, Shift
 from metarouter.cli._learners import encoder_of, nuisance_method, scaling_of
-from metarouter.cli._tables import read_labelled
 from metarouter.cli.console import console
 from metarouter.cli.outputs import output_file
+from metarouter.cli.report import ReportOptions
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference.guarantees import as_delta, check_limit
 from metarouter.inference.planning import as_prices
@@ -40,7 +31,7 @@ from metarouter.utils.columns import as_level
 if TYPE_CHECKING:
     from metarouter.datasets import LabelledQueries
 
-__all__ = ["ReportChoices", "run_report"]
+__all__ = ["run_report"]
 
 _ROUTERS = {
     Shift.dr: "dr_learner",
@@ -50,43 +41,16 @@ _ROUTERS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReportChoices:
-    """The options of ``metarouter report``."""
-
-    table: Path
-    out: tuple[Path, ...]
-    form: ReportFormat | None
-    text: str | None
-    features: tuple[str, ...]
-    gold: str
-    preference: str
-    group_by: str | None
-    domain: str | None
-    weight: str | None
-    cost_primary: str | None
-    cost_alternative: str | None
-    encoder: Encoder
-    shift: Shift
-    propensity: Propensity
-    scaling: Scaling
-    method: Method
-    folds: int
-    level: float
-    models: tuple[str, str]
-    demands: Mapping[str, float | None]
-    delta: float
-    prices: tuple[float, float]
-    title: str | None
-    seed: int
-    n_jobs: int
-
-
-def run_report(choices: ReportChoices) -> None:
+def run_report(choices: ReportOptions) -> None:
     """Check where the report goes, read, analyse, write, and print the summary."""
     _check_outputs(choices)
     _check_numbers(choices)
-    queries = _read(choices)
+    queries = choices.read(
+        choices.table,
+        domain=choices.domain,
+        cost_primary=choices.cost_primary,
+        cost_alternative=choices.cost_alternative,
+    )
     _check_costs(queries, choices)
     analysis = analyse(_as_numbers(queries, choices), _settings(queries, choices))
     document = routing_report(analysis, title=choices.title)
@@ -95,7 +59,7 @@ def run_report(choices: ReportChoices) -> None:
     _print_summary(analysis, document, files)
 
 
-def _check_outputs(choices: ReportChoices) -> None:
+def _check_outputs(choices: ReportOptions) -> None:
     for path in choices.out:
         endings = tuple(FORMATS) if choices.form is None else (path.suffix.lower(),)
         output_file(path, suffixes=endings)
@@ -106,19 +70,23 @@ def _check_outputs(choices: ReportChoices) -> None:
         raise MetaRouterError(f"--out {choices.table} is the table itself: name another file.")
 
 
-def _check_numbers(choices: ReportChoices) -> None:
+def _check_numbers(choices: ReportOptions) -> None:
     as_level(choices.level)
     as_delta(choices.delta)
-    as_prices(*choices.prices)
-    for name, limit in choices.demands.items():
-        if limit is not None:
-            check_limit(name, limit)
+    as_prices(choices.gold_price, choices.preference_price)
+    for name, limit in _demands(choices).items():
+        check_limit(name, limit)
 
 
-def _check_costs(queries: LabelledQueries, choices: ReportChoices) -> None:
+def _demands(choices: ReportOptions) -> dict[str, float]:
+    asked = {name: getattr(choices, name) for name in ("max_share", "max_cost", "min_gain")}
+    return {name: limit for name, limit in asked.items() if limit is not None}
+
+
+def _check_costs(queries: LabelledQueries, choices: ReportOptions) -> None:
     columns = {"cost_primary": queries.cost_primary, "cost_alternative": queries.cost_alternative}
     missing = [name for name, column in columns.items() if column is None]
-    if choices.demands["max_cost"] is not None and missing:
+    if choices.max_cost is not None and missing:
         raise MetaRouterError(
             f"--max-cost is given, but {queries.name} has no column of {' and '.join(missing)}: "
             "name them with --cost-primary and --cost-alternative."
@@ -130,24 +98,7 @@ def _check_costs(queries: LabelledQueries, choices: ReportChoices) -> None:
         )
 
 
-def _read(choices: ReportChoices) -> LabelledQueries:
-    ignored = choices.group_by == "none"
-    queries = read_labelled(
-        choices.table,
-        text=choices.text,
-        features=choices.features,
-        gold=choices.gold,
-        preference=choices.preference,
-        group=None if ignored else choices.group_by,
-        domain=choices.domain,
-        weight=choices.weight,
-        cost_primary=choices.cost_primary,
-        cost_alternative=choices.cost_alternative,
-    )
-    return replace(queries, groups=None) if ignored else queries
-
-
-def _as_numbers(queries: LabelledQueries, choices: ReportChoices) -> LabelledQueries:
+def _as_numbers(queries: LabelledQueries, choices: ReportOptions) -> LabelledQueries:
     """Turn text into vectors. The encoder sees all texts, and no label."""
     if choices.text is None:
         return queries
@@ -156,7 +107,7 @@ def _as_numbers(queries: LabelledQueries, choices: ReportChoices) -> LabelledQue
     return replace(queries, X=X, feature_names=names)
 
 
-def _settings(queries: LabelledQueries, choices: ReportChoices) -> ReportSettings:
+def _settings(queries: LabelledQueries, choices: ReportOptions) -> ReportSettings:
     grouped = queries.training_rows().groups is not None
     described = f"column {choices.text!r} as text, {choices.encoder} vectors fitted without labels"
     return ReportSettings(
@@ -166,11 +117,11 @@ def _settings(queries: LabelledQueries, choices: ReportChoices) -> ReportSetting
         method=nuisance_method(choices.method, Learner.forest, grouped=grouped),
         folds=choices.folds,
         level=choices.level,
-        models=choices.models,
-        demands={name: limit for name, limit in choices.demands.items() if limit is not None},
+        models=(choices.alternative, choices.primary),
+        demands=_demands(choices),
         delta=choices.delta,
-        gold_price=choices.prices[0],
-        preference_price=choices.prices[1],
+        gold_price=choices.gold_price,
+        preference_price=choices.preference_price,
         seed=choices.seed,
         n_jobs=choices.n_jobs,
         described_by="columns of the table" if choices.text is None else described,

@@ -1,49 +1,52 @@
-"""Route a table of queries with a saved router."""
+"""Route a table of queries with a saved router; the table comes back with columns added."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from metarouter.cli._tables import SUFFIXES, read_user_table, write_user_table
 from metarouter.cli.console import console
-from metarouter.cli.outputs import output_file
+from metarouter.cli.outputs import input_file, output_file, output_path
+from metarouter.cli.route import RouteSettings
 from metarouter.datasets import read_table
-from metarouter.datasets._table_files import read_frame
+from metarouter.datasets._rows import DelimitedRows, Rows, open_rows, same_format, write_frame
+from metarouter.datasets._table_files import SUFFIXES, read_frame
 from metarouter.exceptions import BudgetError, DataError, RouterFileError
 from metarouter.routing import ThresholdRouter, load_router, tune_threshold
 from metarouter.routing._pipeline import split_router, with_w
+from metarouter.utils.names import nearest
 
 __all__ = ["run_route"]
 
 _ADDED = ("route", "predicted_gain")
-_DELIMITED = (".csv", ".tsv")
 
 
-def run_route(
-    router_path: Path, queries: Path, out: Path, *, w: float | None, max_share: float | None
-) -> None:
+def run_route(settings: RouteSettings) -> None:
     """Add the decision and the predicted gain to a table of queries."""
-    if w is not None and max_share is not None:
+    if settings.w is not None and settings.max_share is not None:
         raise BudgetError("Both --w and --max-share are given: give one of them.")
-    output_file(out, suffixes=SUFFIXES)
-    if out.resolve() in (queries.resolve(), router_path.resolve()):
-        raise DataError(f"--out {out} is one of the files to read: name another file.")
-    router = _threshold_router(load_router(router_path), router_path)
-    features = _features(router, router_path, queries)
-    if w is not None:
-        router = with_w(router, w)
-    if max_share is not None:
-        router = tune_threshold(router, features, max_share=max_share).apply(router)
-    encoded, last = split_router(router, features)
-    decided, gain = last.predict(encoded), last.predict_gain(encoded)
-
-    as_written = {queries.suffix.lower(), out.suffix.lower()} <= set(_DELIMITED)
-    table = read_user_table(queries, as_written=as_written)
-    write_user_table(table.assign(route=decided, predicted_gain=gain), out)
-    _report(last, decided, out)
+    with input_file(settings.queries) as queries, output_path(settings.out, queries) as out:
+        output_file(out, suffixes=SUFFIXES)
+        if out.resolve() in (queries.resolve(), settings.router.resolve()):
+            raise DataError(f"--out {out} is one of the files to read: name another file.")
+        router = _threshold_router(load_router(settings.router), settings.router)
+        rows = open_rows(queries, settings.encoding)
+        names = _columns(router, settings.router, rows)
+        if settings.w is not None:
+            router = with_w(router, settings.w)
+        if settings.max_share is not None:
+            router = _tuned(router, rows, names, settings.max_share)
+        decided, gain, last = _decisions(router, rows, names)
+        added: dict[str, Any] = dict(zip(_ADDED, (decided, gain), strict=True))
+        if same_format(queries, out):
+            rows.write(out, added)
+        else:
+            write_frame(read_frame(queries).assign(**added), out)
+        _report(last, decided, settings)
 
 
 def _threshold_router(router: Any, path: Path) -> Any:
@@ -58,51 +61,106 @@ def _threshold_router(router: Any, path: Path) -> Any:
     return ThresholdRouter(router)
 
 
-def _features(router: Any, router_path: Path, queries: Path) -> Any:
-    """Read the columns that the router was fitted on, as it was given them."""
+def _columns(router: Any, path: Path, rows: Rows) -> list[str]:
+    """Return the columns that the router was fitted on, if the table has them."""
     names = [str(name) for name in getattr(router, "feature_names_in_", ())]
     if not names:
         raise RouterFileError(
-            f"{router_path} does not say which columns it was fitted on: fit it on a table with "
+            f"{path} does not say which columns it was fitted on: fit it on a table with "
             "`metarouter fit`, or on a DataFrame."
         )
-    reads_text = hasattr(router, "steps") and "Encoder" in type(router.steps[0][1]).__name__
-    frame = read_frame(queries, names[0] if reads_text else None)
-    taken = [name for name in _ADDED if name in frame.columns]
+    known = rows.columns()
+    taken = [name for name in _ADDED if name in known]
     if taken:
         raise DataError(
-            f"{queries.name} has a column {taken[0]!r} already: rename or drop it, so that nothing "
-            "is overwritten."
+            f"{rows.path.name} has a column {taken[0]!r} already: rename or drop it, so that "
+            "nothing is overwritten."
         )
-    missing = [name for name in names if name not in frame.columns]
-    columns = [name for name in frame.columns if name in names]
-    if len(missing) > 1:
+    missing = [name for name in names if name not in known]
+    if missing:
         raise DataError(
-            f"{queries.name} lacks {len(missing)} of the {len(names)} columns that {router_path} "
-            f"was fitted on (first: {missing[0]!r}): add them, or fit a router on columns that it "
-            "has."
+            f"{rows.path.name} lacks {len(missing)} of the {len(names)} columns that {path} was "
+            f"fitted on (first: {missing[0]!r}{nearest(missing[0], known)}): add them, or fit a "
+            "router on columns that it has."
         )
-    if reads_text:
-        # With one missing column, read_table says which names come near.
-        wanted = frame if missing else frame[columns]
-        return read_table(wanted, text=names[0], allow_unlabelled=True).X
-    wanted = frame if missing else frame[columns]
-    read = read_table(wanted, features=names, allow_unlabelled=True)
-    return _as_frame(read.X, names)
+    return names
 
 
-def _as_frame(X: Any, names: list[str]) -> Any:
+def _reads_text(router: Any) -> bool:
+    return hasattr(router, "steps") and "Encoder" in type(router.steps[0][1]).__name__
+
+
+def _batches(router: Any, rows: Rows, names: list[str]) -> Iterator[tuple[Any, NDArray[np.intp]]]:
+    """Yield features of a batch of queries, and their rows; those without text are passed over."""
     import pandas as pd
 
-    return pd.DataFrame(X, columns=names)
+    for batch in rows.batches(names):
+        start = int(batch.index[0])
+        if _reads_text(router):
+            texts = batch[names[0]]
+            there = texts.notna() & texts.map(lambda text: str(text).strip() != "")
+            if not there.any():
+                continue
+            batch = batch[there]
+        elif isinstance(rows, DelimitedRows):
+            batch = batch.apply(rows.numbers)
+        text = names[0] if _reads_text(router) else None
+        try:
+            read = read_table(
+                batch, text=text, features=None if text else names, allow_unlabelled=True
+            )
+        except DataError as error:
+            counted = f" (rows counted from row {start} of the file)" if start else ""
+            raise DataError(f"{rows.path.name}: {error}{counted}") from None
+        X = read.X if text else pd.DataFrame(read.X, columns=names)
+        yield X, np.asarray(batch.index, dtype=np.intp)
 
 
-def _report(last: ThresholdRouter, decided: Any, out: Path) -> None:
+def _tuned(router: Any, rows: Rows, names: list[str], max_share: float) -> Any:
+    import pandas as pd
+
+    parts = [X for X, _ in _batches(router, rows, names)]
+    _require_queries(parts, rows)
+    return tune_threshold(router, pd.concat(parts), max_share=max_share).apply(router)
+
+
+def _decisions(
+    router: Any, rows: Rows, names: list[str]
+) -> tuple[list[str | None], list[float | None], ThresholdRouter]:
+    """Decide batch by batch; a query without text has neither a decision nor a gain."""
+    decided: list[str | None] = []
+    gain: list[float | None] = []
+    last: Any = None
+    for X, places in _batches(router, rows, names):
+        encoded, last = split_router(router, X)
+        _fill_up(decided, gain, int(places[-1]) + 1)
+        predicted = last.predict(encoded), last.predict_gain(encoded)
+        for place, model, value in zip(places.tolist(), *predicted, strict=True):
+            decided[place], gain[place] = str(model), float(value)
+    _require_queries(decided, rows)
+    _fill_up(decided, gain, sum(len(batch) for batch in rows.batches(names[:1])))
+    return decided, gain, last
+
+
+def _fill_up(decided: list[str | None], gain: list[float | None], size: int) -> None:
+    more = [None] * (size - len(decided))
+    decided.extend(more)
+    gain.extend(more)
+
+
+def _require_queries(found: Any, rows: Rows) -> None:
+    if not found:
+        raise DataError(f"{rows.path.name} has no queries to route: add rows.")
+
+
+def _report(last: ThresholdRouter, decided: list[str | None], settings: RouteSettings) -> None:
     alternative, primary = last.models
-    to_primary = int(np.sum(decided == primary))
-    console().print(
-        f"{to_primary} of {len(decided)} queries ({to_primary / len(decided):.1%}) go to "
-        f"{primary}, the others to {alternative} (w = {last.w:.4g}); written to {out}.",
+    to_primary, n_routed = decided.count(str(primary)), len(decided) - decided.count(None)
+    blank = len(decided) - n_routed
+    note = f"Note: {blank} rows without text are not routed. " if blank else ""
+    console(stderr=str(settings.out) == "-").print(
+        f"{note}{to_primary} of {n_routed} queries ({to_primary / n_routed:.1%}) go to "
+        f"{primary}, the others to {alternative} (w = {last.w:.4g}); written to {settings.out}.",
         markup=False,
         soft_wrap=True,
     )

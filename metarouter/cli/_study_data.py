@@ -2,64 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from metarouter.cli._choices import (
-    STUDY_DATASETS,
-    Encoder,
-    Learner,
-    Method,
-    Propensity,
-    Scaling,
-)
+from metarouter.cli._choices import STUDY_DATASETS
 from metarouter.cli._learners import encoder_of
-from metarouter.cli._tables import read_labelled
+from metarouter.cli.study import StudySettings
 from metarouter.datasets import DATASETS, LabelledQueries, load_dataset
 from metarouter.evaluation import reduce_dimension
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.utils.names import nearest
 
-__all__ = ["StudySettings", "study_data"]
+__all__ = ["study_data"]
 
 _SIMULATED = ("judged_queries", "healthbench_like")
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudySettings:
-    """The options of ``metarouter study``."""
-
-    out: Path
-    dataset: str | None = None
-    pair: tuple[str, str] | None = None
-    judge: str | None = None
-    data_home: Path | None = None
-    bias: float | None = None
-    heterogeneity: float | None = None
-    table: Path | None = None
-    text: str | None = None
-    features: tuple[str, ...] = ()
-    gold: str = "gold"
-    preference: str = "preference"
-    weight: str | None = None
-    encoder: Encoder = Encoder.tfidf
-    group_by: str | None = None
-    n_gold: tuple[int, ...] = (100,)
-    rounds: int = 50
-    n_test: int | None = None
-    pca: int | None = None
-    learner: Learner = Learner.forest
-    propensity: Propensity = Propensity.constant
-    scaling: Scaling = Scaling.variance
-    method: Method = Method.auto
-    folds: int = 5
-    checkpoint: Path | None = None
-    resume: bool = True
-    seed: int = 0
-    n_jobs: int = -1
 
 
 def study_data(settings: StudySettings) -> LabelledQueries:
@@ -92,7 +51,7 @@ def study_data(settings: StudySettings) -> LabelledQueries:
 
 def _named_data(settings: StudySettings) -> LabelledQueries:
     name = str(settings.dataset)
-    _refuse(settings, "--dataset", "--table", text=None, features=(), weight=None)
+    _refuse(settings, "--dataset", "--table", text=None, features=[], weight=None)
     if settings.group_by not in (None, "none"):
         raise MetaRouterError(
             f"--group-by {settings.group_by} names a column of a --table, but {name} knows its "
@@ -134,15 +93,7 @@ def _own_data(settings: StudySettings, table: Path) -> LabelledQueries:
         bias=None,
         heterogeneity=None,
     )
-    data = read_labelled(
-        table,
-        text=settings.text,
-        features=settings.features,
-        gold=settings.gold,
-        preference=settings.preference,
-        group=None if settings.group_by == "none" else settings.group_by,
-        weight=settings.weight,
-    )
+    data = settings.read(table)
     if data.n_paired == 0:
         raise DataError(
             f"A study needs queries with both labels, but none of the {data.n_queries} in "

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from metarouter.cli._learners import nuisance_method, regressor_of, scaling_of
-from metarouter.cli._study_data import StudySettings, study_data
+from metarouter.cli._study_data import study_data
 from metarouter.cli._study_summary import print_study
 from metarouter.cli.console import console
 from metarouter.cli.outputs import output_folder
+from metarouter.cli.study import StudySettings
 from metarouter.datasets import LabelledQueries
 from metarouter.evaluation import MonteCarloStudy, StudyResult, default_routers
 from metarouter.evaluation._checkpoint import finished_rounds, forget_rounds
@@ -20,7 +21,7 @@ from metarouter.exceptions import MetaRouterError
 from metarouter.reporting import StudyReport, write_study_report
 from metarouter.utils.groups import count_groups
 
-__all__ = ["StudySettings", "run_study"]
+__all__ = ["run_study"]
 
 _MOST_TEST_QUERIES = 500
 

@@ -1,75 +1,178 @@
-"""Users' tables: columns chosen by patterns, and tables written back with what was added."""
+"""Users' tables of labelled queries: which columns they are asked for, and how they are read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
-from metarouter.datasets._table_files import SUFFIXES, read_frame
+import typer
+
+from metarouter.cli._choices import ZeroMeans
+from metarouter.cli.options import COLUMNS, TextEncoding
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.utils.files import atomic_path
 from metarouter.utils.names import nearest
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from metarouter.datasets import LabelledQueries
 
-__all__ = [
-    "SUFFIXES",
-    "pick_columns",
-    "read_labelled",
-    "read_user_table",
-    "with_named_columns",
-    "write_user_table",
-]
+__all__ = ["TABLE_HELP", "TableOptions", "pick_columns", "with_named_columns"]
 
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+TABLE_HELP = "A file (.csv .tsv .parquet .json .jsonl .xlsx; .gz, .zst), or - for standard input."
+_LABELS = "How labels are written (by default as differences, or as votes: A, B, tie)"
 
 
-def read_labelled(
-    table: Path,
-    *,
-    text: str | None,
-    features: Sequence[str],
-    **columns: Any,
-) -> LabelledQueries:
-    """Read a table of labelled queries whose features are named by text, columns or patterns.
+def _label(option: str, says: str) -> typer.models.OptionInfo:
+    return typer.Option(option, help=says, rich_help_panel=_LABELS, show_default=False)
 
-    Raises
-    ------
-    DataError
-        If the table cannot be read as such.
-    MetaRouterError
-        If neither or both of text and features are named.
-    """
-    from metarouter.datasets import read_table
 
-    if text is None and not features:
-        known = ", ".join(repr(str(name)) for name in read_frame(table, None).columns)
-        raise MetaRouterError(
-            f"Which columns of {table.name} describe the queries? Name a column of text with "
-            f"--text, or columns of numbers with --features; it has {known}."
+@dataclass(frozen=True, kw_only=True)
+class TableOptions:
+    """The columns of a table of labelled queries."""
+
+    text: Annotated[
+        str | None,
+        typer.Option(
+            "--text",
+            help="Column of text: the queries.",
+            rich_help_panel=COLUMNS,
+            show_default=False,
+        ),
+    ] = None
+    features: Annotated[
+        list[str],
+        typer.Option(
+            "--features",
+            help="Column of numbers, or a pattern like 'e*'; may be repeated. Instead of --text.",
+            rich_help_panel=COLUMNS,
+            show_default="all columns without another role, where there is no --text",
+        ),
+    ] = field(default_factory=list)
+    gold: Annotated[
+        str, typer.Option("--gold", help="Trustworthy labels.", rich_help_panel=COLUMNS)
+    ] = "gold"
+    preference: Annotated[
+        list[str],
+        typer.Option(
+            "--preference",
+            help="Cheap labels; may be repeated: several judges are combined, weighted by what the "
+            "gold labels say of their errors.",
+            rich_help_panel=COLUMNS,
+        ),
+    ] = field(default_factory=lambda: ["preference"])
+    group_by: Annotated[
+        str | None,
+        typer.Option(
+            "--group-by",
+            help="Queries with one value here share a source and stay on one side of every split; "
+            "'none' ignores groups.",
+            rich_help_panel=COLUMNS,
+            show_default="column 'group', else rows of one text",
+        ),
+    ] = None
+    weight: Annotated[
+        str | None,
+        typer.Option(
+            "--weight",
+            help="How much each query counts.",
+            rich_help_panel=COLUMNS,
+            show_default="column 'weight' if there is one",
+        ),
+    ] = None
+    gold_primary: Annotated[
+        str | None, _label("--gold-primary", "Gold score of the primary's answer.")
+    ] = None
+    gold_alternative: Annotated[
+        str | None, _label("--gold-alternative", "The same of the alternative's answer.")
+    ] = None
+    preference_primary: Annotated[
+        str | None, _label("--preference-primary", "Cheap score of the primary's answer.")
+    ] = None
+    preference_alternative: Annotated[
+        str | None, _label("--preference-alternative", "The same of the alternative's answer.")
+    ] = None
+    positive: Annotated[
+        str | None,
+        _label("--positive", "The vote, such as a model's name, that stands for the primary."),
+    ] = None
+    zero_means: Annotated[
+        ZeroMeans | None,
+        _label("--zero-means", "What 0 stands for in a column of 0 and 1, or of booleans."),
+    ] = None
+    encoding: TextEncoding = None
+
+    def read(
+        self,
+        table: Path,
+        *,
+        domain: str | None = None,
+        cost_primary: str | None = None,
+        cost_alternative: str | None = None,
+    ) -> LabelledQueries:
+        """Read a table of labelled queries.
+
+        Raises
+        ------
+        DataError
+            If the table cannot be read as such, or one kind of labels is absent.
+        MetaRouterError
+            If text and features are both named, or one of two scores alone.
+        """
+        from metarouter.datasets import read_table
+        from metarouter.datasets._rows import open_rows
+
+        if self.text is not None and self.features:
+            raise MetaRouterError(
+                "Both --text and --features are given: name a column of text or columns of numbers."
+            )
+        known = open_rows(table, self.encoding).columns() if self.features else []
+        ignored = self.group_by == "none"
+        queries = read_table(
+            table,
+            text=self.text,
+            features=pick_columns(known, self.features, table.name) if self.features else None,
+            gold=self.gold,
+            preference=self.preference,
+            gold_scores=_both("gold", self.gold_primary, self.gold_alternative),
+            preference_scores=_both(
+                "preference", self.preference_primary, self.preference_alternative
+            ),
+            positive=self.positive,
+            zero_means=None if self.zero_means is None else str(self.zero_means),
+            group=None if ignored else self.group_by,
+            domain=domain,
+            weight=self.weight,
+            cost_primary=cost_primary,
+            cost_alternative=cost_alternative,
+            allow_unlabelled=True,
+            encoding=self.encoding,
         )
-    if text is not None and features:
+        queries = replace(queries, groups=None) if ignored else queries
+        return _labelled(queries, {"gold": self.gold, "preference": self.preference[0]})
+
+
+def _both(role: str, primary: str | None, alternative: str | None) -> tuple[str, str] | None:
+    if primary is None and alternative is None:
+        return None
+    if primary is None or alternative is None:
+        missing = "primary" if primary is None else "alternative"
         raise MetaRouterError(
-            "Both --text and --features are given: name a column of text or columns of numbers."
+            f"One of two {role} scores is named: name the other with --{role}-{missing}."
         )
-    chosen = pick_columns(read_frame(table, None), features, table.name) if features else None
-    read = read_table(table, text=text, features=chosen, allow_unlabelled=True, **columns)
-    return _labelled(read, columns)
+    return primary, alternative
 
 
-def _labelled(queries: LabelledQueries, columns: dict[str, Any]) -> LabelledQueries:
+def _labelled(queries: LabelledQueries, columns: dict[str, str]) -> LabelledQueries:
     """Leave out queries without a label; refuse a table where one kind of label is absent."""
     for kind, number in (("gold", queries.n_gold), ("preference", queries.n_preference)):
         if number == 0:
+            absent = f"no column of {kind} labels" in queries.notes
+            what = "is not there" if absent else f"holds no {kind} label"
             raise DataError(
-                f"Column {columns[kind]!r} of {queries.name} holds no {kind} label, or is not "
-                f"there, but both kinds of labels are needed: name another with --{kind}."
+                f"Column {columns[kind]!r} of {queries.name} {what}, but both kinds of labels are "
+                f"needed: name another with --{kind}."
             )
     bare = ~(queries.has_gold | queries.has_preference)
     if not bare.any():
@@ -78,12 +181,13 @@ def _labelled(queries: LabelledQueries, columns: dict[str, Any]) -> LabelledQuer
     return replace(queries.subset(~bare), notes=(*queries.notes, note))
 
 
-def pick_columns(frame: pd.DataFrame, patterns: Sequence[str], source: str) -> list[str]:
+def pick_columns(known: Sequence[str], patterns: Sequence[str], source: str) -> list[str]:
     """Return the columns that the patterns name, in the order of the table.
 
     Parameters
     ----------
-    frame : DataFrame
+    known : sequence of str
+        The columns of the table.
     patterns : sequence of str
         Names of columns, or patterns such as ``e*``.
     source : str
@@ -96,11 +200,9 @@ def pick_columns(frame: pd.DataFrame, patterns: Sequence[str], source: str) -> l
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> pick_columns(pd.DataFrame(columns=["id", "e0", "e1"]), ["e*"], "the table")
+    >>> pick_columns(["id", "e0", "e1"], ["e*"], "the table")
     ['e0', 'e1']
     """
-    known = [str(name) for name in frame.columns]
     chosen: set[str] = set()
     for pattern in patterns:
         found = [pattern] if pattern in known else [c for c in known if fnmatchcase(c, pattern)]
@@ -121,28 +223,3 @@ def with_named_columns(queries: LabelledQueries) -> LabelledQueries:
     import pandas as pd
 
     return replace(queries, X=pd.DataFrame(queries.X, columns=queries.feature_names))
-
-
-def read_user_table(path: Path, *, as_written: bool) -> pd.DataFrame:
-    """Read a table to be written again; `as_written` keeps every cell of a CSV to the letter."""
-    import pandas as pd
-
-    separator = _DELIMITERS.get(path.suffix.lower())
-    checked = read_frame(path, None)
-    if not as_written or separator is None:
-        return checked
-    return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, index_col=False)
-
-
-def write_user_table(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table in the format that the ending of `path` names, whole or not at all."""
-    suffix = path.suffix.lower()
-    with atomic_path(path) as temporary:
-        if suffix == ".parquet":
-            frame.to_parquet(temporary, index=False)
-        elif suffix in _DELIMITERS:
-            frame.to_csv(temporary, sep=_DELIMITERS[suffix], index=False)
-        else:
-            frame.to_json(
-                temporary, orient="records", lines=True, force_ascii=False, double_precision=15
-            )

@@ -17,12 +17,16 @@ _WIDTH_IN_FILES = 110
 _NO_LIMIT = 10_000
 
 
-def console() -> Console:
+def console(*, stderr: bool = False) -> Console:
     """Return the console for standard output; in a pipe or a file, wide enough for tables."""
     from rich.console import Console
 
+    stream = sys.stderr if stderr else sys.stdout
     return Console(
-        width=None if sys.stdout.isatty() else _WIDTH_IN_FILES, highlight=False, soft_wrap=False
+        width=None if stream.isatty() else _WIDTH_IN_FILES,
+        highlight=False,
+        soft_wrap=False,
+        stderr=stderr,
     )
 
 

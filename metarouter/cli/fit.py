@@ -2,96 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from metarouter.cli._choices import Encoder, Method, Propensity, Scaling, Shift
+from metarouter.cli._tables import TABLE_HELP, TableOptions
+from metarouter.cli.command import command_of
 from metarouter.cli.options import (
     MODEL,
     AlternativeName,
     Cores,
     EncoderChoice,
-    FeatureColumns,
     Folds,
-    GoldColumn,
-    GroupColumn,
     MethodChoice,
-    PreferenceColumn,
     PrimaryName,
     PropensityChoice,
     ScalingChoice,
     Seed,
-    TextColumn,
-    WeightColumn,
 )
 
-__all__ = ["fit"]
+__all__ = ["FitSettings", "fit"]
 
 _BUDGET = "How much to spend (at most one)"
 
 
-def fit(
-    table: Annotated[
-        Path, typer.Argument(help="Labelled queries: .csv, .tsv, .parquet, .jsonl or .ndjson.")
-    ],
-    out: Annotated[
-        Path,
-        typer.Option("--out", "-o", help="The router file to write, *.skops.", show_default=False),
-    ],
-    text: TextColumn = None,
-    features: FeatureColumns = None,
-    gold: GoldColumn = "gold",
-    preference: PreferenceColumn = "preference",
-    group_by: GroupColumn = None,
-    weight: WeightColumn = None,
-    encoder: EncoderChoice = Encoder.tfidf,
-    shift: Annotated[
-        Shift,
-        typer.Option(
-            "--shift",
-            help="How to learn what the cheap labels are wrong by: DR-learner, "
-            "R-learner, one constant, or not at all.",
-            rich_help_panel=MODEL,
-        ),
-    ] = Shift.dr,
-    propensity: PropensityChoice = Propensity.estimated,
-    scaling: ScalingChoice = Scaling.variance,
-    method: MethodChoice = Method.auto,
-    folds: Folds = 5,
-    w: Annotated[
-        float | None,
-        typer.Option(
-            "--w",
-            help="Gain demanded of the primary model's answer for its price, in gold units; 0 asks "
-            "for none.",
-            rich_help_panel=_BUDGET,
-            show_default="0",
-        ),
-    ] = None,
-    max_share: Annotated[
-        float | None,
-        typer.Option(
-            "--max-share",
-            help="Largest share of queries to send to the primary model, from 0 to 1; w is tuned "
-            "for it.",
-            rich_help_panel=_BUDGET,
-            show_default=False,
-        ),
-    ] = None,
-    primary: PrimaryName = "primary",
-    alternative: AlternativeName = "alternative",
-    check: Annotated[
-        bool,
-        typer.Option(
-            "--check/--no-check",
-            help="Say what routing gains on queries that a router has not seen.",
-        ),
-    ] = True,
-    seed: Seed = 0,
-    n_jobs: Cores = -1,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class FitSettings(TableOptions):
     """Learn a router from your own labels and save it.
 
     A label is the quality of the primary (strong, costly) model's answer minus that of the
@@ -104,29 +43,63 @@ def fit(
     metarouter fit labels.csv --text query --gold expert --preference vote --w 0.1 -o router.skops
     ```
     """
-    from metarouter.cli._fit_run import FitSettings, run_fit
 
-    run_fit(
-        FitSettings(
-            table=table,
-            out=out,
-            text=text,
-            features=tuple(features or ()),
-            gold=gold,
-            preference=preference,
-            group_by=group_by,
-            weight=weight,
-            encoder=encoder,
-            shift=shift,
-            propensity=propensity,
-            scaling=scaling,
-            method=method,
-            folds=folds,
-            w=w,
-            max_share=max_share,
-            models=(alternative, primary),
-            check=check,
-            seed=seed,
-            n_jobs=n_jobs,
-        )
-    )
+    table: Annotated[Path, typer.Argument(help=f"Labelled queries. {TABLE_HELP}")]
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="The router file to write, *.skops.", show_default=False),
+    ]
+    encoder: EncoderChoice = Encoder.tfidf
+    shift: Annotated[
+        Shift,
+        typer.Option(
+            "--shift",
+            help="How to learn what the cheap labels are wrong by: DR-learner, "
+            "R-learner, one constant, or not at all.",
+            rich_help_panel=MODEL,
+        ),
+    ] = Shift.dr
+    propensity: PropensityChoice = Propensity.estimated
+    scaling: ScalingChoice = Scaling.variance
+    method: MethodChoice = Method.auto
+    folds: Folds = 5
+    w: Annotated[
+        float | None,
+        typer.Option(
+            "--w",
+            help="Gain demanded of the primary model's answer for its price, in gold units; 0 asks "
+            "for none.",
+            rich_help_panel=_BUDGET,
+            show_default="0",
+        ),
+    ] = None
+    max_share: Annotated[
+        float | None,
+        typer.Option(
+            "--max-share",
+            help="Largest share of queries to send to the primary model, from 0 to 1; w is tuned "
+            "for it.",
+            rich_help_panel=_BUDGET,
+            show_default=False,
+        ),
+    ] = None
+    primary: PrimaryName = "primary"
+    alternative: AlternativeName = "alternative"
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check/--no-check",
+            help="Say what routing gains on queries that a router has not seen.",
+        ),
+    ] = True
+    seed: Seed = 0
+    n_jobs: Cores = -1
+
+
+def _run(settings: FitSettings) -> None:
+    from metarouter.cli._fit_run import run_fit
+
+    run_fit(settings)
+
+
+fit = command_of("fit", FitSettings, _run)

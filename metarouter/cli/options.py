@@ -15,62 +15,30 @@ __all__ = [
     "AlternativeName",
     "Cores",
     "EncoderChoice",
-    "FeatureColumns",
     "Folds",
     "GoldColumn",
-    "GroupColumn",
     "MethodChoice",
-    "PreferenceColumn",
     "PrimaryName",
     "PropensityChoice",
     "ScalingChoice",
     "Seed",
-    "TextColumn",
-    "WeightColumn",
+    "TextEncoding",
 ]
 
 COLUMNS = "Columns of the table"
 MODEL = "How to learn"
 RUNNING = "Running"
 
-TextColumn = Annotated[
-    str | None,
-    typer.Option(
-        "--text", help="Column of text: the queries.", rich_help_panel=COLUMNS, show_default=False
-    ),
-]
-FeatureColumns = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--features",
-        help="Column of numbers, or a pattern like 'e*'; may be repeated. Instead of --text.",
-        rich_help_panel=COLUMNS,
-        show_default=False,
-    ),
-]
 GoldColumn = Annotated[
     str, typer.Option("--gold", help="Trustworthy labels.", rich_help_panel=COLUMNS)
 ]
-PreferenceColumn = Annotated[
-    str, typer.Option("--preference", help="Cheap labels.", rich_help_panel=COLUMNS)
-]
-GroupColumn = Annotated[
+TextEncoding = Annotated[
     str | None,
     typer.Option(
-        "--group-by",
-        help="Queries with one value here share a source and stay in one fold; 'none' ignores "
-        "a column called group.",
+        "--encoding",
+        help="Encoding of a file of text, such as latin-1.",
         rich_help_panel=COLUMNS,
-        show_default="column 'group' if there is one",
-    ),
-]
-WeightColumn = Annotated[
-    str | None,
-    typer.Option(
-        "--weight",
-        help="How much each query counts.",
-        rich_help_panel=COLUMNS,
-        show_default="column 'weight' if there is one",
+        show_default="UTF-8, or as its byte order mark says",
     ),
 ]
 EncoderChoice = Annotated[

@@ -3,12 +3,50 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from metarouter.datasets._table_files import COMPRESSED
 from metarouter.exceptions import MetaRouterError
 
-__all__ = ["output_file", "output_folder"]
+__all__ = ["input_file", "output_file", "output_folder", "output_path"]
+
+_STANDARD = Path("-")
+
+
+@contextmanager
+def input_file(path: Path) -> Iterator[Path]:
+    """Yield the path of a table; ``-`` stands for standard input, kept in a file for a while."""
+    if path != _STANDARD:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        start = sys.stdin.buffer.read(4)
+        first = start.lstrip()[:1]
+        suffix = {b"{": ".jsonl", b"[": ".json"}.get(first, ".csv")
+        given = Path(folder) / f"standard_input{'.parquet' if start == b'PAR1' else suffix}"
+        with given.open("wb") as file:
+            file.write(start)
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield given
+
+
+@contextmanager
+def output_path(path: Path, like: Path) -> Iterator[Path]:
+    """Yield the path to write; ``-`` stands for standard output, in the format of `like`."""
+    if path != _STANDARD:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / f"standard_output{like.suffix}"
+        yield written
+        with written.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
 
 
 def output_folder(path: Path) -> Path:
@@ -36,7 +74,10 @@ def output_file(path: Path, *, suffixes: tuple[str, ...]) -> Path:
     """
     if path.is_dir():
         raise MetaRouterError(f"--out {path} is a folder: name a file in it.")
-    if path.suffix.lower() not in suffixes:
+    ending = path.suffix.lower()
+    if ending in COMPRESSED:
+        ending = Path(path.stem).suffix.lower()
+    if ending not in suffixes:
         raise MetaRouterError(
             f"--out {path} ends in {path.suffix or 'nothing'!r}: give it "
             f"{'one of the endings' if len(suffixes) > 1 else 'the ending'} {', '.join(suffixes)}."

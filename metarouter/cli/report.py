@@ -2,161 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from metarouter.cli._choices import Encoder, Method, Propensity, ReportFormat, Scaling, Shift
+from metarouter.cli._tables import TABLE_HELP, TableOptions
+from metarouter.cli.command import command_of
 from metarouter.cli.options import (
     COLUMNS,
     MODEL,
     AlternativeName,
     Cores,
     EncoderChoice,
-    FeatureColumns,
     Folds,
-    GoldColumn,
-    GroupColumn,
     MethodChoice,
-    PreferenceColumn,
     PrimaryName,
     PropensityChoice,
     ScalingChoice,
     Seed,
-    TextColumn,
-    WeightColumn,
 )
 
-__all__ = ["report"]
+__all__ = ["ReportOptions", "report"]
 
 _DEMANDS = "What the threshold must keep"
 _PRICES = "What labels cost, for the plan"
 
 
-def report(
-    table: Annotated[
-        Path, typer.Argument(help="Labelled queries: .csv, .tsv, .parquet, .jsonl or .ndjson.")
-    ],
-    out: Annotated[
-        list[Path],
-        typer.Option(
-            "--out",
-            "-o",
-            help="The report: .html, .md, .tex or .json; may be repeated.",
-            show_default=False,
-        ),
-    ],
-    form: Annotated[
-        ReportFormat | None,
-        typer.Option(
-            "--format", help="How to write, whatever the ending of --out.", show_default=False
-        ),
-    ] = None,
-    text: TextColumn = None,
-    features: FeatureColumns = None,
-    gold: GoldColumn = "gold",
-    preference: PreferenceColumn = "preference",
-    group_by: GroupColumn = None,
-    domain: Annotated[
-        str | None,
-        typer.Option(
-            "--domain",
-            help="Column of domains, between which the bias is compared.",
-            rich_help_panel=COLUMNS,
-            show_default="column 'domain' if there is one",
-        ),
-    ] = None,
-    weight: WeightColumn = None,
-    cost_primary: Annotated[
-        str | None,
-        typer.Option(
-            "--cost-primary",
-            help="What the primary model's answer to each query costs.",
-            rich_help_panel=COLUMNS,
-            show_default="column 'cost_primary' if there is one",
-        ),
-    ] = None,
-    cost_alternative: Annotated[
-        str | None,
-        typer.Option(
-            "--cost-alternative",
-            help="The same of the alternative model.",
-            rich_help_panel=COLUMNS,
-            show_default="column 'cost_alternative' if there is one",
-        ),
-    ] = None,
-    encoder: EncoderChoice = Encoder.tfidf,
-    shift: Annotated[
-        Shift,
-        typer.Option(
-            "--shift",
-            help="The router that is recommended: by DR-learner, R-learner, one constant, or "
-            "pooled labels. All are compared.",
-            rich_help_panel=MODEL,
-        ),
-    ] = Shift.dr,
-    propensity: PropensityChoice = Propensity.estimated,
-    scaling: ScalingChoice = Scaling.variance,
-    method: MethodChoice = Method.auto,
-    folds: Folds = 5,
-    level: Annotated[
-        float,
-        typer.Option("--level", help="Of all intervals and bands.", rich_help_panel=MODEL),
-    ] = 0.95,
-    primary: PrimaryName = "primary",
-    alternative: AlternativeName = "alternative",
-    max_share: Annotated[
-        float | None,
-        typer.Option(
-            "--max-share",
-            help="Largest share of queries to send to the primary model, from 0 to 1.",
-            rich_help_panel=_DEMANDS,
-            show_default="0.5 if nothing is demanded",
-        ),
-    ] = None,
-    max_cost: Annotated[
-        float | None,
-        typer.Option(
-            "--max-cost",
-            help="Largest mean cost per query, in the unit of the columns of costs.",
-            rich_help_panel=_DEMANDS,
-            show_default=False,
-        ),
-    ] = None,
-    min_gain: Annotated[
-        float | None,
-        typer.Option(
-            "--min-gain",
-            help="Smallest mean gain over always asking the alternative, in gold units.",
-            rich_help_panel=_DEMANDS,
-            show_default=False,
-        ),
-    ] = None,
-    delta: Annotated[
-        float,
-        typer.Option(
-            "--delta",
-            help="Probability with which the demands may be broken.",
-            rich_help_panel=_DEMANDS,
-        ),
-    ] = 0.1,
-    gold_price: Annotated[
-        float,
-        typer.Option("--gold-price", help="Price of one gold label.", rich_help_panel=_PRICES),
-    ] = 1.0,
-    preference_price: Annotated[
-        float,
-        typer.Option(
-            "--preference-price", help="Price of one preference label.", rich_help_panel=_PRICES
-        ),
-    ] = 0.01,
-    title: Annotated[
-        str | None, typer.Option("--title", help="Of the report.", show_default=False)
-    ] = None,
-    seed: Seed = 0,
-    n_jobs: Cores = -1,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions(TableOptions):
     """Report on your own labels: whether the cheap ones are biased, and what routing gains.
 
     A label is the quality of the primary (strong, costly) model's answer minus that of the
@@ -169,35 +45,126 @@ def report(
     metarouter report labels.parquet --features 'e*' --out report.html --out report.json
     ```
     """
-    from metarouter.cli._report_run import ReportChoices, run_report
 
-    run_report(
-        ReportChoices(
-            table=table,
-            out=tuple(out),
-            form=form,
-            text=text,
-            features=tuple(features or ()),
-            gold=gold,
-            preference=preference,
-            group_by=group_by,
-            domain=domain,
-            weight=weight,
-            cost_primary=cost_primary,
-            cost_alternative=cost_alternative,
-            encoder=encoder,
-            shift=shift,
-            propensity=propensity,
-            scaling=scaling,
-            method=method,
-            folds=folds,
-            level=level,
-            models=(alternative, primary),
-            demands={"max_share": max_share, "max_cost": max_cost, "min_gain": min_gain},
-            delta=delta,
-            prices=(gold_price, preference_price),
-            title=title,
-            seed=seed,
-            n_jobs=n_jobs,
-        )
-    )
+    table: Annotated[Path, typer.Argument(help=f"Labelled queries. {TABLE_HELP}")]
+    out: Annotated[
+        list[Path],
+        typer.Option(
+            "--out",
+            "-o",
+            help="The report: .html, .md, .tex or .json; may be repeated.",
+            show_default=False,
+        ),
+    ]
+    form: Annotated[
+        ReportFormat | None,
+        typer.Option(
+            "--format", help="How to write, whatever the ending of --out.", show_default=False
+        ),
+    ] = None
+    domain: Annotated[
+        str | None,
+        typer.Option(
+            "--domain",
+            help="Column of domains, between which the bias is compared.",
+            rich_help_panel=COLUMNS,
+            show_default="column 'domain' if there is one",
+        ),
+    ] = None
+    cost_primary: Annotated[
+        str | None,
+        typer.Option(
+            "--cost-primary",
+            help="What the primary model's answer to each query costs.",
+            rich_help_panel=COLUMNS,
+            show_default="column 'cost_primary' if there is one",
+        ),
+    ] = None
+    cost_alternative: Annotated[
+        str | None,
+        typer.Option(
+            "--cost-alternative",
+            help="The same of the alternative model.",
+            rich_help_panel=COLUMNS,
+            show_default="column 'cost_alternative' if there is one",
+        ),
+    ] = None
+    encoder: EncoderChoice = Encoder.tfidf
+    shift: Annotated[
+        Shift,
+        typer.Option(
+            "--shift",
+            help="The router that is recommended: by DR-learner, R-learner, one constant, or "
+            "pooled labels. All are compared.",
+            rich_help_panel=MODEL,
+        ),
+    ] = Shift.dr
+    propensity: PropensityChoice = Propensity.estimated
+    scaling: ScalingChoice = Scaling.variance
+    method: MethodChoice = Method.auto
+    folds: Folds = 5
+    level: Annotated[
+        float,
+        typer.Option("--level", help="Of all intervals and bands.", rich_help_panel=MODEL),
+    ] = 0.95
+    primary: PrimaryName = "primary"
+    alternative: AlternativeName = "alternative"
+    max_share: Annotated[
+        float | None,
+        typer.Option(
+            "--max-share",
+            help="Largest share of queries to send to the primary model, from 0 to 1.",
+            rich_help_panel=_DEMANDS,
+            show_default="0.5 if nothing is demanded",
+        ),
+    ] = None
+    max_cost: Annotated[
+        float | None,
+        typer.Option(
+            "--max-cost",
+            help="Largest mean cost per query, in the unit of the columns of costs.",
+            rich_help_panel=_DEMANDS,
+            show_default=False,
+        ),
+    ] = None
+    min_gain: Annotated[
+        float | None,
+        typer.Option(
+            "--min-gain",
+            help="Smallest mean gain over always asking the alternative, in gold units.",
+            rich_help_panel=_DEMANDS,
+            show_default=False,
+        ),
+    ] = None
+    delta: Annotated[
+        float,
+        typer.Option(
+            "--delta",
+            help="Probability with which the demands may be broken.",
+            rich_help_panel=_DEMANDS,
+        ),
+    ] = 0.1
+    gold_price: Annotated[
+        float,
+        typer.Option("--gold-price", help="Price of one gold label.", rich_help_panel=_PRICES),
+    ] = 1.0
+    preference_price: Annotated[
+        float,
+        typer.Option(
+            "--preference-price", help="Price of one preference label.", rich_help_panel=_PRICES
+        ),
+    ] = 0.01
+    title: Annotated[
+        str | None, typer.Option("--title", help="Of the report.", show_default=False)
+    ] = None
+    seed: Seed = 0
+    n_jobs: Cores = -1
+
+
+def _run(settings: ReportOptions) -> None:
+    from metarouter.cli._report_run import run_report
+
+    run_report(settings)
+
+
+report = command_of("report", ReportOptions, _run)

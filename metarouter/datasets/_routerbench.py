@@ -17,7 +17,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from metarouter.datasets import _table_promises as promises
+from metarouter.datasets import _table_checks as checks
 from metarouter.datasets._model_matrix import ModelMatrix
 from metarouter.datasets._table_files import read_frame
 from metarouter.exceptions import DataError
@@ -96,7 +96,7 @@ def read_routerbench(
     frame, name = _open(source, allow_pickle=allow_pickle)
     models = _models(frame, name)
     for column, role in (("prompt", "text"), ("eval_name", "tasks")):
-        promises.column_exists(frame, column, role, name)
+        checks.column_exists(frame, column, role, name)
     _require_distinct_samples(frame, name)
     features = _given_features(X, encoder, len(frame), name)
     rows = _rows_of_tasks(frame, tasks, name)
@@ -105,7 +105,7 @@ def read_routerbench(
     scores = [_numbers(kept, model, "scores", name) for model in models]
     costs = [_numbers(kept, model + _COST, "costs", name) for model in models]
     for model, cost in zip(models, costs, strict=True):
-        promises.costs_are_not_negative(cost, model + _COST, name)
+        checks.costs_are_not_negative(cost, model + _COST, name)
     return ModelMatrix(
         X=_encoded(text, encoder) if features is None else features[rows],
         quality=np.column_stack(scores),
@@ -124,7 +124,7 @@ def _open(
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         is_pickle = path.suffix.lower() in (".pkl", ".pickle")
-        frame = _read_pickle(path, allow_pickle) if is_pickle else read_frame(path, "prompt")
+        frame = _read_pickle(path, allow_pickle) if is_pickle else read_frame(path, ["prompt"])
         name = path.name
     elif hasattr(source, "iloc") and hasattr(source, "columns"):
         frame, name = source, "the table"
@@ -132,8 +132,8 @@ def _open(
         raise DataError(
             f"A table cannot be read from a {type(source).__name__}: give a path or a DataFrame."
         )
-    promises.columns_are_distinct(frame.columns, name)
-    promises.table_has_rows(frame, name)
+    checks.columns_are_distinct(frame.columns, name)
+    checks.table_has_rows(frame, name)
     return frame, name
 
 
@@ -163,11 +163,11 @@ def _models(frame: pd.DataFrame, name: str) -> list[str]:
     columns = [str(column) for column in frame.columns]
     priced = [column.removesuffix(_COST) for column in columns if column.endswith(_COST)]
     for model in priced:
-        promises.column_exists(frame, model, f"scores beside '{model}{_COST}'", name)
+        checks.column_exists(frame, model, f"scores beside '{model}{_COST}'", name)
     for column in columns:
         if column.endswith("|model_response"):
             model = column.removesuffix("|model_response")
-            promises.column_exists(frame, model + _COST, f"costs of {model!r}", name)
+            checks.column_exists(frame, model + _COST, f"costs of {model!r}", name)
     if not priced:
         raise DataError(
             f"{name} has {len(columns)} columns but none that ends in '{_COST}': give every model "
@@ -177,8 +177,8 @@ def _models(frame: pd.DataFrame, name: str) -> list[str]:
 
 
 def _require_distinct_samples(frame: pd.DataFrame, name: str) -> None:
-    promises.column_exists(frame, "sample_id", "identifiers", name)
-    promises.nothing_is_missing(
+    checks.column_exists(frame, "sample_id", "identifiers", name)
+    checks.nothing_is_missing(
         np.asarray(frame["sample_id"].isna()), "sample_id", "identifiers", name
     )
     repeated = np.asarray(frame["sample_id"].duplicated())
@@ -195,7 +195,7 @@ def _rows_of_tasks(
     frame: pd.DataFrame, tasks: str | Iterable[str] | None, name: str
 ) -> NDArray[np.intp]:
     values = frame["eval_name"]
-    promises.nothing_is_missing(np.asarray(values.isna()), "eval_name", "tasks", name)
+    checks.nothing_is_missing(np.asarray(values.isna()), "eval_name", "tasks", name)
     if tasks is None:
         return np.arange(len(frame))
     known = [str(value) for value in values.unique()]
@@ -214,7 +214,7 @@ def _rows_of_tasks(
 
 def _prompts(frame: pd.DataFrame, name: str) -> NDArray[np.object_]:
     flat = frame.assign(prompt=[_joined(cell) for cell in frame["prompt"]])
-    return promises.every_query_has_its_text(flat, "prompt", name)
+    return checks.every_query_has_its_text(flat, "prompt", name)
 
 
 def _joined(cell: Any) -> Any:
@@ -238,9 +238,9 @@ def _parsed(text: str) -> Any:
 
 
 def _numbers(frame: pd.DataFrame, column: str, role: str, name: str) -> NDArray[np.float64]:
-    values = promises.values_are_numbers(frame, column, role, name)
-    promises.nothing_is_infinite(values, column, role, name)
-    promises.nothing_is_missing(np.isnan(values), column, role, name)
+    values = checks.values_are_numbers(frame, column, role, name)
+    checks.nothing_is_infinite(values, column, role, name)
+    checks.nothing_is_missing(np.isnan(values), column, role, name)
     return values
 
 

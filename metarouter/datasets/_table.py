@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter.datasets import _table_promises as promises
+from metarouter.datasets import _table_checks as checks
 from metarouter.datasets._labelled_queries import LabelledQueries
-from metarouter.datasets._table_files import read_frame
+from metarouter.datasets._table_files import TableFile, read_table_file
+from metarouter.datasets._table_labels import (
+    LabelColumn,
+    Labels,
+    check_zero_means,
+    combine_judges,
+    read_labels,
+)
+from metarouter.datasets._table_warnings import constant_features, doubts_about_labels
 from metarouter.exceptions import DataError
 
 if TYPE_CHECKING:
@@ -21,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["read_table"]
 
 _LABELS = ("gold", "preference")
+_NAMES = ("group", "domain", "model_a", "model_b")
 
 
 def read_table(
@@ -29,58 +39,84 @@ def read_table(
     text: str | None = None,
     features: Sequence[str] | None = None,
     gold: str = "gold",
-    preference: str = "preference",
+    preference: str | Sequence[str] = "preference",
+    gold_scores: tuple[str, str] | None = None,
+    preference_scores: tuple[str, str] | None = None,
+    positive: str | None = None,
+    zero_means: str | None = None,
     group: str | None = None,
     domain: str | None = None,
     weight: str | None = None,
     cost_primary: str | None = None,
     cost_alternative: str | None = None,
     allow_unlabelled: bool = False,
+    encoding: str | None = None,
 ) -> LabelledQueries:
-    """Read labelled queries from a table: one row per query.
+    """Read labelled queries from a table: one row per query, or several.
 
     Parameters
     ----------
     source : str, path-like or DataFrame
-        A CSV, TSV, Parquet or JSON-lines file (``.csv .tsv .parquet .jsonl .ndjson``), or a
-        frame.
+        A file (``.csv .tsv .txt .parquet .json .jsonl .ndjson .xlsx``; text also as ``.gz`` or
+        ``.zst``), a folder of Parquet files, or a frame. The separator of cells and decimal commas
+        are found out.
     text : str, optional
-        The column that holds the queries as text.
+        The column that holds the queries as text. A cell may also hold a list of messages
+        (``{"role": "user", "content": ...}``), of which the first of the user's is taken. Rows
+        without text are left out.
     features : sequence of str, optional
         The columns of features. When left out, these are all columns that have no other role,
         unless `text` is named.
-    gold, preference : str, default="gold", "preference"
-        The columns of labels: the quality of the primary's answer minus that of the
-        alternative's. A cell may be empty, and one of the columns may be absent.
+    gold : str, default="gold"
+        The column of gold labels: the quality of the primary's answer minus that of the
+        alternative's, or votes in words (``A``, ``B``, ``tie``; ``win``, ``loss``; ``model_a``,
+        ``model_b`` beside columns of these names). A cell may be empty, and the column absent.
+    preference : str or sequence of str, default="preference"
+        The same of preference labels. The columns of several judges are combined, weighted by
+        their errors about the gold labels of the same rows.
+    gold_scores, preference_scores : tuple of (str, str), optional
+        The columns of the primary's and of the alternative's score, of which the difference is
+        the label.
+    positive : str, optional
+        The value of a column of votes, such as a model's name, that stands for the primary.
+    zero_means : {"loss", "tie"}, optional
+        What 0 stands for in a column of labels that holds only 0 and 1, or only booleans.
     group, domain, weight, cost_primary, cost_alternative : str, optional
         Columns of these roles. When left out, a column of the very name ``group``, ``domain``,
-        and so on is taken where there is one.
+        and so on is taken where there is one. Without groups, rows of identical text form one.
+        Groups and domains are names: ``01`` and ``1`` are two.
     allow_unlabelled : bool, default=False
         Whether rows without any label are kept, as in a table of queries to route.
+    encoding : str, optional
+        The encoding of a file of text; by default UTF-8, or what its byte order mark tells.
 
     Returns
     -------
     LabelledQueries
         `X` holds the features as floats, with `feature_names`; without features it is a frame
-        of the one text column, for a pipeline that begins with an encoder.
+        of the one text column, for a pipeline that begins with an encoder. `notes` tell what was
+        assumed, and what looks like a mistake.
 
     Raises
     ------
     DataError
-        If the table breaks one of the promises in `metarouter.datasets._table_promises`, or the
-        file cannot be read.
+        If a check of `metarouter.datasets._table_checks` fails, a column of labels can be read in
+        two ways, or the file cannot be read.
 
     Examples
     --------
     >>> import pandas as pd
     >>> frame = pd.DataFrame(
-    ...     {"length": [3.0, 5.0, 8.0], "gold": [0.5, None, None], "preference": [1, -1, 0]}
+    ...     {"length": [3.0, 5.0, 8.0], "gold": [0.5, None, None], "preference": ["A", "B", "tie"]}
     ... )
     >>> queries = read_table(frame)
-    >>> queries.feature_names, queries.n_gold, queries.n_preference
-    (['length'], 1, 3)
+    >>> queries.feature_names, queries.n_gold, queries.preference.tolist()
+    (['length'], 1, [1.0, -1.0, 0.0])
     """
-    frame, name = _open(source, text)
+    check_zero_means(zero_means)
+    asked_text = {column for column in (text, group, domain) if column is not None}
+    (frame, notes), name = _open(source, {*asked_text, *_NAMES}, encoding)
+    frame, blank = _with_text(frame, text, name)
     roles = _roles(
         frame,
         name,
@@ -91,43 +127,92 @@ def read_table(
         cost_primary=cost_primary,
         cost_alternative=cost_alternative,
     )
-    roles |= _label_roles(frame, name, gold, preference, needed=not allow_unlabelled)
-    promises.roles_are_distinct(roles, name)
-    columns = _feature_columns(frame, name, roles, features)
-    labels = {role: _labels(frame, roles, role, name) for role in _LABELS}
+    judges = [preference] if isinstance(preference, str) else list(preference)
+    roles |= _label_roles(frame, name, gold, judges, gold_scores, preference_scores)
     if not allow_unlabelled:
-        promises.every_row_is_labelled(labels["gold"], labels["preference"], name)
-    return LabelledQueries(
-        X=_features(frame, columns, name) if columns else frame[[text]].reset_index(drop=True),
-        gold=labels["gold"],
-        preference=labels["preference"],
-        text=_texts(frame, roles, name),
-        groups=_values(frame, roles, "group", name),
+        checks.some_column_holds_labels(frame, _with_role(roles, *_LABELS), name)
+    checks.roles_are_distinct(roles, name)
+    columns = _feature_columns(frame, name, roles, features)
+
+    def labels_of(role: str, column: str, scores: tuple[str, str] | None = None) -> Labels:
+        asked = LabelColumn(role, column, scores, positive, zero_means)
+        return read_labels(frame, asked, name)
+
+    read = _read_sources(frame, roles, labels_of, gold, judges, gold_scores, preference_scores)
+    values = {role: labels.values for role, labels in read.items()}
+    kept = np.ones(len(frame), dtype=bool)
+    for labels in read.values():
+        kept &= True if labels.kept is None else labels.kept
+    if not allow_unlabelled:
+        checks.every_row_is_labelled(values["gold"][kept], values["preference"][kept], name)
+    groups, grouped = _groups(frame, roles, name)
+    X: Any = _features(frame, columns, name) if columns else frame[[text]].reset_index(drop=True)
+    queries = LabelledQueries(
+        X=X,
+        gold=values["gold"],
+        preference=values["preference"],
+        text=None if text is None else frame[text].to_numpy(dtype=object),
+        groups=groups,
         domain=_values(frame, roles, "domain", name),
         weight=_weights(frame, roles, name),
         cost_primary=_costs(frame, roles, "cost_primary", name),
         cost_alternative=_costs(frame, roles, "cost_alternative", name),
         name=name,
-        notes=tuple(f"no column of {role} labels" for role in _LABELS if role not in roles),
         feature_names=columns or [str(text)],
+        notes=(
+            *notes,
+            *blank,
+            *(note for labels in read.values() for note in labels.notes),
+            *grouped,
+            *doubts_about_labels(
+                values["gold"][kept],
+                values["preference"][kept],
+                {role: column for role, column in roles.items() if role in _LABELS},
+            ),
+            *(constant_features(X, columns) if columns else ()),
+        ),
     )
+    return queries if kept.all() else replace(queries.subset(kept), notes=queries.notes)
 
 
 def _open(
-    source: str | os.PathLike[str] | pd.DataFrame, text: str | None
-) -> tuple[pd.DataFrame, str]:
+    source: str | os.PathLike[str] | pd.DataFrame, as_text: set[str], encoding: str | None
+) -> tuple[TableFile, str]:
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
-        frame, name = read_frame(path, text), path.name
+        file, name = read_table_file(path, as_text, encoding), path.name
     elif hasattr(source, "iloc") and hasattr(source, "columns"):
-        frame, name = source.set_axis([str(c) for c in source.columns], axis=1), "the table"
+        file = TableFile(source.set_axis([str(c) for c in source.columns], axis=1), ())
+        name = "the table"
     else:
         raise DataError(
             f"A table cannot be read from a {type(source).__name__}: give a path or a DataFrame."
         )
-    promises.columns_are_distinct(frame.columns, name)
-    promises.table_has_rows(frame, name)
-    return frame, name
+    checks.columns_are_distinct(file.frame.columns, name)
+    checks.table_has_rows(file.frame, name)
+    return file, name
+
+
+def _with_text(
+    frame: pd.DataFrame, text: str | None, name: str
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return the rows that have text, with chats cut down to their first message."""
+    if text is None:
+        return frame, ()
+    checks.column_exists(frame, text, "text", name)
+    frame = frame.assign(**{text: [_first_message(value) for value in frame[text]]})
+    there = checks.rows_with_text(frame, text, name)
+    n_blank = int((~there).sum())
+    note = f"{n_blank} of {len(frame)} rows left out: column {text!r} is empty there"
+    return frame[there].reset_index(drop=True), (note,) if n_blank else ()
+
+
+def _first_message(value: Any) -> Any:
+    if not isinstance(value, (list, tuple, np.ndarray)) or len(value) == 0:
+        return value
+    messages = [m for m in value if isinstance(m, Mapping) and "content" in m]
+    of_user = [m for m in messages if m.get("role", "user") in ("user", "human")]
+    return of_user[0]["content"] if of_user else value
 
 
 def _roles(frame: pd.DataFrame, name: str, **asked: str | None) -> dict[str, str]:
@@ -135,7 +220,7 @@ def _roles(frame: pd.DataFrame, name: str, **asked: str | None) -> dict[str, str
     roles = {}
     for role, column in asked.items():
         if column is not None:
-            promises.column_exists(frame, column, role, name)
+            checks.column_exists(frame, column, role, name)
             roles[role] = column
         elif role != "text" and role in frame.columns and role not in asked.values():
             roles[role] = role
@@ -143,17 +228,80 @@ def _roles(frame: pd.DataFrame, name: str, **asked: str | None) -> dict[str, str
 
 
 def _label_roles(
-    frame: pd.DataFrame, name: str, gold: str, preference: str, *, needed: bool
+    frame: pd.DataFrame,
+    name: str,
+    gold: str,
+    judges: Sequence[str],
+    gold_scores: tuple[str, str] | None,
+    preference_scores: tuple[str, str] | None,
 ) -> dict[str, str]:
     """Give the columns of labels; one that goes by its default name may be absent."""
-    asked = {"gold": gold, "preference": preference}
-    for role, column in asked.items():
-        if column != role:
-            promises.column_exists(frame, column, f"{role} labels", name)
-    roles = {role: column for role, column in asked.items() if column in frame.columns}
-    if needed:
-        promises.some_column_holds_labels(frame, list(roles), name)
+    roles: dict[str, str] = {}
+    asked = (("gold", [gold], gold_scores), ("preference", judges, preference_scores))
+    for role, columns, scores in asked:
+        if scores is not None:
+            for side, column in zip(("primary", "alternative"), scores, strict=True):
+                checks.column_exists(frame, column, f"{role} labels", name)
+                roles[f"{role} of the {side}"] = column
+            continue
+        for k, column in enumerate(columns):
+            if column != role:
+                checks.column_exists(frame, column, f"{role} labels", name)
+            if column in frame.columns:
+                roles[role if k == 0 else f"{role} {k + 1}"] = column
     return roles
+
+
+def _with_role(roles: Mapping[str, str], *names: str) -> list[str]:
+    return [column for role, column in roles.items() if role.startswith(names)]
+
+
+def _read_sources(
+    frame: pd.DataFrame,
+    roles: Mapping[str, str],
+    labels_of: Any,
+    gold: str,
+    judges: Sequence[str],
+    gold_scores: tuple[str, str] | None,
+    preference_scores: tuple[str, str] | None,
+) -> dict[str, Labels]:
+    absent = np.full(len(frame), np.nan)
+    read: dict[str, Labels] = {}
+    asked = (("gold", [gold], gold_scores), ("preference", judges, preference_scores))
+    for role, columns, scores in asked:
+        if scores is not None:
+            read[role] = labels_of(role, "", scores)
+        elif not _with_role(roles, role):
+            read[role] = Labels(absent, (f"no column of {role} labels",))
+        elif len(columns) == 1:
+            read[role] = labels_of(role, columns[0])
+        else:
+            each = [labels_of(role, column) for column in columns]
+            combined = combine_judges([e.values for e in each], columns, read["gold"].values)
+            said = tuple(note for e in each for note in e.notes)
+            masks = [e.kept for e in each if e.kept is not None]
+            kept = np.all(masks, axis=0) if masks else None
+            read[role] = Labels(combined.values, (*said, *combined.notes), kept)
+    return read
+
+
+def _groups(
+    frame: pd.DataFrame, roles: Mapping[str, str], name: str
+) -> tuple[NDArray[Any] | None, tuple[str, ...]]:
+    """Return the groups that were named; without any, rows of the same text form one."""
+    if "group" in roles:
+        return _values(frame, roles, "group", name), ()
+    if "text" not in roles:
+        return None, ()
+    codes, prompts = frame[roles["text"]].factorize()
+    n_repeated = int((np.bincount(codes) > 1).sum())
+    if not n_repeated:
+        return None, ()
+    note = (
+        f"{n_repeated} of {len(prompts)} texts stand in several rows, which are kept together in "
+        "every split"
+    )
+    return codes, (note,)
 
 
 def _feature_columns(
@@ -162,40 +310,24 @@ def _feature_columns(
     if features is None:
         free = [str(column) for column in frame.columns if column not in roles.values()]
         for role in _LABELS:
-            if role not in roles:
-                promises.column_is_not_misspelt(role, free, name)
+            if not _with_role(roles, role):
+                checks.column_is_not_misspelt(role, free, name)
         columns = [] if "text" in roles else free
     else:
         columns = list(features)
-        promises.columns_are_distinct(columns, f"The list of features of {name}")
+        checks.columns_are_distinct(columns, f"The list of features of {name}")
     for column in columns:
-        promises.column_exists(frame, column, "features", name)
-        promises.roles_are_distinct({**roles, "features": column}, name)
+        checks.column_exists(frame, column, "features", name)
+        checks.roles_are_distinct({**roles, "features": column}, name)
     if "text" not in roles:
-        promises.some_column_holds_features(columns, name)
+        checks.some_column_holds_features(columns, name)
     return columns
 
 
-def _labels(
-    frame: pd.DataFrame, roles: dict[str, str], role: str, name: str
-) -> NDArray[np.float64]:
-    if role not in roles:
-        return np.full(len(frame), np.nan)
-    values = promises.values_are_numbers(frame, roles[role], f"{role} labels", name)
-    promises.nothing_is_infinite(values, roles[role], f"{role} labels", name)
-    return values
-
-
-def _texts(frame: pd.DataFrame, roles: dict[str, str], name: str) -> NDArray[np.object_] | None:
-    if "text" not in roles:
-        return None
-    return promises.every_query_has_its_text(frame, roles["text"], name)
-
-
 def _numbers(frame: pd.DataFrame, column: str, role: str, name: str) -> NDArray[np.float64]:
-    values = promises.values_are_numbers(frame, column, role, name)
-    promises.nothing_is_infinite(values, column, role, name)
-    promises.nothing_is_missing(np.isnan(values), column, role, name)
+    values = checks.values_are_numbers(frame, column, role, name)
+    checks.nothing_is_infinite(values, column, role, name)
+    checks.nothing_is_missing(np.isnan(values), column, role, name)
     return values
 
 
@@ -204,28 +336,30 @@ def _features(frame: pd.DataFrame, columns: Sequence[str], name: str) -> NDArray
 
 
 def _values(
-    frame: pd.DataFrame, roles: dict[str, str], role: str, name: str
+    frame: pd.DataFrame, roles: Mapping[str, str], role: str, name: str
 ) -> NDArray[Any] | None:
     if role not in roles:
         return None
     values = frame[roles[role]]
-    promises.nothing_is_missing(np.asarray(values.isna()), roles[role], role, name)
+    checks.nothing_is_missing(np.asarray(values.isna()), roles[role], role, name)
     return np.asarray(values.to_numpy(dtype=object))
 
 
-def _weights(frame: pd.DataFrame, roles: dict[str, str], name: str) -> NDArray[np.float64] | None:
+def _weights(
+    frame: pd.DataFrame, roles: Mapping[str, str], name: str
+) -> NDArray[np.float64] | None:
     if "weight" not in roles:
         return None
     values = _numbers(frame, roles["weight"], "weights", name)
-    promises.weights_are_positive(values, roles["weight"], name)
+    checks.weights_are_positive(values, roles["weight"], name)
     return values
 
 
 def _costs(
-    frame: pd.DataFrame, roles: dict[str, str], role: str, name: str
+    frame: pd.DataFrame, roles: Mapping[str, str], role: str, name: str
 ) -> NDArray[np.float64] | None:
     if role not in roles:
         return None
     values = _numbers(frame, roles[role], "costs", name)
-    promises.costs_are_not_negative(values, roles[role], name)
+    checks.costs_are_not_negative(values, roles[role], name)
     return values

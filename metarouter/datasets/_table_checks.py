@@ -1,4 +1,4 @@
-"""What a user's table promises; each promise is a function that says how it was broken.
+"""Checks of a user's table: each is a function that says what is wrong, where, and what to do.
 
 Rows are counted from 0, without the header, as everywhere in messages: a frame has them at `iloc`.
 """
@@ -28,6 +28,7 @@ __all__ = [
     "nothing_is_infinite",
     "nothing_is_missing",
     "roles_are_distinct",
+    "rows_with_text",
     "some_column_holds_features",
     "some_column_holds_labels",
     "table_has_rows",
@@ -37,7 +38,7 @@ __all__ = [
 
 
 def columns_are_distinct(columns: Iterable[object], source: str) -> None:
-    """Promise 1: no column stands twice."""
+    """Check 1: no column stands twice."""
     repeated = [str(name) for name, times in Counter(columns).items() if times > 1]
     if repeated:
         raise DataError(
@@ -47,13 +48,13 @@ def columns_are_distinct(columns: Iterable[object], source: str) -> None:
 
 
 def table_has_rows(frame: pd.DataFrame, source: str) -> None:
-    """Promise 2: there is at least one row."""
+    """Check 2: there is at least one row."""
     if len(frame) == 0:
         raise DataError(f"{source} has {_count(frame.shape[1], 'column')} but no rows: add rows.")
 
 
 def column_exists(frame: pd.DataFrame, column: str, role: str, source: str) -> None:
-    """Promise 3: a column that was asked for is there."""
+    """Check 3: a column that was asked for is there."""
     if column not in frame.columns:
         known = [str(name) for name in frame.columns]
         raise DataError(
@@ -63,7 +64,7 @@ def column_exists(frame: pd.DataFrame, column: str, role: str, source: str) -> N
 
 
 def some_column_holds_labels(frame: pd.DataFrame, found: Sequence[str], source: str) -> None:
-    """Promise 4: there is a column of gold labels, of preference labels, or both."""
+    """Check 4: there is a column of gold labels, of preference labels, or both."""
     if not found:
         known = [str(name) for name in frame.columns]
         raise DataError(
@@ -74,7 +75,7 @@ def some_column_holds_labels(frame: pd.DataFrame, found: Sequence[str], source: 
 
 
 def some_column_holds_features(columns: Sequence[str], source: str) -> None:
-    """Promise 5: there is a column of features where no column holds text."""
+    """Check 5: there is a column of features where no column holds text."""
     if not columns:
         raise DataError(
             f"{source} has no column of features: name a column of text with text=, or columns of "
@@ -83,7 +84,7 @@ def some_column_holds_features(columns: Sequence[str], source: str) -> None:
 
 
 def column_is_not_misspelt(role: str, free: Sequence[str], source: str) -> None:
-    """Promise 6: a column of labels that is absent is not there under another spelling."""
+    """Check 6: a column of labels that is absent is not there under another spelling."""
     close = close_names(role, free)
     if close:
         raise DataError(
@@ -93,10 +94,12 @@ def column_is_not_misspelt(role: str, free: Sequence[str], source: str) -> None:
 
 
 def roles_are_distinct(roles: dict[str, str], source: str) -> None:
-    """Promise 7: no column plays two roles, so that no label is among the features."""
+    """Check 7: no column plays two roles, so that no label is among the features."""
     for column, times in Counter(roles.values()).items():
         if times > 1:
             both = " and ".join(role for role, name in roles.items() if name == column)
+            if both == "text and group":
+                continue  # rows of one text form a group
             raise DataError(
                 f"Column {column!r} of {source} is named as {both}: give every role a column of "
                 "its own."
@@ -106,7 +109,7 @@ def roles_are_distinct(roles: dict[str, str], source: str) -> None:
 def values_are_numbers(
     frame: pd.DataFrame, column: str, role: str, source: str
 ) -> NDArray[np.float64]:
-    """Promise 8: a column of numbers holds numbers; returned as floats, NaN where missing."""
+    """Check 8: a column of numbers holds numbers; returned as floats, NaN where missing."""
     import pandas as pd
 
     values = frame[column]
@@ -127,7 +130,7 @@ def values_are_numbers(
 
 
 def nothing_is_infinite(values: NDArray[np.float64], column: str, role: str, source: str) -> None:
-    """Promise 9: no number is infinite."""
+    """Check 9: no number is infinite."""
     infinite = np.isinf(values)
     if infinite.any():
         raise DataError(
@@ -138,7 +141,7 @@ def nothing_is_infinite(values: NDArray[np.float64], column: str, role: str, sou
 
 
 def nothing_is_missing(missing: NDArray[np.bool_], column: str, role: str, source: str) -> None:
-    """Promise 10: features, groups, domains, weights and costs have a value in every row."""
+    """Check 10: features, groups, domains, weights and costs have a value in every row."""
     if missing.any():
         raise DataError(
             f"Column {column!r} of {source} is empty in {_count(int(missing.sum()), 'row')} of "
@@ -148,7 +151,7 @@ def nothing_is_missing(missing: NDArray[np.bool_], column: str, role: str, sourc
 
 
 def weights_are_positive(values: NDArray[np.float64], column: str, source: str) -> None:
-    """Promise 11: weights are at least 0, and some are above."""
+    """Check 11: weights are at least 0, and some are above."""
     if (values < 0).any():
         row = int((values < 0).argmax())
         raise DataError(
@@ -164,7 +167,7 @@ def weights_are_positive(values: NDArray[np.float64], column: str, source: str) 
 
 
 def costs_are_not_negative(values: NDArray[np.float64], column: str, source: str) -> None:
-    """Promise 12: no call costs less than nothing."""
+    """Check 12: no call costs less than nothing."""
     if (values < 0).any():
         row = int((values < 0).argmax())
         raise DataError(
@@ -174,8 +177,8 @@ def costs_are_not_negative(values: NDArray[np.float64], column: str, source: str
         )
 
 
-def every_query_has_its_text(frame: pd.DataFrame, column: str, source: str) -> NDArray[np.object_]:
-    """Promise 13: the text column holds text in every row; returned as an array of str."""
+def rows_with_text(frame: pd.DataFrame, column: str, source: str) -> NDArray[np.bool_]:
+    """Check 13: the text column holds text, or nothing; returned are the rows that have some."""
     values = frame[column]
     texts = values.to_numpy(dtype=object)
     is_text = np.array([isinstance(text, str) for text in texts], dtype=bool)
@@ -187,15 +190,25 @@ def every_query_has_its_text(frame: pd.DataFrame, column: str, source: str) -> N
             f"{len(texts)} (first: {_shorten(texts[row])} in row {row}): name a column of text "
             "with text=, or columns of numbers with features=."
         )
-    blank = np.array([not isinstance(text, str) or not text.strip() for text in texts], dtype=bool)
-    nothing_is_missing(blank, column, "text", source)
-    return texts
+    there = np.array([isinstance(text, str) and bool(text.strip()) for text in texts], dtype=bool)
+    if not there.any():
+        raise DataError(
+            f"Column {column!r} of {source} is empty in all {len(texts)} rows: name a column of "
+            "text with text=, or columns of numbers with features=."
+        )
+    return there
+
+
+def every_query_has_its_text(frame: pd.DataFrame, column: str, source: str) -> NDArray[np.object_]:
+    """Check 14: the text column holds text in every row; returned as an array of str."""
+    nothing_is_missing(~rows_with_text(frame, column, source), column, "text", source)
+    return frame[column].to_numpy(dtype=object)
 
 
 def every_row_is_labelled(
     gold: NDArray[np.float64], preference: NDArray[np.float64], source: str
 ) -> None:
-    """Promise 14: every row carries a gold label or a preference label."""
+    """Check 15: every row carries a gold label or a preference label."""
     bare = np.isnan(gold) & np.isnan(preference)
     if bare.any():
         raise DataError(
