@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter.datasets import _table_promises as promises
+from metarouter.datasets import _table_checks as checks
 from metarouter.datasets._labelled_queries import take_rows
 from metarouter.datasets._table import read_table
 from metarouter.datasets._table_files import read_frame
@@ -288,7 +288,7 @@ def read_comparisons(
         model_a, model_b, gold, preference = "model_a", "model_b", "gold", "preference"
         weight = _WEIGHT
     for column, role in ((model_a, "first models"), (model_b, "second models")):
-        promises.column_exists(frame, column, role, name)
+        checks.column_exists(frame, column, role, name)
     free = frame.drop(columns=[model_a, model_b, *([query] if query else [])])
     queries = read_table(
         free,
@@ -327,7 +327,7 @@ def _frame(
 ) -> tuple[pd.DataFrame, str]:
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
-        return read_frame(path, text), path.name
+        return read_frame(path, () if text is None else (text,)), path.name
     if hasattr(source, "iloc") and hasattr(source, "columns"):
         return source.reset_index(drop=True), "the table"
     raise DataError(
@@ -360,13 +360,13 @@ def _from_scores(
     scored = [column for found in columns.values() for column in found]
     own = np.ones(len(frame))
     if weight is not None:
-        promises.column_exists(frame, weight, "weights", name)
-        own = promises.values_are_numbers(frame, weight, "weights", name)
+        checks.column_exists(frame, weight, "weights", name)
+        own = checks.values_are_numbers(frame, weight, "weights", name)
     rest = frame.drop(columns=scored + ([weight] if weight is not None else []))
     parts = []
     for role, found in columns.items():
         prefix = prefixes[role] or ""
-        values = {c: promises.values_are_numbers(frame, c, f"{role} scores", name) for c in found}
+        values = {c: checks.values_are_numbers(frame, c, f"{role} scores", name) for c in found}
         known = np.sum([~np.isnan(v) for v in values.values()], axis=0) if found else own
         for first, second in combinations(found, 2):
             gain = values[first] - values[second]
@@ -392,7 +392,7 @@ def _queries(
     import pandas as pd
 
     if query is not None:
-        promises.column_exists(frame, query, "queries", "the table")
+        checks.column_exists(frame, query, "queries", "the table")
         key = frame[query]
     elif text is not None:
         key = frame[text]
