@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,79 +12,114 @@ from numpy.typing import NDArray
 from metarouter.exceptions import DataError
 from metarouter.utils.parameters import check_parameter
 
-__all__ = ["CHARGES", "KnowsCharges", "caps_of", "check_caps", "count_outcomes", "require_same"]
+__all__ = ["CHARGES", "Caps", "caps_of", "check_caps", "count_outcomes", "require_same"]
 
+Array = NDArray[np.float64]
+
+# Values that a quantile is taken of.
+_KEPT = 1000
 # Names of the outcomes after quality, of one and of several.
 CHARGES = (("cost", "costs"), ("latency", "latencies"))
 
 
-class KnowsCharges:
-    """Mixin of the routers: the outcomes that they learn, and the caps that count as 1.
+class Caps:
+    """The cost and the latency that count as 1: as given, or as found from feedback.
 
-    Outcomes are quality, quality and cost, or quality, cost and latency.
+    Parameters
+    ----------
+    given : sequence of float or None
+        Of cost and, where it is learned, of latency; None is found: it is the largest value that
+        was seen so far, so that none is cut.
+    quantile : float, optional
+        A cap that is found is this quantile of the first 1000 values instead.
+
+    Attributes
+    ----------
+    values : list of float
+        0 before anything is known.
+    is_found : list of bool
+        Which caps nobody gave.
+
+    Examples
+    --------
+    >>> caps = Caps([None])
+    >>> caps.observe(np.array([[0.9, 2.0], [0.5, 4.0]])).tolist()
+    [[0.9, 2.0], [0.5, 4.0]]
+    >>> caps.values, caps.weights(np.array([0.5, 0.5])).tolist()
+    ([4.0], [0.5, -0.125])
     """
 
-    cost_cap: float | None
-    latency_cap: float | None = None
+    def __init__(self, given: Sequence[float | None], quantile: float | None = None) -> None:
+        self.values = [float(cap or 0.0) for cap in given]
+        self.is_found = [cap is None for cap in given]
+        self.quantile = quantile
+        # The first costs and latencies, -1 where there is none yet.
+        self.first = np.full((0 if quantile is None else _KEPT, len(self.values)), -1.0)
 
-    n_outcomes_: int
-    caps_: list[float]
-    # Which caps nobody gave when learning began: they are found from feedback.
-    _found_caps: list[bool]
-
-    @property
-    def has_cost_(self) -> bool:
-        """Whether costs were learned."""
-        return self.n_outcomes_ > 1
-
-    @property
-    def has_latency_(self) -> bool:
-        """Whether latencies were learned."""
-        return self.n_outcomes_ > 2
-
-    @property
-    def cost_cap_(self) -> float:
-        """The cost that counts as 1; 0 before any is known."""
-        return self.caps_[0] if self.has_cost_ else 0.0
-
-    @property
-    def latency_cap_(self) -> float:
-        """The latency that counts as 1; 0 before any is known."""
-        return self.caps_[1] if self.has_latency_ else 0.0
-
-    def _know_all(self, outcomes: NDArray[np.float64]) -> None:
-        """Take on the outcomes of all arms, shape (n, n_arms, n_outcomes), and their caps."""
-        self.n_outcomes_ = outcomes.shape[2]
-        self.caps_ = caps_of((self.cost_cap, self.latency_cap), outcomes)
-
-    def _require_learned(self, position: int) -> None:
-        """Refuse to speak of an outcome that was not learned.
-
-        Raises
-        ------
-        DataError
-        """
-        if self.n_outcomes_ <= position:
-            name, many = CHARGES[position - 1]
-            raise DataError(f"This router has seen no {many}: pass {name}= when training.")
-
-    def _begin_caps(self, n_outcomes: int) -> None:
-        """Settle which caps are given, whatever becomes of the parameters afterwards.
-
-        Raises
-        ------
-        DataError
-        """
-        check_caps(self.cost_cap, self.latency_cap)
-        given = (self.cost_cap, self.latency_cap)[: n_outcomes - 1]
-        self.n_outcomes_ = n_outcomes
-        self.caps_ = [float(cap or 0.0) for cap in given]
-        self._found_caps = [cap is None for cap in given]
-
-    def _given_caps(self) -> list[float | None]:
-        """Return the caps that were given when learning began, None for the others."""
-        pairs = zip(self.caps_, self._found_caps, strict=True)
+    def given(self) -> list[float | None]:
+        """Return the caps that were given, None for the others."""
+        pairs = zip(self.values, self.is_found, strict=True)
         return [None if found else cap for cap, found in pairs]
+
+    def observe(self, outcomes: Array) -> Array:
+        """Learn caps from outcomes, shape (n, n_outcomes); return these with what is above cut."""
+        if self.quantile is not None:
+            if any(self.is_found):
+                self._keep_first(outcomes[:, 1:])
+            return self.cut(outcomes)
+        capped = outcomes
+        for j, found in enumerate(self.is_found, start=1):
+            if found:
+                self.values[j - 1] = max(self.values[j - 1], float(outcomes[:, j].max()))
+            else:
+                capped = outcomes.copy() if capped is outcomes else capped
+                capped[:, j] = np.minimum(outcomes[:, j], self.values[j - 1])
+        return capped
+
+    def find(self, charges: Array) -> None:
+        """Learn the caps from all costs and latencies at once, shape (n, n_caps)."""
+        tops = charges.max(axis=0)
+        if self.quantile is not None:
+            tops = np.quantile(charges, self.quantile, axis=0)
+        for j, found in enumerate(self.is_found):
+            if found:
+                # Where nothing costs anything, any cap says so.
+                self.values[j] = float(tops[j] or 1.0)
+
+    def cut(self, outcomes: Array) -> Array:
+        """Return outcomes, shape (..., n_outcomes), with what is above a cap cut off."""
+        return np.minimum(outcomes, [np.inf, *(cap or np.inf for cap in self.values)])
+
+    def weights(self, preference: Array) -> Array:
+        """Return what multiplies the outcomes in the reward, shape (m,) or (n, m)."""
+        if not self.values:
+            return preference[..., :1]
+        # Costs of nothing at all leave the cap at zero; they then cost nothing in any unit.
+        return preference * np.array([1.0, *(-1.0 / (cap or 1.0) for cap in self.values)])
+
+    def _keep_first(self, charges: Array) -> None:
+        known = int((self.first[:, 0] >= 0).sum())
+        new = charges[: len(self.first) - known]
+        if len(new) and self.quantile is not None:
+            self.first[known : known + len(new)] = new
+            quantiles = np.quantile(self.first[: known + len(new)], self.quantile, axis=0)
+            for j, found in enumerate(self.is_found):
+                if found:
+                    self.values[j] = float(quantiles[j])
+
+    def copy(self) -> Caps:
+        """Return caps that go their own way."""
+        other = copy.copy(self)
+        other.values, other.first = list(self.values), self.first.copy()
+        return other
+
+    def restore(self, before: Caps) -> None:
+        """Go back to what `copy` returned."""
+        self.values[:], self.first[:] = before.values, before.first
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A process that gets it through joblib may not write to what it was given.
+        self.__dict__.update(state, first=state["first"].copy())
 
 
 def caps_of(given: Sequence[float | None], outcomes: NDArray[np.float64]) -> list[float]:

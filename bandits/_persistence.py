@@ -23,7 +23,7 @@ FORMAT = "bandit-router-2"
 
 # Learned attributes that are plain enough for JSON.
 _PLAIN = (
-    "arms_", "n_outcomes_", "caps_", "_found_caps", "n_updates_", "n_features_in_", "_seed",
+    "arms_", "n_outcomes_", "n_updates_", "n_features_in_", "_seed",
 )  # fmt: skip
 
 # What reading a header or arrays that fit no router may raise.
@@ -49,7 +49,11 @@ def save_bandit(router: Any, path: str | os.PathLike[str]) -> None:
         "version": __version__,
         "class": type(router).__name__,
         "parameters": {k: v for k, v in router._settings().items() if k not in _NOT_KEPT},
-        "learned": {name: getattr(router, name) for name in _PLAIN},
+        "learned": {
+            **{name: getattr(router, name) for name in _PLAIN},
+            "caps_": router._caps.values,
+            "_found_caps": router._caps.is_found,
+        },
         "feature_names": list(getattr(router, "feature_names_in_", [])),
         "generators": [router._ties.bit_generator.state, router._exploration.bit_generator.state],
     }
@@ -114,6 +118,7 @@ def load_bandit(path: str | os.PathLike[str]) -> Any:
         router, learned = _blank(header), header["learned"]
         for name in _PLAIN:
             setattr(router, name, learned[name])
+        router._caps.values, router._caps.is_found = learned["caps_"], learned["_found_caps"]
         if header["feature_names"]:
             router.feature_names_in_ = np.array(header["feature_names"], dtype=object)
         for generator, state in zip(
@@ -172,10 +177,10 @@ def _blank(header: dict[str, Any]) -> Any:
 
 
 def _class_of(name: str) -> Any:
-    from bandits.base import BanditRouter
+    from bandits.base import BaseRouter
 
     found = getattr(import_module("bandits"), name, None)
-    if not (isinstance(found, type) and issubclass(found, BanditRouter)):
+    if not (isinstance(found, type) and issubclass(found, BaseRouter)):
         raise RouterFileError(f"The file holds a {name!r}, which is no bandit router.")
     return found
 

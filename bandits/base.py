@@ -1,30 +1,251 @@
-"""What every bandit router is to its users: arms by name, preferences, costs, feedback."""
+"""What every router is to its users: arms by name, preferences, costs, feedback."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from threading import Lock
-from typing import Any, Self
+import copy
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from threading import Lock, RLock
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from bandits._arms import names_of
-from bandits._charges import count_outcomes
-from bandits._core import RouterCore
-from bandits._ties import argmax_with_ties
-from bandits._validation import check_preference, contexts
+from bandits._arms import check_arms, names_of, position_of, positions_of
+from bandits._charges import CHARGES, Caps, check_caps, count_outcomes, require_same
+from bandits._ties import argmax_with_ties, tied_for_best
+from bandits._validation import (
+    LARGEST_FLOAT,
+    LARGEST_OUTCOME,
+    check_outcome,
+    check_preference,
+    check_propensity,
+    contexts,
+    preferences_to_play,
+)
 from bandits.replay import Replay
 from metarouter.exceptions import DataError
 from metarouter.utils.parameters import check_weight
+from metarouter.utils.random import seed_of
 
-__all__ = ["BanditRouter"]
+__all__ = ["BanditRouter", "BaseRouter", "Feedback"]
+
+Array = NDArray[np.float64]
 
 _BEGINNING = Lock()  # one router begins at a time, so that two threads do not both begin one
 
 
-class BanditRouter(RouterCore):
+class Feedback(NamedTuple):
+    """Validated outcomes of chosen arms: quality and, where known, cost and latency."""
+
+    X: Array
+    arm: NDArray[np.intp]
+    outcomes: Array
+    propensity: Array | None
+
+
+class BaseRouter(BaseEstimator):
+    """Base of all routers: arms by name, outcomes and their caps, the arm with the highest score.
+
+    Outcomes are quality, quality and cost, or quality, cost and latency. The reward of an arm is
+    w_q q - w_c min(c / tau, 1) (BaRP, equation 1), and so for latency, with a cap of its own.
+
+    A subclass learns, each kind in its own way, and scores every arm (`_scores`).
+
+    Parameters
+    ----------
+    arms : iterable, optional
+        Names of the arms; by default the columns of the logs, else 0, 1, ...
+    cost_cap : float, optional
+        tau, the cost that counts as 1, in the unit of the costs; larger costs count as 1 too. By
+        default the largest cost that was seen.
+    latency_cap : float, optional
+        The same for latencies, in their unit.
+    random_state : int, RandomState or None
+        Draws of training, of exploration and of ties.
+    """
+
+    # Beyond them features and qualities are refused.
+    _largest_feature = LARGEST_FLOAT
+    _largest_quality = LARGEST_OUTCOME
+
+    arms_: list[Any]
+    n_outcomes_: int
+    n_updates_: int
+    n_features_in_: int
+
+    def __init__(
+        self,
+        *,
+        arms: Iterable[Any] | None = None,
+        cost_cap: float | None = None,
+        latency_cap: float | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.arms = arms
+        self.cost_cap = cost_cap
+        self.latency_cap = latency_cap
+        self.random_state = random_state
+
+    # What a subclass writes ------------------------------------------------------------------
+
+    @abstractmethod
+    def _scores(self, X: Array, preference: Array) -> Array:
+        """Return what `predict` looks for the highest of, shape (n, n_arms)."""
+
+    def _start(self, n_features: int, n_arms: int, n_outcomes: int) -> None:
+        """Initialise without data."""
+
+    def _caps_to_find(self) -> Caps:
+        """Return caps that learn from what is seen where none are given."""
+        return Caps((self.cost_cap, self.latency_cap)[: self.n_outcomes_ - 1])
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the parameters that a router of the same arms is made with, for `save`."""
+        return dict(self.get_params(deep=False))
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what was learned, for `save`."""
+        return {}
+
+    def _set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take back what `_arrays` returned."""
+
+    # What users call -------------------------------------------------------------------------
+
+    def decision_function(self, X: Any, preference: ArrayLike | None = None) -> Array:
+        """Return the score of every arm, shape (n, n_arms): the higher, the better.
+
+        Of most routers it is the expected reward; a policy's are the logits of its probabilities.
+        """
+        features, pairs = self._query(X, preference)
+        with self._lock:
+            return self._scores(features, pairs)
+
+    def predict(self, X: Any, preference: ArrayLike | None = None) -> NDArray[Any]:
+        """Return the name of the arm with the highest score, shape (n,).
+
+        Nothing is explored: the same call gives the same arms. Ties are drawn from the seed.
+        """
+        check_is_fitted(self, "arms_")
+        ties = np.random.default_rng([self._seed, 2])
+        with self._lock:  # so that the names are those of the scores
+            scores = self.decision_function(X, preference)
+            return names_of(argmax_with_ties(scores, ties.random(len(scores))), self.arms_)
+
+    def predict_proba(self, X: Any, preference: ArrayLike | None = None) -> Array:
+        """Return the probability that each arm is called: 1 for the best, shared by equals."""
+        tied = tied_for_best(self.decision_function(X, preference))
+        return np.asarray(tied / tied.sum(axis=1, keepdims=True))
+
+    def save(self, path: Any) -> None:
+        """Write the router to one file, without pickle; see `load_bandit`."""
+        from bandits._persistence import save_bandit
+
+        check_is_fitted(self)
+        with self._lock:
+            save_bandit(self, path)
+
+    @property
+    def n_arms_(self) -> int:
+        """Number of arms."""
+        return len(self.arms_)
+
+    @property
+    def has_cost_(self) -> bool:
+        """Whether costs were learned."""
+        return self.n_outcomes_ > 1
+
+    @property
+    def has_latency_(self) -> bool:
+        """Whether latencies were learned."""
+        return self.n_outcomes_ > 2
+
+    @property
+    def caps_(self) -> list[float]:
+        """The cost and the latency that count as 1, where they were learned."""
+        return self._caps.values
+
+    @property
+    def cost_cap_(self) -> float:
+        """The cost that counts as 1; 0 before any is known."""
+        return self.caps_[0] if self.has_cost_ else 0.0
+
+    @property
+    def latency_cap_(self) -> float:
+        """The latency that counts as 1; 0 before any is known."""
+        return self.caps_[1] if self.has_latency_ else 0.0
+
+    # What they share -------------------------------------------------------------------------
+
+    @contextmanager
+    def _anew(self) -> Iterator[Self]:
+        """Yield a copy that learns from the beginning; the router becomes it, or stays as it is."""
+        fresh = copy.copy(self)
+        yield fresh
+        self.__dict__ = fresh.__dict__
+
+    def _begin(self, arms: list[Any], n_outcomes: int) -> None:
+        check_caps(self.cost_cap, self.latency_cap)
+        self.n_outcomes_ = n_outcomes
+        # Settled now, whatever becomes of the parameters afterwards.
+        self._caps = self._caps_to_find()
+        self.arms_ = list(arms)
+        self.n_updates_ = 0
+        self.__dict__.pop("n_revealed_", None)  # which `fit` alone sets
+        self._lock = RLock()
+        self._seed = seed_of(self.random_state)
+        self._ties = np.random.default_rng([self._seed, 0])
+        self._exploration: Generator = np.random.default_rng([self._seed, 1])
+        self._start(self.n_features_in_, len(self.arms_), n_outcomes)
+
+    def _query(self, X: Any, preference: ArrayLike | None) -> tuple[Array, Array]:
+        if "arms_" not in vars(self):
+            check_is_fitted(self, "arms_")
+        features = contexts(self, X)
+        return features, check_preference(preference, len(features), self.n_outcomes_)
+
+    def _require_quality(self, quality: Any) -> None:
+        if quality is None:
+            raise DataError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None; give "
+                "the quality of every arm, shape (n, n_arms)."
+            )
+
+    def _require_learned(self, position: int) -> None:
+        """Refuse to speak of an outcome that was not learned.
+
+        Raises
+        ------
+        DataError
+        """
+        if self.n_outcomes_ <= position:
+            name, many = CHARGES[position - 1]
+            raise DataError(f"This router has seen no {many}: pass {name}= when training.")
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        state.pop("_lock", None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "arms_" in state:
+            self._lock = RLock()
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        tags.target_tags.single_output = False
+        return tags
+
+
+class BanditRouter(BaseRouter):
     """Base of the routers that see the outcome of the model they called and nothing else.
 
     Quality and cost are kept apart until the preference is known, so that one trained router
@@ -48,6 +269,42 @@ class BanditRouter(RouterCore):
     random_state : int, RandomState or None
         Draws of exploration and of ties.
     """
+
+    # What a subclass writes ------------------------------------------------------------------
+
+    @abstractmethod
+    def _start(self, n_features: int, n_arms: int, n_outcomes: int) -> None:
+        """Initialise without data."""
+
+    @abstractmethod
+    def _update(self, feedback: Feedback) -> None:
+        """Learn from validated feedback."""
+
+    @abstractmethod
+    def _choose(self, X: Array, preference: Array) -> tuple[NDArray[np.intp], Array]:
+        """Explore: positions of arms, and their probabilities."""
+
+    @abstractmethod
+    def _probabilities(self, X: Array, preference: Array) -> Array:
+        """Return the probabilities of `_choose`, shape (n, n_arms)."""
+
+    def _add_arm(self, like: int | None, weight: float) -> None:
+        raise NotImplementedError
+
+    def _remove_arm(self, position: int) -> None:
+        raise NotImplementedError
+
+    def _play(self, replay: Replay, preference: ArrayLike | None) -> int:
+        """Choose, see one outcome and learn, round by round; return the number of cells shown."""
+        pairs = self._preferences(preference, replay.n_rounds)
+        for row in range(replay.n_rounds):
+            x = replay.X[row : row + 1]
+            arm, propensity = self._choose(x, pairs[row])
+            shown = replay.reveal(row, arm)
+            self._learn(Feedback(x, arm, shown.outcomes, propensity))
+        return replay.n_revealed
+
+    # What users call -------------------------------------------------------------------------
 
     def fit(
         self,
@@ -81,11 +338,7 @@ class BanditRouter(RouterCore):
         DataError
             One sentence that names what is wrong, where, and the mend.
         """
-        if quality is None:
-            raise DataError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None; give "
-                "the quality of every arm, shape (n, n_arms)."
-            )
+        self._require_quality(quality)
         with self._anew() as fresh:
             features = contexts(fresh, X, first=True)
             replay = Replay(features, quality, cost, latency, arms=self.arms)
@@ -114,7 +367,7 @@ class BanditRouter(RouterCore):
         action : array of shape (n,)
             Names of the arms that were called.
         quality, cost, latency : array of shape (n,)
-            What came of it. Costs are given always or never, and latencies too.
+            Observed outcomes. Pass `cost` on every call or on none, and `latency` too.
         propensity : array of shape (n,), optional
             Probability with which each action was chosen.
         arms : iterable, optional
@@ -141,35 +394,13 @@ class BanditRouter(RouterCore):
             self._learn(self._feedback(*feedback))
         return self
 
-    def decision_function(self, X: Any, preference: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Return the score of every arm, shape (n, n_arms): the higher, the better.
-
-        Of most routers it is the expected reward; a policy's are the logits of its probabilities.
-        """
-        features, pairs = self._query(X, preference)
-        with self._lock:
-            return self._scores(features, pairs)
-
-    def predict(self, X: Any, preference: ArrayLike | None = None) -> NDArray[Any]:
-        """Return the name of the arm with the highest score, shape (n,).
-
-        Nothing is explored: the same call gives the same arms. Ties are drawn from the seed.
-        """
-        check_is_fitted(self, "arms_")
-        ties = np.random.default_rng([self._seed, 2])
-        with self._lock:  # so that the names are those of the scores
-            scores = self.decision_function(X, preference)
-            return names_of(argmax_with_ties(scores, ties.random(len(scores))), self.arms_)
-
-    def predict_proba(self, X: Any, preference: ArrayLike | None = None) -> NDArray[np.float64]:
+    def predict_proba(self, X: Any, preference: ArrayLike | None = None) -> Array:
         """Return the probabilities with which `sample` calls every arm, shape (n, n_arms)."""
         features, pairs = self._query(X, preference)
         with self._lock:
             return self._probabilities(features, pairs)
 
-    def sample(
-        self, X: Any, preference: ArrayLike | None = None
-    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    def sample(self, X: Any, preference: ArrayLike | None = None) -> tuple[NDArray[Any], Array]:
         """Explore: return the arms to call and the probabilities with which they were chosen.
 
         Returns
@@ -222,15 +453,58 @@ class BanditRouter(RouterCore):
             self.arms_ = [arm for k, arm in enumerate(self.arms_) if k != position]
         return self
 
-    def save(self, path: Any) -> None:
-        """Write the router to one file, without pickle; see `load_bandit`."""
-        from bandits._persistence import save_bandit
+    # What they share -------------------------------------------------------------------------
 
-        check_is_fitted(self)
-        with self._lock:
-            save_bandit(self, path)
+    def _begin_with(self, X: Any, arms: Iterable[Any] | None, n_outcomes: int) -> None:
+        known = getattr(self, "arms_", None) if self.arms is None else self.arms
+        names = known if arms is None else arms
+        if names is None:
+            raise DataError(
+                f"{type(self).__name__} does not know its arms: name them all with arms= in the "
+                "constructor, or where it first learns from chosen arms."
+            )
+        contexts(self, X, first=True)
+        self._begin(check_arms(names), n_outcomes)
 
-    @property
-    def n_arms_(self) -> int:
-        """Number of arms."""
-        return len(self.arms_)
+    def _with_arm(self, name: Any, like: Any) -> tuple[list[Any], int | None]:
+        """Return the names of the arms with a new one, and the position of the one it is like."""
+        names = check_arms([*self.arms_, name])
+        return names, None if like is None else position_of(like, self.arms_)
+
+    def _removable(self, name: Any) -> int:
+        """Return the position of an arm that is not the only one."""
+        position = position_of(name, self.arms_)
+        if len(self.arms_) == 1:
+            raise DataError(f"{name!r} is the only arm: add another before removing it.")
+        return position
+
+    def _feedback(
+        self, X: Any, action: Any, quality: Any, cost: Any, latency: Any, propensity: Any
+    ) -> Feedback:
+        features = contexts(self, X)
+        n_rows = len(features)
+        arm = positions_of(action, self.arms_)
+        if len(arm) != n_rows:
+            raise DataError(f"action has {len(arm)} rows but X has {n_rows}; give one per row.")
+        require_same(self.n_outcomes_, cost, latency)
+        columns = [check_outcome("quality", quality, n_rows, self._largest_quality)]
+        for name, charge in (("cost", cost), ("latency", latency)):
+            if charge is not None:
+                columns.append(check_outcome(name, charge, n_rows))
+        chances = None if propensity is None else check_propensity(propensity, n_rows)
+        return Feedback(features, arm, np.array(columns).T, chances)
+
+    def _learn(self, feedback: Feedback) -> None:
+        before = self._caps.copy()
+        try:
+            if self.has_cost_:
+                feedback = feedback._replace(outcomes=self._caps.observe(feedback.outcomes))
+            self._update(feedback)
+        except BaseException:
+            self._caps.restore(before)
+            raise
+        self.n_updates_ += len(feedback.X)
+
+    def _preferences(self, preference: ArrayLike | None, n_rounds: int) -> Array:
+        """Return the preference of every round, shape (n_rounds, 2 or 3); None draws them."""
+        return preferences_to_play(preference, n_rounds, self.n_outcomes_, self._exploration)

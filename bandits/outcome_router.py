@@ -57,6 +57,6 @@ class OutcomeRouter(BanditRouter):
     def _expected_reward(
         self, outcomes: NDArray[np.float64], preference: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        weights = self._outcome_weights(preference)
+        weights = self._caps.weights(preference)
         weighted = [outcomes[:, :, j] * weights[..., j, None] for j in range(outcomes.shape[2])]
         return np.asarray(sum(weighted[1:], weighted[0]))

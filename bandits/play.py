@@ -163,7 +163,7 @@ class _Play:
 
     def _log(self) -> PlayLog:
         stream, shown = self.stream, self.shown
-        caps = caps_of(self.router._given_caps(), self.logs.outcomes)
+        caps = caps_of(self.router._caps.given(), self.logs.outcomes)
         everything = self.logs.reward(self.preference, caps)
         possible = np.where(stream.available & ~np.isnan(everything), everything, -np.inf)
         return PlayLog(

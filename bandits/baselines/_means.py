@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bandits._core import Feedback
+from bandits.base import Feedback
 from bandits.outcome_router import OutcomeRouter
 
 

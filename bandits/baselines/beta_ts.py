@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv
 
-from bandits._core import Feedback
 from bandits._ties import argmax_with_ties
+from bandits.base import Feedback
 from bandits.baselines._means import MeanOutcomes
 
 __all__ = ["BetaTS"]
@@ -68,7 +68,7 @@ class BetaTS(MeanOutcomes):
     def _weight_and_price(self, preference: Array) -> tuple[Array, Array]:
         """Return what multiplies the quality, (n,), and what every arm takes, (n, n_arms)."""
         charges = self.total_[:, 1:] / np.maximum(self.count_, 1.0)[:, None]
-        return preference[:, 0], -self._outcome_weights(preference)[:, 1:] @ charges.T
+        return preference[:, 0], -self._caps.weights(preference)[:, 1:] @ charges.T
 
 
 def _one_per_row(preference: Array, n_rows: int) -> Array:

@@ -58,7 +58,7 @@ def _play_block(
         shown = replay.reveal(rows[j : j + 1], chosen)
         outcomes = shown.outcomes
         if router.has_cost_:
-            outcomes = router._capped(outcomes)
+            outcomes = router._caps.observe(outcomes)
         past = played[arm]
         u = past.corrected(products[arm][j], X[j])
         step = 1.0 / (1.0 + float(u @ X[j]))

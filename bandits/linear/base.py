@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bandits._core import Feedback
+from bandits.base import Feedback
 from bandits.linear._blocks import play_in_blocks
 from bandits.linear._posterior import GaussianPosterior
 from bandits.linear._prior import check_prior_mean, check_prior_precision
@@ -201,7 +201,7 @@ class LinearBandit(OutcomeRouter):
                 "in the same order."
             )
         self.posterior_.merge(source, weight)
-        for j, found in enumerate(self._found_caps):
+        for j, found in enumerate(self._caps.is_found):
             if found:
                 self.caps_[j] = max(self.caps_[j], router.caps_[j])
 

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandits._arms import positions_of
-from bandits._core import Feedback
-from bandits.base import BanditRouter
+from bandits.base import BanditRouter, Feedback
 from bandits.live._events import (
     ArmAdded,
     ArmRemoved,

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-from bandits._core import Feedback
+from bandits.base import Feedback
 from bandits.policy_gradient._reward_estimates import clipped_propensity, doubly_robust, reinforce
 from bandits.policy_gradient._settings import Settings
-
-if TYPE_CHECKING:
-    from bandits.policy_gradient._trainer import PolicyTrainer
-    from bandits.policy_gradient.base import PolicyRouter
+from bandits.policy_gradient._state import PolicyState
+from bandits.policy_gradient._trainer import PolicyTrainer
 
 __all__ = ["learn_feedback"]
 
@@ -25,7 +21,7 @@ PREFERENCES = 8
 TINY = 1e-12
 
 
-def learn_feedback(router: PolicyRouter, feedback: Feedback) -> None:
+def learn_feedback(state: PolicyState, settings: Settings, feedback: Feedback) -> None:
     """Take one step per batch of rows.
 
     An outcome is a reward under any preference. Each row is learned under several, drawn as in
@@ -36,38 +32,37 @@ def learn_feedback(router: PolicyRouter, feedback: Feedback) -> None:
     been learned from: their residuals are a little too small, which biases the steps towards what
     is expected. The fewer rows an arm has and the smaller `outcome_penalty`, the more it does.
     """
-    trainer = router._trainer()
-    size = Settings.of(router).batch_sizes[-1]
+    trainer, size = state.trainer(settings), settings.batch_sizes[-1]
     for start in range(0, len(feedback.X), size):
         rows = slice(start, start + size)
         chance = None if feedback.propensity is None else feedback.propensity[rows]
         batch = Feedback(feedback.X[rows], feedback.arm[rows], feedback.outcomes[rows], chance)
-        _step(router, trainer, batch)
-        router._remember(batch.arm, batch.outcomes)
-        router._memory.add(batch)
-        for _ in range(router.rehearsals):
-            again = router._memory.draw(size, router._exploration)
+        _step(state, settings, trainer, batch)
+        state.remember(batch.arm, batch.outcomes)
+        state.memory.add(batch)
+        for _ in range(settings.rehearsals):
+            again = state.memory.draw(size, state.rng)
             if len(again.X):
-                _step(router, trainer, again)
-    router._keep(trainer)
-    if router._outcome_model is not None:
-        router._outcome_model.learn(feedback.X, feedback.arm, feedback.outcomes)
+                _step(state, settings, trainer, again)
+    state.keep(trainer)
+    if state.outcome_model is not None:
+        state.outcome_model.learn(feedback.X, feedback.arm, feedback.outcomes)
 
 
-def _step(router: PolicyRouter, trainer: PolicyTrainer, batch: Feedback) -> None:
+def _step(state: PolicyState, settings: Settings, trainer: PolicyTrainer, batch: Feedback) -> None:
     rows = np.repeat(np.arange(len(batch.X)), PREFERENCES)
-    preference = router._preferences(None, len(rows))
-    weights = router._outcome_weights(preference)
+    preference = state.preferences(None, len(rows), settings.concentration)
+    weights = state.caps.weights(preference)
     reward = trainer.tensor((batch.outcomes[rows] * weights).sum(axis=1, keepdims=True))
     arm = trainer.tensor(batch.arm[rows, None])
     chance = trainer.forward(trainer.tensor(batch.X[rows]), trainer.tensor(preference))
     propensity = chosen = chance.gather(1, arm).clip(TINY)
     if batch.propensity is not None:
         logged = trainer.tensor(batch.propensity[rows, None])
-        propensity = clipped_propensity(chosen, logged, router.clip)
-    model = router._outcome_model
+        propensity = clipped_propensity(chosen, logged, settings.clip)
+    model = state.outcome_model
     if model is None or not model.knows_something:
-        baseline = trainer.tensor((router._mean_outcome() * weights).sum(axis=1, keepdims=True))
+        baseline = trainer.tensor((state.mean_outcome() * weights).sum(axis=1, keepdims=True))
         trainer.step(reinforce(chance, arm, reward, propensity, baseline))
     else:
         expected = np.einsum("nkm,nm->nk", model.predict(batch.X)[rows], weights)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from bandits._core import Feedback
+from bandits.base import Feedback
 
 __all__ = ["Memory"]
 

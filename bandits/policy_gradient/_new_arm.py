@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bandits.policy_gradient.base import PARAMETERS, PolicyRouter
+from bandits.policy_gradient._state import PolicyState
 
 __all__ = ["Evaluations", "logits_of_rewards", "place_arm", "placed_embedding"]
 
@@ -31,29 +31,29 @@ SHARES = (1.0, 0.3, 0.1, 0.03, 0.01)
 FOLDS = 5
 
 
-def place_arm(router: PolicyRouter, X: Array, outcomes: Array) -> None:
-    """Give the last arm of a router the embedding that its evaluations ask for.
+def place_arm(state: PolicyState, X: Array, outcomes: Array) -> None:
+    """Give the last arm of a policy the embedding that its evaluations ask for.
 
     Parameters
     ----------
-    router : PolicyRouter
+    state : PolicyState
     X : ndarray of shape (n, d)
         Queries that the arm was tried on.
     outcomes : ndarray of shape (n, m)
         What came of it.
     """
-    outcomes = router._cut(outcomes)
-    last = len(router.arms_) - 1
-    embeddings = router._layout.embeddings(router._state[PARAMETERS]).astype(np.float64)
-    theta, x = router._layout.views(router._state[PARAMETERS]), X.astype(np.float32)
-    expected = router._known_outcomes(X)[:, :last]
-    dial = DIALS[router.n_outcomes_]
+    outcomes = state.caps.cut(outcomes)
+    last = state.n_arms - 1
+    embeddings = state.layout.embeddings(state.parameters).astype(np.float64)
+    theta, x = state.layout.views(state.parameters), X.astype(np.float32)
+    expected = state.known_outcomes(X)[:, :last]
+    dial = DIALS[state.n_outcomes]
     features, targets, noise = [], [], []
     for asked in dial:
         preference = np.tile(asked, (len(X), 1))
-        weights = router._outcome_weights(preference)
+        weights = state.caps.weights(preference)
         rewards = (outcomes * weights).sum(axis=1)
-        f = router._layout.of_head.features(theta, x, preference.astype(np.float32))
+        f = state.layout.of_head.features(theta, x, preference.astype(np.float32))
         logits = f @ embeddings[:, :last]
         wanted, slope = logits_of_rewards(
             logits, np.einsum("nkm,nm->nk", expected, weights), rewards
@@ -71,11 +71,11 @@ def place_arm(router: PolicyRouter, X: Array, outcomes: Array) -> None:
     )
     share = share_of_noise(evaluations, embeddings[:, :last])
     embedding = placed_embedding(evaluations, embeddings[:, :last], share)
-    router._layout.embed(router._state[PARAMETERS], last, embedding.astype(np.float32))
+    state.layout.embed(state.parameters, last, embedding.astype(np.float32))
     arm = np.full(len(X), last)
-    router._remember(arm, outcomes)
-    if router._outcome_model is not None:
-        router._outcome_model.add(X, arm, outcomes)
+    state.remember(arm, outcomes)
+    if state.outcome_model is not None:
+        state.outcome_model.add(X, arm, outcomes)
 
 
 def logits_of_rewards(logits: Array, expected: Array, rewards: Array) -> tuple[Array, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -37,10 +37,27 @@ _SHARES = ("discount", "cost_quantile")
 
 @dataclass(frozen=True)
 class Settings:
-    """Checked parameters."""
+    """The parameters of a router, checked: what training depends on besides its state."""
 
     optimiser: Optimiser
     batch_sizes: tuple[int, ...]
+    head: str
+    hidden_size: int
+    preference_size: int
+    estimator: str
+    averaging: float
+    epochs: int
+    patience: int | None
+    concentration: float
+    clip: float
+    outcome_penalty: float
+    discount: float
+    memory: int
+    rehearsals: int
+    cost_quantile: float
+    device: str
+    checkpoint_every: int
+    verbose: bool
 
     @classmethod
     def of(cls, router: Any) -> Settings:
@@ -71,10 +88,10 @@ class Settings:
         sizes = tuple(sizes) if isinstance(sizes, Sequence | np.ndarray) else (sizes,)
         for size in sizes or (0,):
             check_whole("batch_size", size)
-        return cls(
-            Optimiser(router.learning_rate, router.entropy, router.weight_decay),
-            tuple(int(size) for size in sizes),
-        )
+        optimiser = Optimiser(router.learning_rate, router.entropy, router.weight_decay)
+        as_given = [field.name for field in fields(cls)][2:]
+        values = {name: getattr(router, name) for name in as_given}
+        return cls(optimiser, tuple(int(size) for size in sizes), **values)
 
     def batch_size(self, epoch: int) -> int:
         """Return the rows per step of an epoch, counted from 0."""

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import KFold
 
-from bandits._core import Feedback
+from bandits.base import Feedback
 from bandits.policy_gradient._outcome_model import OutcomeModel
 from bandits.policy_gradient._reward_estimates import clipped_propensity
+from bandits.policy_gradient._settings import Settings
+from bandits.policy_gradient._state import PolicyState
+from bandits.policy_gradient._trainer import PolicyTrainer
 from bandits.replay import Replay
-
-if TYPE_CHECKING:
-    from bandits.policy_gradient._trainer import PolicyTrainer
-    from bandits.policy_gradient.base import PolicyRouter
 
 __all__ = ["LoggedSource", "ReplaySource", "Shown", "Source"]
 
@@ -66,26 +65,26 @@ class Source(ABC):
 class ReplaySource(Source):
     """Logs of all arms that show one cell per round and epoch, that of the arm drawn."""
 
-    def __init__(self, router: PolicyRouter, replay: Replay) -> None:
-        self.router, self.replay = router, replay
+    def __init__(self, state: PolicyState, replay: Replay) -> None:
+        self.state, self.replay = state, replay
         self.X, self.n_arms = np.asarray(replay.X, dtype=np.float64), replay.n_arms
 
     def begin_epoch(self, rows: Rows) -> Array | None:
         self.replay.reset()
-        model = self.router._outcome_model
+        model = self.state.outcome_model
         return None if model is None or not model.knows_something else model.predict(self.X[rows])
 
     def show(self, trainer: PolicyTrainer, chance: Any, noise: Any, rows: Rows) -> Shown:
         drawn = trainer.choose(noise)
         arm = drawn[:, 0].cpu().numpy()
         outcomes = self.replay.reveal(rows, arm).outcomes
-        if self.router.has_cost_:
-            outcomes = self.router._capped(outcomes)
+        if self.state.caps.values:
+            outcomes = self.state.caps.observe(outcomes)
         return Shown(arm, outcomes, chance.gather(1, drawn))
 
     def end_epoch(self, rows: Rows, arm: Rows, outcomes: Array) -> int:
-        if self.router._outcome_model is not None:
-            self.router._outcome_model.add(self.X[rows], arm, outcomes)
+        if self.state.outcome_model is not None:
+            self.state.outcome_model.add(self.X[rows], arm, outcomes)
         return self.replay.n_revealed
 
     def parts(self) -> tuple[Any, ...]:
@@ -99,10 +98,14 @@ class LoggedSource(Source):
     that has seen it.
     """
 
-    def __init__(self, router: PolicyRouter, feedback: Feedback) -> None:
-        self.router, self.feedback, self.X = router, feedback, feedback.X
-        self.n_arms = len(router.arms_)
-        self._expected = None if router._outcome_model is None else self._cross_fitted()
+    def __init__(self, state: PolicyState, settings: Settings, feedback: Feedback) -> None:
+        self.feedback, self.X, self.clip = feedback, feedback.X, settings.clip
+        self.n_arms, self._expected = state.n_arms, None
+        if state.outcome_model is not None:
+            state.outcome_model.add(feedback.X, feedback.arm, feedback.outcomes)
+            self._expected = _cross_fitted(
+                feedback, state.n_arms, settings.outcome_penalty, state.seed
+            )
 
     def begin_epoch(self, rows: Rows) -> Array | None:
         return None if self._expected is None else self._expected[rows]
@@ -113,7 +116,7 @@ class LoggedSource(Source):
         arm = log.arm[rows]
         logged = trainer.tensor(log.propensity[rows, None])
         chosen = chance.gather(1, trainer.tensor(arm[:, None]))
-        return Shown(arm, log.outcomes[rows], clipped_propensity(chosen, logged, self.router.clip))
+        return Shown(arm, log.outcomes[rows], clipped_propensity(chosen, logged, self.clip))
 
     def end_epoch(self, rows: Rows, arm: Rows, outcomes: Array) -> int:
         return 0
@@ -121,18 +124,16 @@ class LoggedSource(Source):
     def parts(self) -> tuple[Any, ...]:
         return tuple(self.feedback)
 
-    def _cross_fitted(self) -> Array:
-        log, router = self.feedback, self.router
-        assert router._outcome_model is not None
-        router._outcome_model.add(log.X, log.arm, log.outcomes)
-        expected = np.empty((len(log.X), self.n_arms, log.outcomes.shape[1]))
-        if len(log.X) < FOLDS:
-            expected[:] = log.outcomes.mean(axis=0)
-            return expected
-        for train, test in KFold(FOLDS, shuffle=True, random_state=router._seed).split(log.X):
-            model = OutcomeModel(
-                log.X.shape[1], self.n_arms, log.outcomes.shape[1], router.outcome_penalty, 1.0
-            )
-            model.add(log.X[train], log.arm[train], log.outcomes[train])
-            expected[test] = model.predict(log.X[test])
+
+def _cross_fitted(log: Feedback, n_arms: int, penalty: float, seed: int) -> Array:
+    """Return the outcomes that models of other rows expect, shape (n, n_arms, n_outcomes)."""
+    n_rows, n_outcomes = log.outcomes.shape
+    expected = np.empty((n_rows, n_arms, n_outcomes))
+    if n_rows < FOLDS:
+        expected[:] = log.outcomes.mean(axis=0)
         return expected
+    for train, test in KFold(FOLDS, shuffle=True, random_state=seed).split(log.X):
+        model = OutcomeModel(log.X.shape[1], n_arms, n_outcomes, penalty, 1.0)
+        model.add(log.X[train], log.arm[train], log.outcomes[train])
+        expected[test] = model.predict(log.X[test])
+    return expected

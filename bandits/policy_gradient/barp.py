@@ -12,9 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from bandits._charges import count_outcomes
 from bandits._validation import contexts
 from bandits.policy_gradient._new_arm import place_arm
-from bandits.policy_gradient._settings import PUBLISHED
+from bandits.policy_gradient._settings import PUBLISHED, Settings
 from bandits.policy_gradient._sources import LoggedSource
-from bandits.policy_gradient._training import Training
 from bandits.policy_gradient.base import PolicyRouter
 from metarouter.exceptions import DataError
 
@@ -240,8 +239,8 @@ class BaRP(PolicyRouter):
             fresh._begin_with(X, arms, count_outcomes(cost, latency))
             feedback = fresh._feedback(X, action, quality, cost, latency, propensity)
             if fresh.has_cost_:
-                feedback = feedback._replace(outcomes=fresh._capped(feedback.outcomes))
-            Training(fresh, LoggedSource(fresh, feedback), None).run()
+                feedback = feedback._replace(outcomes=fresh._caps.observe(feedback.outcomes))
+            fresh._train(LoggedSource(fresh._policy, Settings.of(fresh), feedback), None)
         return self
 
     def add_arm(
@@ -286,7 +285,7 @@ class BaRP(PolicyRouter):
                 raise DataError("X is missing; give the queries that the new arm was tried on.")
             if X is None:
                 return super().add_arm(name, like=like, weight=weight)
-            if self._outcome_model is None:
+            if self._policy.outcome_model is None:
                 raise DataError(
                     "Evaluations are put beside the rewards expected of the other arms, which "
                     f"estimator={self.estimator!r} does not predict: train with "
@@ -295,5 +294,5 @@ class BaRP(PolicyRouter):
             some = [self.arms_[0]] * len(contexts(self, X))  # whose feedback it is matters not
             known = self._feedback(X, some, quality, cost, latency, None)
             super().add_arm(name, like=like, weight=weight)
-            place_arm(self, known.X, known.outcomes)
+            place_arm(self._policy, known.X, known.outcomes)
         return self

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bandits._logs import Logs, require_all_cells
 from bandits.policy_gradient._sources import ReplaySource
 from bandits.policy_gradient._training import Training
 from bandits.policy_gradient.barp import BaRP
 from bandits.replay import Replay
-from metarouter.exceptions import DataError
 
 __all__ = ["FullInformationBaRP"]
 
@@ -36,39 +36,29 @@ class FullInformationBaRP(BaRP):
     """
 
     def _play(self, replay: Replay, preference: ArrayLike | None) -> int:
-        training = FullTraining(self, ReplaySource(self, replay), preference)
+        require_all_cells(Logs(replay._outcomes, replay.arms))
         if self.has_cost_:
-            self._learn_caps(replay._outcomes[:, :, 1:].reshape(-1, self.n_outcomes_ - 1))
-        training.run()
+            self._caps.find(replay._outcomes[:, :, 1:].reshape(-1, self.n_outcomes_ - 1))
+        self._train(ReplaySource(self._policy, replay), preference, FullTraining)
         return replay._outcomes[:, :, 0].size
 
 
 class FullTraining(Training):
     """Epochs whose steps are fed the true rewards of all arms."""
 
-    def __init__(
-        self, router: FullInformationBaRP, source: ReplaySource, preference: ArrayLike | None
-    ) -> None:
-        super().__init__(router, source, preference)
-        self.outcomes = source.replay._outcomes
-        missing = int(np.isnan(self.outcomes).any(axis=(1, 2)).sum())
-        if missing:
-            raise DataError(
-                f"An outcome is NaN in {missing} of {len(self.outcomes)} rows; full "
-                "information needs the outcome of every arm: leave those rows out."
-            )
-
     def _epoch(self) -> None:
-        router, trainer = self.router, self.trainer
+        state, trainer = self.state, self.trainer
         draws = self._draw()
+        assert isinstance(self.source, ReplaySource)
+        outcomes = self.source.replay._outcomes
         x = self.features[trainer.tensor(draws.order)]
-        outcomes = router._cut(self.outcomes[draws.order])
-        reward = np.einsum("nkm,nm->nk", outcomes, router._outcome_weights(draws.preference))
+        outcomes = state.caps.cut(outcomes[draws.order])
+        reward = np.einsum("nkm,nm->nk", outcomes, state.caps.weights(draws.preference))
         w, rewards = trainer.tensor(draws.preference), trainer.tensor(reward)
-        size, earned = self.settings.batch_size(router.epochs_done_), 0.0
+        size, earned = self.settings.batch_size(state.epochs_done), 0.0
         for start in range(0, len(rewards), size):
             batch = slice(start, start + size)
             chance = trainer.forward(x[batch], w[batch])
             earned += float((chance * rewards[batch]).sum())
             trainer.step(rewards[batch])
-        router._end_epoch(np.zeros(0, dtype=np.intp), outcomes[:0, 0], earned / len(rewards), 0)
+        state.end_epoch(np.zeros(0, dtype=np.intp), outcomes[:0, 0], earned / len(rewards), 0)

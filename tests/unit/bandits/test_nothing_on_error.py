@@ -251,7 +251,7 @@ class TestThreads:
 
 def test_a_policy_whose_training_fails_stays_as_it_was():
     router = fitted(BaRP(arms=ARMS, epochs=2, random_state=0))
-    before, state = everything(router), router._state.tobytes()
+    before, state = everything(router), router._policy.values.tobytes()
     halfway = np.where(np.arange(40)[:, None] == 20, np.nan, QUALITY)
     with pytest.raises(ReplayError, match="The quality of arm"):
         router.fit(X, halfway, COST)
@@ -260,4 +260,4 @@ def test_a_policy_whose_training_fails_stays_as_it_was():
     with pytest.raises(DataError, match="propensity is None"):
         router.fit_logged(**FEEDBACK, propensity=None)
     assert everything(router) == before
-    assert router._state.tobytes() == state
+    assert router._policy.values.tobytes() == state

@@ -69,9 +69,11 @@ def test_training_ends_with_the_weighted_mean_of_all_iterates(logs, iterates, ki
     weight = DECAY ** np.arange(len(iterates))[::-1]
     mean = np.average(iterates, axis=0, weights=weight)
     assert np.abs(mean - iterates[-1]).max() > 0.005
-    np.testing.assert_allclose(router._state[0], mean, atol=1e-5)
+    np.testing.assert_allclose(router._policy.values[0], mean, atol=1e-5)
     x, w = logs[0].astype(np.float32), np.array([[0.6, 0.4]], dtype=np.float32)
-    logits = router._layout.of_head.forward(router._layout.views(mean.astype(np.float32)), x, w)[0]
+    logits = router._policy.layout.of_head.forward(
+        router._policy.layout.views(mean.astype(np.float32)), x, w
+    )[0]
     np.testing.assert_allclose(
         router.decision_function(logs[0], preference=(0.6, 0.4)), logits, atol=1e-4
     )
@@ -87,7 +89,7 @@ def test_the_average_looks_back_on_two_fifths_of_the_steps_at_most(logs, iterate
     router = quick(averaging=0.999, epochs=3, batch_size=batch_size)
     router.fit(*(table[:n] for table in logs))
     mean = np.average(iterates[:n_steps], axis=0, weights=weight)
-    np.testing.assert_allclose(router._state[0], mean, atol=1e-5)
+    np.testing.assert_allclose(router._policy.values[0], mean, atol=1e-5)
 
 
 @pytest.mark.parametrize("learn", [by_fit, by_fixed_logs])
@@ -95,7 +97,9 @@ def test_until_then_training_is_what_it_is_without(logs, learn):
     averaged, plain = quick(), quick(averaging=0.0)
     learn(logs, averaged)
     learn(logs, plain)
-    np.testing.assert_array_equal(averaged._state[1:3], plain._state[1:])  # Adam's moments
+    np.testing.assert_array_equal(
+        averaged._policy.values[1:3], plain._policy.values[1:]
+    )  # Adam's moments
     np.testing.assert_array_equal(averaged.reward_, plain.reward_)
     assert (averaged.decision_function(logs[0]) != plain.decision_function(logs[0])).all()
 
@@ -104,14 +108,14 @@ def test_feedback_as_it_comes_is_not_averaged(logs):
     averaged, plain = quick(), quick(averaging=0.0)
     for router in (averaged, plain):
         by_feedback_as_it_comes(logs, router)
-    np.testing.assert_array_equal(averaged._state[:3], plain._state)
+    np.testing.assert_array_equal(averaged._policy.values[:3], plain._policy.values)
     trained = quick().fit(*logs)
     plain = quick(averaging=0.0).fit(*logs)
-    plain._state[0] = trained._state[0]  # from one start
+    plain._policy.values[0] = trained._policy.values[0]  # from one start
     values, given = feedback(logs, np.arange(64))
     for router in (trained, plain):
         router.partial_fit(*values, **given)
-    np.testing.assert_array_equal(trained._state[:3], plain._state)
+    np.testing.assert_array_equal(trained._policy.values[:3], plain._policy.values)
 
 
 def test_a_killed_training_ends_as_one_that_was_not(logs, tmp_path, monkeypatch):
@@ -131,7 +135,7 @@ def test_a_killed_training_ends_as_one_that_was_not(logs, tmp_path, monkeypatch)
     with pytest.raises(DataError, match="averaging differ"):
         quick(averaging=0.5, **kept).fit(*logs)
     resumed = quick(**kept).fit(*logs)
-    whole._fingerprint = resumed._fingerprint
+    whole._policy.fingerprint = resumed._policy.fingerprint
     assert same_state(resumed, whole)
 
 
@@ -160,13 +164,13 @@ def test_from_a_file_it_goes_on_with_the_same_bits(logs, tmp_path):
 
 def test_an_arm_comes_and_goes_without_touching_the_others(logs):
     router = quick().fit(*logs)
-    state, logits = router._state.copy(), router.decision_function(logs[0])
+    state, logits = router._policy.values.copy(), router.decision_function(logs[0])
     router.add_arm("new", like=2)
     more = router.decision_function(logs[0])
     np.testing.assert_allclose(more[:, :4], logits, atol=1e-6)
     np.testing.assert_allclose(more[:, 4], logits[:, 2], atol=1e-6)
     router.remove_arm("new")
-    np.testing.assert_array_equal(router._state, state)
+    np.testing.assert_array_equal(router._policy.values, state)
 
 
 @pytest.mark.parametrize("decay", [-0.1, 1.0])

@@ -8,6 +8,7 @@ import torch
 from trained_policies import four_skills, quick, same_state
 
 from bandits import FullInformationBaRP, LinUCB, Replay
+from bandits.policy_gradient._settings import Settings
 from bandits.policy_gradient._sources import ReplaySource
 from bandits.policy_gradient._training import Training
 from metarouter.exceptions import DataError
@@ -32,8 +33,9 @@ def test_it_is_algorithm_1_step_for_step(logs):
     router.n_features_in_ = 5
     router._begin(replay.arms, 2)
     phi, head = oracle.make_policy(5, 4)
-    start = router._layout.views(router._state[0].copy())
-    Watched(router, ReplaySource(router, replay), None).run()
+    start = router._policy.layout.views(router._policy.values[0].copy())
+    source = ReplaySource(router._policy, replay)
+    Watched(router._policy, Settings.of(router), source, None).run(lambda: None)
     with torch.no_grad():
         layers = [phi[0], phi[2], head[0], head[2]]
         weights = [
@@ -46,7 +48,7 @@ def test_it_is_algorithm_1_step_for_step(logs):
             layer.weight.copy_(torch.as_tensor(weight.T))
             layer.bias.copy_(torch.as_tensor(start[f"b_{name}" if name else "b"]))
     oracle.train(phi, head, *logs, tau=1.0, draws=seen, learning_rate=1e-3)
-    trained = router._layout.views(router._state[0])
+    trained = router._policy.layout.views(router._policy.values[0])
     np.testing.assert_allclose(trained["V"], head[2].weight.detach().numpy().T, atol=1e-5)
     np.testing.assert_allclose(trained["A"], phi[0].weight.detach().numpy().T, atol=1e-5)
     for w in ((1.0, 0.0), (0.5, 0.5)):
@@ -122,7 +124,7 @@ class TestResuming:
         monkeypatch.undo()
         resumed = quick(**parameters)
         resumed.fit(*logs)
-        whole._fingerprint = resumed._fingerprint
+        whole._policy.fingerprint = resumed._policy.fingerprint
         assert same_state(resumed, whole)
         assert resumed.cost_cap_ == whole.cost_cap_
         assert resumed.n_revealed_ == whole.n_revealed_ == 8 * 300
@@ -143,7 +145,7 @@ class TestResuming:
 
 def test_of_trade_off_the_arms_get_no_dearer_as_cost_weighs_more(logs):
     router = quick(head="trade_off", epochs=3).fit(*logs)
-    theta = router._layout.views(router._state[0])
+    theta = router._policy.layout.views(router._policy.values[0])
     z = np.maximum(logs[0].astype(np.float32) @ theta["W_x"] + theta["b_W"], 0)
     worth = np.einsum("nh,hmk->nmk", z, theta["V"]) + theta["b"]
     dial = np.linspace(0, 1, 21)
@@ -158,7 +160,7 @@ def test_of_trade_off_the_arms_get_no_dearer_as_cost_weighs_more(logs):
 def test_without_a_cap_it_is_a_quantile_of_the_costs_seen(logs):
     router = quick(cost_cap=None, cost_quantile=0.5, epochs=1).fit(*logs)
     assert router.cost_cap_ in (0.1, 0.2, 0.5, 1.0)
-    assert router.cost_cap_ == np.quantile(router._costs[:300], 0.5)
+    assert router.cost_cap_ == np.quantile(router._caps.first[:300], 0.5)
 
 
 def test_training_stops_when_the_reward_no_longer_rises(logs):
@@ -170,7 +172,7 @@ def test_training_stops_when_the_reward_no_longer_rises(logs):
 
 def test_sizes_of_batches_may_change_from_epoch_to_epoch(logs):
     router = quick(epochs=3, batch_size=(300, 150, 100)).fit(*logs)
-    assert router._counts[0] == 1 + 2 + 3
+    assert router._policy.counts[0] == 1 + 2 + 3
 
 
 @pytest.mark.parametrize(
@@ -199,13 +201,13 @@ def test_with_the_outcomes_of_all_arms_the_same_policy_reads_every_cell(logs):
     earned = quality[np.arange(300), router.predict(X, preference=(1.0, 0.0))].mean()
     best_constant, best = quality.mean(axis=0).max(), quality.max(axis=1).mean()
     assert earned > best_constant + 0.6 * (best - best_constant)
-    with pytest.raises(DataError, match="NaN in 1 of 300 rows"):
+    with pytest.raises(DataError, match="NaN in 1 cells"):
         FullInformationBaRP(epochs=1).fit(X, np.where(quality == quality.max(), np.nan, quality))
 
 
 def test_below_1_the_concentration_draws_the_ends_of_the_dial_more_often(logs):
     router = quick(epochs=1, concentration=0.3).fit(*logs)
-    drawn = router._preferences(None, 2000)
+    drawn = router._policy.preferences(None, 2000, router.concentration)
     np.testing.assert_allclose(drawn.sum(axis=1), 1.0)
     at_the_ends = (np.abs(drawn[:, 0] - 0.5) > 0.4).mean()
     assert at_the_ends > 0.4  # 0.2 of a uniform draw
