@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from metarouter.datasets import _table_checks as checks
 from metarouter.datasets._labelled_queries import take_rows
-from metarouter.datasets._table import read_table
+from metarouter.datasets._table import read_table, with_text
 from metarouter.datasets._table_files import read_frame
 from metarouter.exceptions import DataError
 from metarouter.utils.names import nearest
@@ -283,10 +283,12 @@ def read_comparisons(
     [1.0, 0.0]
     """
     frame, name = _frame(source, text)
+    frame, blank = with_text(frame, text, name)
+    zero_means = None
     if gold_scores is not None or preference_scores is not None:
         frame = _from_scores(frame, name, gold_scores, preference_scores, weight)
         model_a, model_b, gold, preference = "model_a", "model_b", "gold", "preference"
-        weight = _WEIGHT
+        weight, zero_means = _WEIGHT, "tie"  # differences of scores are no votes
     for column, role in ((model_a, "first models"), (model_b, "second models")):
         checks.column_exists(frame, column, role, name)
     free = frame.drop(columns=[model_a, model_b, *([query] if query else [])])
@@ -298,6 +300,7 @@ def read_comparisons(
         preference=preference,
         domain=domain,
         weight=weight,
+        zero_means=zero_means,
     )
     rows = queries.training_rows()
     pairs = frame[[model_a, model_b]].to_numpy(dtype=object)
@@ -315,7 +318,7 @@ def read_comparisons(
         domain=None if queries.domain is None else queries.domain[position],
         text=None if queries.text is None else queries.text[position],
         name=name,
-        notes=queries.notes,
+        notes=(*blank, *queries.notes),
     )
 
 

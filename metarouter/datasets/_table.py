@@ -27,7 +27,7 @@ from metarouter.exceptions import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["read_table"]
+__all__ = ["read_table", "with_text"]
 
 _LABELS = ("gold", "preference")
 _NAMES = ("group", "domain", "model_a", "model_b")
@@ -116,7 +116,7 @@ def read_table(
     check_zero_means(zero_means)
     asked_text = {column for column in (text, group, domain) if column is not None}
     (frame, notes), name = _open(source, {*asked_text, *_NAMES}, encoding)
-    frame, blank = _with_text(frame, text, name)
+    frame, blank = with_text(frame, text, name)
     roles = _roles(
         frame,
         name,
@@ -193,10 +193,10 @@ def _open(
     return file, name
 
 
-def _with_text(
+def with_text(
     frame: pd.DataFrame, text: str | None, name: str
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Return the rows that have text, with chats cut down to their first message."""
+    """Return the rows that have text, chats cut down to their first message, and a note."""
     if text is None:
         return frame, ()
     checks.column_exists(frame, text, "text", name)
