@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from threading import Lock, RLock
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.random import Generator
@@ -29,7 +29,7 @@ from bandits._validation import (
 )
 from bandits.replay import Replay
 from metarouter.exceptions import DataError
-from metarouter.utils.parameters import check_weight
+from metarouter.utils.parameters import check_weight, number
 from metarouter.utils.random import seed_of
 
 __all__ = ["BanditRouter", "BaseRouter", "Feedback"]
@@ -77,6 +77,13 @@ class BaseRouter(BaseEstimator):
     n_outcomes_: int
     n_updates_: int
     n_features_in_: int
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "arms": "no_validation",  # `check_arms`, where names are needed
+        "cost_cap": [number(above=0), None],
+        "latency_cap": [number(above=0), None],
+        "random_state": ["random_state"],
+    }
 
     def __init__(
         self,

@@ -15,21 +15,10 @@ __all__ = [
     "require_folds",
     "require_forest",
     "require_partition",
-    "require_probabilities",
     "require_weight",
 ]
 
 Folds = list[tuple[NDArray[Any], NDArray[Any]]]
-
-
-def require_probabilities(propensity: Any) -> None:
-    """Refuse a learner of the propensity that predicts classes or means, but no probabilities."""
-    if not hasattr(propensity, "predict_proba"):
-        raise MetaRouterError(
-            f"propensity is a {type(propensity).__name__}, which has no predict_proba; give a "
-            "classifier that predicts probabilities, such as LogisticRegression(), or 'constant' "
-            "or None."
-        )
 
 
 def require_forest(learner: Any) -> None:
@@ -43,8 +32,6 @@ def require_forest(learner: Any) -> None:
 
 def require_folds(data: TrainingData, n_folds: int) -> None:
     """Refuse more folds than a source has rows, or groups, to put in each."""
-    if n_folds < 2:
-        raise MetaRouterError(f"cv={n_folds} makes no folds; choose 2 or more.")
     unit = "rows" if data.groups is None else "groups"
     for name, rows in (("gold", data.is_gold), ("preference", ~data.is_gold)):
         n = int(rows.sum()) if data.groups is None else len(np.unique(data.groups[rows]))

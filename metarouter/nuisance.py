@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import joblib
 import numpy as np
@@ -18,14 +18,14 @@ from metarouter._nuisance_promises import (
     require_folds,
     require_forest,
     require_partition,
-    require_probabilities,
     require_weight,
 )
 from metarouter.base_learners import default_classifier, default_regressor
 from metarouter.exceptions import MetaRouterError
 from metarouter.fitting import run_jobs
 from metarouter.overlap import Overlap, PropensityPolicy
-from metarouter.utils.random import check_n_jobs, seed_of, seeded
+from metarouter.utils.parameters import CLASSIFIER, REGRESSOR, check_parameters, one_of
+from metarouter.utils.random import seed_of, seeded
 from metarouter.utils.validation import TrainingData, require_both_sources, validate_training
 
 FloatArray = NDArray[np.float64]
@@ -67,6 +67,17 @@ class Nuisances(BaseEstimator):
         What the policy did.
     folds_ : list of (train, test) position arrays; empty for ``method="oob"``
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "outcome": [REGRESSOR, None],
+        "propensity": [CLASSIFIER, one_of("constant"), None],
+        "pooled_outcome": ["boolean"],
+        "cv": ["cv_object"],
+        "method": [one_of("cv", "oob")],
+        "policy": [PropensityPolicy, None],
+        "random_state": ["random_state"],
+        "n_jobs": ["n_jobs", None],
+    }
 
     def __init__(
         self,
@@ -129,7 +140,7 @@ class Nuisances(BaseEstimator):
     def fit_validated(self, data: TrainingData, names: Iterable[str]) -> Nuisances:
         """Cross-fit the named nuisances on arrays that were validated before."""
         require_both_sources(data.is_gold)
-        check_n_jobs(self.n_jobs)
+        check_parameters(self)
         seed = seed_of(self.random_state)
         outcome = seeded(default_regressor() if self.outcome is None else self.outcome, seed)
         propensity = self._seeded_propensity(seed)
@@ -167,15 +178,9 @@ class Nuisances(BaseEstimator):
 
     def _seeded_propensity(self, seed: int) -> Any:
         if isinstance(self.propensity, str):
-            if self.propensity != "constant":
-                raise MetaRouterError(
-                    f"propensity={self.propensity!r} is unknown; give a classifier, 'constant' or "
-                    "None."
-                )
             return self.propensity
         if self.propensity is None:
             return seeded(default_classifier(), seed)
-        require_probabilities(self.propensity)
         return seeded(self.propensity, seed)
 
     def _folds(self, data: TrainingData, seed: int) -> list[tuple[Rows, Rows]]:
@@ -185,8 +190,6 @@ class Nuisances(BaseEstimator):
                     "method='oob' cannot keep the rows of a group together; use method='cv'."
                 )
             return []
-        if self.method != "cv":
-            raise MetaRouterError(f"method={self.method!r} is unknown; choose 'cv' or 'oob'.")
         if isinstance(self.cv, int | np.integer):
             require_folds(data, int(self.cv))
             kind = StratifiedKFold if data.groups is None else StratifiedGroupKFold

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from numbers import Real
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,8 @@ from sklearn.base import BaseEstimator
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.exceptions import DataError
+from metarouter.utils.parameters import check_parameters, number, one_of
 
 FloatArray = NDArray[np.float64]
 
@@ -88,6 +88,13 @@ class PropensityPolicy(BaseEstimator):
     (0, array([0.02, 0.5 ]))
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "clip": [number(above=0, below=0.5), one_of("auto"), None],
+        "trim": [number(above=0, below=0.5), None],
+        "density_ratio": [number(above=1), None],
+        "calibrate": [one_of("isotonic", "sigmoid"), None],
+    }
+
     def __init__(
         self,
         clip: float | Literal["auto"] | None = "auto",
@@ -134,7 +141,7 @@ class PropensityPolicy(BaseEstimator):
         OverlapWarning
             If more than 5% of the rows are clipped, or any row is trimmed.
         """
-        self._check_parameters()
+        check_parameters(self)
         kappa = float(np.average(is_gold, weights=sample_weight))
         raw = _CALIBRATORS[self.calibrate](propensity, is_gold, sample_weight)
         inside = self._inside(raw, kappa)
@@ -152,27 +159,6 @@ class PropensityPolicy(BaseEstimator):
         if report.n_clipped > LOUD_SHARE * len(raw) or report.n_trimmed:
             warnings.warn(report.summary(), OverlapWarning, stacklevel=2)
         return report
-
-    def _check_parameters(self) -> None:
-        for name, choices, words in (
-            ("clip", (None, "auto"), ", 'auto' or None"),
-            ("trim", (None,), " or None"),
-        ):
-            value = getattr(self, name)
-            if value not in choices and not (isinstance(value, Real) and 0 < float(value) < 0.5):
-                raise MetaRouterError(
-                    f"{name}={value!r} is not a propensity bound; give a number between 0 and "
-                    f"0.5{words}."
-                )
-        ratio = self.density_ratio
-        if ratio is not None and not (isinstance(ratio, Real) and float(ratio) > 1):
-            raise MetaRouterError(
-                f"density_ratio={ratio!r} bounds nothing; give a number above 1 or None."
-            )
-        if self.calibrate not in _CALIBRATORS:
-            raise MetaRouterError(
-                f"calibrate={self.calibrate!r} is unknown; choose 'isotonic', 'sigmoid' or None."
-            )
 
     def _bounds(self, kappa: float) -> tuple[float, float]:
         if self.clip == "auto":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,7 +10,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.exceptions import DataError
+from metarouter.utils.parameters import check_parameters, one_of
 from metarouter.utils.validation import (
     require_both_sources,
     validate_labels,
@@ -56,6 +57,10 @@ class GainScaler(BaseEstimator):
     array([ 0.,  2., -1.,  1.])
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "method": [one_of(*get_args(ScalingMethod)), None],
+    }
+
     def __init__(self, method: ScalingMethod | None = "variance") -> None:
         self.method = method
 
@@ -80,13 +85,9 @@ class GainScaler(BaseEstimator):
         DataError
             If one source is missing, or its labels leave the constant undefined.
         """
+        check_parameters(self)
         labels = validate_labels(y)
         source = validate_source(is_gold, len(labels))
-        if self.method not in (*_FACTORS, None):
-            raise MetaRouterError(
-                f"scaling method {self.method!r} is unknown; choose one of {sorted(_FACTORS)} "
-                "or None."
-            )
         if self.method is None or is_gold is None:
             self.factor_ = 1.0
             return self

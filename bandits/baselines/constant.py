@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +31,10 @@ class Constant(MeanOutcomes):
     >>> router.predict(np.eye(2)).tolist()
     ['small', 'small']
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "arm": "no_validation",  # one of the arms
+    }
 
     def __init__(
         self,

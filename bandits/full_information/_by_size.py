@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,10 @@ class BySize(FullInformationRouter):
     arm_ : str or int
         The arm that is called.
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "sizes": [Mapping, None],
+    }
 
     def __init__(
         self,
@@ -55,8 +59,6 @@ class BySize(FullInformationRouter):
         return np.tile(np.eye(len(self.arms_))[self.arms_.index(self.arm_)], (len(X), 1))
 
     def _given(self, sizes: Mapping[Any, float]) -> Array:
-        if not isinstance(sizes, Mapping):
-            raise DataError(f"sizes is {sizes!r}; give a dict with the size of every arm.")
         missing = [name for name in self.arms_ if name not in sizes]
         if missing:
             raise DataError(f"sizes has no {missing[0]!r}: give the size or price of every arm.")

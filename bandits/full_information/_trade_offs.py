@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +15,15 @@ from bandits._logs import Logs
 from bandits._torch import require_torch
 from bandits.full_information.base import FullInformationRouter
 from metarouter.exceptions import DataError
-from metarouter.utils.parameters import check_parameter, check_whole
+from metarouter.utils.parameters import number, several, whole
 
 __all__ = [
-    "SHARE",
     "Queries",
     "Split",
     "TradeOffRouter",
     "clusters_of",
-    "is_share",
     "utility_of",
 ]
-
-SHARE = "a number from 0 to below 1"
 
 Array = NDArray[np.float64]
 Learned = dict[str, NDArray[np.float32]]
@@ -60,6 +56,14 @@ class TradeOffRouter(FullInformationRouter):
     is nearest to the one that is asked for; with a single weight the preference changes nothing.
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "w_cost": [number(at_least=0, below=1), several(number(at_least=0, below=1))],
+        "learning_rate": [number(above=0)],
+        "max_epochs": [whole()],
+        "patience": [whole()],
+        "validation_share": [number(at_least=0, below=1)],
+    }
+
     def __init__(
         self,
         *,
@@ -88,7 +92,6 @@ class TradeOffRouter(FullInformationRouter):
         """Return how good every arm is thought to be, shape (n, n_arms)."""
 
     def _learn(self, X: Array, logs: Logs) -> None:
-        self._check_parameters()
         if self.has_latency_:
             raise DataError(
                 f"{type(self).__name__} is trained for trade-offs of quality and cost: leave out "
@@ -119,23 +122,6 @@ class TradeOffRouter(FullInformationRouter):
         # Of length about 1, as sentence embeddings are: what is common to all queries is then
         # learned first, and what tells them apart later.
         return np.asarray(self.scaler_.transform(X) / np.sqrt(X.shape[1]))
-
-    def _check_parameters(self) -> None:
-        for w_cost in self.w_cost if isinstance(self.w_cost, tuple | list) else (self.w_cost,):
-            check_parameter("w_cost", w_cost, is_share, f"{SHARE} (for cost alone: Smallest)")
-        if not np.size(self.w_cost):
-            raise DataError("w_cost is empty; give at least one weight of cost.")
-        check_parameter(
-            "learning_rate", self.learning_rate, lambda rate: rate > 0, "a rate above 0"
-        )
-        check_whole("max_epochs", self.max_epochs)
-        check_whole("patience", self.patience)
-        check_parameter("validation_share", self.validation_share, is_share, SHARE)
-
-
-def is_share(value: float) -> bool:
-    """Tell whether a number lies in [0, 1)."""
-    return 0 <= value < 1
 
 
 def utility_of(quality: Array, cost: Array, w_cost: float) -> Array:

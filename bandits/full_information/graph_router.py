@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bandits.full_information._graph import edge_scores
 from bandits.full_information._trade_offs import (
-    SHARE,
     Learned,
     Split,
     TradeOffRouter,
     clusters_of,
-    is_share,
 )
-from metarouter.utils.parameters import check_parameter, check_whole
+from metarouter.utils.parameters import number, whole
 
 __all__ = ["GraphRouter"]
 
@@ -89,6 +87,13 @@ class GraphRouter(TradeOffRouter):
     [0, 1]
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "n_hidden": [whole()],
+        "n_tasks": [whole()],
+        "visible_share": [number(at_least=0, below=1)],
+        "weight_decay": [number(at_least=0)],
+    }
+
     def __init__(
         self,
         w_cost: float | tuple[float, ...] = 0.5,
@@ -142,12 +147,3 @@ class GraphRouter(TradeOffRouter):
 
     def _task_features(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(self.tasks_.cluster_centers_[self.tasks_.predict(X)])
-
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        for name in ("n_hidden", "n_tasks"):
-            check_whole(name, getattr(self, name))
-        check_parameter("visible_share", self.visible_share, is_share, SHARE)
-        check_parameter(
-            "weight_decay", self.weight_decay, lambda rate: rate >= 0, "a number of at least 0"
-        )

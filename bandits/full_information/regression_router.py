@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from bandits._logs import Logs
 from bandits._validation import contexts
 from bandits.full_information.base import FullInformationRouter
+from metarouter.utils.parameters import REGRESSOR
 from metarouter.utils.random import seeded
 
 __all__ = ["RegressionRouter"]
@@ -64,6 +65,10 @@ class RegressionRouter(FullInformationRouter):
     >>> neighbours.predict_quality(np.eye(2)).round(2).tolist()
     [[0.9, 0.8], [0.9, 0.1]]
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "regressor": [REGRESSOR, None],
+    }
 
     def __init__(
         self,

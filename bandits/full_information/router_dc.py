@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bandits.full_information._contrast import cosine, embed
 from bandits.full_information._trade_offs import Learned, Split, TradeOffRouter, clusters_of
-from metarouter.utils.parameters import check_parameter, check_whole
+from metarouter.utils.parameters import number, whole
 
 __all__ = ["RouterDC"]
-
-_COUNTS = ("n_hidden", "n_components", "n_top", "n_last", "n_others", "n_groups", "batch_size")
 
 
 class RouterDC(TradeOffRouter):
@@ -86,6 +84,18 @@ class RouterDC(TradeOffRouter):
     [0, 1]
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "n_hidden": [whole()],
+        "n_components": [whole()],
+        "temperature": [number(above=0)],
+        "n_top": [whole()],
+        "n_last": [whole()],
+        "n_others": [whole()],
+        "sample_weight": [number(at_least=0)],
+        "n_groups": [whole()],
+        "batch_size": [whole()],
+    }
+
     def __init__(
         self,
         w_cost: float | tuple[float, ...] = 0.5,
@@ -149,11 +159,3 @@ class RouterDC(TradeOffRouter):
 
     def _arm_scores(self, X: NDArray[np.float64], learned: Learned) -> NDArray[np.float64]:
         return np.asarray(cosine(embed(X, learned), learned["arms"]), dtype=np.float64)
-
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        for name in _COUNTS:
-            check_whole(name, getattr(self, name))
-        above, least = "a number above 0", "a number of at least 0"
-        check_parameter("temperature", self.temperature, lambda value: value > 0, above)
-        check_parameter("sample_weight", self.sample_weight, lambda value: value >= 0, least)

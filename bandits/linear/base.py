@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +16,7 @@ from bandits.linear._prior import check_prior_mean, check_prior_precision
 from bandits.outcome_router import OutcomeRouter
 from bandits.replay import Replay
 from metarouter.exceptions import DataError
-from metarouter.utils.parameters import check_parameter
+from metarouter.utils.parameters import check_parameter, number
 
 __all__ = ["LinearBandit"]
 
@@ -63,6 +63,14 @@ class LinearBandit(OutcomeRouter):
 
     posterior_: GaussianPosterior
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "prior_precision": "no_validation",  # `check_prior_precision`, where arms are known
+        "prior_mean": "no_validation",  # `check_prior_mean`
+        "fit_intercept": ["boolean"],
+        "discount": [number(above=0, at_most=1)],
+        "prior": "no_validation",
+    }
+
     def __init__(
         self,
         *,
@@ -102,7 +110,6 @@ class LinearBandit(OutcomeRouter):
     # What the base asks for ------------------------------------------------------------------
 
     def _start(self, n_features: int, n_arms: int, n_outcomes: int) -> None:
-        self._check_parameters()
         width = n_features + bool(self.fit_intercept)
         precision = check_prior_precision(self.prior_precision, n_arms, width)
         mean = check_prior_mean(self.prior_mean, n_arms, n_outcomes, width)
@@ -204,7 +211,3 @@ class LinearBandit(OutcomeRouter):
         for j, found in enumerate(self._caps.is_found):
             if found:
                 self.caps_[j] = max(self.caps_[j], router.caps_[j])
-
-    def _check_parameters(self) -> None:
-        wanted = "a number above 0, at most 1"
-        check_parameter("discount", self.discount, lambda v: 0 < v <= 1, wanted)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bandits._ties import argmax_with_ties, tied_for_best
 from bandits.linear.base import Array, LinearBandit
-from metarouter.utils.parameters import check_parameter
+from metarouter.utils.parameters import number
 
 __all__ = ["EpsilonGreedy"]
 
@@ -41,6 +41,8 @@ class EpsilonGreedy(LinearBandit):
     >>> router.predict_proba([[1.0, 0.0]]).round(3).tolist()
     [[0.9, 0.1]]
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {"epsilon": [number(at_least=0, at_most=1)]}
 
     def __init__(
         self,
@@ -85,8 +87,3 @@ class EpsilonGreedy(LinearBandit):
         tied = tied_for_best(mean)
         greedy = tied / tied.sum(axis=1, keepdims=True)
         return (1.0 - self.epsilon) * greedy + self.epsilon / mean.shape[1]
-
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        wanted = "a probability, from 0 to 1"
-        check_parameter("epsilon", self.epsilon, lambda value: 0 <= value <= 1, wanted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bandits._ties import argmax_with_ties
 from bandits.linear._largest_normal import probability_of_largest
 from bandits.linear.base import Array, LinearBandit
-from metarouter.utils.parameters import check_parameter
+from metarouter.utils.parameters import number
 
 __all__ = ["LinTS"]
 
@@ -48,6 +48,8 @@ class LinTS(LinearBandit):
     1.0
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {"scale": [number(at_least=0)]}
+
     def __init__(
         self,
         scale: float = 1.0,
@@ -83,7 +85,3 @@ class LinTS(LinearBandit):
 
     def _chances(self, mean: Array, std: Array) -> Array:
         return probability_of_largest(mean, self.scale * std)
-
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        check_parameter("scale", self.scale, lambda value: value >= 0, "a number of at least 0")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bandits._ties import argmax_with_ties, tied_for_best
 from bandits.linear.base import Array, LinearBandit
-from metarouter.utils.parameters import check_parameter
+from metarouter.utils.parameters import number
 
 __all__ = ["LinUCB"]
 
@@ -55,6 +55,8 @@ class LinUCB(LinearBandit):
     200
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {"alpha": [number(at_least=0)]}
+
     def __init__(
         self,
         alpha: float = 1.0,
@@ -88,7 +90,3 @@ class LinUCB(LinearBandit):
     def _chances(self, mean: Array, std: Array) -> Array:
         tied = tied_for_best(mean + self.alpha * std)
         return np.asarray(tied / tied.sum(axis=1, keepdims=True))
-
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        check_parameter("alpha", self.alpha, lambda value: value >= 0, "a number of at least 0")

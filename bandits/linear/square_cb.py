@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bandits._ties import tied_for_best
 from bandits.linear.base import Array, LinearBandit
-from metarouter.utils.parameters import check_parameter
+from metarouter.utils.parameters import number
 
 __all__ = ["SquareCB"]
 
@@ -44,6 +44,8 @@ class SquareCB(LinearBandit):
     >>> bool(router.predict_proba([[1.0, 0.0]])[0, 0] > 0.9)
     True
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {"gamma": [number(at_least=0)]}
 
     def __init__(
         self,
@@ -86,7 +88,3 @@ class SquareCB(LinearBandit):
         chance = np.where(tied, 0.0, 1.0 / (n_arms + self.gamma * gap))
         rest = 1.0 - chance.sum(axis=1, keepdims=True)
         return np.asarray(np.where(tied, rest / tied.sum(axis=1, keepdims=True), chance))
-
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        check_parameter("gamma", self.gamma, lambda value: value >= 0, "a number of at least 0")

@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from bandits.policy_gradient._heads import HEADS
 from bandits.policy_gradient._trainer import Optimiser
-from metarouter.exceptions import DataError
-from metarouter.utils.parameters import check_parameter, check_whole
+from metarouter.utils.parameters import check_parameters
 
 __all__ = ["ESTIMATORS", "PUBLISHED", "Settings"]
 
@@ -28,11 +26,6 @@ PUBLISHED: dict[str, Any] = {
     "batch_size": 32,
     "concentration": 1.0,
 }
-
-_WHOLE = ("hidden_size", "preference_size", "epochs", "checkpoint_every")
-_POSITIVE = ("learning_rate", "concentration", "clip", "outcome_penalty")
-_NOT_NEGATIVE = ("entropy", "weight_decay")
-_SHARES = ("discount", "cost_quantile")
 
 
 @dataclass(frozen=True)
@@ -68,26 +61,9 @@ class Settings:
         DataError
             If one is off its range.
         """
-        _require_one_of("head", router.head, tuple(HEADS))
-        _require_one_of("estimator", router.estimator, ESTIMATORS)
-        for name in _WHOLE:
-            check_whole(name, getattr(router, name))
-        check_whole("memory", router.memory, least=0)
-        check_whole("rehearsals", router.rehearsals, least=0)
-        for names, holds, wanted in (
-            (_POSITIVE, lambda value: value > 0, "a number above 0"),
-            (_NOT_NEGATIVE, lambda value: value >= 0, "a number of at least 0"),
-            (_SHARES, lambda value: 0 <= value <= 1, "a number from 0 to 1"),
-            (("averaging",), lambda value: 0 <= value < 1, "a number from 0 to below 1"),
-        ):
-            for name in names:
-                check_parameter(name, getattr(router, name), holds, wanted)
-        if router.patience is not None:
-            check_whole("patience", router.patience)
+        check_parameters(router)
         sizes = router.batch_size
         sizes = tuple(sizes) if isinstance(sizes, Sequence | np.ndarray) else (sizes,)
-        for size in sizes or (0,):
-            check_whole("batch_size", size)
         optimiser = Optimiser(router.learning_rate, router.entropy, router.weight_decay)
         as_given = [field.name for field in fields(cls)][2:]
         values = {name: getattr(router, name) for name in as_given}
@@ -96,8 +72,3 @@ class Settings:
     def batch_size(self, epoch: int) -> int:
         """Return the rows per step of an epoch, counted from 0."""
         return self.batch_sizes[min(epoch, len(self.batch_sizes) - 1)]
-
-
-def _require_one_of(name: str, value: Any, names: tuple[str, ...]) -> None:
-    if value not in names:
-        raise DataError(f"{name} is {value!r}; choose one of {', '.join(map(repr, names))}.")

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from bandits._charges import count_outcomes
 from bandits._validation import contexts
+from bandits.policy_gradient._heads import HEADS
 from bandits.policy_gradient._new_arm import place_arm
-from bandits.policy_gradient._settings import PUBLISHED, Settings
+from bandits.policy_gradient._settings import ESTIMATORS, PUBLISHED, Settings
 from bandits.policy_gradient._sources import LoggedSource
 from bandits.policy_gradient.base import PolicyRouter
 from metarouter.exceptions import DataError
+from metarouter.utils.parameters import number, one_of, several, whole
 
 __all__ = ["BaRP"]
 
@@ -125,6 +127,31 @@ class BaRP(PolicyRouter):
     >>> router.n_revealed_
     5000
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "head": [one_of(*HEADS)],
+        "hidden_size": [whole()],
+        "preference_size": [whole()],
+        "estimator": [one_of(*ESTIMATORS)],
+        "entropy": [number(at_least=0)],
+        "learning_rate": [number(above=0)],
+        "weight_decay": [number(at_least=0)],
+        "averaging": [number(at_least=0, below=1)],
+        "epochs": [whole()],
+        "batch_size": [whole(), several(whole())],
+        "patience": [whole(), None],
+        "concentration": [number(above=0)],
+        "clip": [number(above=0)],
+        "outcome_penalty": [number(above=0)],
+        "discount": [number(at_least=0, at_most=1)],
+        "memory": [whole(0)],
+        "rehearsals": [whole(0)],
+        "cost_quantile": [number(at_least=0, at_most=1)],
+        "device": [str],
+        "checkpoint": [str, os.PathLike, None],
+        "checkpoint_every": [whole()],
+        "verbose": ["boolean"],
+    }
 
     def __init__(
         self,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.encoding._text_encoder import TextEncoder
 from metarouter.exceptions import MetaRouterError
+from metarouter.utils.parameters import check_parameters, whole
 
 __all__ = ["MiniLMEncoder"]
 
@@ -55,6 +56,12 @@ class MiniLMEncoder(TextEncoder):
     (1, 384)
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "batch_size": [whole()],
+        "max_length": [whole()],
+        "device": [str, None],
+    }
+
     def __init__(
         self, *, batch_size: int = 64, max_length: int = 256, device: str | None = None
     ) -> None:
@@ -84,6 +91,7 @@ class MiniLMEncoder(TextEncoder):
         MetaRouterError
             If the extra ``encoders`` is not installed.
         """
+        check_parameters(self)
         self._texts(X)
         _require_packages()
         self._remember_column(X)
@@ -109,6 +117,7 @@ class MiniLMEncoder(TextEncoder):
         MetaRouterError
             If the extra ``encoders`` is not installed.
         """
+        check_parameters(self)
         texts = self._texts(X)
         _require_packages()
         distinct = list(dict.fromkeys(texts))

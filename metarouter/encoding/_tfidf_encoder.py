@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from metarouter.encoding._text_encoder import TextEncoder
 from metarouter.exceptions import DataError
+from metarouter.utils.parameters import check_parameters, number, one_of, several, whole
 
 __all__ = ["TfidfEncoder"]
 
@@ -58,6 +58,14 @@ class TfidfEncoder(TextEncoder):
     >>> TfidfEncoder(n_components=2, random_state=0).fit_transform(texts).shape
     (3, 2)
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "n_components": [whole()],
+        "analyzer": [one_of("word", "char", "char_wb")],
+        "ngram_range": [several(whole(), 2)],
+        "min_df": [whole(), number(at_least=0, at_most=1)],
+        "random_state": ["random_state"],
+    }
 
     def __init__(
         self,
@@ -112,8 +120,8 @@ class TfidfEncoder(TextEncoder):
         ndarray of shape (n_queries, n_components_)
             As by `transform`.
         """
+        check_parameters(self)
         texts = self._texts(X)
-        self._check_parameters()
         weights = self._fit_weights(texts)
         self.n_components_ = min(self.n_components, *weights.shape)
         # TruncatedSVD wants two terms at least; its solver takes any matrix.
@@ -144,12 +152,6 @@ class TfidfEncoder(TextEncoder):
         check_is_fitted(self)
         weights = self.vectorizer_.transform(self._texts(X))
         return np.asarray(normalize(weights @ self.components_.T))
-
-    def _check_parameters(self) -> None:
-        if not isinstance(self.n_components, Integral) or self.n_components < 1:
-            raise DataError(
-                f"n_components is {self.n_components!r}: give a whole number of at least 1."
-            )
 
     def _fit_weights(self, texts: NDArray[np.object_]) -> Any:
         self.vectorizer_: Any = TfidfVectorizer(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,11 +12,12 @@ from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from metarouter.base_learners import default_regressor
-from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.exceptions import DataError
 from metarouter.fitting import fit_model, predict_mean
 from metarouter.scaling import GainScaler, ScalingMethod
 from metarouter.shift import DRLearner, ShiftLearner
-from metarouter.utils.random import check_n_jobs, seed_of, seeded
+from metarouter.utils.parameters import REGRESSOR, has_methods, one_of
+from metarouter.utils.random import seed_of, seeded
 from metarouter.utils.validation import (
     TrainingData,
     require_both_sources,
@@ -80,6 +81,15 @@ class MetaRouter(RegressorMixin, BaseEstimator):
     True
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "shift": [has_methods("fit", "predict", "find_overlap"), None],
+        "regressor": [REGRESSOR, None],
+        "scaling": [one_of(*get_args(ScalingMethod)), None],
+        "sources": [one_of("both", "gold", "preference")],
+        "random_state": ["random_state"],
+        "n_jobs": ["n_jobs", None],
+    }
+
     def __init__(
         self,
         shift: ShiftLearner | None = None,
@@ -129,7 +139,6 @@ class MetaRouter(RegressorMixin, BaseEstimator):
         """
         data = validate_training(self, X, y, is_gold, sample_weight, groups)
         self._check_sources(data, given=is_gold is not None)
-        check_n_jobs(self.n_jobs)
         seed = seed_of(self.random_state)
         self.n_gold_, self.n_preference_ = int(data.is_gold.sum()), int((~data.is_gold).sum())
         self.n_outside_overlap_ = 0
@@ -191,10 +200,6 @@ class MetaRouter(RegressorMixin, BaseEstimator):
         return self.sources == "both" and self.n_preference_ > 0
 
     def _check_sources(self, data: TrainingData, *, given: bool) -> None:
-        if self.sources not in ("both", "gold", "preference"):
-            raise MetaRouterError(
-                f"sources={self.sources!r} is unknown; choose 'both', 'gold' or 'preference'."
-            )
         if self.sources == "both":
             if given:
                 require_both_sources(data.is_gold)

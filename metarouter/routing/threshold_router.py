@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from metarouter.exceptions import MetaRouterError
 from metarouter.fitting import predict_mean
 from metarouter.routing.unit_cost import UnitCost
+from metarouter.utils.parameters import check_parameters, has_methods, number
 
 __all__ = ["ThresholdRouter"]
 
@@ -75,6 +75,13 @@ class ThresholdRouter(BaseEstimator):
 
     __metadata_request__predict = _COST_INPUTS
     __metadata_request__decision_function = _COST_INPUTS
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "model": [has_methods("fit", "predict"), None],
+        "cost": [has_methods("extra_cost"), None],
+        "w": [number(at_least=0, infinite=True)],
+        "models": "no_validation",  # two names
+    }
 
     def __init__(
         self,
@@ -215,11 +222,7 @@ class ThresholdRouter(BaseEstimator):
         return self._fitted_model().feature_names_in_
 
     def _validate_parameters(self) -> None:
-        if not isinstance(self.w, Real) or isinstance(self.w, bool) or not self.w >= 0:
-            raise MetaRouterError(
-                f"w is {self.w!r}; give the gain demanded per unit of extra cost, a number of at "
-                "least 0 (infinity is allowed)."
-            )
+        check_parameters(self)
         names = self.models
         pair_of_names = (
             isinstance(names, (tuple, list))
@@ -231,10 +234,6 @@ class ThresholdRouter(BaseEstimator):
         if not pair_of_names:
             raise MetaRouterError(
                 f"models is {names!r}; give two different names, (alternative, primary)."
-            )
-        if self.cost is not None and not hasattr(self.cost, "extra_cost"):
-            raise MetaRouterError(
-                f"cost is {self.cost!r}; give a cost model such as UnitCost() or TokenCost(...)."
             )
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -13,11 +13,11 @@ from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.routing._cost_model import (
     CostModel,
     counted,
-    is_real,
     n_rows,
     per_query_pair,
 )
 from metarouter.routing.token_rates import TokenRates
+from metarouter.utils.parameters import REGRESSOR, check_parameters, number, several
 
 __all__ = ["TokenCost"]
 
@@ -82,6 +82,14 @@ class TokenCost(CostModel):
 
     query_inputs: ClassVar[tuple[str, ...]] = ("input_tokens", "output_tokens", "latency")
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "primary": [TokenRates],
+        "alternative": [TokenRates],
+        "output_tokens": [several(number(at_least=0), 2), REGRESSOR, None],
+        "latency_weight": [number(at_least=0)],
+        "per": [number(above=0)],
+    }
+
     def __init__(
         self,
         primary: TokenRates,
@@ -120,7 +128,7 @@ class TokenCost(CostModel):
             If counts are absent, negative, of another length than `X`, or fewer than two for one
             of the models.
         """
-        self._validate_parameters()
+        check_parameters(self)
         if not self._predicts_output:
             return self
         if output_tokens is None:
@@ -140,7 +148,7 @@ class TokenCost(CostModel):
         return hasattr(self.output_tokens, "predict")
 
     def _costs(self, X: Any, n: int, **inputs: Any) -> NDArray[np.float64]:
-        self._validate_parameters()
+        check_parameters(self)
         given = {name: per_query_pair(name, values, n) for name, values in inputs.items()}
         output = self._output_tokens(X, n, given.get("output_tokens"))
         money = self._rate("fixed") + self._rate("output") / self.per * output
@@ -181,30 +189,6 @@ class TokenCost(CostModel):
                 "generation limits or to a regressor."
             )
         return np.zeros((n, 2))
-
-    def _validate_parameters(self) -> None:
-        for name in ("primary", "alternative"):
-            if not isinstance(getattr(self, name), TokenRates):
-                raise MetaRouterError(
-                    f"{name} is {getattr(self, name)!r}; give TokenRates(input=, output=, fixed=)."
-                )
-        if not is_real(self.latency_weight) or self.latency_weight < 0:
-            raise MetaRouterError(
-                f"latency_weight is {self.latency_weight!r}; give a finite number of at least 0."
-            )
-        if not is_real(self.per) or self.per <= 0:
-            raise MetaRouterError(f"per is {self.per!r}; give a positive number of tokens.")
-        if self.output_tokens is None or self._predicts_output:
-            return
-        try:
-            limits = np.asarray(self.output_tokens, dtype=float)
-        except (TypeError, ValueError):
-            limits = np.empty(0)
-        if limits.shape != (2,) or not np.all(np.isfinite(limits) & (limits >= 0)):
-            raise MetaRouterError(
-                f"output_tokens is {self.output_tokens!r}; give a pair (alternative, primary) of "
-                "finite numbers of at least 0, a regressor, or None."
-            )
 
     def __sklearn_is_fitted__(self) -> bool:
         return not self._predicts_output or hasattr(self, "output_models_")

@@ -15,6 +15,7 @@ from metarouter.base_learners import default_final
 from metarouter.fitting import fit_model, predict_mean
 from metarouter.nuisance import Nuisances
 from metarouter.overlap import Overlap, OverlapWarning, PropensityPolicy
+from metarouter.utils.parameters import CLASSIFIER, REGRESSOR, one_of
 from metarouter.utils.random import seed_of, seeded
 from metarouter.utils.validation import (
     TrainingData,
@@ -124,6 +125,18 @@ class NuisanceShiftLearner(ShiftLearner):
     """
 
     required_nuisances: ClassVar[tuple[str, ...]]
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "outcome": [REGRESSOR, None],
+        "propensity": [CLASSIFIER, one_of("constant"), None],
+        "final": [REGRESSOR, None],
+        "cv": ["cv_object"],
+        "method": [one_of("cv", "oob")],
+        "policy": [PropensityPolicy, None],
+        "nuisances": [Nuisances, None],
+        "random_state": ["random_state"],
+        "n_jobs": ["n_jobs", None],
+    }
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -66,6 +66,10 @@ class DRLearner(NuisanceShiftLearner):
     """
 
     required_nuisances = ("propensity", "gold_outcome", "preference_outcome")
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "pooled_outcome": ["boolean"],
+    }
 
     def __init__(
         self,

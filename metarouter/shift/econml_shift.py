@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.shift.base import FloatArray, ShiftLearner
+from metarouter.utils.parameters import has_methods
 from metarouter.utils.random import seed_of
 from metarouter.utils.validation import TrainingData
 
@@ -36,6 +37,11 @@ class EconMLShift(ShiftLearner):
     >>> from econml.dml import LinearDML  # doctest: +SKIP
     >>> EconMLShift(LinearDML(discrete_treatment=True)).fit(X, y, is_gold=is_gold)  # doctest: +SKIP
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "estimator": [has_methods("fit", "effect"), None],
+        "random_state": ["random_state"],
+    }
 
     def __init__(
         self, estimator: Any = None, random_state: int | np.random.RandomState | None = None

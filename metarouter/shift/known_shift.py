@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.shift.base import FloatArray, ShiftLearner
+from metarouter.utils.parameters import number
 from metarouter.utils.validation import TrainingData
 
 
@@ -30,6 +31,10 @@ class KnownShift(ShiftLearner):
     """
 
     needs_both_sources = False
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "shift": [number(), callable, None],
+    }
 
     def __init__(self, shift: Callable[[Any], Any] | float | None = None) -> None:
         self.shift = shift

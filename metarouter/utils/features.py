@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
 from metarouter.exceptions import DataError
+from metarouter.utils.parameters import check_parameters
 
 __all__ = ["first_text", "validate_matrix"]
 
@@ -23,13 +24,16 @@ def validate_matrix(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
         Remembers the number and names of its features.
     X : array-like of shape (n, d)
     reset : bool
-        Whether these are the first features that the estimator sees, as in ``fit``.
+        Whether these are the first features that the estimator sees, as in ``fit``: its declared
+        parameters are then checked before them.
 
     Raises
     ------
     DataError
         One sentence that names the column, the row counts and the mend.
     """
+    if reset:
+        check_parameters(estimator)
     _require_distinct_names(X)
     try:
         matrix = validate_data(

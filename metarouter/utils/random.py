@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from metarouter.exceptions import MetaRouterError
-
-LARGEST_SEED = 2**32 - 1
+from metarouter.utils.parameters import check_argument
 
 
 def seed_of(random_state: int | np.random.RandomState | None) -> int:
@@ -21,15 +20,10 @@ def seed_of(random_state: int | np.random.RandomState | None) -> int:
     MetaRouterError
         If it is no seed.
     """
-    if isinstance(random_state, int | np.integer) and 0 <= random_state <= LARGEST_SEED:
+    check_argument("random_state", random_state, ["random_state"])
+    if isinstance(random_state, Integral):
         return int(random_state)
-    try:
-        return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-    except ValueError:
-        raise MetaRouterError(
-            f"random_state={random_state!r} is no seed; give a whole number from 0 to "
-            f"{LARGEST_SEED}, a numpy RandomState, or None."
-        ) from None
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
 def check_n_jobs(n_jobs: int | None) -> None:
@@ -40,12 +34,7 @@ def check_n_jobs(n_jobs: int | None) -> None:
     MetaRouterError
         If ``n_jobs`` is 0, or no whole number.
     """
-    whole = isinstance(n_jobs, int | np.integer) and not isinstance(n_jobs, bool)
-    if n_jobs is not None and (not whole or n_jobs == 0):
-        raise MetaRouterError(
-            f"n_jobs={n_jobs!r} is no number of workers; give a whole number above 0, -1 for all "
-            "cores, or None."
-        )
+    check_argument("n_jobs", n_jobs, ["n_jobs", None])
 
 
 def seeded(estimator: Any, seed: int) -> Any:

@@ -175,7 +175,7 @@ REFUSED = {
         DataError,
         "cv=3 needs at least 3 gold groups, one in each fold, but found 2; lower cv to 2",
     ),
-    "one fold": ({"cv": 1}, {}, MetaRouterError, "cv=1 makes no folds; choose 2 or more."),
+    "one fold": ({"cv": 1}, {}, MetaRouterError, "cv is 1; give a whole number of at least 2"),
     "a splitter that tears groups apart": (
         {"cv": KFold(4)},
         {"groups": np.arange(200) % 20},
@@ -192,13 +192,14 @@ REFUSED = {
         {"method": "bootstrap"},
         {},
         MetaRouterError,
-        "method='bootstrap' is unknown; choose 'cv' or 'oob'.",
+        "method is 'bootstrap'; give 'cv' or 'oob'.",
     ),
     "unknown propensity": (
         {"propensity": "randomised"},
         {},
         MetaRouterError,
-        "propensity='randomised' is unknown; give a classifier, 'constant' or None.",
+        "propensity is 'randomised'; give an estimator with fit and predict_proba, 'constant', or "
+        "None.",
     ),
     "out of bag without bags": (
         {"method": "oob"},
@@ -222,19 +223,19 @@ REFUSED = {
         {"propensity": LINE},
         {},
         MetaRouterError,
-        "propensity is a LinearRegression, which has no predict_proba; give a classifier",
+        "propensity is LinearRegression(); give an estimator with fit and predict_proba",
     ),
     "a propensity that predicts classes": (
         {"propensity": make_pipeline(StandardScaler(), RidgeClassifier())},
         {},
         MetaRouterError,
-        "propensity is a Pipeline, which has no predict_proba; give a classifier",
+        "; give an estimator with fit and predict_proba, 'constant', or None.",
     ),
     "a propensity out of bag that predicts means": (
         OUT_OF_BAG | {"propensity": forest()},
         {},
         MetaRouterError,
-        "propensity is a RandomForestRegressor, which has no predict_proba; give a classifier",
+        "; give an estimator with fit and predict_proba, 'constant', or None.",
     ),
     "a source that weighs nothing in a fold": (
         {},
@@ -243,10 +244,10 @@ REFUSED = {
         "where nothing can be learned; leave out rows of weight 0, or give more of the "
         f"{DATA.is_gold.sum()} gold rows a positive weight.",
     ),
-    "no workers": ({"n_jobs": 0}, {}, MetaRouterError, "n_jobs=0 is no number of workers; give"),
-    "half a worker": ({"n_jobs": 0.5}, {}, MetaRouterError, "n_jobs=0.5 is no number of workers"),
-    "a seed below zero": ({"random_state": -1}, {}, MetaRouterError, "random_state=-1 is no seed"),
-    "a word as seed": ({"random_state": "a"}, {}, MetaRouterError, "random_state='a' is no seed"),
+    "no workers": ({"n_jobs": 0}, {}, MetaRouterError, "n_jobs is 0; give"),
+    "half a worker": ({"n_jobs": 0.5}, {}, MetaRouterError, "n_jobs is 0.5"),
+    "a seed below zero": ({"random_state": -1}, {}, MetaRouterError, "random_state is -1"),
+    "a word as seed": ({"random_state": "a"}, {}, MetaRouterError, "random_state is 'a'"),
     "out of bag with few trees": (
         OUT_OF_BAG | {"outcome": forest(n_estimators=2)},
         {},

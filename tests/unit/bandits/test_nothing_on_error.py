@@ -87,7 +87,7 @@ def test_a_router_that_cannot_be_trained_anew_stays_as_it_was(logs):
         (LinUCB(-1.0), "alpha is -1.0; give a number of at least 0"),
         (LinUCB(np.nan), "alpha is nan"),
         (LinTS("wide"), "scale is 'wide'"),
-        (EpsilonGreedy(1.5), "epsilon is 1.5; give a probability"),
+        (EpsilonGreedy(1.5), "epsilon is 1.5; give a number from 0 to 1"),
         (SquareCB(np.inf), "gamma is inf"),
         (Constant("medium"), "There is no arm 'medium'"),
         (LinUCB(prior_precision="1"), "prior_precision is '1'"),
@@ -100,7 +100,7 @@ def test_a_router_that_cannot_be_trained_anew_stays_as_it_was(logs):
         (LinUCB(arms=[["a"], ["b"]]), r"arms holds \['a'\], which is no name"),
         (LinUCB(arms=["a", None]), "arms holds None"),
         (LinUCB(arms=[np.nan, "b"]), "arms holds nan"),
-        (LinUCB(random_state="x"), "random_state='x' is no seed"),
+        (LinUCB(random_state="x"), "random_state is 'x'"),
     ],
     ids=lambda value: " ".join(repr(value).split())[:40],
 )

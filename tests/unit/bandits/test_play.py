@@ -260,7 +260,7 @@ class TestLogged:
         ({"scenario": ["drift"]}, "'drift' is no scenario"),
         ({"scenario": PriceChange("z", 2.0, at=0)}, "'z', which is no arm of the replay"),
         ({"scenario": NewModel("a", at=80)}, "begins at round 80, but rounds go from 0 to 79"),
-        ({"random_state": -1}, "random_state=-1 is no seed"),
+        ({"random_state": -1}, "random_state is -1"),
     ],
 )
 def test_what_means_nothing_is_refused_and_nothing_is_played(options, message):

@@ -207,7 +207,7 @@ def test_progress_is_written_to_the_error_stream(queries, capsys):
         ({"routers": {}, "oracle": False}, "at least one, or an oracle"),
         ({"random_state": -1}, "random_state is -1: give a whole number of at least 0"),
         ({"random_state": 0.5}, "random_state is 0.5: give a whole number"),
-        ({"n_jobs": 0}, "n_jobs=0 is no number of workers; give a whole number above 0, -1"),
+        ({"n_jobs": 0}, "n_jobs is 0; give a whole number above 0, -1"),
         ({"checkpoint": "x", "random_state": None}, "could not be resumed with the same splits"),
     ],
 )

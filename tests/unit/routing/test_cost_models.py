@@ -142,12 +142,12 @@ def test_wrong_per_query_inputs_are_named(inputs, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"primary": {"input": 1}}, "primary is .*; give TokenRates"),
+        ({"primary": {"input": 1}}, "primary is .*; give a TokenRates"),
         ({"latency_weight": -1}, "latency_weight is -1"),
         ({"latency_weight": float("nan")}, "latency_weight is nan"),
         ({"per": 0}, "per is 0"),
-        ({"output_tokens": 5}, "output_tokens is 5; give a pair"),
-        ({"output_tokens": (1, -5)}, "finite numbers of at least 0"),
+        ({"output_tokens": 5}, "output_tokens is 5; give a tuple of 2"),
+        ({"output_tokens": (1, -5)}, "each a number of at least 0"),
         ({"output_tokens": "many"}, "output_tokens is 'many'"),
     ],
 )

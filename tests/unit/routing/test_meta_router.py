@@ -210,13 +210,13 @@ def test_score_needs_no_weight_on_preference_labels() -> None:
 @pytest.mark.parametrize(
     ("given", "is_gold", "words"),
     [
-        ({"sources": "all"}, DATA.is_gold, "sources='all' is unknown; choose 'both', 'gold' or"),
-        ({"scaling": "sd"}, DATA.is_gold, "scaling method 'sd' is unknown; choose one of"),
+        ({"sources": "all"}, DATA.is_gold, "sources is 'all'; give 'both', 'gold' or"),
+        ({"scaling": "sd"}, DATA.is_gold, "scaling is 'sd'; give 'max', 'variance' or"),
         ({"sources": "gold"}, ~(DATA.is_gold | True), "none of the 300 labels is a gold label"),
         ({"sources": "preference"}, None, "none of the 300 labels is a preference label"),
-        ({"n_jobs": 0}, DATA.is_gold, "n_jobs=0 is no number of workers; give a whole number"),
-        ({"random_state": -1}, DATA.is_gold, "random_state=-1 is no seed; give a whole number"),
-        ({"random_state": 2**32}, DATA.is_gold, "random_state=4294967296 is no seed"),
+        ({"n_jobs": 0}, DATA.is_gold, "n_jobs is 0; give a whole number"),
+        ({"random_state": -1}, DATA.is_gold, "random_state is -1; give a whole number"),
+        ({"random_state": 2**32}, DATA.is_gold, "random_state is 4294967296"),
         ({}, DATA.is_gold | True, "all 300 labels are gold and none is a preference label"),
     ],
 )

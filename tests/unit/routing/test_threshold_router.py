@@ -198,7 +198,7 @@ def test_metadata_reaches_fit_inside_cross_validation(data):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"w": -0.5}, "w is -0.5; give the gain demanded"),
+        ({"w": -0.5}, "w is -0.5; give a number of at least 0"),
         ({"w": float("nan")}, "w is nan"),
         ({"w": "high"}, "w is 'high'"),
         ({"models": ("only",)}, r"models is \('only',\); give two different names"),
@@ -206,7 +206,7 @@ def test_metadata_reaches_fit_inside_cross_validation(data):
         ({"models": ("a", "b", "c")}, "give two different names"),
         ({"models": "ab"}, "models is 'ab'"),
         ({"models": ("a", 1)}, "give two different names"),
-        ({"cost": 1.0}, "cost is 1.0; give a cost model"),
+        ({"cost": 1.0}, "cost is 1.0; give an object with extra_cost"),
     ],
 )
 def test_wrong_parameters_are_named(data, parameters, message):

@@ -212,8 +212,8 @@ class TestBySize:
     ("router", "message"),
     [
         (RouterDC(w_cost=1.0), "w_cost is 1.0"),
-        (GraphRouter(w_cost=(0.5, -0.1)), "w_cost is -0.1"),
-        (RouterDC(w_cost=()), "w_cost is empty"),
+        (GraphRouter(w_cost=(0.5, -0.1)), r"w_cost is \(0.5, -0.1\)"),
+        (RouterDC(w_cost=()), r"w_cost is \(\); give"),
         (RouterDC(learning_rate=0.0), "learning_rate is 0.0"),
         (GraphRouter(max_epochs=0), "max_epochs is 0"),
         (GraphRouter(validation_share=1.0), "validation_share is 1.0"),

@@ -178,8 +178,8 @@ def test_sizes_of_batches_may_change_from_epoch_to_epoch(logs):
 @pytest.mark.parametrize(
     ("parameter", "value", "message"),
     [
-        ("head", "cubic", "head is 'cubic'; choose one of"),
-        ("estimator", "magic", "estimator is 'magic'; choose one of"),
+        ("head", "cubic", "head is 'cubic'; give 'bilinear'"),
+        ("estimator", "magic", "estimator is 'magic'; give 'doubly"),
         ("epochs", 0, "epochs is 0; give a whole number of at least 1"),
         ("learning_rate", -1.0, "learning_rate is -1.0; give a number above 0"),
         ("batch_size", 1.5, "batch_size is 1.5; give a whole number of at least 1"),

@@ -1,0 +1,192 @@
+"""What every public estimator refuses: one sentence that names the parameter, state untouched."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import LinearRegression
+
+from metarouter.routing import TokenRates
+from metarouter.utils.parameters import (
+    check_argument,
+    has_methods,
+    number,
+    one_of,
+    parameter_constraints,
+    several,
+    whole,
+)
+
+ROOMS = (
+    "metarouter",
+    "metarouter.encoding",
+    "bandits",
+    "bandits.baselines",
+    "bandits.full_information",
+    "bandits.policy_gradient",
+)
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(40, 2))
+Y = RNG.normal(size=40)
+IS_GOLD = np.arange(40) % 2 == 0
+QUALITY = RNG.random((40, 2))
+
+
+def estimators() -> dict[str, type[BaseEstimator]]:
+    """Every concrete estimator that a user can import."""
+    found = {}
+    for room in ROOMS:
+        module = import_module(room)
+        for name in module.__all__:
+            thing = getattr(module, name)
+            estimator = inspect.isclass(thing) and issubclass(thing, BaseEstimator)
+            if estimator and not inspect.isabstract(thing):
+                found[name] = thing
+    return found
+
+
+ESTIMATORS = estimators()
+NEEDED: dict[str, dict[str, Any]] = {
+    "TokenCost": {"primary": TokenRates(), "alternative": TokenRates()},
+}
+
+
+def learn(estimator: Any) -> None:
+    """Fit an estimator on data of its kind."""
+    module = type(estimator).__module__
+    if module.startswith("bandits"):
+        estimator.fit(X, QUALITY)
+    elif "encoding" in module:
+        estimator.fit(["a word", "another word"])
+    elif type(estimator).__name__ == "GainScaler":
+        estimator.fit(Y, IS_GOLD)
+    elif type(estimator).__name__ == "PropensityPolicy":
+        estimator.apply(np.full(40, 0.5), IS_GOLD)
+    elif type(estimator).__name__.endswith("Cost"):
+        estimator.costs(X)
+    else:
+        estimator.fit(X, Y, is_gold=IS_GOLD)
+
+
+class Thing:
+    """Nothing that any parameter may be."""
+
+
+NOTHING = (Thing(), Thing, object(), 1j, b"bytes", {"a"}, 10**400, -(10**400), np.array([[1.0]]))
+ODD = (*NOTHING, True, False, np.nan, np.inf, -np.inf, -1, 0, 0.5, "zzz", "", [], (), {}, print)
+
+
+def is_allowed(allowed: Any, value: Any) -> bool:
+    try:
+        check_argument("value", value, allowed)
+    except ValueError:
+        return False
+    return True
+
+
+PARAMETERS = [
+    (name, parameter)
+    for name, kind in ESTIMATORS.items()
+    for parameter, allowed in parameter_constraints(kind).items()
+    if not isinstance(allowed, str)
+]
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_an_estimator_declares_what_each_of_its_parameters_may_be(name: str) -> None:
+    parameters = set(inspect.signature(ESTIMATORS[name].__init__).parameters) - {"self"}
+    if parameters == {"args", "kwargs"}:  # no constructor of its own
+        parameters = set()
+    assert parameters <= set(parameter_constraints(ESTIMATORS[name])), name
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_the_defaults_are_what_is_declared(name: str) -> None:
+    estimator = ESTIMATORS[name](**NEEDED.get(name, {}))
+    for parameter, allowed in parameter_constraints(type(estimator)).items():
+        if not isinstance(allowed, str) and parameter not in NEEDED.get(name, {}):
+            check_argument(parameter, getattr(estimator, parameter), allowed)
+
+
+def refuse(name: str, parameter: str, value: Any) -> None:
+    """Require one sentence that names the parameter, and an estimator that stays as it was."""
+    estimator = ESTIMATORS[name](**NEEDED.get(name, {}))
+    setattr(estimator, parameter, value)
+    before = copy.copy(vars(estimator))
+    with pytest.raises((ValueError, TypeError)) as raised:
+        learn(estimator)
+    sentence = str(raised.value)
+    assert sentence.startswith(f"{parameter} is "), sentence
+    assert "\n" not in sentence
+    assert sentence.endswith(".")
+    assert len(sentence) < 400
+    assert vars(estimator).keys() == before.keys()
+    assert all(vars(estimator)[key] is before[key] for key in before)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_what_no_parameter_can_be_is_refused_by_every_one(name: str) -> None:
+    for of, parameter in PARAMETERS:
+        if of == name:
+            allowed = parameter_constraints(ESTIMATORS[name])[parameter]
+            bad = [value for value in NOTHING if not is_allowed(allowed, value)]
+            assert bad, parameter
+            refuse(name, parameter, bad[len(parameter) % len(bad)])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.sampled_from(PARAMETERS),
+    st.one_of(
+        st.sampled_from(ODD),
+        st.integers(),
+        st.floats(),
+        st.text(max_size=5),
+        st.complex_numbers(),
+        st.lists(st.one_of(st.integers(), st.text(max_size=2)), max_size=3),
+        st.dates(),
+    ),
+)
+def test_a_parameter_that_is_not_as_declared_is_refused_in_one_sentence(
+    parameter: tuple[str, str], value: Any
+) -> None:
+    name, parameter = parameter
+    if not is_allowed(parameter_constraints(ESTIMATORS[name])[parameter], value):
+        refuse(name, parameter, value)
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed", "sentence"),
+    [
+        (True, [number(at_least=0)], "a is True; give a number of at least 0."),
+        (1, ["boolean"], "a is 1; give True or False."),
+        (np.inf, [number(above=0)], "a is inf; give a number above 0."),
+        (-1.0, [number(at_least=0, infinite=True)], "a number of at least 0 (infinity is allowed)"),
+        (2, [number(above=0, at_most=1)], "give a number above 0 and of at most 1."),
+        (1, [number(at_least=0, below=1)], "give a number from 0 to below 1."),
+        (1.0, [whole()], "a is 1.0; give a whole number of at least 1."),
+        (0, [whole(), None], "give a whole number of at least 1, or None."),
+        ("c", [one_of("b", "a")], "a is 'c'; give 'a' or 'b'."),
+        ([], [several(whole(), 2)], "give a tuple of 2, each a whole number of at least 1."),
+        (0, ["n_jobs", None], "a whole number above 0, -1 for all cores, or None."),
+        (LinearRegression, [has_methods("fit")], "a is the class LinearRegression; give an object"),
+    ],
+)
+def test_the_sentence_says_what_to_give(value: Any, allowed: Any, sentence: str) -> None:
+    with pytest.raises(ValueError) as raised:
+        check_argument("a", value, allowed)
+    assert sentence in str(raised.value)
+
+
+def test_infinity_is_a_number_only_where_it_is_declared() -> None:
+    check_argument("w", np.inf, [number(at_least=0, infinite=True)])
+    with pytest.raises(ValueError, match="w is 1000"):
+        check_argument("w", 10**400, [number(at_least=0, infinite=True)])
