@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -41,8 +41,8 @@ from metarouter.routing._new_model import new_model_scores, score_directions
 from metarouter.routing._query_features import QueryFeatures
 from metarouter.scaling import GainScaler, ScalingMethod
 from metarouter.shift import DRLearner, ShiftLearner
-from metarouter.utils.parameters import check_whole
-from metarouter.utils.random import check_n_jobs, seed_of, seeded
+from metarouter.utils.parameters import REGRESSOR, check_parameters, one_of, whole
+from metarouter.utils.random import seed_of, seeded
 from metarouter.utils.validation import (
     TrainingData,
     require_both_sources,
@@ -154,6 +154,17 @@ class MultiModelMetaRouter(BaseEstimator):
 
     models_: list[str]
     counts_: NDArray[np.intp]
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "structure": [one_of(*get_args(Structure))],
+        "shift": [one_of("adaptive"), ShiftLearner, None],
+        "regressor": [REGRESSOR, None],
+        "scaling": [one_of(*get_args(ScalingMethod)), None],
+        "rank": [whole()],
+        "n_components": [whole(), None],
+        "random_state": ["random_state"],
+        "n_jobs": ["n_jobs", None],
+    }
 
     def __init__(
         self,
@@ -565,19 +576,7 @@ class MultiModelMetaRouter(BaseEstimator):
         return sign * gain / self._unit
 
     def _check_parameters(self) -> None:
-        structures = ("scores", "pairs", "bradley_terry", "low_rank")
-        if self.structure not in structures:
-            raise MetaRouterError(
-                f"structure={self.structure!r} is unknown; choose one of {', '.join(structures)}."
-            )
-        known = (
-            self.shift is None or self.shift == "adaptive" or isinstance(self.shift, ShiftLearner)
-        )
-        if not known:
-            raise MetaRouterError(
-                f"shift={self.shift!r} is unknown; give 'adaptive' or a shift learner such as "
-                "DRLearner()."
-            )
+        check_parameters(self)
         if self.structure in ("bradley_terry", "low_rank") and isinstance(self.shift, ShiftLearner):
             raise MetaRouterError(
                 f"structure={self.structure!r} learns its bias itself; leave shift out, or use "
@@ -592,10 +591,6 @@ class MultiModelMetaRouter(BaseEstimator):
                 f"structure={self.structure!r} has its own regressor; leave regressor out, or use "
                 "structure='pairs'."
             )
-        check_whole("rank", self.rank, 1)
-        if self.n_components is not None:
-            check_whole("n_components", self.n_components, 1)
-        check_n_jobs(self.n_jobs)
 
 
 def _gram(

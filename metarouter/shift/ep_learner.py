@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
-from metarouter.exceptions import MetaRouterError
 from metarouter.nuisance import Nuisances
 from metarouter.overlap import PropensityPolicy
 from metarouter.shift._pseudo_outcomes import require_positive
 from metarouter.shift._sieve import cosine_basis, sieve_coefficients
 from metarouter.shift.base import NuisanceShiftLearner, regress_in_overlap
+from metarouter.utils.parameters import several, whole
 from metarouter.utils.validation import TrainingData
 
 # As in the authors' experiments: none, and 1, 2, 3, 4 basis functions per feature.
@@ -96,6 +96,12 @@ class EPLearner(NuisanceShiftLearner):
 
     required_nuisances = ("propensity", "gold_outcome", "preference_outcome")
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "n_basis": [whole(0), several(whole(0)), None],
+        "interaction_order": [whole()],
+        "pooled_outcome": ["boolean"],
+    }
+
     def __init__(
         self,
         outcome: Any = None,
@@ -131,10 +137,6 @@ class EPLearner(NuisanceShiftLearner):
     def _pooled_outcome(self) -> bool:
         return self.pooled_outcome
 
-    def _fit_shift(self, data: TrainingData) -> None:
-        self._check_sieve()
-        super()._fit_shift(data)
-
     def _regress(self, data: TrainingData, nuisances: Nuisances, final: Any) -> Any:
         inside = nuisances.overlap_.in_overlap
         rows = data.take(inside)
@@ -166,19 +168,6 @@ class EPLearner(NuisanceShiftLearner):
         rarer = min(n_gold, len(rows.y) - n_gold)
         largest = max(rarer // LABELS_PER_BASIS_FUNCTION - 1, 0)
         return sorted({min(k * rows.X.shape[1], largest) for k in BASIS_PER_FEATURE})
-
-    def _check_sieve(self) -> None:
-        sizes = np.atleast_1d(np.asarray(0 if self.n_basis is None else self.n_basis))
-        if sizes.ndim != 1 or not len(sizes) or sizes.dtype.kind not in "iu" or sizes.min() < 0:
-            raise MetaRouterError(
-                f"n_basis={self.n_basis!r} is invalid; give a whole number of at least 0, several "
-                "of them, or None."
-            )
-        order = self.interaction_order
-        if not isinstance(order, int | np.integer) or isinstance(order, bool) or order < 1:
-            raise MetaRouterError(
-                f"interaction_order={order!r} is invalid; give a whole number of at least 1."
-            )
 
 
 def _left_out(nuisances: Nuisances, data: TrainingData) -> list[NDArray[np.bool_]]:

@@ -37,6 +37,7 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 2))
 Y = RNG.normal(size=40)
 IS_GOLD = np.arange(40) % 2 == 0
+PAIRS = np.tile([["a", "b"], ["b", "c"]], (20, 1))
 QUALITY = RNG.random((40, 2))
 
 
@@ -61,16 +62,18 @@ NEEDED: dict[str, dict[str, Any]] = {
 
 def learn(estimator: Any) -> None:
     """Fit an estimator on data of its kind."""
-    module = type(estimator).__module__
+    module, name = type(estimator).__module__, type(estimator).__name__
     if module.startswith("bandits"):
         estimator.fit(X, QUALITY)
     elif "encoding" in module:
         estimator.fit(["a word", "another word"])
-    elif type(estimator).__name__ == "GainScaler":
+    elif name == "MultiModelMetaRouter":
+        estimator.fit(X, PAIRS, Y, is_gold=IS_GOLD)
+    elif name == "GainScaler":
         estimator.fit(Y, IS_GOLD)
-    elif type(estimator).__name__ == "PropensityPolicy":
+    elif name == "PropensityPolicy":
         estimator.apply(np.full(40, 0.5), IS_GOLD)
-    elif type(estimator).__name__.endswith("Cost"):
+    elif name.endswith("Cost"):
         estimator.costs(X)
     else:
         estimator.fit(X, Y, is_gold=IS_GOLD)
