@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from bandits.linear import EpsilonGreedy, LinTS, LinUCB, SquareCB
     from bandits.policy_gradient import BaRP, FullInformationBaRP
     from bandits.replay import Replay, ReplayError
+    from bandits.reward_models import BayesianRouter
 
 _HOME = {
     "BaRP": "policy_gradient",
     "BanditRouter": "base",
+    "BayesianRouter": "reward_models",
     "BetaTS": "baselines",
     "Constant": "baselines",
     "EpsilonGreedy": "linear",
@@ -36,6 +38,7 @@ _HOME = {
 __all__ = [
     "BaRP",
     "BanditRouter",
+    "BayesianRouter",
     "BetaTS",
     "Constant",
     "EpsilonGreedy",

@@ -169,7 +169,8 @@ def _blank(header: dict[str, Any]) -> Any:
     ------
     RouterFileError, or one of `_DAMAGE`
     """
-    router, learned = _class_of(header["class"])(**header["parameters"]), header["learned"]
+    kind, learned = _class_of(header["class"]), header["learned"]
+    router = kind._from_settings(header["parameters"])
     _require_sense(learned, header["feature_names"])
     router.n_features_in_ = learned["n_features_in_"]
     router._begin(learned["arms_"], learned["n_outcomes_"])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Any
 
-from metarouter.exceptions import MetaRouterError
+from metarouter.exceptions import DataError, MetaRouterError
 
-__all__ = ["require_torch"]
+__all__ = ["device_of", "require_torch"]
 
 
 def require_torch(who: str) -> None:
@@ -21,3 +22,26 @@ def require_torch(who: str) -> None:
             f"{who} is trained with torch, which is not installed: run pip install torch, or "
             "install metarouter with its extra 'bandits'."
         )
+
+
+def device_of(device: str, who: str) -> Any:
+    """Return the torch device that a name stands for; "auto" is a GPU where there is one.
+
+    Raises
+    ------
+    DataError
+        If there is no such device here.
+    MetaRouterError
+        If torch is not installed.
+    """
+    require_torch(who)
+    import torch
+
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, TypeError, AssertionError, NotImplementedError):
+        raise DataError(
+            f"device is {device!r}, and torch finds none of that name here; give 'auto' or 'cpu'."
+        ) from None

@@ -115,6 +115,15 @@ class BaseRouter(BaseEstimator):
         """Return the parameters that a router of the same arms is made with, for `save`."""
         return dict(self.get_params(deep=False))
 
+    @classmethod
+    def _from_settings(cls, settings: dict[str, Any]) -> Self:
+        """Return a router with the parameters that `_settings` returned."""
+        return cls(**settings)
+
+    def _log_arms(self) -> Any:
+        """Return the names of the arms of logs that name none, if they are known."""
+        return self.arms
+
     def _arrays(self) -> dict[str, NDArray[Any]]:
         """Return what was learned, for `save`."""
         return {}
@@ -348,7 +357,7 @@ class BanditRouter(BaseRouter):
         self._require_quality(quality)
         with self._anew() as fresh:
             features = contexts(fresh, X, first=True)
-            replay = Replay(features, quality, cost, latency, arms=self.arms)
+            replay = Replay(features, quality, cost, latency, arms=self._log_arms())
             fresh._begin(replay.arms, replay.n_outcomes)
             if preference is not None:
                 check_preference(preference, replay.n_rounds, replay.n_outcomes)

@@ -9,13 +9,14 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from bandits._charges import Caps
+from bandits._torch import device_of
 from bandits._validation import preferences_to_play
 from bandits.policy_gradient._heads import Sizes
 from bandits.policy_gradient._memory import Memory
 from bandits.policy_gradient._outcome_model import OutcomeModel
 from bandits.policy_gradient._parameters import Layout
 from bandits.policy_gradient._settings import Settings
-from bandits.policy_gradient._trainer import PolicyTrainer, device_of
+from bandits.policy_gradient._trainer import PolicyTrainer
 from metarouter.exceptions import DataError
 
 __all__ = ["PolicyState"]
@@ -153,7 +154,7 @@ class PolicyState:
             self.values,
             int(self.counts[STEPS]),
             settings.optimiser._replace(averaging=averaging),
-            device_of(settings.device),
+            device_of(settings.device, "BaRP"),
         )
 
     def keep(self, trainer: PolicyTrainer) -> None:

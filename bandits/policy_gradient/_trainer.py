@@ -7,12 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bandits._torch import require_torch
 from bandits.policy_gradient._parameters import Layout
 from bandits.policy_gradient._reward_estimates import entropy_slope, logit_slope
-from metarouter.exceptions import DataError
 
-__all__ = ["Optimiser", "PolicyTrainer", "device_of", "weight_of_latest"]
+__all__ = ["Optimiser", "PolicyTrainer", "weight_of_latest"]
 
 MEAN_DECAY, SQUARE_DECAY, EPSILON = 0.9, 0.999, 1e-8
 
@@ -137,26 +135,3 @@ def weight_of_latest(decay: float, steps: int) -> float:
     (1.0, True)
     """
     return (1.0 - decay) / (1.0 - decay**steps)
-
-
-def device_of(device: str) -> Any:
-    """Return the torch device that a name stands for; "auto" is a GPU where there is one.
-
-    Raises
-    ------
-    DataError
-        If there is no such device here.
-    MetaRouterError
-        If torch is not installed.
-    """
-    require_torch("BaRP")
-    import torch
-
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, TypeError, AssertionError, NotImplementedError):
-        raise DataError(
-            f"device is {device!r}, and torch finds none of that name here; give 'auto' or 'cpu'."
-        ) from None

@@ -13,6 +13,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from bandits import (
     BaRP,
+    BayesianRouter,
     BetaTS,
     Constant,
     EpsilonGreedy,
@@ -25,6 +26,7 @@ from bandits import (
 
 BANDITS = [
     *(LinUCB(), LinTS(), EpsilonGreedy(), SquareCB(), Constant(), RandomRouter(), BetaTS()),
+    BayesianRouter(),
     *(BaRP(epochs=1), BaRP(estimator="doubly_robust", epochs=1)),
 ]
 NAMED_OUTCOMES = "outcomes are named: fit(X, quality, cost), not fit(X, y)"

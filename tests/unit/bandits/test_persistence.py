@@ -8,6 +8,7 @@ import pytest
 
 from bandits import (
     BaRP,
+    BayesianRouter,
     BetaTS,
     Constant,
     EpsilonGreedy,
@@ -23,6 +24,7 @@ RNG = np.random.default_rng(0)
 X, QUALITY, COST = RNG.normal(size=(120, 3)), RNG.random((120, 3)), RNG.random((120, 3))
 ROUTERS = [
     *(LinUCB(0.4), LinTS(), EpsilonGreedy(), SquareCB(), Constant("b"), RandomRouter(), BetaTS()),
+    BayesianRouter(),
     *(BaRP(epochs=2), BaRP(estimator="doubly_robust", epochs=2)),
 ]
 

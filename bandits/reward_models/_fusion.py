@@ -1,0 +1,142 @@
+"""Training of the offline router: one fused layer, two heads, AdamW."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, gelu, softplus
+
+from bandits._torch import device_of
+from metarouter.exceptions import DataError
+
+__all__ = ["Trained", "bradley_terry_loss", "classification_loss", "train"]
+
+Array = NDArray[np.float64]
+
+
+class Trained(NamedTuple):
+    """Weights of the best epoch."""
+
+    weights: dict[str, NDArray[np.float64]]
+    n_epochs: int
+
+
+def bradley_terry_loss(scores: Tensor, correct: Tensor) -> Tensor:
+    """Return the sum over (pair, n right, n' wrong) of -log sigma(s_n - s_n') (equation 2)."""
+    wins = (correct[:, :, None] == 1) & (correct[:, None, :] == 0)
+    gaps = scores[:, :, None] - scores[:, None, :]
+    return softplus(-gaps)[wins].sum()
+
+
+def classification_loss(logits: Tensor, correct: Tensor) -> Tensor:
+    """Return the sum over known (pair, n) of the binary cross-entropy (equation 3)."""
+    known = ~correct.isnan()
+    return binary_cross_entropy_with_logits(logits[known], correct[known], reduction="sum")
+
+
+def train(X: Array, correct: Array, held_back: Any, router: Any, seed: int) -> Trained:
+    """Minimise L_bt + lambda L_cls; keep the epoch with the lowest loss on held-back pairs.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_features)
+    correct : ndarray of shape (n, N)
+    held_back : ndarray of bool of shape (n,)
+    router : OfflineRewardRouter
+        Whose parameters are taken.
+    seed : int
+        All chance is drawn by numpy, so that it is the same on every device.
+    """
+    rng = np.random.default_rng([seed, 0])
+    device = device_of(router.device, "OfflineRewardRouter")
+    centre, spread = X[~held_back].mean(axis=0), X[~held_back].std(axis=0)
+    spread = np.where(spread > 1e-12, spread, 1.0)
+
+    def on_device(values: Any) -> Tensor:
+        return torch.tensor(np.asarray(values), dtype=torch.float32, device=device)
+
+    z, known = on_device((X - centre) / spread), on_device(correct)
+    weights = _initial(X.shape[1], correct.shape[1], router.n_components, rng)
+    parameters = {name: on_device(value).requires_grad_() for name, value in weights.items()}
+    optimiser = torch.optim.AdamW(
+        parameters.values(), lr=router.learning_rate, weight_decay=router.weight_decay
+    )
+    training = np.flatnonzero(~held_back)
+    test = on_device(np.flatnonzero(held_back)).long()
+    normaliser = _Means(known[on_device(training).long()])
+    best, kept, n_epochs, since = np.inf, parameters, 0, 0
+    for epoch in range(1, router.max_epochs + 1):
+        order = rng.permutation(training)
+        for start in range(0, len(order), router.batch_size):
+            rows = on_device(order[start : start + router.batch_size]).long()
+            loss = _loss(parameters, z[rows], known[rows], router, normaliser)
+            optimiser.zero_grad()
+            share = len(rows) / len(order)
+            (loss / share).backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+        if not len(test):
+            n_epochs = epoch
+            continue
+        with torch.no_grad():
+            held = _loss(parameters, z[test], known[test], router, _Means(known[test]))
+        if not torch.isfinite(held):
+            break
+        since += 1
+        if float(held) < best:
+            best, n_epochs, since = float(held), epoch, 0
+            kept = {name: value.detach().clone() for name, value in parameters.items()}
+        if since >= router.patience:
+            break
+    learned = {n: v.detach().cpu().numpy().astype(np.float64) for n, v in kept.items()}
+    if not all(np.isfinite(value).all() for value in learned.values()):
+        raise DataError(
+            "Training diverged: the weights are not finite; give a smaller learning_rate."
+        )
+    del learned["log_temperature"]  # it scales the losses alone
+    if router.normalize:
+        learned["bt"] /= np.linalg.norm(learned["bt"], axis=1, keepdims=True)
+    return Trained({"centre": centre, "spread": spread, **learned}, n_epochs)
+
+
+class _Means:
+    """What sums are divided by to become the means of equations 2 and 3."""
+
+    def __init__(self, correct: Tensor) -> None:
+        right, wrong = (correct == 1).sum(dim=1), (correct == 0).sum(dim=1)
+        self.disagreements = max(int((right * wrong).sum()), 1)
+        self.verdicts = max(int((~correct.isnan()).sum()), 1)
+
+
+def _loss(
+    parameters: dict[str, Tensor], z: Tensor, correct: Tensor, router: Any, means: _Means
+) -> Tensor:
+    hidden = gelu(z @ parameters["weight"] + parameters["bias"])
+    h = torch.cat([hidden, torch.ones_like(hidden[:, :1])], dim=1)
+    bt, factor = parameters["bt"], torch.ones(())
+    if router.normalize:
+        h = h / h.norm(dim=1, keepdim=True)
+        bt = bt / bt.norm(dim=1, keepdim=True)
+        factor = parameters["log_temperature"].exp()
+    loss = bradley_terry_loss(factor * (h @ bt.T), correct) / means.disagreements
+    if router.cls_weight:
+        logits = h @ parameters["cls"].T
+        loss = loss + router.cls_weight * classification_loss(logits, correct) / means.verdicts
+    return loss
+
+
+def _initial(
+    n_features: int, n_models: int, width: int, rng: np.random.Generator
+) -> dict[str, Array]:
+    # A small first layer leaves h near its constant coordinate: strengths over all pairs first.
+    reach = 0.5 / np.sqrt(n_features)
+    return {
+        "weight": rng.normal(0.0, reach, (n_features, width - 1)),
+        "bias": np.zeros(width - 1),
+        "bt": rng.normal(0.0, 1.0 / np.sqrt(width), (n_models, width)),
+        "cls": np.zeros((n_models, width)),
+        "log_temperature": np.log(np.array(4.0)),
+    }
