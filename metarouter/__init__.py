@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from metarouter.nuisance import Nuisances
     from metarouter.overlap import PropensityPolicy
     from metarouter.routing import (
+        AdaptiveMetaRouter,
         GivenCost,
         MetaRouter,
         MultiModelMetaRouter,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
+    "AdaptiveMetaRouter": "routing",
     "ConstantShift": "shift",
     "DRLearner": "shift",
     "EPLearner": "shift",
@@ -68,6 +70,7 @@ _HOME = {
 }
 
 __all__ = [
+    "AdaptiveMetaRouter",
     "ConstantShift",
     "DRLearner",
     "EPLearner",

@@ -4,6 +4,7 @@ from metarouter.routing._comparisons import ComparisonWarning
 from metarouter.routing._persistence import load_router, save_router
 from metarouter.routing._tuned_threshold import TunedThreshold
 from metarouter.routing._tuning import tune_threshold
+from metarouter.routing.adaptive_meta_router import AdaptiveMetaRouter, Borrowing
 from metarouter.routing.given_cost import GivenCost
 from metarouter.routing.meta_router import MetaRouter
 from metarouter.routing.multi_model_meta_router import MultiModelMetaRouter
@@ -13,6 +14,8 @@ from metarouter.routing.token_rates import TokenRates
 from metarouter.routing.unit_cost import UnitCost
 
 __all__ = [
+    "AdaptiveMetaRouter",
+    "Borrowing",
     "ComparisonWarning",
     "GivenCost",
     "MetaRouter",

@@ -7,13 +7,13 @@ from typing import Any, ClassVar, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.metrics import r2_score
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from metarouter.base_learners import default_regressor
 from metarouter.exceptions import DataError
 from metarouter.fitting import fit_model, predict_mean
+from metarouter.routing._gold_score import GoldScoreMixin
 from metarouter.scaling import GainScaler, ScalingMethod
 from metarouter.shift import DRLearner, ShiftLearner
 from metarouter.utils.parameters import REGRESSOR, has_methods, one_of
@@ -22,16 +22,13 @@ from metarouter.utils.validation import (
     TrainingData,
     require_both_sources,
     validate_features,
-    validate_gold_weight,
-    validate_labels,
-    validate_source,
     validate_training,
 )
 
 FloatArray = NDArray[np.float64]
 
 
-class MetaRouter(RegressorMixin, BaseEstimator):
+class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
     """Regress the quality gain on gold labels and shift-corrected preference labels (eq. 6).
 
     Every two-source router of the paper is this estimator: pooled = ``ZeroShift``, linear scaling
@@ -161,31 +158,6 @@ class MetaRouter(RegressorMixin, BaseEstimator):
         return self.scaler_.inverse_transform(
             predict_mean(self.regressor_, validate_features(self, X))
         )
-
-    def score(
-        self,
-        X: Any,
-        y: ArrayLike,
-        is_gold: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-    ) -> float:
-        """Return R2 of psi-hat on the gold labels among ``y``; preference labels do not count.
-
-        Raises
-        ------
-        DataError
-            If there is no gold label to score against, or the labels, sources or weights are
-            malformed.
-        """
-        labels = validate_labels(y, len(X))
-        gold = validate_source(is_gold, len(labels))
-        if not gold.any():
-            raise DataError(
-                f"none of the {len(labels)} labels is gold, so there is nothing to score against; "
-                "use splits that keep gold rows in every part (StratifiedKFold on is_gold)."
-            )
-        weight = validate_gold_weight(sample_weight, gold)
-        return float(r2_score(labels[gold], self.predict(X)[gold], sample_weight=weight))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
