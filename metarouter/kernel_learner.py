@@ -195,7 +195,7 @@ class AveragedKernelRidge(RegressorMixin, BaseEstimator):
         if total <= 1e-20 * max(1.0, self.mean_**2) * n_rows or n_rows < 3:
             return  # constant labels
         between = squared_distances(self.landmarks_, self.landmarks_)
-        roots = [
+        roots: list[FloatArray] = [
             np.linalg.cholesky(rbf(between, length) + 1e-8 * np.eye(len(between)))
             for length in LENGTHS
         ]

@@ -366,7 +366,7 @@ def _borrowing(posterior: TransferPosterior) -> Borrowing:
     mean = float(c @ mass)
     return Borrowing(
         correlation=mean,
-        correlation_std=float(np.sqrt(max((c - mean) ** 2 @ mass, 0.0))),
+        correlation_std=float(np.sqrt(mass @ (c - mean) ** 2)),
         inverted=float(mass[c < -_IGNORED_BELOW].sum()),
         ignored=float(mass[np.abs(c) <= _IGNORED_BELOW].sum()),
         corrected=float(mass[(c > _IGNORED_BELOW) & (c <= _POOLED_ABOVE)].sum()),

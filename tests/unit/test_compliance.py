@@ -25,6 +25,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from two_sources import two_sources
 
 from metarouter import (
+    AdaptiveMetaRouter,
     ConstantShift,
     DRLearner,
     EconMLShift,
@@ -35,6 +36,7 @@ from metarouter import (
     RLearner,
     ZeroShift,
 )
+from metarouter.kernel_learner import AveragedKernelRidge
 from metarouter.nuisance import Nuisances
 from metarouter.routing.meta_router import MetaRouter
 
@@ -49,7 +51,14 @@ SHIFTS = [
     EPLearner(),
     EconMLShift(),
 ]
-ESTIMATORS = [MetaRouter(), MetaRouter(regressor=LINE), *SHIFTS, Nuisances()]
+ESTIMATORS = [
+    MetaRouter(),
+    MetaRouter(regressor=LINE),
+    AdaptiveMetaRouter(),
+    AveragedKernelRidge(),
+    *SHIFTS,
+    Nuisances(),
+]
 # They take no table of features, which all of scikit-learn's checks need.
 WITHOUT_TABLES = [GainScaler(), PropensityPolicy(trim=0.1)]
 
@@ -73,6 +82,10 @@ class HalfGoldMetaRouter(_HalfGold, MetaRouter):
     __init__ = MetaRouter.__init__
 
 
+class HalfGoldAdaptiveMetaRouter(_HalfGold, AdaptiveMetaRouter):
+    __init__ = AdaptiveMetaRouter.__init__
+
+
 class HalfGoldConstantShift(_HalfGold, ConstantShift):
     pass
 
@@ -92,6 +105,7 @@ class HalfGoldEPLearner(_HalfGold, EPLearner):
 HALF_GOLD = [
     # The labels of some checks are constant in one half, which has no variance to match.
     HalfGoldMetaRouter(ConstantShift(), LINE, scaling=None),
+    HalfGoldAdaptiveMetaRouter(),
     HalfGoldConstantShift(),
     HalfGoldRLearner(LINE, "constant", LINE, cv=2),
     HalfGoldDRLearner(LINE, "constant", LINE, cv=2),
@@ -101,6 +115,13 @@ HALF_GOLD = [
 
 
 def expected_failures(estimator) -> dict[str, str]:
+    if isinstance(estimator, AdaptiveMetaRouter | AveragedKernelRidge):
+        return {
+            "check_sample_weight_equivalence_on_dense_data": (
+                "a weight is the precision of a label: one label of weight two tells less of the "
+                "noise than two labels, and landmarks are drawn from rows"
+            )
+        }
     if isinstance(estimator, MetaRouter) and estimator.regressor is None:
         return {
             "check_sample_weight_equivalence_on_dense_data": (
