@@ -7,7 +7,7 @@ its seed, and has nothing to tune.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,7 @@ from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
+from metarouter.utils.parameters import whole
 from metarouter.utils.random import seed_of
 from metarouter.utils.validation import validate_features, validate_training
 
@@ -137,6 +138,11 @@ class AveragedKernelRidge(RegressorMixin, BaseEstimator):
     True
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "n_landmarks": [whole()],
+        "random_state": ["random_state"],
+    }
+
     def __init__(
         self,
         n_landmarks: int = N_LANDMARKS,
@@ -195,10 +201,8 @@ class AveragedKernelRidge(RegressorMixin, BaseEstimator):
         if total <= 1e-20 * max(1.0, self.mean_**2) * n_rows or n_rows < 3:
             return  # constant labels
         between = squared_distances(self.landmarks_, self.landmarks_)
-        roots: list[FloatArray] = [
-            np.linalg.cholesky(rbf(between, length) + 1e-8 * np.eye(len(between)))
-            for length in LENGTHS
-        ]
+        ridge = 1e-8 * np.eye(len(between))
+        roots = [np.asarray(np.linalg.cholesky(rbf(between, q) + ridge), float) for q in LENGTHS]
         grams, moments, sums = self._accumulate(X, y - self.mean_, weight, roots)
         evidence, solutions = [], []
         for length, gram, moment in zip(LENGTHS, grams, moments, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, Literal, overload
+from typing import Any, ClassVar, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,13 +12,15 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.exceptions import DataError
 from metarouter.kernel_learner import kernel_space
 from metarouter.routing._gold_score import GoldScoreMixin
 from metarouter.routing._preference_score import PreferenceScore, reliability, unreliable_mass
 from metarouter.routing._transfer import GoldRows, Kernel, TransferPosterior, fit_transfer
 from metarouter.utils.groups import group_codes
-from metarouter.utils.random import check_n_jobs, seed_of
+from metarouter.utils.parameters import one_of
+from metarouter.utils.random import seed_of
+from metarouter.utils.state import unchanged_on_error
 from metarouter.utils.validation import TrainingData, validate_features, validate_training
 
 __all__ = ["AdaptiveMetaRouter", "Borrowing"]
@@ -130,6 +132,12 @@ class AdaptiveMetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
     'corrected'
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "paired": ["boolean", one_of("auto")],
+        "random_state": ["random_state"],
+        "n_jobs": ["n_jobs", None],
+    }
+
     def __init__(
         self,
         paired: bool | Literal["auto"] = "auto",
@@ -140,6 +148,7 @@ class AdaptiveMetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         self.random_state = random_state
         self.n_jobs = n_jobs
 
+    @unchanged_on_error
     def fit(
         self,
         X: Any,
@@ -179,7 +188,6 @@ class AdaptiveMetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
             If all gold labels are equal, which leaves nothing to learn from them but a level.
         """
         data = validate_training(self, X, y, is_gold, sample_weight, groups)
-        self._check_parameters()
         seed = seed_of(self.random_state)
         data = _with_weight(data)
         gold, judged = data.take(data.is_gold), data.take(~data.is_gold)
@@ -229,13 +237,6 @@ class AdaptiveMetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         # The prior is for noisy labels, not for scikit-learn's test of R2.
         tags.regressor_tags.poor_score = True
         return tags
-
-    def _check_parameters(self) -> None:
-        check_n_jobs(self.n_jobs)
-        if not (isinstance(self.paired, bool | np.bool_) or self.paired == "auto"):
-            raise MetaRouterError(
-                f"paired={self.paired!r} is unknown; choose 'auto', True or False."
-            )
 
     def _uses_pairs(self) -> bool:
         if self.n_paired_ == 0 or self.paired != "auto":
@@ -316,7 +317,7 @@ class AdaptiveMetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
             f"All {self.n_gold_} gold labels are {self.level_:g}: the gain is the preference score "
             "in its own units, shifted to that level; add gold labels that differ.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

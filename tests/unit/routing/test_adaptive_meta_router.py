@@ -117,8 +117,10 @@ def test_without_preference_labels_it_is_a_regression_of_the_gold_labels() -> No
 
 def test_without_gold_labels_it_says_what_to_do() -> None:
     X, y, is_gold = labelled(psi)
+    model = AdaptiveMetaRouter()
     with pytest.raises(DataError, match="all 300 labels are preference labels and none is gold"):
-        AdaptiveMetaRouter().fit(X[60:], y[60:], is_gold[60:])
+        model.fit(X[60:], y[60:], is_gold[60:])
+    assert not hasattr(model, "n_features_in_")
 
 
 def test_gain_does_not_depend_on_the_units_of_either_label() -> None:
@@ -263,7 +265,7 @@ def test_reordered_columns_are_refused() -> None:
 
 def test_an_unknown_setting_is_refused() -> None:
     X, y, is_gold = labelled(psi)
-    with pytest.raises(MetaRouterError, match="paired='often' is unknown"):
+    with pytest.raises(MetaRouterError, match="paired is 'often'; give True or False"):
         AdaptiveMetaRouter(paired="often").fit(X, y, is_gold)
 
 
