@@ -21,6 +21,7 @@ from metarouter.datasets._paired_comparisons import (
     model_names,
     read_comparisons,
 )
+from metarouter.datasets._prompted_queries import make_prompted_queries
 from metarouter.datasets._registry import DATASETS, load_dataset
 from metarouter.datasets._routellm_evals import fetch_routellm_evals
 from metarouter.datasets._routerbench import read_routerbench
@@ -59,6 +60,7 @@ __all__ = [
     "make_judged_queries",
     "make_model_comparisons",
     "make_nie_wager",
+    "make_prompted_queries",
     "model_names",
     "read_comparisons",
     "read_routerbench",

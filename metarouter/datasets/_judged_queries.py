@@ -17,7 +17,7 @@ from metarouter.datasets._truth import Truth
 from metarouter.datasets._votes import cast_votes, normalising_scale
 from metarouter.exceptions import DataError
 
-__all__ = ["make_judged_queries"]
+__all__ = ["check_switches", "make_judged_queries"]
 
 _MEAN_GAIN = 0.3  # the primary is the better model, by a third of a standard deviation of psi
 _FEWEST_FEATURES = 6
@@ -101,7 +101,7 @@ def make_judged_queries(
     >>> bool((data.truth.propensity == 0.1).all())
     True
     """
-    _check_switches(
+    check_switches(
         n_queries=n_queries,
         n_features=n_features,
         bias=bias,
@@ -196,8 +196,14 @@ def _gold_scale(bias: float, heterogeneity: float, noise: float) -> float:
     return normalising_scale(vote_mean, float(np.sqrt(1 + noise**2)))
 
 
-def _check_switches(**switches: float | None) -> None:
-    promises: dict[str, tuple[Callable[[Any], bool], str]] = {
+def check_switches(**switches: float | None) -> None:
+    """Refuse switches of a generator outside their range.
+
+    Raises
+    ------
+    DataError
+    """
+    allowed: dict[str, tuple[Callable[[Any], bool], str]] = {
         "n_queries": (lambda v: v >= 1, "a whole number of at least 1"),
         "n_features": (lambda v: v >= _FEWEST_FEATURES, f"at least {_FEWEST_FEATURES}"),
         "bias": (np.isfinite, "a finite number"),
@@ -209,6 +215,6 @@ def _check_switches(**switches: float | None) -> None:
         "preference_levels": (lambda v: v is None or v == 3, "None or 3"),
     }
     for name, value in switches.items():
-        keeps, promise = promises[name]
-        if not keeps(value):
-            raise DataError(f"{name} is {value}, but it must be {promise}.")
+        holds, wanted = allowed[name]
+        if not holds(value):
+            raise DataError(f"{name} is {value}, but it must be {wanted}.")

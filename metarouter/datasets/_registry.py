@@ -18,6 +18,7 @@ from metarouter.datasets._llmrouter_14task import (
 )
 from metarouter.datasets._model_matrix import ModelMatrix
 from metarouter.datasets._nie_wager import make_nie_wager
+from metarouter.datasets._prompted_queries import make_prompted_queries
 from metarouter.datasets._routellm_evals import fetch_routellm_evals
 from metarouter.datasets._routerbench_fewshot import fetch_routerbench_fewshot
 from metarouter.datasets._wmt_mt import fetch_wmt_mt
@@ -31,6 +32,7 @@ DATASETS: dict[str, Callable[..., LabelledQueries | ModelMatrix]] = {
     "judged_queries": make_judged_queries,
     "healthbench_like": make_healthbench_like,
     "nie_wager": make_nie_wager,
+    "prompted_queries": make_prompted_queries,
     "evouna": fetch_evouna,
     "xstest": fetch_xstest,
     "wmt_mt": fetch_wmt_mt,
@@ -49,7 +51,8 @@ def load_dataset(name: str, **options: Any) -> LabelledQueries | ModelMatrix:
     Parameters
     ----------
     name : str
-        One of ``judged_queries``, ``healthbench_like``, ``nie_wager`` (simulated), ``evouna``,
+        One of ``judged_queries``, ``healthbench_like``, ``nie_wager``, ``prompted_queries``
+        (simulated), ``evouna``,
         ``xstest``, ``wmt_mt``, ``llmrouter_14task``, ``arena_frontier`` (pairs of models), and
         ``llmrouter_14task_matrix``, ``routerbench_fewshot``, ``routellm_evals``,
         ``cascades_9model`` (all models).
