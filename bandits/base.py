@@ -6,7 +6,6 @@ import copy
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from threading import Lock, RLock
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -29,6 +28,7 @@ from bandits._validation import (
 )
 from bandits.replay import Replay
 from metarouter.exceptions import DataError
+from metarouter.utils.locks import fork_safe_lock
 from metarouter.utils.parameters import check_weight, number
 from metarouter.utils.random import seed_of
 
@@ -36,7 +36,9 @@ __all__ = ["BanditRouter", "BaseRouter", "Feedback"]
 
 Array = NDArray[np.float64]
 
-_BEGINNING = Lock()  # one router begins at a time, so that two threads do not both begin one
+_BEGINNING = (
+    fork_safe_lock()
+)  # one router begins at a time, so that two threads do not both begin one
 
 
 class Feedback(NamedTuple):
@@ -213,7 +215,7 @@ class BaseRouter(BaseEstimator):
         self.arms_ = list(arms)
         self.n_updates_ = 0
         self.__dict__.pop("n_revealed_", None)  # which `fit` alone sets
-        self._lock = RLock()
+        self._lock = fork_safe_lock()
         self._seed = seed_of(self.random_state)
         self._ties = np.random.default_rng([self._seed, 0])
         self._exploration: Generator = np.random.default_rng([self._seed, 1])
@@ -251,7 +253,7 @@ class BaseRouter(BaseEstimator):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "arms_" in state:
-            self._lock = RLock()
+            self._lock = fork_safe_lock()
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from bandits._logs import check_available, check_logs, check_task
 from metarouter.datasets import ModelMatrix
 from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.utils.locks import fork_safe_lock
 
 __all__ = ["Replay", "ReplayError", "Revealed"]
 
@@ -115,7 +115,7 @@ what 'large' would have done.
         self.task = None if task is None else check_task(task, shape[0])
         self.available = check_available(available, shape)
         self.revealed = np.full(self.n_rounds, -1, dtype=np.intp)
-        self._lock = Lock()
+        self._lock = fork_safe_lock()
 
     @classmethod
     def from_matrix(cls, matrix: ModelMatrix, rows: Any = slice(None)) -> Replay:
@@ -255,7 +255,7 @@ what 'large' would have done.
         return {name: value for name, value in vars(self).items() if name != "_lock"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _lock=Lock())
+        vars(self).update(state, _lock=fork_safe_lock())
 
 
 def _positions(name: str, values: Any) -> NDArray[np.intp]:

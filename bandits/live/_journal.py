@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Lock
 from typing import NamedTuple
 
 from bandits.live._events import Event, decode, encode
 from metarouter.exceptions import RouterFileError
+from metarouter.utils.locks import fork_safe_lock
 
 __all__ = ["Journal", "Line", "read_journal"]
 
@@ -34,7 +34,7 @@ class Journal:
         self._written = 0
         self._durable = 0
         self._failed = False
-        self._lock = Lock()
+        self._lock = fork_safe_lock()
 
     def append(self, event: Event) -> Line:
         """Write a line; the caller lets in one thread at a time.

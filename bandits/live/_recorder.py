@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from threading import Lock
 from typing import ParamSpec, TypeVar
 
 from bandits.live._events import Event
@@ -12,6 +11,7 @@ from bandits.live._state import LiveState
 from bandits.live._store import LiveStore
 from bandits.live.counts import LiveCounts
 from metarouter.exceptions import RouterFileError
+from metarouter.utils.locks import fork_safe_lock
 
 __all__ = ["Recorder"]
 
@@ -34,7 +34,7 @@ class Recorder:
 
     def __init__(self, state: LiveState, store: LiveStore | None) -> None:
         self.state, self.store = state, store
-        self._lock = Lock()
+        self._lock = fork_safe_lock()
         self._stopped: str | None = None
         self._closed = False
 

@@ -149,14 +149,14 @@ def test_five_gold_labels_and_a_constant_feature_are_enough() -> None:
 @pytest.mark.parametrize("bad", [-1, 2.5, (), (3, -1), "many", True])
 def test_a_wrong_number_of_basis_functions_is_refused(bad) -> None:
     data = two_sources(100)
-    with pytest.raises(MetaRouterError, match="n_basis is .*; give a whole number"):
+    with pytest.raises(MetaRouterError, match=r"n_basis is .*; give a whole number"):
         linear_ep_learner(n_basis=bad).fit(data.X, data.y, data.is_gold)
 
 
 @pytest.mark.parametrize("bad", [0, 1.5, None])
 def test_a_wrong_interaction_order_is_refused(bad) -> None:
     data = two_sources(100)
-    with pytest.raises(MetaRouterError, match="interaction_order is .*; give a whole number"):
+    with pytest.raises(MetaRouterError, match=r"interaction_order is .*; give a whole number"):
         linear_ep_learner(interaction_order=bad).fit(data.X, data.y, data.is_gold)
 
 
