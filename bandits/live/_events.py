@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from bandits.live.counts import Receipt
 
 __all__ = [
+    "FORMAT",
     "ArmAdded",
     "ArmRemoved",
     "Carried",
@@ -28,10 +30,15 @@ __all__ = [
 ]
 
 
+FORMAT = "live-router-2"
+
+
 class Opened(NamedTuple):
     """A journal begins: what the checkpoint beside it does not hold."""
 
     format: str
+    router: str  # digest of the file beside it
+    after: str  # link of the last line of the journal before
     arms: list[Any]
     max_pending: int
     update_every: int
@@ -89,34 +96,52 @@ class ArmRemoved(NamedTuple):
 
 Event = Opened | Decided | Carried | Told | Ignored | ArmAdded | ArmRemoved
 
+_END = 32 + 3  # characters of a link, and what closes the line
 _KINDS: dict[str, type[Event]] = {
     kind.__name__: kind for kind in (Opened, Decided, Carried, Told, Ignored, ArmAdded, ArmRemoved)
 }
 
 
-def encode(event: Event) -> bytes:
-    """Return the line of an event; numbers keep every bit."""
+def encode(event: Event, link: str) -> tuple[bytes, str]:
+    """Return the line of an event and its link; numbers keep every bit.
+
+    Parameters
+    ----------
+    event : Event
+    link : str
+        That of the line before, or of the file that the journal begins with: the link of a line
+        is a digest of it and of all before.
+    """
     fields = event._asdict()
     for name in ("x", "preference"):
         if name in fields:
             fields[name] = b64encode(np.asarray(fields[name], dtype="<f8").tobytes()).decode()
-    line = json.dumps({"event": type(event).__name__, **fields}, allow_nan=False)
-    return line.encode() + b"\n"
+    text = json.dumps({"event": type(event).__name__, **fields}, allow_nan=False).encode()
+    link = _link(link, text)
+    return b'%b, "link": "%b"}\n' % (text[:-1], link.encode()), link
 
 
-def decode(line: bytes) -> Event:
-    """Return the event of a line.
+def decode(line: bytes, link: str) -> tuple[Event, str]:
+    """Return the event of a line and its link.
 
     Raises
     ------
     ValueError, KeyError, TypeError, AttributeError
-        If it holds none.
+        If it holds none, or does not follow from the line before.
     """
-    fields = json.loads(line)
+    head, found, end = line[:-_END], line[-_END:-3].decode(), line[-3:]
+    text = head.removesuffix(b', "link": "') + b"}"
+    if end != b'"}\n' or len(text) == len(head) + 1 or found != _link(link, text):
+        raise ValueError("it does not follow from the line before")
+    fields = json.loads(text)
     kind = _KINDS[fields.pop("event")]
     for name in ("x", "preference"):
         if name in fields:
             fields[name] = np.frombuffer(b64decode(fields[name], validate=True), dtype="<f8")
     if kind is Ignored:
         fields["why"] = Receipt(fields["why"])
-    return kind(**fields)
+    return kind(**fields), found
+
+
+def _link(before: str, text: bytes) -> str:
+    return blake2b(before.encode() + text, digest_size=16).hexdigest()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bandits.live._events import Event, decode, encode
+from bandits.live._events import FORMAT, Event, decode, encode
 from metarouter.exceptions import RouterFileError
 from metarouter.utils.locks import fork_safe_lock
 
-__all__ = ["Journal", "Line", "read_journal"]
+__all__ = ["Journal", "JournalReader", "Line"]
+
+_NO_EVENT = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
 
 
 class Journal:
@@ -23,13 +26,16 @@ class Journal:
     Parameters
     ----------
     path : Path
+    link : str
+        That of the last line.
     fsync : bool
         Whether `sync` waits for the disk. Without it lines survive a killed process, but not a
         power cut.
     """
 
-    def __init__(self, path: Path, *, fsync: bool) -> None:
+    def __init__(self, path: Path, *, link: str, fsync: bool) -> None:
         self._file = open(path, "ab", buffering=0)  # noqa: SIM115
+        self._link = link
         self._fsync = fsync
         self._written = 0
         self._durable = 0
@@ -44,11 +50,17 @@ class Journal:
         OSError
             If the line could not be written whole.
         """
-        line = encode(event)
+        line, link = encode(event, self._link)
         if self._file.write(line) != len(line):
             raise OSError("no space left")
+        self._link = link
         self._written += 1
         return Line(self, self._written)
+
+    @property
+    def link(self) -> str:
+        """That of the last line."""
+        return self._link
 
     def sync(self, number: int) -> None:
         """Return when a line and all before it are on the disk.
@@ -92,8 +104,8 @@ class Line(NamedTuple):
         self.journal.sync(self.number)
 
 
-def read_journal(path: Path, *, mend: bool) -> Iterator[Event]:
-    """Yield the events of a journal.
+class JournalReader(Iterator[Event]):
+    """The events of a journal, each of which follows from those before.
 
     Parameters
     ----------
@@ -102,27 +114,61 @@ def read_journal(path: Path, *, mend: bool) -> Iterator[Event]:
         Whether a torn last line, which a crash leaves behind, is cut off the file. It is no event:
         whoever caused it was never told that it had happened.
 
+    Attributes
+    ----------
+    link : str
+        That of the last line read.
+
     Raises
     ------
     RouterFileError
-        If a line holds no event.
+        If a line holds no event, or was changed, doubled, moved or left out.
     """
-    whole = 0
-    with open(path, "rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                if mend:
-                    os.truncate(path, whole)
-                return
-            whole += len(line)
-            yield _decoded(line, number, path)
 
+    def __init__(self, path: Path, *, mend: bool) -> None:
+        self.path, self.link = path, ""
+        self._events = self._read(mend)
 
-def _decoded(line: bytes, number: int, path: Path) -> Event:
-    try:
-        return decode(line)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise RouterFileError(
-            f"Line {number} of {path} holds no event: the journal is damaged, go back to a copy of "
-            "its folder."
-        ) from None
+    def __next__(self) -> Event:
+        return next(self._events)
+
+    def _read(self, mend: bool) -> Iterator[Event]:
+        whole = 0
+        with open(self.path, "rb") as file:
+            for number, line in enumerate(file, start=1):
+                if number == 1:
+                    self.link = self._beginning(line)
+                if not line.endswith(b"\n") and not self._is_whole(line):
+                    if mend:
+                        os.truncate(self.path, whole)
+                    return
+                whole += len(line)
+                yield self._decoded(line, number)
+
+    def _beginning(self, line: bytes) -> str:
+        """Return the link that a first line names: the digest of the router beside the journal."""
+        try:
+            opened = json.loads(line)
+            if opened["format"] == FORMAT:
+                return str(opened["router"])
+        except _NO_EVENT:
+            return ""
+        raise RouterFileError(f"{self.path} is no journal of this version; resume with that one.")
+
+    def _is_whole(self, line: bytes) -> bool:
+        """Tell whether a line has all of its event and more, so that no crash has cut it short."""
+        try:
+            decode(line[:-1] + b"\n", self.link)
+        except _NO_EVENT:
+            return False
+        return True
+
+    def _decoded(self, line: bytes, number: int) -> Event:
+        try:
+            event, self.link = decode(line, self.link)
+        except _NO_EVENT:
+            raise RouterFileError(
+                f"Line {number} of {self.path} holds no event that follows from those before it: "
+                "the journal is damaged, go back to a copy of its folder."
+            ) from None
+        return event

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bandits._arms import positions_of
 from bandits.base import BanditRouter, Feedback
 from bandits.live._events import (
+    FORMAT,
     ArmAdded,
     ArmRemoved,
     Carried,
@@ -30,8 +31,6 @@ from metarouter.exceptions import RouterFileError
 __all__ = ["LiveState"]
 
 Array = NDArray[np.float64]
-
-FORMAT = "live-router-1"
 
 
 class LiveState:
@@ -52,7 +51,9 @@ class LiveState:
         self.waiting: list[tuple[Decided | Carried, Told]] = []
 
     @classmethod
-    def resumed(cls, router: BanditRouter, events: Iterator[Event], path: Path) -> Self:
+    def resumed(
+        cls, router: BanditRouter, digest: str, events: Iterator[Event], path: Path
+    ) -> Self:
         """Return what the events of a journal make of the router beside it.
 
         Raises
@@ -61,12 +62,15 @@ class LiveState:
             If they do not belong together.
         """
         opened = next(events, None)
-        if not isinstance(opened, Opened) or opened.format != FORMAT:
-            raise RouterFileError(f"{path} is no journal of this version; resume with that one.")
-        if opened.arms != router.arms_:
+        if not isinstance(opened, Opened):
             raise RouterFileError(
-                f"{path} and the router beside it name other arms: the folder is damaged, go back "
-                "to a copy of it."
+                f"{path} does not say how it begins: the journal is damaged, go back to a copy of "
+                "its folder."
+            )
+        if opened.router != digest:
+            raise RouterFileError(
+                f"{path} begins with another router than the one beside it: the folder is damaged, "
+                "go back to a copy of it."
             )
         state = cls(router, max_pending=opened.max_pending, update_every=opened.update_every)
         for number, event in enumerate(chain([opened], events), start=1):
@@ -170,10 +174,20 @@ class LiveState:
             )
         self.waiting = []
 
-    def head(self) -> list[Event]:
-        """Return what a journal begins with, beside a router that has learned all."""
+    def head(self, digest: str, after: str) -> list[Event]:
+        """Return what a journal begins with, beside a router that has learned all.
+
+        Parameters
+        ----------
+        digest : str
+            Of the file of the router.
+        after : str
+            Link of the last line of the journal before, if there is one.
+        """
         opened = Opened(
             FORMAT,
+            digest,
+            after,
             list(self.router.arms_),
             self.ledger.max_pending,
             self.update_every,

@@ -13,15 +13,16 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any, Self
 
 from bandits._persistence import load_bandit
 from bandits.live._events import Event, encode
-from bandits.live._journal import Journal, Line, read_journal
+from bandits.live._journal import Journal, JournalReader, Line
 from bandits.live._state import LiveState
-from metarouter.exceptions import RouterFileError
-from metarouter.utils.files import atomic_path
+from metarouter.exceptions import MetaRouterError, RouterFileError
+from metarouter.utils.files import atomic_path, hold
 
 __all__ = ["LiveStore", "journals"]
 
@@ -74,7 +75,7 @@ class LiveStore:
                         f"{store.folder} holds a live router already: go on with "
                         "LiveRouter.resume, or give another folder."
                     )
-                store._write(state, 0)
+                store._write(state, 0, "")
         return store
 
     @classmethod
@@ -95,9 +96,10 @@ class LiveStore:
                 store._number, path = journals(store.folder)[-1]
                 for leftover in store.folder.glob(".writing-*"):
                     shutil.rmtree(leftover, ignore_errors=True)
-                router = load_bandit(store._router(store._number))
-                state = LiveState.resumed(router, read_journal(path, mend=True), path)
-                store._journal = Journal(path, fsync=fsync)
+                file = store._router(store._number)
+                router, events = load_bandit(file), JournalReader(path, mend=True)
+                state = LiveState.resumed(router, _digest(file), events, path)
+                store._journal = Journal(path, link=events.link, fsync=fsync)
         return store, state
 
     def append(self, event: Event) -> Line:
@@ -107,7 +109,7 @@ class LiveStore:
     def checkpoint(self, state: LiveState) -> None:
         """Begin a new journal beside the router as it is now."""
         past = self._journal
-        self._write(state, self._number + 1)
+        self._write(state, self._number + 1, past.link)
         past.close()
         for file in self.folder.glob("router-*.npz"):
             if file != self._router(self._number):
@@ -133,16 +135,19 @@ class LiveStore:
             fcntl.flock(self._lock, fcntl.LOCK_UN)  # for forks, too, which share the open file
         self._lock.close()
 
-    def _write(self, state: LiveState, number: int) -> None:
+    def _write(self, state: LiveState, number: int, after: str) -> None:
         state.learn()
         state.router.save(self._router(number))
-        _make_durable(self._router(number))
+        link = digest = _digest(self._router(number))
+        lines = []
+        for event in state.head(digest, after):
+            line, link = encode(event, link)
+            lines.append(line)
         path = self.folder / f"journal-{number:06d}.jsonl"
         with atomic_path(path) as temporary:
-            temporary.write_bytes(b"".join(map(encode, state.head())))
-            _make_durable(temporary)
-        _make_durable(self.folder)
-        self._journal, self._number = Journal(path, fsync=self._fsync), number
+            temporary.write_bytes(b"".join(lines))
+        self._journal = Journal(path, link=link, fsync=self._fsync)
+        self._number = number
 
     def _router(self, number: int) -> Path:
         return self.folder / f"router-{number:06d}.npz"
@@ -166,27 +171,19 @@ def _in_words(folder: str | os.PathLike[str]) -> Iterator[None]:
         ) from error
 
 
+def _digest(file: Path) -> str:
+    """Return a digest of a router's file, which the first line of its journal follows from."""
+    return blake2b(file.read_bytes(), digest_size=16).hexdigest()
+
+
 def _hold(folder: Path) -> IO[Any]:
     """Keep other processes out until the file is closed, or this process ends."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = open(folder / "lock", "wb")  # noqa: SIM115
-    if fcntl is not None:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            raise RouterFileError(
-                f"{folder} is in use by another live router: stop it first, or give each a folder "
-                "of its own."
-            ) from None
-    return lock
-
-
-def _make_durable(path: Path) -> None:
-    if path.is_dir() and os.name != "posix":
-        return
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    refusal = (
+        f"{folder} is in use by another live router: stop it first, or give each a folder of its "
+        "own."
+    )
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        return hold(folder / "lock", refusal)
+    except MetaRouterError as error:
+        raise RouterFileError(str(error)) from None

@@ -10,7 +10,7 @@ import numpy as np
 from bandits._charges import caps_of, check_caps
 from bandits._logs import Logs
 from bandits.live._events import ArmAdded, Carried, Decided, Opened, Told
-from bandits.live._journal import read_journal
+from bandits.live._journal import JournalReader
 from bandits.live._store import journals
 from bandits.off_policy import LoggedFeedback
 from metarouter.exceptions import RouterFileError
@@ -55,10 +55,13 @@ def read_history(
     decided: dict[int, Decided | Carried] = {}
     told: dict[int, Told] = {}
     arms: dict[object, None] = {}  # in the order in which they came
+    before: JournalReader | None = None
     for _, path in journals(Path(folder)):
-        for event in read_journal(path, mend=False):
+        events = JournalReader(path, mend=False)
+        for event in events:
             match event:
                 case Opened():
+                    _require_next(event, path, before)
                     arms.update(dict.fromkeys(event.arms))
                 case ArmAdded():
                     arms[event.arm] = None
@@ -66,6 +69,7 @@ def read_history(
                     decided.setdefault(event.id, event)
                 case Told():
                     told[event.id] = event
+        before = events
     if not told:
         raise RouterFileError(f"{folder} holds no live router, or one without any feedback yet.")
     unknown = sorted(set(told) - set(decided))
@@ -88,3 +92,12 @@ def read_history(
         reward_range=reward_range(chosen.quality[:, 0], preference),
         adaptive=True,
     )
+
+
+def _require_next(opened: Opened, path: Path, before: JournalReader | None) -> None:
+    """Refuse a journal that does not go on where the one before it ends."""
+    if before is not None and opened.after != before.link:
+        raise RouterFileError(
+            f"{path} does not go on where {before.path.name} ends: a journal is damaged or "
+            "missing, go back to a copy of the folder."
+        )

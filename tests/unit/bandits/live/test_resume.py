@@ -6,6 +6,7 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from hashlib import blake2b
 
 import numpy as np
 import pytest
@@ -17,6 +18,14 @@ from bandits.live import _journal as journal_module
 from metarouter.exceptions import DataError, RouterFileError
 
 FIRST = "journal-000000.jsonl"
+
+
+def append(path, text):
+    """Add a line that is linked to those before it, whatever it says."""
+    journal = path.read_bytes()
+    before = journal[-35:-3]
+    link = blake2b(before + text, digest_size=16).hexdigest().encode()
+    path.write_bytes(journal + text[:-1] + b', "link": "' + link + b'"}\n')
 
 
 @pytest.mark.parametrize(
@@ -146,6 +155,7 @@ class TestFolder:
         assert {name for line in lines for name in json.loads(line)} == {
             "event", "format", "arms", "max_pending", "update_every", "ledger",
             "id", "arm", "propensity", "preference", "x", "quality", "cost", "latency",
+            "router", "after", "link",
         }  # fmt: skip
 
 
@@ -176,7 +186,7 @@ class TestDurability:
             sizes.clear()
             lines = [
                 service._recorder.store.append(event)
-                for event in service._recorder.state.head() * 5
+                for event in service._recorder.state.head("", "") * 5
             ]
             for line in lines:
                 line.wait()
@@ -214,22 +224,19 @@ class TestDamage:
     @pytest.mark.parametrize(
         ("line", "message"),
         [
-            (b"{}\n", "Line 22 of .* holds no event"),
-            (b"\xff\xfe\n", "Line 22 of .* holds no event"),
-            (b"[]\n", "Line 22 of .* holds no event"),
-            (b'{"event": "Told", "id": 1}\n', "Line 22 of .* holds no event"),
-            (
-                b'{"event": "Told", "id": 77, "quality": 1.0, "cost": 0.1}\n',
-                "Line 22 .* not follow",
-            ),
-            (b'{"event": "ArmRemoved", "arm": "z"}\n', "Line 22 .* does not follow"),
+            (b"{}", "Line 22 of .* holds no event"),
+            (b"\xff\xfe}", "Line 22 of .* holds no event"),
+            (b"[]}", "Line 22 of .* holds no event"),
+            (b'{"event": "Told", "id": 1}', "Line 22 of .* holds no event"),
+            (b'{"event": "Told", "id": 77, "quality": 1.0, "cost": 0.1}', "Line 22 .* not follow"),
+            (b'{"event": "ArmRemoved", "arm": "z"}', "Line 22 .* does not follow"),
             (
                 b'{"event": "Decided", "id": 20, "arm": "a", "propensity": 1.0, "preference": "", '
-                b'"x": ""}\n',
+                b'"x": ""}',
                 "Line 22 .* does not follow from those before it .this router decides otherwise",
             ),
             (
-                b'{"event": "Told", "id": 1, "quality": NaN, "cost": 0.1}\n',
+                b'{"event": "Told", "id": 1, "quality": NaN, "cost": 0.1}',
                 "Line 22 .* does not follow from those before it .quality is NaN",
             ),
         ],
@@ -238,23 +245,83 @@ class TestDamage:
         with live(tmp_path) as service:
             serve(service, range(10))
         path = tmp_path / FIRST
-        path.write_bytes(path.read_bytes() + line)
+        append(path, line)
         for _ in range(2):  # the folder is let go each time
             with pytest.raises(RouterFileError, match=message):
                 LiveRouter.resume(tmp_path)
+
+    def journal(self, tmp_path):
+        with live(tmp_path) as service:
+            serve(service, range(10))
+        path = tmp_path / FIRST
+        return path, path.read_bytes().splitlines(keepends=True)
+
+    @pytest.mark.parametrize(
+        "edit",
+        [
+            lambda line: line.replace(b'"quality": ', b'"quality": 1'),
+            lambda line: line.replace(b'"id": 4', b'"id": 5'),
+            lambda line: b"",
+            lambda line: line + line,
+            lambda line: line.replace(b'"link": "', b'"link": "0', 1),
+        ],
+        ids=["an edited quality", "another decision", "dropped", "doubled", "another link"],
+    )
+    def test_a_changed_line_is_refused_with_its_number(self, edit, tmp_path):
+        path, lines = self.journal(tmp_path)
+        number = next(k for k, line in enumerate(lines) if b'"Told", "id": 4,' in line)
+        lines[number] = edit(lines[number])
+        path.write_bytes(b"".join(lines))
+        for read in (LiveRouter.resume, read_history):
+            with pytest.raises(RouterFileError, match=rf"^Line ({number + 1}|{number + 2}) of "):
+                read(tmp_path)
+
+    def test_an_edited_arm_or_propensity_is_refused(self, tmp_path):
+        path, lines = self.journal(tmp_path)
+        for old, new in ((b'"propensity": ', b'"propensity": 0'), (b'"arm": "', b'"arm": "x')):
+            path.write_bytes(b"".join([*lines[:9], lines[9].replace(old, new), *lines[10:]]))
+            with pytest.raises(RouterFileError, match=r"^Line 10 of"):
+                LiveRouter.resume(tmp_path)
+
+    def test_a_journal_beside_the_router_of_another_folder_is_refused(self, tmp_path):
+        live(tmp_path / "one").close()
+        live(tmp_path / "two", router=fresh(alpha=7.0)).close()
+        router = "router-000000.npz"
+        (tmp_path / "one" / router).write_bytes((tmp_path / "two" / router).read_bytes())
+        with pytest.raises(RouterFileError, match="begins with another router"):
+            LiveRouter.resume(tmp_path / "one")
+
+    def test_a_past_journal_that_lost_its_end_is_refused(self, tmp_path):
+        with live(tmp_path) as service:
+            serve(service, range(10))
+            service.checkpoint()
+            serve(service, range(10, 12))
+        path = tmp_path / FIRST
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-2]))
+        with pytest.raises(RouterFileError, match=f"does not go on where {FIRST} ends"):
+            read_history(tmp_path)
+
+    def test_a_lock_that_is_a_link_is_refused_and_what_it_points_to_is_kept(self, tmp_path):
+        live(tmp_path / "folder").close()
+        (tmp_path / "precious").write_text("kept")
+        (tmp_path / "folder" / "lock").unlink()
+        (tmp_path / "folder" / "lock").symlink_to(tmp_path / "precious")
+        with pytest.raises(RouterFileError, match="cannot be used"):
+            LiveRouter.resume(tmp_path / "folder")
+        assert (tmp_path / "precious").read_text() == "kept"
 
     def test_a_router_and_a_journal_that_do_not_belong_together_are_refused(self, tmp_path):
         live(tmp_path).close()
         LinUCB(arms=("x", "y"), random_state=0).fit(X, X[:, :2]).save(
             tmp_path / "router-000000.npz"
         )
-        with pytest.raises(RouterFileError, match="name other arms"):
+        with pytest.raises(RouterFileError, match="begins with another router"):
             LiveRouter.resume(tmp_path)
 
     def test_a_journal_of_another_version_is_refused(self, tmp_path):
         live(tmp_path).close()
         path = tmp_path / FIRST
-        path.write_bytes(path.read_bytes().replace(b"live-router-1", b"live-router-9"))
+        path.write_bytes(path.read_bytes().replace(b"live-router-2", b"live-router-9"))
         with pytest.raises(RouterFileError, match="no journal of this version"):
             LiveRouter.resume(tmp_path)
 
@@ -290,5 +357,5 @@ class TestHistory:
         path = tmp_path / FIRST
         lines = path.read_bytes().splitlines(keepends=True)
         path.write_bytes(b"".join(line for line in lines if b'"Decided", "id": 1,' not in line))
-        with pytest.raises(RouterFileError, match=r"feedback of 1 decisions .* \(first: 1\)"):
+        with pytest.raises(RouterFileError, match=r"Line 3 of .* follows from those before it"):
             read_history(tmp_path)

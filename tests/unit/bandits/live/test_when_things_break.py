@@ -77,8 +77,8 @@ class TestFullDisk:
 
 class TestFailingDisk:
     def test_what_could_not_be_made_durable_never_seems_to_be(self, tmp_path, monkeypatch):
-        journal = Journal(tmp_path / "journal", fsync=True)
-        lines = [journal.append(event) for event in live()._recorder.state.head() * 2]
+        journal = Journal(tmp_path / "journal", link="", fsync=True)
+        lines = [journal.append(event) for event in live()._recorder.state.head("", "") * 2]
 
         def fail(handle):
             raise OSError("Input/output error")
@@ -114,7 +114,7 @@ class TestFailingDisk:
 
     def test_closing_says_so_where_the_last_lines_are_lost(self, tmp_path, monkeypatch):
         service = live(tmp_path)
-        service._recorder.store.append(service._recorder.state.head()[0]._replace(ledger={}))
+        service._recorder.store.append(service._recorder.state.head("", "")[0]._replace(ledger={}))
 
         def fail(handle):
             raise OSError("Input/output error")
@@ -201,7 +201,7 @@ class TestFolders:
             serve(service, range(5))
         path = journal_of(tmp_path)
         path.write_bytes(path.read_bytes() + path.read_bytes())
-        with pytest.raises(RouterFileError, match=r"Line 12 .* begins another journal"):
+        with pytest.raises(RouterFileError, match=r"Line 12 .* follows from those before it"):
             LiveRouter.resume(tmp_path)
 
     def test_a_fork_can_neither_write_nor_keep_others_out(self, tmp_path):
