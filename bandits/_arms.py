@@ -35,8 +35,15 @@ def check_arms(arms: Iterable[Any]) -> list[Any]:
     return names
 
 
-def positions_of(action: Any, arms: Sequence[Any]) -> NDArray[np.intp]:
+def positions_of(action: Any, arms: Sequence[Any], name: str = "action") -> NDArray[np.intp]:
     """Return the position of every action in the list of arms.
+
+    Parameters
+    ----------
+    action : iterable of shape (n,)
+    arms : sequence
+    name : str, default="action"
+        What messages call the actions.
 
     Raises
     ------
@@ -46,14 +53,14 @@ def positions_of(action: Any, arms: Sequence[Any]) -> NDArray[np.intp]:
     position = {name: k for k, name in enumerate(arms)}
     no_list = isinstance(action, str) or not isinstance(action, Iterable)
     if no_list or getattr(action, "ndim", 1) == 0:
-        raise DataError(f"action is {action!r}; give the name of the arm called, one per row.")
+        raise DataError(f"{name} is {action!r}; give the name of the arm called, one per row.")
     actions = action.tolist() if hasattr(action, "tolist") else list(action)
     try:
-        return np.array([position[name] for name in actions], dtype=np.intp)
+        return np.array([position[one] for one in actions], dtype=np.intp)
     except (KeyError, TypeError):
-        row = next(i for i, name in enumerate(actions) if not _is_in(name, position))
+        row = next(i for i, one in enumerate(actions) if not _is_in(one, position))
         raise DataError(
-            f"action holds {actions[row]!r} in row {row}, which is no arm of this router: choose "
+            f"{name} holds {actions[row]!r} in row {row}, which is no arm of this router: choose "
             f"one of {', '.join(map(repr, arms))}, or add it with add_arm."
         ) from None
 

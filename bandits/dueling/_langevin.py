@@ -3,7 +3,7 @@
 With z_i = phi(x_i, first) - phi(x_i, second), the margin m_i = <theta, z_i> and t_i = 1, 1/2 or 0
 where the first answer won, tied or lost, sample j minimises and explores (Li, Zhao & Gu 2024)
 
-    U_j(theta) = |theta|^2 / (2 v) + eta sum_i [t_i sigma(m_i) + (1 - t_i) sigma(-m_i)]
+    U_j(theta) = |theta - theta_0|^2 / (2 v) + eta sum_i [t_i sigma(m_i) + (1 - t_i) sigma(-m_i)]
                  - mu sum_i max_a <theta, phi(x_i, a) - phi(x_i, a_i^{3-j})>,
 
 with sigma(z) = log(1 + exp(-z)), the LOGISTIC LOSS. Read as the sigmoid, the same letters make the
@@ -17,7 +17,7 @@ Three devices keep the price flat and the samples right.
   difference (control variates; Baker, Fearnhead, Fox & Nemeth 2019). Without it the noise of the
   minibatches outgrows that of the posterior once rows are many times the batch.
 - Steps are preconditioned by the curvature at that point, which is taken anew whenever the rows
-  have grown by a tenth: all directions then mix alike, and the price per row stays bounded.
+  have grown by a fifth: all directions then mix alike, and the price per row stays bounded.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = ["DuelPosterior", "curvature", "logistic_loss", "loss_slope"]
 Array = NDArray[np.float64]
 Sampler = Literal["sgld", "laplace"]
 
-GROWTH = 1.1  # the reference point is taken anew when rows have grown by this factor
+GROWTH = 1.2  # the reference point is taken anew when rows have grown by this factor
 CURVATURE_ROWS = 4096  # rows that tell the curvature; more are sampled
 NEWTON_STEPS = 25
 NEWTON_TOLERANCE = 0.01  # of half the squared Newton decrement, in units of log posterior
@@ -88,7 +88,8 @@ class DuelPosterior:
 
     Parameters
     ----------
-    n_features : int
+    prior_mean : ndarray of shape (d,)
+        theta_0 above.
     n_samples : int
         Samples of each of the two posteriors. They are the columns of one array, the first
         posterior's before the second's; its last row is the mode, which the same steps find without
@@ -108,7 +109,7 @@ class DuelPosterior:
 
     def __init__(
         self,
-        n_features: int,
+        prior_mean: Array,
         n_samples: int,
         *,
         prior_variance: float,
@@ -122,16 +123,18 @@ class DuelPosterior:
     ) -> None:
         self.n_samples, self.prior_variance, self.eta, self.mu = n_samples, prior_variance, eta, mu
         self.step, self.n_steps, self.batch, self.sampler = step, n_steps, batch, sampler
-        self.rng = rng
+        self.prior_mean, self.rng = prior_mean, rng
+        n_features = len(prior_mean)
         self.n_rows = self.n_reference = 0
         self._keeps_contexts = mu > 0
         columns = (2 if self._keeps_contexts else 1) * n_features
         self._rows = np.empty((0, columns))
         # Per row: target, margin at the reference point, and the two arms.
         self._facts = np.empty((0, 4))
-        self.theta = np.zeros((2 * n_samples + 1, n_features))
-        self.theta[:-1] = rng.standard_normal((2 * n_samples, n_features)) * np.sqrt(prior_variance)
-        self.reference = np.zeros(n_features)
+        self.theta = np.tile(prior_mean, (2 * n_samples + 1, 1))
+        noise = rng.standard_normal((2 * n_samples, n_features))
+        self.theta[:-1] += noise * np.sqrt(prior_variance)
+        self.reference = prior_mean.copy()
         self.slope = np.zeros(n_features)
         self.factor = np.eye(n_features) * np.sqrt(prior_variance)
 
@@ -295,13 +298,14 @@ class DuelPosterior:
     def _slope_at(self, theta: Array) -> Array:
         z = self.differences
         slope = self.eta * (loss_slope(z @ theta, self.targets) @ z)
-        return np.asarray(slope + theta / self.prior_variance)
+        return np.asarray(slope + (theta - self.prior_mean) / self.prior_variance)
 
     def _height_at(self, theta: Array) -> float:
         """Return U without the feel-good term."""
         margin, target = self.differences @ theta, self.targets
         loss = target @ logistic_loss(margin) + (1.0 - target) @ logistic_loss(-margin)
-        return float(self.eta * loss + theta @ theta / (2.0 * self.prior_variance))
+        distance = theta - self.prior_mean
+        return float(self.eta * loss + distance @ distance / (2.0 * self.prior_variance))
 
     def _downhill(self, theta: Array, direction: Array, decrement: float) -> Array:
         """Return the point a Newton step ahead, or half of one, ..., wherever U has fallen."""
