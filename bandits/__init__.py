@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bandits._persistence import load_bandit
     from bandits.base import BanditRouter
     from bandits.baselines import BetaTS, Constant, OracleRouter, RandomRouter
+    from bandits.dueling import DuelingReplay, FGTSRouter
     from bandits.linear import EpsilonGreedy, LinTS, LinUCB, SquareCB
     from bandits.policy_gradient import BaRP, FullInformationBaRP
     from bandits.replay import Replay, ReplayError
@@ -23,7 +24,9 @@ _HOME = {
     "BayesianRouter": "reward_models",
     "BetaTS": "baselines",
     "Constant": "baselines",
+    "DuelingReplay": "dueling",
     "EpsilonGreedy": "linear",
+    "FGTSRouter": "dueling",
     "FullInformationBaRP": "policy_gradient",
     "LinTS": "linear",
     "LinUCB": "linear",
@@ -41,7 +44,9 @@ __all__ = [
     "BayesianRouter",
     "BetaTS",
     "Constant",
+    "DuelingReplay",
     "EpsilonGreedy",
+    "FGTSRouter",
     "FullInformationBaRP",
     "LinTS",
     "LinUCB",

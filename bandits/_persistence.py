@@ -20,6 +20,7 @@ from metarouter.utils.parameters import check_parameter, check_whole
 __all__ = ["load_bandit", "save_bandit"]
 
 FORMAT = "bandit-router-2"
+DUELING = "dueling-router-1"  # routers that learn from duels have another state
 
 # Learned attributes that are plain enough for JSON.
 _PLAIN = (
@@ -115,6 +116,10 @@ def load_bandit(path: str | os.PathLike[str]) -> Any:
     """
     header, arrays = _read(path)
     try:
+        if header["format"] == DUELING:
+            from bandits.dueling.files import router_from_file
+
+            return router_from_file(header, arrays)
         router, learned = _blank(header), header["learned"]
         for name in _PLAIN:
             setattr(router, name, learned[name])
@@ -157,7 +162,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArr
         raise RouterFileError(
             f"{path} is truncated or no saved bandit router; save the router again."
         ) from None
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
+    if not isinstance(header, dict) or header.get("format") not in (FORMAT, DUELING):
         raise RouterFileError(f"{path} is no bandit router of this version; save it again.")
     return header, arrays
 

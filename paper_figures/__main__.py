@@ -14,6 +14,7 @@ SCRIPTS = (
     "barp_table6",
     "barp_table7",
     "barp_figure3",
+    "dueling",
     "meta_router",
     "nie_wager",
     "real_data",

@@ -22,7 +22,7 @@ Three devices keep the price flat and the samples right.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.random import Generator
@@ -155,7 +155,7 @@ class DuelPosterior:
 
     @property
     def differences(self) -> Array:
-        """z of every row, shape (n_rows, d)."""
+        """Z of every row, shape (n_rows, d)."""
         return self._rows[: self.n_rows, : self.n_features]
 
     @property
@@ -208,9 +208,8 @@ class DuelPosterior:
             self.theta[:-1] = self.mode + noise @ self.factor.T
 
     def refresh(self) -> None:
-        """Move the reference point to the mode, by Newton's method, and take the curvature there."""
-        z, target = self.differences, self.targets
-        theta = self.mode.copy()
+        """Move the reference point to the mode (Newton) and take the curvature there."""
+        z, theta = self.differences, self.mode.copy()
         for _ in range(NEWTON_STEPS):
             slope = self._slope_at(theta)
             self.factor = self._factor_at(z @ theta)
@@ -223,11 +222,6 @@ class DuelPosterior:
         self._facts[: self.n_rows, 1] = z @ theta
         self.slope = self._slope_at(theta)
         self.n_reference = self.n_rows
-
-    def forget_samples(self) -> None:
-        """Draw the samples anew from the curvature at the reference point, as after a long log."""
-        noise = self.rng.standard_normal((2 * self.n_samples, self.n_features))
-        self.theta[:-1] = self.reference + noise @ self.factor.T
 
     def arrays(self) -> dict[str, Array]:
         """Return everything that was learned, for a file."""
@@ -242,7 +236,15 @@ class DuelPosterior:
         }
 
     def set_arrays(self, arrays: dict[str, Array]) -> None:
-        """Take back what `arrays` returned."""
+        """Take back what `arrays` returned.
+
+        Raises
+        ------
+        ValueError
+            If rows and what is known of them differ in number.
+        """
+        if len(arrays["rows"]) != len(arrays["facts"]):
+            raise ValueError("rows and facts differ in number")
         self._rows, self._facts = arrays["rows"].copy(), arrays["facts"].copy()
         self.n_rows = len(self._rows)
         for name in ("theta", "reference", "slope", "factor"):
@@ -284,7 +286,7 @@ class DuelPosterior:
         return slope
 
     def _minibatch(self) -> list[tuple[slice, float]]:
-        """Return stretches of rows, which are in random order, and what a row of them stands for."""
+        """Return stretches of the shuffled rows, and how many rows each row stands for."""
         n, size = self.n_rows, self.batch
         if n <= size:
             return [(slice(0, n), 1.0)] if n else []
@@ -318,7 +320,7 @@ class DuelPosterior:
         return theta
 
     def _factor_at(self, margin: Array) -> Array:
-        """Return L with L L' the inverse of the curvature of U, from a sample where rows are many."""
+        """Return L with L L' the inverse of the curvature of U; many rows are sampled."""
         z = self.differences[:CURVATURE_ROWS]
         share = len(self.differences) / max(len(z), 1)
         weight = self.eta * share * curvature(margin[:CURVATURE_ROWS], self.sampler)

@@ -83,11 +83,16 @@ class DuelingRouter(BaseEstimator):
     random_state : int, RandomState or None
     """
 
+    _has_propensities = True  # whether the probabilities of pairs are a finite sum
+
     arms_: list[Any]
     embeddings_: Array
     cost_: Array | None
     n_features_in_: int
     n_updates_: int
+    _lock: Any
+    _known: Array  # scaled embeddings of all arms that ever were
+    _identity: Positions  # where those of the present arms stand
 
     def __init__(
         self,
@@ -223,12 +228,14 @@ class DuelingRouter(BaseEstimator):
         """
         features, weights = self._query(X, preference)
         with self._lock:
-            if propensity:
+            if propensity and self._has_propensities:
                 table = self._pair_table(features, weights)
                 first, second, chance = draw_from(table, self._exploration)
             else:
-                (first, second), chance = self._draw(features, weights), None
-            return names_of(first, self.arms_), names_of(second, self.arms_), chance
+                first, second = self._draw(features, weights)
+                chance = np.full(len(features), np.nan)
+            names = names_of(first, self.arms_), names_of(second, self.arms_)
+            return *names, chance if propensity else None
 
     def pair_probabilities(self, X: Any, preference: ArrayLike | None = None) -> Array:
         """Return the probability with which `sample_pair` draws every ordered pair of arms.
@@ -237,7 +244,17 @@ class DuelingRouter(BaseEstimator):
         -------
         ndarray of shape (n, n_arms, n_arms)
             First arm along the rows, second along the columns; every table sums to 1.
+
+        Raises
+        ------
+        DataError
+            If the router draws pairs whose probabilities have no closed form.
         """
+        if not self._has_propensities:
+            raise DataError(
+                f"The probabilities of the pairs of {type(self).__name__} have no closed form; "
+                "call sample_pair, or a router whose probabilities are known."
+            )
         features, weights = self._query(X, preference)
         with self._lock:
             return self._pair_table(features, weights)
@@ -366,7 +383,9 @@ class DuelingRouter(BaseEstimator):
         self._center = embeddings.mean(axis=0)
         self._spread = float(np.sqrt(((embeddings - self._center) ** 2).sum(axis=1).mean()))
         if self._spread <= 1e-12 * max(float(np.abs(embeddings).max()), 1e-300):
-            raise DataError("The embeddings of all arms are the same; no duel could tell them apart.")
+            raise DataError(
+                "The embeddings of all arms are the same; no duel could tell them apart."
+            )
         self._known = self._scaled(embeddings)
         self._identity = np.arange(n_arms)
         self.n_updates_ = 0

@@ -21,7 +21,7 @@ __all__ = ["CategoryEncoder", "category_means"]
 Array = NDArray[np.float64]
 
 
-class CategoryEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class CategoryEncoder(TransformerMixin, BaseEstimator):
     """Project query features so that categories separate, and embed the categories.
 
     This is the first step of category-calibrated fine-tuning (CCFT). By default the encoder is
@@ -126,7 +126,8 @@ class CategoryEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 f"n_components is {width} but X has {features.shape[1]} columns; give at most that."
             )
         start = _principal_head(features, width)
-        self.head_, self.loss_ = start, []
+        self.head_: Array = start
+        self.loss_: list[float] = []
         if self.epochs:
             self.head_, self.loss_ = _train_head(
                 features, code, start, self.temperature, self.epochs, self.learning_rate
@@ -155,7 +156,9 @@ class CategoryEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
                 f"X has {len(features)} rows, fewer than the {self.n_categories} clusters; give "
                 "more queries, or set n_categories lower."
             )
-        return np.asarray(KMeans(self.n_categories, n_init=5, random_state=seed).fit_predict(features))
+        return np.asarray(
+            KMeans(self.n_categories, n_init=5, random_state=seed).fit_predict(features)
+        )
 
     def _check_parameters(self) -> None:
         if self.n_components is not None:
@@ -275,7 +278,7 @@ def _train_head(
         chance = (logits - torch.logsumexp(logits, dim=1, keepdim=True)).masked_fill(~positive, 0.0)
         loss = -(chance.sum(dim=1) / positive.sum(dim=1).clamp(min=1))[has_partner].mean()
         adam.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         adam.step()
         losses.append(float(loss.detach()))
     return head.detach().numpy().copy(), losses

@@ -46,6 +46,10 @@ class FGTSRouter(DuelingRouter):
         Thompson sampling.
     prior_variance : float, default=1.0
         Of every coefficient, in squared log odds.
+    prior_similarity : float, default=0.0
+        The prior mean of the utility per unit of similarity <x / |x|, (e_a - mean e) / spread>, in
+        log odds. Above 0, arms whose embeddings lie near the query are preferred from the start,
+        which is what embeddings made of categories mean. Which prior the paper takes is not public.
     sampler : {"sgld", "laplace"}, default="sgld"
         Langevin chains, or Gaussian draws with the curvature at the mode.
     step : float, default=0.5

@@ -11,15 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandits._arms import check_arms
+from bandits._persistence import DUELING
 from bandits.dueling.base import DuelingRouter
 from metarouter._version import __version__
 from metarouter.exceptions import RouterFileError
 from metarouter.utils.files import atomic_path
 from metarouter.utils.parameters import check_parameter, check_whole
 
-__all__ = ["FORMAT", "router_from_file", "save_dueling_router"]
-
-FORMAT = "dueling-router-1"
+__all__ = ["router_from_file", "save_dueling_router"]
 
 # Learned attributes that are plain enough for JSON, and arrays of all routers.
 _PLAIN = ("arms_", "n_features_in_", "n_updates_", "_seed", "_cap", "_spread")
@@ -43,7 +42,7 @@ def save_dueling_router(router: DuelingRouter, path: str | os.PathLike[str]) -> 
     if not isinstance(parameters["random_state"], int | None):
         parameters["random_state"] = router._seed
     header = {
-        "format": FORMAT,
+        "format": DUELING,
         "version": __version__,
         "class": type(router).__name__,
         "parameters": parameters,
@@ -66,9 +65,10 @@ def save_dueling_router(router: DuelingRouter, path: str | os.PathLike[str]) -> 
     arrays = {name: getattr(router, name) for name in _ARRAYS}
     if router.cost_ is not None:
         arrays["cost_"] = router.cost_
-    learned = {f"learned_{name}": values for name, values in router._arrays().items()}
+    for name, values in router._arrays().items():
+        arrays[f"learned_{name}"] = values
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, header=np.array(text), **arrays, **learned)
+        np.savez(file, header=np.array(text), **arrays)
 
 
 def router_from_file(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> DuelingRouter:
@@ -95,7 +95,9 @@ def router_from_file(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) ->
         setattr(router, name, arrays[name])
     if header["feature_names"]:
         router.feature_names_in_ = np.array(header["feature_names"], dtype=object)
-    held = {name.removeprefix("learned_"): a for name, a in arrays.items() if name[:8] == "learned_"}
+    held = {
+        name.removeprefix("learned_"): a for name, a in arrays.items() if name[:8] == "learned_"
+    }
     _require_shapes(router._arrays(), held)
     router._set_arrays(held)
     router._exploration.bit_generator.state = header["generator"]

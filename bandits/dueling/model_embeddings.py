@@ -58,7 +58,12 @@ def top_scores(scores: Array, tau: int) -> Array:
 
 
 def category_weights(
-    scores: Array, weighting: Weighting, *, tau: int = 3, temperature: float = 1.0, hard: bool = False
+    scores: Array,
+    weighting: Weighting,
+    *,
+    tau: int = 3,
+    temperature: float = 1.0,
+    hard: bool = False,
 ) -> Array:
     """Return what every category counts in the embedding of each model; rows sum to 1.
 
@@ -161,7 +166,9 @@ class ModelEmbeddings(BaseEstimator):
         self.temperature = temperature
         self.hard = hard
 
-    def fit(self, categories: ArrayLike, performance: ArrayLike, cost: ArrayLike | None = None) -> Self:
+    def fit(
+        self, categories: ArrayLike, performance: ArrayLike, cost: ArrayLike | None = None
+    ) -> Self:
         """Embed the models.
 
         Parameters
@@ -222,8 +229,8 @@ class ModelEmbeddings(BaseEstimator):
             return performance
         if cost is None:
             raise DataError(
-                f"cost is missing, but {self.weighting} weighs it by {self.cost_weight:g}; give the "
-                "mean cost of every model in every category, or set cost_weight to 0."
+                f"cost is missing, but {self.weighting} weighs it by {self.cost_weight:g}; give "
+                "the mean cost of every model in every category, or set cost_weight to 0."
             )
         charged = _matrix("cost", cost)
         if charged.shape != performance.shape:
@@ -235,7 +242,9 @@ class ModelEmbeddings(BaseEstimator):
 
     def _check_parameters(self) -> None:
         if self.weighting not in WEIGHTINGS:
-            raise DataError(f"weighting is {self.weighting!r}; give one of {', '.join(WEIGHTINGS)}.")
+            raise DataError(
+                f"weighting is {self.weighting!r}; give one of {', '.join(WEIGHTINGS)}."
+            )
         check_whole("tau", self.tau)
         check_parameter("cost_weight", self.cost_weight, lambda v: v >= 0, "a number of at least 0")
         check_parameter("temperature", self.temperature, lambda v: v > 0, "a number above 0")

@@ -56,6 +56,8 @@ class DuelingReplay:
         Answers that were looked at: two per round that was played.
     played : ndarray of int, shape (n_rounds, 2)
         The two arms of every round, -1 where none was played.
+    is_complete : bool
+        Whether every pair can be played in every round.
 
     Raises
     ------
@@ -89,10 +91,11 @@ class DuelingReplay:
         self._begin(X, len(self._utility), named if arms is None else arms, task, random_state)
         if self._utility.shape[1] != len(self.arms):
             raise DataError(
-                f"utility has {self._utility.shape[1]} columns but there are {len(self.arms)} arms; "
-                "give one per arm."
+                f"utility has {self._utility.shape[1]} columns but there are {len(self.arms)} "
+                "arms; give one per arm."
             )
         self._scale, self._tie_margin = float(scale), float(tie_margin)
+        self.is_complete = not np.isnan(self._utility).any()
 
     @classmethod
     def from_votes(
@@ -135,6 +138,7 @@ class DuelingReplay:
             np.add.at(total, (rows, i, j), sign * votes)
             np.add.at(count, (rows, i, j), 1.0)
         replay._votes = np.where(count > 0, np.sign(total), np.nan)
+        replay.is_complete = False
         return replay
 
     def _begin(self, X: Any, n_rounds: int, arms: Iterable[Any], task: Any, seed: int) -> None:
@@ -210,6 +214,11 @@ class DuelingReplay:
     def can_play(self, rows: Any, first: Any, second: Any) -> NDArray[np.bool_]:
         """Say whether something was recorded for a pair; of votes most pairs have none."""
         rows, first, second = self._positions(rows, first, second)
+        return self._recorded(rows, first, second)
+
+    def _recorded(self, rows: Positions, first: Positions, second: Positions) -> NDArray[np.bool_]:
+        if self.is_complete:
+            return np.ones(len(rows), dtype=bool)
         if self._votes is not None:
             return np.asarray(~np.isnan(self._votes[rows, first, second]) | (first == second))
         recorded = ~np.isnan(self._utility[rows, first] + self._utility[rows, second])
@@ -238,7 +247,7 @@ class DuelingReplay:
             no such round or arm. Then nothing is shown.
         """
         rows, first, second = self._positions(rows, first, second)
-        if len(np.unique(rows)) < len(rows):
+        if len(rows) > 1 and len(np.unique(rows)) < len(rows):
             raise ReplayError("A round is asked for twice in one call; ask for each once.")
         pair = np.sort(np.column_stack([first, second]), axis=1)
         with self._lock:
@@ -251,7 +260,7 @@ class DuelingReplay:
                     f"Round {rows[i]} has compared {shown}; nobody will ever know what "
                     f"{self.arms[first[i]]!r} and {self.arms[second[i]]!r} would have done."
                 )
-            recorded = self.can_play(rows, first, second)
+            recorded = self._recorded(rows, first, second)
             if not recorded.all():
                 i = int(np.argmin(recorded))
                 raise ReplayError(
@@ -298,7 +307,9 @@ class DuelingReplay:
 
     def _require_utilities(self, what: str) -> None:
         if self._votes is not None:
-            raise DataError(f"{what} changes utilities, but this replay holds votes; there are none.")
+            raise DataError(
+                f"{what} changes utilities, but this replay holds votes; there are none."
+            )
 
     def _fresh(self) -> DuelingReplay:
         other = copy.copy(self)
@@ -344,7 +355,7 @@ def play_duels(
         x = X[row : row + 1]
         first, second, chance = router.sample_pair(x, preference, propensity=propensity)
         i, j = positions_of(first, replay.arms), positions_of(second, replay.arms)
-        if not replay.can_play(row, i, j)[0]:
+        if not (replay.is_complete or replay.can_play(row, i, j)[0]):
             continue
         outcome = replay.duel(row, i, j)
         router.partial_fit(x, first, second, outcome)
@@ -354,5 +365,3 @@ def play_duels(
             chances.append(float(chance[0]))
     log = {name: np.array(values, dtype=np.intp) for name, values in kept.items()}
     return {**log, "propensity": np.array(chances)} if propensity else log
-
-
