@@ -117,7 +117,7 @@ def _trained(
     replay = DuelingReplay(
         X[learned], study._utility(matrix)[online][learned], scale=study.scale, random_state=seed
     )
-    play_duels(router, replay, preference=(1.0, 0.0))
+    play_duels(router, replay, batch=study.batch, preference=(1.0, 0.0))
     rows, out = online[tested], []
     dial = DIAL if study.cost_weight == 0 else (0.0,)
     for w_cost in dial:
@@ -176,7 +176,7 @@ def worlds(matrix: ModelMatrix, seeds: int, rounds: int) -> pd.DataFrame:
                 if world.drifts:
                     replay, half = replay.drifting(rounds // 2), rounds // 2
                     truth = np.concatenate([expected[:half], expected[half:, ::-1]])
-                log = play_duels(router, replay)
+                log = play_duels(router, replay, batch=study.batch)
                 at = np.arange(rounds)
                 pair = (truth[at, log["first"]] + truth[at, log["second"]]) / 2
                 rows.append((world.label, name, (truth.max(axis=1) - pair).sum()))
@@ -314,7 +314,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("paper_figures_out/dueling"))
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--rounds", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=600)
     options = parser.parse_args(arguments)
     out, parts = options.out, options.out / "parts"
     sections, results = [], {}

@@ -117,7 +117,7 @@ class CategoryEncoder(TransformerMixin, BaseEstimator):
         names, code = np.unique(labels, return_inverse=True)
         if len(names) < 2:
             raise DataError(
-                f"All queries are of one category, {names[0]!r}; give at least two, or leave the "
+                f"All queries are of one category, {names.tolist()[0]!r}; give at least two, or leave the "
                 "labels out to cluster the queries."
             )
         width = self.n_components or features.shape[1]
@@ -197,7 +197,7 @@ def category_means(values: ArrayLike, labels: ArrayLike, categories: ArrayLike) 
             "query."
         )
     means = []
-    for category in np.asarray(categories):
+    for category in np.asarray(categories).tolist():
         rows = table[labels == category]
         counts = (~np.isnan(rows)).sum(axis=0)
         if not len(rows) or not counts.all():

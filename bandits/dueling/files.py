@@ -95,6 +95,7 @@ def router_from_file(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) ->
         setattr(router, name, arrays[name])
     if header["feature_names"]:
         router.feature_names_in_ = np.array(header["feature_names"], dtype=object)
+    router._arms_changed()  # what is kept of each arm that ever was has its place
     held = {
         name.removeprefix("learned_"): a for name, a in arrays.items() if name[:8] == "learned_"
     }

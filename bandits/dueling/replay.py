@@ -15,7 +15,7 @@ from bandits._arms import check_arms, positions_of
 from bandits._validation import check_matrix, check_outcome
 from bandits.replay import ReplayError
 from metarouter.exceptions import DataError
-from metarouter.utils.parameters import check_parameter
+from metarouter.utils.parameters import check_parameter, check_whole
 
 __all__ = ["DuelingReplay", "play_duels"]
 
@@ -327,6 +327,7 @@ def play_duels(
     router: Any,
     replay: DuelingReplay,
     *,
+    batch: int = 1,
     preference: ArrayLike | None = None,
     propensity: bool = False,
 ) -> dict[str, NDArray[Any]]:
@@ -339,6 +340,8 @@ def play_duels(
     ----------
     router : DuelingRouter
     replay : DuelingReplay
+    batch : int, default=1
+        Rounds that are decided before who won is learned.
     preference : pair, optional
     propensity : bool, default=False
         Whether to record the probabilities of the pairs.
@@ -348,20 +351,23 @@ def play_duels(
     dict of arrays of shape (n_played,)
         `row`, the positions `first` and `second`, `outcome`, and `propensity` where asked for.
     """
-    X = np.asarray(replay.X)
-    kept: dict[str, list[Any]] = {name: [] for name in ("row", "first", "second", "outcome")}
-    chances: list[float] = []
-    for row in range(replay.n_rounds):
-        x = X[row : row + 1]
-        first, second, chance = router.sample_pair(x, preference, propensity=propensity)
+    check_whole("batch", batch)
+    X, kept = np.asarray(replay.X), []
+    for start in range(0, replay.n_rounds, batch):
+        rows = np.arange(start, min(start + batch, replay.n_rounds))
+        first, second, chance = router.sample_pair(X[rows], preference, propensity=propensity)
         i, j = positions_of(first, replay.arms), positions_of(second, replay.arms)
-        if not (replay.is_complete or replay.can_play(row, i, j)[0]):
-            continue
-        outcome = replay.duel(row, i, j)
-        router.partial_fit(x, first, second, outcome)
-        for name, value in zip(kept, (row, i[0], j[0], outcome[0]), strict=True):
-            kept[name].append(value)
-        if chance is not None:
-            chances.append(float(chance[0]))
-    log = {name: np.array(values, dtype=np.intp) for name, values in kept.items()}
-    return {**log, "propensity": np.array(chances)} if propensity else log
+        if not replay.is_complete:
+            can = replay.can_play(rows, i, j)
+            rows, i, j, first, second = rows[can], i[can], j[can], first[can], second[can]
+            chance = None if chance is None else chance[can]
+            if not len(rows):
+                continue
+        outcome = replay.duel(rows, i, j)
+        router.partial_fit(X[rows], first, second, outcome)
+        kept.append((rows, i, j, outcome) if chance is None else (rows, i, j, outcome, chance))
+    names = ("row", "first", "second", "outcome", *(("propensity",) if propensity else ()))
+    if not kept:
+        return {name: np.empty(0, dtype=np.intp) for name in names}
+    columns = zip(*kept, strict=True)
+    return {name: np.concatenate(parts) for name, parts in zip(names, columns, strict=True)}

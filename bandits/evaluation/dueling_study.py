@@ -81,7 +81,7 @@ class OfflineEmbeddings:
 
     def __init__(
         self,
-        X: Array,
+        X: NDArray[np.floating[Any]],
         quality: Array,
         cost: Array,
         labels: NDArray[Any],
@@ -109,7 +109,7 @@ class OfflineEmbeddings:
         model.fit(encoder.category_embeddings_, self._performance, self._cost)
         return np.asarray(model.embeddings_)
 
-    def of_queries(self, kind: str, X: Array) -> Array:
+    def of_queries(self, kind: str, X: NDArray[np.floating[Any]]) -> Array:
         """Return encoded queries, shape (n, n_components)."""
         encoder = self.generic if kind == "generic" else self.tuned
         return np.asarray(encoder.transform(X))
@@ -204,12 +204,11 @@ class DuelingStudy:
         Offline queries per category.
     n_components : int, default=32
         Width of the encoded queries.
-    rounds : int, default=1000
+    rounds : int, default=600
+    batch : int, default=10
+        Rounds that are decided before who won is learned, of all routers alike.
     held_out : tuple of str
         Categories without offline queries.
-    world : callable, optional
-        Changes the replay, as `DuelingReplay.drifting` does; its regrets are then those of the
-        unchanged utilities unless it says otherwise.
     seeds : int, default=20
     random_state : int, default=0
     """
@@ -222,7 +221,8 @@ class DuelingStudy:
         scale: float = 5.0,
         n_offline: int = 20,
         n_components: int = 32,
-        rounds: int = 1000,
+        rounds: int = 600,
+        batch: int = 10,
         held_out: tuple[str, ...] = (),
         seeds: int = 20,
         random_state: int = 0,
@@ -233,6 +233,7 @@ class DuelingStudy:
         self.n_offline = n_offline
         self.n_components = n_components
         self.rounds = rounds
+        self.batch = batch
         self.held_out = held_out
         self.seeds = seeds
         self.random_state = random_state
@@ -311,7 +312,7 @@ class DuelingStudy:
             replay = DuelingReplay(
                 embedded.of_queries(kind, X[:n]), logged[:n], scale=self.scale, random_state=seed
             )
-            log = play_duels(router, replay)
+            log = play_duels(router, replay, batch=self.batch)
             regret[name] = _regret(logged[:n], log["first"], log["second"])
             task_regret[name] = _regret(expected[:n], log["first"], log["second"])
             per_call[name] = np.repeat(task_regret[name], 2)
@@ -339,7 +340,7 @@ class DuelingStudy:
                 f"{', '.join((*DUELISTS, *SINGLE_ANSWER))}."
             )
         check_parameter("cost_weight", self.cost_weight, lambda v: v >= 0, "a number of at least 0")
-        for name in ("n_offline", "n_components", "rounds", "seeds"):
+        for name in ("n_offline", "n_components", "rounds", "batch", "seeds"):
             check_whole(name, getattr(self, name))
         if self.cost_weight and matrix.cost is None:
             raise DataError(f"{matrix.name} has no costs: set cost_weight to 0.")
@@ -392,10 +393,11 @@ class DuelingStudy:
         router = LinTS(scale, arms=range(n_arms), random_state=seed % 2**31)
         router.partial_fit(X[:1], [0], logged[:1, 0])
         regret = np.empty(n_calls)
-        for row in range(n_calls):
-            arm, _ = router.sample(X[row : row + 1])
-            router.partial_fit(X[row : row + 1], arm, logged[row, arm])
-            regret[row] = expected[row].max() - expected[row, arm[0]]
+        for start in range(0, n_calls, self.batch):
+            rows = np.arange(start, min(start + self.batch, n_calls))
+            arm, _ = router.sample(X[rows])
+            router.partial_fit(X[rows], arm, logged[rows, arm])
+            regret[rows] = expected[rows].max(axis=1) - expected[rows, arm]
         return regret
 
 
