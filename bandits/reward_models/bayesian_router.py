@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from threading import Lock
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +17,7 @@ from bandits.linear._posterior import GaussianPosterior
 from bandits.linear.base import LinearBandit
 from bandits.reward_models.offline import OfflineRewardRouter
 from metarouter.exceptions import DataError
-from metarouter.utils.parameters import check_parameter
+from metarouter.utils.parameters import number, one_of
 
 __all__ = ["BayesianRouter"]
 
@@ -87,6 +87,13 @@ class BayesianRouter(LinearBandit):
     >>> router.predict([[2.0, 0.0, 0.0, 0.0], [-2.0, 0.0, 0.0, 0.0]]).tolist()
     [0, 1]
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "offline": "no_validation",  # `_fitted_offline`
+        "prior_scale": [one_of(*PRIOR_SCALES)],
+        "prior_variance": [number(above=0), None],
+        "noise_variance": [number(above=0)],
+    }
 
     def __init__(
         self,
@@ -173,7 +180,6 @@ class BayesianRouter(LinearBandit):
         return self._fitted_offline().arms_ if named else self.arms
 
     def _start(self, n_features: int, n_arms: int, n_outcomes: int) -> None:
-        self._check_parameters()
         self._check_offline(n_features)
         mean, variance = self._prior_of(n_features)
         whole = np.zeros((n_arms, n_outcomes, mean.shape[1]))
@@ -247,17 +253,6 @@ class BayesianRouter(LinearBandit):
                 f"No arm of {self.arms_} is among the offline router's models {offline.arms_}; "
                 "name them alike."
             )
-
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        if self.prior_scale not in PRIOR_SCALES:
-            raise DataError(
-                f"prior_scale is {self.prior_scale!r}; choose one of {', '.join(PRIOR_SCALES)}."
-            )
-        above = "a number above 0"
-        check_parameter("noise_variance", self.noise_variance, lambda v: v > 0, above)
-        if self.prior_variance is not None:
-            check_parameter("prior_variance", self.prior_variance, lambda v: v > 0, above)
 
     def __sklearn_clone__(self) -> Self:
         # What was learned offline is a parameter: a clone starts from the same prior.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +18,7 @@ from bandits._torch import require_torch
 from metarouter.exceptions import DataError, RouterFileError
 from metarouter.utils.files import atomic_path
 from metarouter.utils.groups import group_codes
-from metarouter.utils.parameters import check_parameter, check_whole
+from metarouter.utils.parameters import check_parameters, number, whole
 from metarouter.utils.random import seed_of
 from metarouter.utils.validation import learn_features, validate_features
 
@@ -92,6 +92,21 @@ class OfflineRewardRouter(TransformerMixin, BaseEstimator):
     [0, 1]
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "n_components": [whole(at_least=2)],
+        "cls_weight": [number(at_least=0)],
+        "normalize": ["boolean"],
+        "learning_rate": [number(above=0)],
+        "weight_decay": [number(at_least=0)],
+        "batch_size": [whole(at_least=1)],
+        "max_epochs": [whole(at_least=1)],
+        "patience": [whole(at_least=1)],
+        "validation_share": [number(at_least=0, below=1)],
+        "device": "no_validation",  # `device_of`
+        "arms": "no_validation",  # `check_arms`
+        "random_state": ["random_state"],
+    }
+
     def __init__(
         self,
         n_components: int = 32,
@@ -145,7 +160,6 @@ class OfflineRewardRouter(TransformerMixin, BaseEstimator):
         from bandits.reward_models._fusion import train
 
         require_torch("OfflineRewardRouter")
-        self._check_parameters()
         fresh = type(self)(**self.get_params(deep=False))
         features = np.asarray(learn_features(fresh, X), dtype=np.float64)
         outcomes, names = check_correct(correct, len(features), self.arms)
@@ -228,7 +242,7 @@ class OfflineRewardRouter(TransformerMixin, BaseEstimator):
             if state["format"] != FORMAT:
                 raise ValueError("another format")
             router = cls(**state["parameters"])
-            router._check_parameters()
+            check_parameters(router)
             for name, value in state["learned"].items():
                 setattr(router, name, value)
             router.arms_ = check_arms(router.arms_)
@@ -256,17 +270,6 @@ class OfflineRewardRouter(TransformerMixin, BaseEstimator):
             held = self.weights_[name]
             if held.shape != shape or not np.isfinite(held).all():
                 raise ValueError(f"{name} is not finite or has not the shape {shape}")
-
-    def _check_parameters(self) -> None:
-        for name, least in (("batch_size", 1), ("max_epochs", 1), ("patience", 1)):
-            check_whole(name, getattr(self, name), least)
-        check_whole("n_components", self.n_components, 2)
-        check_parameter("learning_rate", self.learning_rate, lambda v: v > 0, "a number above 0")
-        for name in ("cls_weight", "weight_decay"):
-            check_parameter(name, getattr(self, name), lambda v: v >= 0, "a number of at least 0")
-        check_parameter(
-            "validation_share", self.validation_share, lambda v: 0 <= v < 1, "a share below 1"
-        )
 
 
 def load_offline_router(path: str | os.PathLike[str]) -> OfflineRewardRouter:
