@@ -46,8 +46,9 @@ def average_improvement(
     low, high = cost_range
     by_cost, by_quality = np.zeros(cost.size), np.zeros(cost.size)
     if high == low:
-        by_quality[hull[-1]] = 1.0
-        return AverageImprovement(float(quality[hull[-1]]), by_cost, by_quality)
+        best = hull[-1:]
+        by_quality[best] = 1.0
+        return AverageImprovement(float(quality[best].sum()), by_cost, by_quality)
     area = area_below(cost[hull], quality[hull], low, high)
     value = area.value / (high - low)
     by_cost[hull], by_quality[hull] = area.by_cost / (high - low), area.by_quality / (high - low)

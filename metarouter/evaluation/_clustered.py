@@ -40,7 +40,8 @@ class Estimates(Tabular):
     ----------
     value : ndarray of shape (m,)
     se : ndarray of shape (m,)
-        Standard errors; NaN where one cluster leaves no way to measure them.
+        Standard errors; NaN where one cluster, or values that are all alike, leave no way to
+        measure them: that a value did not vary so far does not prove that it never does.
     df : ndarray of shape (m,)
         Degrees of freedom of the standard errors: with few clusters they are themselves uncertain,
         and intervals take the quantile of Student's t.
@@ -134,7 +135,8 @@ def clustered_means(values: ArrayLike, groups: ArrayLike | None = None) -> Estim
     rows = rows[:, None] if rows.ndim == 1 else rows
     mean = rows.mean(axis=0)
     variance, df = clustered_variance((rows - mean) / len(rows), as_clusters(groups, len(rows)))
-    return Estimates(mean, np.sqrt(variance), df)
+    alike = np.ptp(rows, axis=0) == 0
+    return Estimates(mean, np.where(alike, np.nan, np.sqrt(variance)), df)
 
 
 def clustered_variance(

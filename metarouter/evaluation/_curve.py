@@ -190,5 +190,5 @@ def efficiency_gain_curve(
         total_efficiency=weight.sum() * (per_query + usage * mean_gain),
         area=area,
         area_se=influence_error(influence, share, numbers),
-        n=gain.size,
+        n=int((weight > 0).sum()),
     )

@@ -213,13 +213,14 @@ def influence_error(
     ----------
     influence : ndarray of shape (n,)
     share : ndarray of shape (n,)
-        Weights that sum to one.
+        Weights that sum to one. Rows of weight 0 are no queries: they are not counted.
     groups : ndarray of int of shape (n,) or None
         Queries of one group may depend on each other: their influences are added up first.
     """
-    pulled: FloatArray = share * influence
+    pulled: FloatArray = (share * influence)[share > 0]
     if groups is not None:
-        pulled = np.bincount(groups, weights=pulled).astype(np.float64)
+        numbers = np.unique(groups[share > 0], return_inverse=True)[1].reshape(-1)
+        pulled = np.bincount(numbers, weights=pulled).astype(np.float64)
     n_units = pulled.size
     if n_units < 2:
         return math.nan

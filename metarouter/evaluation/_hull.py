@@ -3,8 +3,8 @@
 Source: Hu et al. (2024), RouterBench, arXiv:2403.12031, section 3. Tossing a coin between two
 routers gives every point on the segment between them, and whoever has money left may still take
 the cheaper router: what a set of points can reach is the smallest concave, non-decreasing curve
-above them. Beyond its last vertex the curve is flat; before its first it runs to the router that
-answers nothing, at no cost and with quality 0.
+above them. The router that answers nothing, at no cost and with quality 0, is always one of the
+points: the curve runs from there to its first vertex, and is flat beyond its last.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def hull_vertices(cost: FloatArray, quality: FloatArray) -> NDArray[np.intp]:
     Returns
     -------
     ndarray of int
-        The first is the best of the cheapest points, the last the cheapest of the best. Sorting
+        By rising cost; the last is the cheapest of the best. The router that answers nothing is a
+        vertex too, and not listed: there is no other where no point has a quality above 0. Sorting
         takes O(m log m), the sweep O(m) (Andrew's monotone chain).
 
     Examples
@@ -37,6 +38,8 @@ def hull_vertices(cost: FloatArray, quality: FloatArray) -> NDArray[np.intp]:
     >>> hull_vertices(np.array([3.0, 1.0, 2.0, 4.0]), np.array([0.9, 0.5, 0.6, 0.8]))
     array([1, 0])
     """
+    nothing = cost.size
+    cost, quality = np.append(cost, 0.0), np.append(quality, 0.0)
     vertices: list[int] = []
     for point in np.lexsort((-quality, cost)):
         if vertices and quality[point] <= quality[vertices[-1]]:
@@ -46,7 +49,7 @@ def hull_vertices(cost: FloatArray, quality: FloatArray) -> NDArray[np.intp]:
         ):
             vertices.pop()
         vertices.append(int(point))
-    return np.array(vertices, dtype=np.intp)
+    return np.array([point for point in vertices if point != nothing], dtype=np.intp)
 
 
 def _turns_down(a: int, b: int, c: int, cost: FloatArray, quality: FloatArray) -> bool:
@@ -110,6 +113,6 @@ def area_below(
 
 def _with_nothing(cost: FloatArray, quality: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Put the router that answers nothing, at no cost, before the first vertex."""
-    if cost[0] <= 0:
+    if cost.size and cost[0] <= 0:
         return cost, quality
     return np.concatenate([[0.0], cost]), np.concatenate([[0.0], quality])

@@ -195,7 +195,7 @@ def compare_routers(
         difference=area - area[base],
         difference_se=_errors(influence - influence[base], share, numbers),
         level=as_level(level),
-        n=gain.size,
+        n=int((weight > 0).sum()),
     )
 
 

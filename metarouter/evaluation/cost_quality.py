@@ -234,7 +234,8 @@ def cost_quality_curve(
     return CostQualityCurve(
         cost=mean_cost,
         quality=mean_quality,
-        cost_se=clustered_means(rows_cost, groups).se,
+        # A price may well be one number; an answer's quality that never varied is too few answers.
+        cost_se=np.nan_to_num(clustered_means(rows_cost, groups).se),
         quality_se=clustered_means(rows_quality, groups).se,
         hull=hull,
         cost_range=(low, high),

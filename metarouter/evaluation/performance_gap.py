@@ -224,12 +224,16 @@ def performance_gap_curve(
     weight = resampled_weights(rng, gain.size, numbers, n_resamples)
     here = _read(*gap_curves(gain, block, np.ones((1, gain.size))), shares, target)
     se = _bootstrap_errors(gain, block, weight, shares, target)
+    apgr_se = influence_error(influence, np.full(gain.size, 1 / gain.size), numbers)
+    if np.ptp(gain) == 0:  # gains that are all alike do not tell how far they may be off
+        se = _Readings(*(np.full_like(np.asarray(part, dtype=float), np.nan) for part in se))
+        apgr_se = float("nan")
     return PerformanceGapCurve(
         share=shares,
         pgr=here.pgr[0],
         pgr_se=se.pgr,
         apgr=apgr,
-        apgr_se=influence_error(influence, np.full(gain.size, 1 / gain.size), numbers),
+        apgr_se=apgr_se,
         apgr_deciles=float(here.deciles[0]),
         apgr_deciles_se=float(se.deciles),
         target=target,

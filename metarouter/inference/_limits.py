@@ -152,7 +152,8 @@ LIMITS = {
         0.0,
         "calibration slope of predicted differences between queries",
         "1 is perfect, 0 is no information; below a half more than half of the predicted "
-        "differences are noise and should be shrunk.",
+        "differences are noise and should be shrunk. An interval above 1 that reaches beyond 2 is "
+        "no pass either: the true differences may be more than twice those predicted.",
     ),
     "extrapolation": Limit(
         4.0,

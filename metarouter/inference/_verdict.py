@@ -139,9 +139,13 @@ def about(needed: int | None, there: int) -> str:
     'about 420,000'
     >>> about(418_203, 60)
     'more than 100 times as many'
+    >>> about(60, 60)
+    'somewhat more'
     """
     if needed is None:
         return "an unknown number of"
+    if needed <= there:
+        return "somewhat more"
     if needed > 100 * there:
         return "more than 100 times as many"
     if needed <= 10_000:

@@ -34,6 +34,7 @@ from metarouter.reporting._held_out_routers import (
 )
 from metarouter.reporting._routing_analysis import ReportSettings, RoutingAnalysis, Unanswered
 from metarouter.routing import MetaRouter
+from metarouter.utils.groups import count_groups
 
 __all__ = ["analyse", "predictions"]
 
@@ -215,7 +216,7 @@ def _mean_shift(
 
 
 def _projected_on(queries: LabelledQueries) -> Any:
-    if queries.domain is not None and len(set(queries.domain.astype(str))) > 1:
+    if queries.domain is not None and count_groups(queries.domain) > 1:
         return "domain"
     if queries.text is not None:
         import pandas as pd

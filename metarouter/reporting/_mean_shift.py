@@ -1,29 +1,29 @@
-"""The mean of the shift over the queries, with its standard error."""
+"""The mean of the shift over the queries, from what a fitted meta-router has kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from metarouter.evaluation._efficiency_gain import influence_error
-from metarouter.evaluation._intervals import normal_quantile
-from metarouter.shift import ConstantShift, DRLearner, RLearner
-from metarouter.shift._pseudo_outcomes import doubly_robust
-from metarouter.utils.groups import group_codes
+from metarouter.inference.intervals import choose_covariance, interval_of, variance_of_mean
+from metarouter.inference.labels import (
+    ScaledLabels,
+    ShiftEstimate,
+    augmented,
+    difference_of_means,
+    doubly_robust_mean,
+    overlap_weighted_slope,
+    scaled_labels,
+)
+from metarouter.shift import ConstantShift, DRLearner, RLearner, ShiftLearner
 
 if TYPE_CHECKING:
     from metarouter.datasets import TrainingRows
     from metarouter.routing import MetaRouter
 
 __all__ = ["MeanShift", "mean_shift"]
-
-_Array = NDArray[np.float64]
-_Rows = NDArray[np.bool_]
-_Estimate = tuple[float, _Array, str]  # value, what each row pulls it by, what was averaged
 
 
 @dataclass(frozen=True)
@@ -33,19 +33,23 @@ class MeanShift:
     Parameters
     ----------
     value, se : float
-        Estimate and standard error, with the scaling factor held fixed.
+        Estimate and standard error, as `mean_shift_test` computes them: where the factor between
+        the two scales was estimated, its error is part of it.
+    df : float
+        Degrees of freedom of the standard error.
     how : str
         What was averaged.
     """
 
     value: float
     se: float
+    df: float
     how: str
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Return the confidence interval of the mean shift."""
-        margin = normal_quantile(level) * self.se
-        return self.value - margin, self.value + margin
+        lower, upper = interval_of(self.value, self.se, self.df, level)
+        return float(lower), float(upper)
 
     def __str__(self) -> str:
         low, high = self.interval()
@@ -72,66 +76,23 @@ def mean_shift(model: MetaRouter, rows: TrainingRows) -> MeanShift | None:
         None where no shift is estimated.
     """
     shift = getattr(model, "shift_", None)
-    estimate = next((how for kind, how in _ESTIMATES.items() if isinstance(shift, kind)), None)
-    if shift is None or estimate is None or shift.is_zero_:
+    if shift is None or shift.is_zero_:
         return None
-    inside = shift.in_overlap_
-    weight = np.ones(len(rows.y)) if rows.sample_weight is None else rows.sample_weight
-    labels = _Labels(
-        model.scaler_.transform(rows.y, rows.is_gold)[inside],
-        rows.is_gold[inside],
-        np.asarray(weight[inside] / weight[inside].sum()),
-    )
-    value, pulled, how = estimate(shift, labels, inside)
+    labels = scaled_labels(rows, model.scaler_)
+    found = _estimate(shift, labels)
+    if found is None:
+        return None
+    kind = choose_covariance("auto", found.units)
+    spread = variance_of_mean(found.pull, found.leverage, found.is_gold, found.units, kind)
+    inside, how = shift.in_overlap_, found.how
     if not inside.all():
         how += f", over the {int(inside.sum())} of {inside.size} labels within the overlap"
-    groups = None if rows.groups is None else group_codes(rows.groups[inside])
-    return MeanShift(value, influence_error(pulled, np.ones_like(pulled), groups), how)
+    return MeanShift(found.value, float(np.sqrt(spread.variance)), spread.df, how)
 
 
-class _Labels(NamedTuple):
-    """Scaled labels within the overlap, their sources, and weights that sum to one."""
-
-    y: _Array
-    is_gold: _Rows
-    share: _Array
-
-
-def _doubly_robust_mean(shift: Any, labels: _Labels, inside: _Rows) -> _Estimate:
-    nuisances = shift.nuisances_
-    pseudo_outcome = doubly_robust(
-        labels.y,
-        labels.is_gold,
-        nuisances.propensity_[inside],
-        nuisances.gold_outcome_[inside],
-        nuisances.preference_outcome_[inside],
-    )
-    value = float(labels.share @ pseudo_outcome)
-    pulled = labels.share * (pseudo_outcome - value)
-    return value, pulled, "mean of the doubly robust pseudo-outcomes"
-
-
-def _residual_slope(shift: Any, labels: _Labels, inside: _Rows) -> _Estimate:
-    nuisances = shift.nuisances_
-    outcome_residual = labels.y - nuisances.marginal_outcome_[inside]
-    source_residual = labels.is_gold - nuisances.propensity_[inside]
-    spread = float(labels.share @ source_residual**2)
-    value = float(labels.share @ (outcome_residual * source_residual)) / spread
-    left = source_residual * (outcome_residual - value * source_residual) / spread
-    return value, labels.share * left, "residual on residual, weighted towards overlap"
-
-
-def _difference_of_means(shift: Any, labels: _Labels, inside: _Rows) -> _Estimate:
-    is_gold, share = labels.is_gold, labels.share
-    gold = np.where(is_gold, share, 0.0) / share[is_gold].sum()
-    preference = np.where(is_gold, 0.0, share) / share[~is_gold].sum()
-    of_gold, of_preference = float(gold @ labels.y), float(preference @ labels.y)
-    pulled = gold * (labels.y - of_gold) - preference * (labels.y - of_preference)
-    return of_gold - of_preference, pulled, "difference of the two means"
-
-
-_ESTIMATES: dict[type, Callable[[Any, _Labels, _Rows], _Estimate]] = {
-    DRLearner: _doubly_robust_mean,
-    RLearner: _residual_slope,
-    ConstantShift: _difference_of_means,
-}
+def _estimate(shift: ShiftLearner, labels: ScaledLabels) -> ShiftEstimate | None:
+    if isinstance(shift, DRLearner):
+        return doubly_robust_mean(labels, augmented(labels, shift.nuisances_))
+    if isinstance(shift, RLearner):
+        return overlap_weighted_slope(labels, shift.nuisances_)
+    return difference_of_means(labels) if isinstance(shift, ConstantShift) else None

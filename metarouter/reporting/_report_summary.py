@@ -103,10 +103,27 @@ def _bias(analysis: RoutingAnalysis) -> Finding:
 
 
 def _where(analysis: RoutingAnalysis) -> Finding:
-    groups = analysis.sorted_groups
+    """Weigh all that the section on bias tests, with Holm's correction for their number."""
+    groups, p_values = analysis.sorted_groups, _tests_of_differences(analysis)
     question = "Does the bias differ between queries in a way that can be predicted?"
+    smallest = min(p_values.values(), default=1.0) * len(p_values)
+    if p_values and smallest < 1 - analysis.settings.level:
+        said = counted(f"{name} (p = {p:.2g})" for name, p in p_values.items())
+        return Finding(
+            f"{question} Yes: it is shown by {min(p_values, key=lambda name: p_values[name])}. "
+            f"Tested were {said}; the smallest p value, times their number, is {smallest:.2g}.",
+            Verdict.PASS,
+        )
     if isinstance(groups, Unanswered):
         return _open(question, groups)
+    backwards = Verdict.FAIL if groups.verdict is Verdict.FAIL else Verdict.INCONCLUSIVE
+    if p_values:
+        said = counted(f"{name} (p = {p:.2g})" for name, p in p_values.items())
+        return Finding(
+            f"{_answered(question, backwards)} Tested were {said}; none shows it once their number "
+            f"is allowed for. {groups.reason}",
+            backwards,
+        )
     question = _answered(question, groups.verdict)
     contrast = Estimate(groups.contrast, groups.contrast_lower, groups.contrast_upper, signed=True)
     if not contrast.is_known:
@@ -116,6 +133,20 @@ def _where(analysis: RoutingAnalysis) -> Finding:
         f"shift differs by {contrast} {PREFERENCE}. {groups.reason}",
         groups.verdict,
     )
+
+
+def _tests_of_differences(analysis: RoutingAnalysis) -> dict[str, float]:
+    """Return the p values of all tests of whether the bias differs, those that could be made."""
+    groups, projection = analysis.sorted_groups, analysis.projection
+    found = {}
+    if not isinstance(groups, Unanswered):
+        found["the fifths of highest and lowest predicted shift"] = groups.contrast_p_value
+    calibration = analysis.calibrations.get("shift")
+    if calibration is not None:
+        found["the calibration of predicted differences"] = float(calibration.p_value[1])
+    if not isinstance(projection, Unanswered):
+        found["its projection on features"] = projection.joint.p_value
+    return {name: p for name, p in found.items() if p == p}
 
 
 def _gain(analysis: RoutingAnalysis, found: RoutingResults) -> Finding:

@@ -8,7 +8,11 @@ import numpy as np
 
 
 def best_mixture(cost, quality, budget):
-    """Highest expected quality of a coin between any two points that costs no more than budget."""
+    """Highest expected quality of a coin between any two points that costs no more than budget.
+
+    The router that answers nothing, at no cost and with quality 0, is one of the points.
+    """
+    cost, quality = np.append(cost, 0.0), np.append(quality, 0.0)
     best = -np.inf
     for i, j in product(range(len(cost)), repeat=2):
         if cost[i] > budget:
@@ -21,14 +25,7 @@ def best_mixture(cost, quality, budget):
 def aiq_on_a_grid(cost, quality, low, high, n_steps=20_000):
     """Mean height of the best mixtures between two costs, by the midpoint rule."""
     budgets = low + (np.arange(n_steps) + 0.5) / n_steps * (high - low)
-    first = int(np.lexsort((-quality, cost))[0])
-    heights = [
-        best_mixture(cost, quality, budget)
-        if budget >= cost[first]
-        else quality[first] * budget / cost[first]
-        for budget in budgets
-    ]
-    return float(np.mean(heights))
+    return float(np.mean([best_mixture(cost, quality, budget) for budget in budgets]))
 
 
 def routerbench_aiq(cost, quality):

@@ -6,7 +6,7 @@ from metarouter.inference.bands._band_result import CurveBand, errors_in_words
 from metarouter.inference.bands._claims_of_bands import Finding, too_few_queries
 from metarouter.inference.bands._cost_quality_band import cost_quality_band
 from metarouter.inference.bands._cost_quality_result import CostQualityBand
-from metarouter.inference.bands._curve_bands import as_where, assembled
+from metarouter.inference.bands._curve_bands import as_where, assembled, with_anchors
 from metarouter.inference.bands._gain_bands import efficiency_gain_band, qini_band, toc_band
 from metarouter.inference.bands._performance_gap_band import performance_gap_band
 from metarouter.inference.bands._performance_gap_result import PerformanceGapBand
@@ -29,4 +29,5 @@ __all__ = [
     "rank_weighted_effects",
     "toc_band",
     "too_few_queries",
+    "with_anchors",
 ]

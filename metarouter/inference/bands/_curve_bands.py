@@ -20,6 +20,7 @@ from metarouter.inference.curves import (
     curve_of,
     curve_pulls,
     deviations_of,
+    least_share,
     running_sums,
     steady_ends,
     steady_skewness,
@@ -27,7 +28,7 @@ from metarouter.inference.curves import (
 from metarouter.inference.intervals import FloatArray, Limits, skewed_limits, unit_sums
 from metarouter.utils.columns import as_finite_column, as_grid
 
-__all__ = ["as_where", "assembled", "curve_band", "steady_errors"]
+__all__ = ["as_where", "assembled", "curve_band", "steady_errors", "with_anchors"]
 
 _FEWEST_ABOVE = 20  # halves without a query above a threshold must be out of the question
 
@@ -39,6 +40,7 @@ def curve_band(
     settings: BandSettings,
 ) -> CurveBand:
     """Estimate a curve, its errors, its limits and its band."""
+    where = with_anchors(where, queries)
     sums = running_sums(queries)
     points = where.read(sums)
     return assembled(
@@ -69,24 +71,31 @@ def assembled(
 ) -> CurveBand:
     """Put limits, a band and a verdict around a curve."""
     lack = too_few_queries(queries)
-    se, one, all_at_once = np.full(value.size, np.nan), np.nan, np.nan
-    band = Limits(se, se)
+    se, all_at_once = np.full(value.size, np.nan), np.nan
+    single = band = Limits(se, se)
     if lack is None:
         pull = cache(pull)  # the influence method has use for it twice
         deviations = deviations_of(statistic, pull, queries, settings)
         se = steady_errors(curve, deviations.se, usage, queries)
-        one, all_at_once = deviations.pointwise(settings.level), deviations.critical(settings.level)
+        one = deviations.pointwise(settings.level)
+        all_at_once = deviations.taken(where.shown).critical(settings.level)
         pulls, both = unit_sums(pull(), queries.units), curve != "qini"
-        skewness = steady_skewness(pulls, se, usage, queries.effective_units, both=both)
+        skewness = steady_skewness(pulls, se, usage, queries.units_for_errors, both=both)
         band = skewed_limits(value, se, all_at_once, skewness)
+        # Read near two standard errors, symmetric limits do unless few gains carry the variance.
+        single = Limits(value - one * se, value + one * se)
+        if queries.units_for_errors < queries.effective_units:
+            single = skewed_limits(value, se, one, skewness)
+    usage, value, se = usage[where.shown], value[where.shown], se[where.shown]
+    single, band = (Limits(*(end[where.shown] for end in limits)) for limits in (single, band))
     verdict, needed, reason = lack or somewhere_above_zero(usage, value, band, queries.n_gold)
     return CurveBand(
         curve=curve,
         usage=usage,
         value=value,
         se=se,
-        lower=value - one * se,
-        upper=value + one * se,
+        lower=single.lower,
+        upper=single.upper,
         band_lower=band.lower,
         band_upper=band.upper,
         critical=all_at_once,
@@ -147,6 +156,18 @@ def as_where(
     return AtUsage(usage)
 
 
+def with_anchors(where: AtUsage | AtThresholds, queries: ScoredQueries) -> AtUsage | AtThresholds:
+    """Read the curve also where enough gains lie on either side, if gains are rare and large.
+
+    `steady_ends` takes errors near the ends of a curve from there, whatever usages are asked for.
+    """
+    if isinstance(where, AtThresholds) or queries.units_for_errors == queries.effective_units:
+        return where
+    inner = least_share(queries.units_for_errors)
+    grid = np.union1d(where.grid, [inner, 1 - inner])
+    return AtUsage(grid, np.searchsorted(grid, where.grid))
+
+
 def _at_thresholds(
     queries: ScoredQueries, thresholds: ArrayLike, per_query_sent: bool
 ) -> AtThresholds:
@@ -167,4 +188,4 @@ def steady_errors(
 ) -> FloatArray:
     """Keep errors at the ends of a curve from resting on a handful of queries."""
     scale = usage if curve == "toc" else np.ones(usage.size)
-    return steady_ends(se * scale, usage, queries.effective_units, both=curve != "qini") / scale
+    return steady_ends(se * scale, usage, queries.units_for_errors, both=curve != "qini") / scale

@@ -169,7 +169,7 @@ def _collected(queries: ScoredQueries, where: AtUsage, settings: BandSettings) -
     if too_few_queries(queries) is None:
         deviations = deviations_of(numbers, pulls, queries, settings)
     return Collected(
-        where.grid, np.array(gained), integral, gap, deviations, queries.effective_units
+        where.grid, np.array(gained), integral, gap, deviations, queries.units_for_errors
     )
 
 

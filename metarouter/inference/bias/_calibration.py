@@ -203,7 +203,10 @@ def _judge(
 ) -> tuple[Verdict, int | None, str]:
     limit = LIMITS["slope"]
     verdict = limit.judge(lower, upper)
-    if verdict is Verdict.PASS:
+    if verdict is Verdict.PASS and lower > 1 and upper > 1 / limit.passes:
+        verdict = Verdict.CAUTION
+        reason = "Predicted differences are real, and understated (coefficient above 1)."
+    elif verdict is Verdict.PASS:
         reason = "Predicted differences between queries are real and not much exaggerated."
     elif verdict is Verdict.FAIL:
         reason = "Predicted differences between queries point the wrong way."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +27,7 @@ from metarouter.inference.curves import (
     curve_pulls,
     deviations_of,
     effects_over_usage,
+    method_for_ranks,
     rank_weighted_pulls,
     running_sums,
 )
@@ -43,7 +45,7 @@ def compare_all_pairs(
     usage: float | None = None,
     sample_weight: ArrayLike | None = None,
     groups: ArrayLike | None = None,
-    method: BandMethod = "influence",
+    method: BandMethod | Literal["auto"] = "auto",
     level: float = 0.95,
     n_draws: int = 4000,
     random_state: Seed = 0,
@@ -63,7 +65,9 @@ def compare_all_pairs(
     sample_weight : array-like of shape (n,), optional
     groups : array-like of shape (n,), optional
         Queries that share a value may depend on each other.
-    method : {"influence", "half_sample"}, default="influence"
+    method : {"auto", "influence", "half_sample"}, default="auto"
+        "auto" takes the influence function, and half-samples for the AUTOC of fewer than 300
+        (effective) queries.
     level : float, default=0.95
         Of all limits at once.
     n_draws : int, default=4000
@@ -113,9 +117,11 @@ def compare_all_pairs(
     >>> print(pairs.verdict, pairs.reason)
     PASS near beats all others.
     """
-    settings = band_settings(method, level, n_draws, random_state)
     compared = _at_usage(usage) if usage is not None else _effect(effect)
     routers = routers_on_queries(gold_gain, predictions, sample_weight, groups)
+    by_rank = usage is None and effect == "autoc"
+    chosen = method_for_ranks(method, routers.base.effective_units if by_rank else np.inf)
+    settings = band_settings(chosen, level, n_draws, random_state)
     value = routers.of_halves(compared)[0]
     pairs, contrast = all_pairs(value.size)
     difference = value @ contrast

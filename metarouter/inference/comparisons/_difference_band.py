@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metarouter.inference.bands import CurveBand, as_where, assembled
+from metarouter.inference.bands import CurveBand, as_where, assembled, with_anchors
 from metarouter.inference.comparisons._routers_on_queries import RouterStatistic, routers_on_queries
 from metarouter.inference.curves import (
     BandMethod,
@@ -88,6 +88,7 @@ def difference_band(
     scores = {"psi_hat": psi_hat, "reference": reference}
     routers = routers_on_queries(gold_gain, scores, sample_weight, groups)
     where = as_where(routers.base, grid, per_query_sent=curve == "toc")
+    where = with_anchors(where, routers.base)
 
     def of_halves(queries: ScoredQueries, kept: NDArray[np.bool_] | None) -> FloatArray:
         return curve_of(curve, where.read(running_sums(queries, kept)))

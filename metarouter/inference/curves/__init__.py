@@ -16,6 +16,8 @@ from metarouter.inference.curves._deviations import (
     Deviations,
     band_settings,
     deviations_of,
+    least_share,
+    method_for_ranks,
     steady_ends,
     steady_skewness,
 )
@@ -52,6 +54,8 @@ __all__ = [
     "deviations_of",
     "effects_over_queries",
     "effects_over_usage",
+    "least_share",
+    "method_for_ranks",
     "rank_weighted_pulls",
     "running_sums",
     "scored_queries",

@@ -15,7 +15,7 @@ Sverdrup, Wu, Athey and Wager (2023), in which the marginal query is sent with a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,9 +54,13 @@ class Points(NamedTuple):
 
 @dataclass(frozen=True)
 class AtUsage:
-    """Read curves where a given share is spent: the threshold is estimated anew by every half."""
+    """Read curves where a given share is spent: the threshold is estimated anew by every half.
+
+    Only the points that are `shown` were asked for; the others steady the errors of those.
+    """
 
     grid: FloatArray
+    shown: Any = ...
 
     def read(self, sums: RunningSums) -> Points:
         """Read one curve per half."""
@@ -73,6 +77,7 @@ class AtThresholds:
 
     threshold: FloatArray  # falling
     block: NDArray[np.intp]  # number of blocks whose score reaches each threshold
+    shown: Any = ...
 
     def read(self, sums: RunningSums) -> Points:
         """Read one curve per half."""

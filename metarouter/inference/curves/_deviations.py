@@ -34,6 +34,8 @@ __all__ = [
     "Deviations",
     "band_settings",
     "deviations_of",
+    "least_share",
+    "method_for_ranks",
     "steady_ends",
     "steady_skewness",
 ]
@@ -43,6 +45,7 @@ BandMethod = Literal["half_sample", "influence"]
 # Thirty observations on either side: below that the standard error of a mean of what lies beyond
 # is itself too uncertain, above all with skewed gains.
 _STEADY = 30
+_LARGE_FOR_RANKS = 300
 
 
 class BandSettings(NamedTuple):
@@ -57,6 +60,17 @@ class BandSettings(NamedTuple):
     def draws_used(self) -> int:
         """Half-samples drawn: none where the influence function is used."""
         return self.n_draws if self.method == "half_sample" else 0
+
+
+def method_for_ranks(method: Any, n_effective: float) -> Any:
+    """Resolve "auto" for effects that weigh the first ranks most, as the AUTOC does.
+
+    In samples of 100 intervals from the influence function cover the AUTOC .89 to .93 times in our
+    study, those from half-samples .92 to .94; from 300 on the two agree.
+    """
+    if method != "auto":
+        return method
+    return "half_sample" if n_effective < _LARGE_FOR_RANKS else "influence"
 
 
 def band_settings(method: Any, level: float, n_draws: int, random_state: Seed) -> BandSettings:
@@ -112,7 +126,7 @@ class Deviations:
 
     def taken(self, columns: Any) -> Deviations:
         """Errors of some of the estimates."""
-        return replace(self, values=self.values[:, columns])
+        return replace(self, values=self.values.T[columns].T)
 
     def pointwise(self, level: float) -> float:
         """Return the standard errors to either side that cover one truth."""
@@ -232,6 +246,11 @@ def steady_skewness(
     return np.divide(steady, se, out=np.zeros_like(se), where=se > 0)
 
 
+def least_share(n_effective: float) -> float:
+    """Return the share of the queries that holds thirty effective ones, at most a half."""
+    return min(0.5, _STEADY / n_effective)
+
+
 class _End(NamedTuple):
     """One end of a curve: the share that lies beyond every point, and which points are too near."""
 
@@ -242,7 +261,7 @@ class _End(NamedTuple):
 
 def _ends(usage: FloatArray, n_effective: float, both: bool) -> Iterator[_End]:
     """Find the points with fewer than 30 effective queries beyond them, end by end."""
-    inner = min(0.5, _STEADY / n_effective)
+    inner = least_share(n_effective)
     for share in (usage, 1 - usage) if both else (usage,):
         enough = np.flatnonzero(share >= inner)
         if enough.size:

@@ -48,6 +48,7 @@ _ELEMENTS = {"aipw": nonparametric_elements, "overlap": linear_elements}
 
 
 _GRID = 61
+_COUNTS_FOR_NOTHING = 100  # a feature a hundred times weaker is no yardstick
 
 
 def sensitivity_analysis(
@@ -257,14 +258,19 @@ def _judge(
             "No observed feature was left out, so there is no yardstick for the robustness value.",
         )
     strongest = max(observed, key=lambda scenario: scenario.common)
-    ratio = of_interval / strongest.common if strongest.common > 0 else float("inf")
-    verdict = LIMITS["robustness"].judge(ratio, ratio)
-    how = "more than a hundred" if ratio > 100 else f"{ratio:.1f}"
+    if strongest.common * _COUNTS_FOR_NOTHING < of_interval:
+        return (
+            Verdict.CAUTION,
+            None,
+            "None of the features that were left out counts for anything, so there is no yardstick "
+            "for the robustness value.",
+        )
+    ratio = of_interval / strongest.common
     return (
-        verdict,
+        LIMITS["robustness"].judge(ratio, ratio),
         None,
-        f"To explain the shift away a difference would have to be {how} times as strong as the "
-        f"strongest features that were left out.",
+        f"To explain the shift away a difference would have to be {ratio:.1f} times as strong as "
+        "the strongest features that were left out.",
     )
 
 

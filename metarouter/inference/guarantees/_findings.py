@@ -51,6 +51,13 @@ def finding_of(
             "mean may be off; give more labels, or gain_bounds."
         )
         return Search(Verdict.INCONCLUSIVE, closest, None, None, words)
+    rests_on_few = " and ".join(test.demand.name for test in tests if test.rests_on_few)
+    if rests_on_few:
+        words = (
+            f"{rests_on_few}: the labels are all alike, or a few rare and large ones decide, so "
+            "that what has not been seen yet may break it; give gain_bounds, or more labels."
+        )
+        return Search(Verdict.INCONCLUSIVE, closest, None, None, words)
     needed = needed_at(tests, closest, level, search)
     w = f"w = {path.w[closest]:.4g}"
     if needed.unmet:

@@ -21,6 +21,8 @@ __all__ = ["Method", "Tested", "has_enough", "require_conformal", "tested", "wor
 Method = Literal["auto", "hoeffding_bentkus", "clt", "conformal"]
 _METHODS = ("auto", "hoeffding_bentkus", "clt", "conformal")
 _FEWEST = MINIMA["gold_rows"].count
+_MOST_SKEWNESS = 0.4
+_USUAL_KURTOSIS = 4.5
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Tested:
         Of "the demand is not met"; with conformal risk control 0 where it is met in expectation
         and 1 elsewhere.
     df : float
+    rests_on_few : bool
+        Whether the central limit theorem is not to be called upon, see `tail_decides`.
     """
 
     demand: Demand
@@ -47,6 +51,7 @@ class Tested:
     se: FloatArray
     p_value: FloatArray
     df: float
+    rests_on_few: bool = False
 
     @property
     def is_exact(self) -> bool:
@@ -87,14 +92,45 @@ def tested(demand: Demand, queries: CertifyingQueries, path: RoutingPath, method
         p_value = _bounded(demand, path, moments.mean, chosen)
     if _has_no_gap(demand):
         p_value = np.ones_like(p_value)
-    return Tested(demand, chosen, moments.mean, se, p_value, df)
+    few = chosen == "clt" and tail_decides(demand, queries)
+    return Tested(demand, chosen, moments.mean, se, p_value, df, few)
 
 
 def has_enough(demand: Demand, queries: CertifyingQueries) -> bool:
     """Whether the central limit theorem may be called upon: enough labels, not all of them 0."""
     informed = unit_sums(demand.share * demand.information, queries.units)
     least = MINIMA["gold_rows" if queries.units is None else "clusters"]
-    return not (least.missing(int((informed > 0).sum())) or _is_silent(demand))
+    few = least.missing(int((informed > 0).sum()))
+    return not (few or _is_silent(demand) or tail_decides(demand, queries))
+
+
+def tail_decides(demand: Demand, queries: CertifyingQueries) -> bool:
+    """Whether a handful of rare and large values decides, or all gold labels are alike.
+
+    The mean of n values, of which a share p is large, has the skewness (n p)^(-1/2): above 0.4
+    it rests on six values or fewer. Samples that hold too few of them are then so common, and look
+    so harmless, that no correction for skewness keeps its level. Looked at are all labels that are
+    there, wherever their queries go, on the side that endangers the demand. A tail of which the
+    sample holds nothing at all cannot be seen: only bounds help there.
+    """
+    if demand.is_budget:  # costs are known for every query: Hall's correction sees their tail
+        return False
+    if np.ptp(demand.move[demand.information & (demand.share > 0)]) == 0:
+        return True
+    return max(_skewness(demand, queries, sent) for sent in (0.0, 1.0)) > _MOST_SKEWNESS
+
+
+def _skewness(demand: Demand, queries: CertifyingQueries, sent: float) -> float:
+    """Skewness of the mean of what must not exceed zero, if all queries went to one model."""
+    informed = demand.share * demand.information
+    value = demand.sign * (demand.base + sent * demand.move - demand.limit * demand.denominator)
+    pull = informed * (value - informed @ value / informed.sum())
+    summed = unit_sums(pull, queries.units)
+    spread = float(summed @ summed)
+    # What rounding leaves of a constant is no spread.
+    if spread <= (1e-9 * float(np.abs(informed * value).max(initial=0.0))) ** 2:
+        return 0.0
+    return float((summed**3).sum()) / spread**1.5
 
 
 def worst_distance(tests: Sequence[Tested]) -> FloatArray:
@@ -123,7 +159,13 @@ def least_variance(demand: Demand, queries: CertifyingQueries) -> float:
     informed = demand.share * demand.information
     n_queries, n_units = _effective(informed), _effective(unit_sums(informed, queries.units))
     second_moment = float(demand.share @ demand.move**2)
-    return min(1.0, _FEWEST / n_queries) * second_moment / n_units
+    # Rare and large values carry the variance: it takes more queries to have seen enough of them.
+    fourth_moment = float(demand.share @ demand.move**4) * float(informed.sum())
+    kurtosis = fourth_moment / max(second_moment**2, np.finfo(float).tiny)
+    if demand.is_budget:
+        kurtosis = 1.0
+    fewest = _FEWEST * max(1.0, kurtosis / _USUAL_KURTOSIS)
+    return min(1.0, fewest / n_queries) * second_moment / n_units
 
 
 def _effective(share: FloatArray) -> float:

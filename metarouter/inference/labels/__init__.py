@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from metarouter.inference.labels._augmented import AugmentedNuisances, augmented
 from metarouter.inference.labels._doubly_robust import doubly_robust_gains
 from metarouter.inference.labels._doubly_robust_result import DoublyRobustGains
 from metarouter.inference.labels._enough import Counts, Lack, count_labels, lack_of, lack_of_either
@@ -30,6 +31,7 @@ from metarouter.inference.labels._shift_estimates import (
 )
 
 __all__ = [
+    "AugmentedNuisances",
     "Counts",
     "DoublyRobustGains",
     "HeldOutPredictions",
@@ -40,6 +42,7 @@ __all__ = [
     "ShiftEstimate",
     "as_held_out",
     "as_rows",
+    "augmented",
     "chosen_features",
     "column_names",
     "count_labels",

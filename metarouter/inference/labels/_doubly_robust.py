@@ -232,7 +232,10 @@ def _means(
         "gold_mean_se": of_gold * (queries.label - gold_value),
     }
     errors = {name: _error(pull, units, n_units) for name, pull in pulls.items()}
-    return known | (errors if enough else dict.fromkeys(errors, np.nan))
+    labels = queries.label[queries.is_gold & (weights > 0)]
+    # Labels that are all alike do not tell how far their mean may be off.
+    known_spread = enough and n_units > 1 and np.ptp(labels) > 0
+    return known | (errors if known_spread else dict.fromkeys(errors, np.nan))
 
 
 def _error(pull: FloatArray, units: Units, n_units: int) -> float:

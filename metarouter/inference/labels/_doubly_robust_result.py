@@ -71,9 +71,9 @@ class DoublyRobustGains(Printed):
 
     @property
     def verdict(self) -> Verdict:
-        """PASS where there are enough gold labels for errors to be estimated."""
+        """PASS where there are enough gold labels, not all alike, for errors to be estimated."""
         few = MINIMA["gold_rows"].missing(self.n_gold) > 0
-        return Verdict.INCONCLUSIVE if few else Verdict.PASS
+        return Verdict.INCONCLUSIVE if few or np.isnan(self.mean_se) else Verdict.PASS
 
     def to_frame(self) -> pd.DataFrame:
         """Return the mean gain from all scores, and from the gold labels alone."""
@@ -141,6 +141,8 @@ class DoublyRobustGains(Printed):
 
     def _notes(self) -> tuple[str, ...]:
         least = MINIMA["gold_rows"].count
+        if self.verdict is Verdict.INCONCLUSIVE and self.n_gold >= least:
+            return (f"The {self.n_gold} gold labels are all alike, which leaves no interval.",)
         if self.verdict is Verdict.INCONCLUSIVE:
             return (f"{self.n_gold} gold labels are too few for an interval; {least} would do.",)
         ratio = (self.gold_mean_se / self.mean_se) ** 2

@@ -10,6 +10,7 @@ from metarouter.datasets import LabelledQueries, TrainingRows
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference.intervals import FloatArray
 from metarouter.inference.labels._labels import row_count
+from metarouter.utils.groups import group_codes
 
 __all__ = ["chosen_features", "column_names"]
 
@@ -88,13 +89,18 @@ def _domain_columns(data: Any, rows: TrainingRows) -> tuple[FloatArray, list[str
             "features='domain' needs LabelledQueries with a domain; name a domain column when the "
             "table is read, or choose other features."
         )
-    domain = data.domain.astype(str)[rows.query]
-    names, counts = np.unique(domain, return_counts=True)
-    levels = [str(names[k]) for k in np.lexsort((names, -counts))]  # the commonest is compared with
+    domain = group_codes(data.domain[rows.query])  # told apart by value: "1" and 1 are two
+    _, first, counts = np.unique(domain, return_index=True, return_counts=True)
+    values = data.domain[rows.query][first].tolist()
+    names = [str(value) for value in values]
+    if len(set(names)) < len(names):
+        names = [repr(value) for value in values]
+    # The commonest is compared with.
+    levels = sorted(range(len(names)), key=lambda k: (-counts[k], names[k]))
     if len(levels) < 2:
-        raise MetaRouterError(f"all rows are of the domain {levels[0]!r}; choose other features.")
+        raise MetaRouterError(f"all rows are of the domain {names[0]!r}; choose other features.")
     columns = np.column_stack([domain == level for level in levels[1:]]).astype(float)
-    return columns, [f"{level} - {levels[0]}" for level in levels[1:]]
+    return columns, [f"{names[level]} - {names[levels[0]]}" for level in levels[1:]]
 
 
 def _given(data: Any, rows: TrainingRows, features: Any) -> tuple[FloatArray, list[str]]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from metarouter.exceptions import DataError
 from metarouter.inference.intervals import FloatArray, Units, as_units, unit_sums
+from metarouter.inference.labels._augmented import AugmentedNuisances
 from metarouter.inference.labels._labels import ScaledLabels
 from metarouter.nuisance import Nuisances
 
@@ -54,7 +55,9 @@ class OrthogonalScores(NamedTuple):
         return self.gold - self.preference
 
 
-def orthogonal_scores(labels: ScaledLabels, nuisances: Nuisances) -> OrthogonalScores:
+def orthogonal_scores(
+    labels: ScaledLabels, nuisances: Nuisances | AugmentedNuisances
+) -> OrthogonalScores:
     """Return mu_1 + t (o - mu_1) / p and mu_0 + (1 - t) (o - mu_0) / (1 - p), shape (n,) each.
 
     Raises
@@ -138,7 +141,9 @@ def query_units(labels: ScaledLabels) -> Units:
     return as_units(np.asarray(labels.rows.groups)[first])
 
 
-def doubly_robust_mean(labels: ScaledLabels, nuisances: Nuisances) -> ShiftEstimate:
+def doubly_robust_mean(
+    labels: ScaledLabels, nuisances: Nuisances | AugmentedNuisances
+) -> ShiftEstimate:
     """Augmented inverse-propensity estimate: the mean of the doubly robust scores."""
     scores = orthogonal_scores(labels, nuisances)
     share = labels.share_within(scores.inside)

@@ -67,8 +67,25 @@ def test_points_that_cost_more_for_less_change_nothing():
     with_waste = cost_quality_curve(
         np.append(cost, [2.5, 2.9, 1.0]), np.append(quality, [0.7, 0.1, 0.2]), cost_range=(1, 3)
     )
-    assert with_waste.hull.tolist() == [0, 1, 2]
+    assert with_waste.hull.tolist() == [1, 2]  # (1, 0.4) lies on the way from nothing to (2, 0.8)
     assert with_waste.aiq.value == cost_quality_curve(cost, quality, cost_range=(1, 3)).aiq.value
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_more_point_never_lowers_the_area(seed):
+    cost, quality = points(seed, m=4)
+    fewer = cost_quality_curve(cost[1:], quality[1:], cost_range=(0.2, 5.0)).aiq.value
+    assert cost_quality_curve(cost, quality, cost_range=(0.2, 5.0)).aiq.value >= fewer - 1e-12
+
+
+def test_a_cheap_and_poor_point_changes_nothing():
+    curve = cost_quality_curve([1.0, 2.0], [0.7, 0.9], cost_range=(0.0, 2.0))
+    more = cost_quality_curve([0.5, 1.0, 2.0], [0.1, 0.7, 0.9], cost_range=(0.0, 2.0))
+    assert more.aiq.value == curve.aiq.value
+
+
+def test_points_below_nothing_leave_an_area_of_nought():
+    assert cost_quality_curve([1.0, 2.0], [-0.5, -0.1]).aiq.value == 0.0
 
 
 def test_order_of_the_settings_does_not_matter():

@@ -190,3 +190,18 @@ def test_bad_columns_are_refused_in_one_sentence(gain, score, options, sentence)
 def test_decisions_other_than_yes_or_no_are_refused():
     with pytest.raises(DataError, match="1 of 2 values other than 0 and 1"):
         usage_ratio([0.3, 1])
+
+
+def test_queries_of_weight_nought_count_for_nothing():
+    rng = np.random.default_rng(0)
+    gain, score = rng.standard_normal((2, 60))
+    weight = np.r_[np.ones(12), np.zeros(48)]
+    groups = np.arange(60) // 2
+    for grouped in ({}, {"groups": groups}):
+        weighted = efficiency_gain_curve(gain, score, sample_weight=weight, **grouped)
+        left = {name: values[:12] for name, values in grouped.items()}
+        kept = efficiency_gain_curve(gain[:12], score[:12], **left)
+        assert weighted.area_se == pytest.approx(kept.area_se, rel=1e-12)
+        assert weighted.n == kept.n
+    one = efficiency_gain_curve(gain, score, sample_weight=np.r_[1.0, np.zeros(59)])
+    assert np.isnan(one.area_se)

@@ -67,8 +67,9 @@ def test_the_constant_shift_is_the_difference_of_two_means_with_their_error() ->
 
 def test_two_labels_of_one_query_count_as_one_unit() -> None:
     paired, rows = fitted(ConstantShift(), pairing=1.0)
-    alone = mean_shift(paired, type(rows)(**{**vars(rows), "groups": None}))
-    together = mean_shift(paired, rows)
+    alone = mean_shift(paired, replace(rows, groups=None, query=np.arange(len(rows.y))))
+    together = mean_shift(paired, replace(rows, groups=None))
+    assert together == mean_shift(paired, rows)
     assert together.value == alone.value
     assert together.se < alone.se
 

@@ -11,6 +11,7 @@ from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import LIMITS, MINIMA
 from metarouter.inference.bias._mean_shift import mean_shift_test
 from metarouter.inference.labels import (
+    augmented,
     difference_of_means,
     doubly_robust_mean,
     fitted_nuisances,
@@ -183,7 +184,9 @@ def test_verdicts_weigh_the_interval_against_the_limit(make, mean, n, verdict):
 def test_an_open_verdict_says_how_many_labels_would_do(make):
     test = mean_shift_test(make.labelled(60, both=True, mean=0.0, slope=0), scaling=None)
     half = (test.upper - test.lower) / 2
-    wanted = LIMITS["mean_shift"].passes * test.unit
+    # Settled as soon as the interval leaves zero, or stays within the limit.
+    limit = LIMITS["mean_shift"].passes * test.unit
+    wanted = max(abs(test.value), limit - abs(test.value))
     assert test.needed == pytest.approx(60 * (half / wanted) ** 2, abs=1)
     assert f"about {test.needed} queries" in test.reason
     assert str(test.needed) in test.summary()
@@ -226,7 +229,8 @@ def test_trimmed_rows_are_left_out_of_the_mean(make):
         )
     inside = fitted.overlap_.in_overlap
     test = mean_shift_test(data, nuisances=fitted, scaling=None)
-    assert test.value == pytest.approx(orthogonal_scores(labels, fitted).shift[inside].mean())
+    scores = orthogonal_scores(labels, augmented(labels, fitted))
+    assert test.value == pytest.approx(scores.shift[inside].mean())
     assert test.values.size == inside.sum() < inside.size
 
 
@@ -275,3 +279,28 @@ def test_the_same_seed_gives_the_same_test(make):
     data = make.labelled(300)
     one, two = (mean_shift_test(data, nuisances=make.recipe(), random_state=3) for _ in range(2))
     assert one.value == two.value
+
+
+def agreeing(rng, n, disagree):
+    y = rng.integers(-1, 2, n).astype(float)
+    gold = np.where(rng.random(n) < disagree, np.where(y > -1, y - 1, 1.0), y)
+    return LabelledQueries(X=rng.standard_normal((n, 2)), gold=gold, preference=y)
+
+
+def test_pairs_that_all_agree_prove_no_more_than_their_number_does():
+    found = mean_shift_test(agreeing(np.random.default_rng(0), 30, 0.0))
+    # Rule of three: up to 1 - 0.025^(1/30) of the queries may differ, by at most 2.
+    assert found.upper == pytest.approx((1 - 0.025 ** (1 / 30)) * 2)
+    assert found.lower == pytest.approx(-found.upper)
+    assert found.p_value == 1.0
+    assert str(found.verdict) == "INCONCLUSIVE"
+
+
+def test_pairs_that_happen_to_agree_are_no_proof_of_a_small_shift():
+    rng = np.random.default_rng(1)
+    verdicts = [str(mean_shift_test(agreeing(rng, 30, 0.06)).verdict) for _ in range(100)]
+    assert "PASS" not in verdicts
+
+
+def test_many_pairs_that_agree_do_pass():
+    assert str(mean_shift_test(agreeing(np.random.default_rng(0), 300, 0.0)).verdict) == "PASS"
