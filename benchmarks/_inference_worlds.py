@@ -162,7 +162,7 @@ def scarce(rng: np.random.Generator, n: int) -> Hits:
 @lru_cache(maxsize=1)
 def _votes() -> tuple[LabelledQueries, float]:
     """Rubric gains and votes to draw from, and the mean shift with the factor of all of them."""
-    data = make_healthbench_like(20_000, 64, random_state=1)
+    data = make_healthbench_like(20_000, 64, judge="assumed", random_state=1)
     factor = data.preference.std() / data.gold.std()
     return data, float(np.mean(factor * data.gold - data.preference))
 

@@ -15,6 +15,7 @@ SCRIPTS = (
     "barp_table7",
     "barp_figure3",
     "dueling",
+    "healthbench_judge",
     "meta_router",
     "nie_wager",
     "real_data",

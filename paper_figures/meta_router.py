@@ -13,8 +13,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
+from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from metarouter import MetaRouter
 from metarouter.datasets import LabelledQueries, make_healthbench_like
 from metarouter.evaluation import (
     MonteCarloStudy,
@@ -37,36 +46,104 @@ def _xgboost_routers() -> dict[str, Any]:
     return default_routers(booster, final=booster, method="cv")
 
 
-# name: (figure of the paper, what is changed, PCA dimension, routers)
-EXPERIMENTS: dict[str, tuple[str, str, int, Callable[[], dict[str, Any]]]] = {
-    "main": ("figures 1 and 3", "forest, d = 50, variance scaling", 50, default_routers),
-    "unscaled": (
-        "figure S4",
-        "gold labels not normalised",
-        50,
-        lambda: default_routers(scaling=None),
+def random_forest() -> RandomForestRegressor:
+    """Return the paper's H as read here: it names random forests, without their settings."""
+    return RandomForestRegressor(50, min_samples_leaf=5, max_features=1 / 3)
+
+
+def _forest_everywhere() -> dict[str, Any]:
+    """Return routers with one H for every regression, the final ones of the shift included."""
+    routers = default_routers(random_forest(), final=random_forest(), linear_scaling=False)
+    return routers | {"tuned_gold_only": tuned_gold_only()}
+
+
+def _defaults_and_tuned() -> dict[str, Any]:
+    return default_routers() | {"tuned_gold_only": tuned_gold_only()}
+
+
+def tuned_gold_only() -> MetaRouter:
+    """Return the strongest simple baseline: gold labels alone, the learner chosen by validation.
+
+    Five folds choose among ridge regressions, kernel regressions and forests.
+    """
+    strengths = np.logspace(-1, 3, 5)
+    ridge = make_pipeline(StandardScaler(), Ridge())
+    grid = [
+        {"ridge": [Ridge()], "ridge__alpha": strengths},
+        {
+            "ridge": [KernelRidge(kernel="rbf")],
+            "ridge__alpha": np.logspace(-1, 1, 3),
+            "ridge__gamma": [0.002, 0.01, 0.03],
+        },
+        {
+            "ridge": [ExtraTreesRegressor(50, bootstrap=True, max_features=0.5)],
+            "ridge__min_samples_split": [10, 20, 40],
+        },
+    ]
+    search = GridSearchCV(ridge, grid, cv=5, scoring="neg_mean_squared_error")
+    return MetaRouter(sources="gold", regressor=search, calibrate=False)
+
+
+class Experiment(NamedTuple):
+    """What is changed against the main experiment of section 4.1."""
+
+    figure: str
+    changed: str
+    dimension: int = 50
+    routers: Callable[[], dict[str, Any]] = default_routers
+    judge: Literal["by_category", "assumed"] = "by_category"
+
+
+EXPERIMENTS = {
+    "main": Experiment(
+        "figures 1 and 3",
+        "the package's defaults, d = 50, variance scaling",
+        routers=_defaults_and_tuned,
     ),
-    "xgboost": ("figure 2", "XGBoost for every regression", 50, _xgboost_routers),
-    "d100": ("figure S3", "d = 100", 100, default_routers),
+    "forest": Experiment(
+        "figures 1 and 3", "a random forest for every regression", routers=_forest_everywhere
+    ),
+    "assumed": Experiment("figures 1 and 3", "the judge as assumed before", judge="assumed"),
+    "assumed_forest": Experiment(
+        "figures 1 and 3",
+        "the judge as assumed before, a random forest for every regression",
+        routers=_forest_everywhere,
+        judge="assumed",
+    ),
+    "unscaled": Experiment(
+        "figure S4",
+        "gold labels not normalised, the judge as assumed before",
+        routers=lambda: default_routers(scaling=None),
+        judge="assumed",
+    ),
+    "xgboost": Experiment(
+        "figure 2",
+        "XGBoost for every regression, the judge as assumed before",
+        routers=_xgboost_routers,
+        judge="assumed",
+    ),
+    "d100": Experiment("figure S3", "d = 100, the judge as assumed before", 100, judge="assumed"),
 }
 
 
-def run_experiment(name: str, rounds: int, n_jobs: int, out: Path) -> StudyResult:
-    _, _, dimension, routers = EXPERIMENTS[name]
-    queries = _reduced(make_healthbench_like(random_state=0), dimension)
+def run_experiment(
+    name: str, rounds: int, n_jobs: int, out: Path, n_gold: Sequence[int] = N_GOLD
+) -> StudyResult:
+    experiment = EXPERIMENTS[name]
+    queries = make_healthbench_like(judge=experiment.judge, random_state=0)
     return MonteCarloStudy(
-        routers(),
-        n_gold=N_GOLD,
+        experiment.routers(),
+        n_gold=n_gold,
         rounds=rounds,
         n_jobs=n_jobs,
-        checkpoint=out / "checkpoints" / name,
+        checkpoint=out / "checkpoints" / "_".join([name, *map(str, n_gold)]),
         progress=True,
-    ).run(queries)
+    ).run(_reduced(queries, experiment.dimension))
 
 
 def write_experiment(name: str, result: StudyResult, out: Path) -> str:
     """Write an experiment's files and return its section of ``claims.md``."""
-    figure, changed, _, _ = EXPERIMENTS[name]
+    figure, changed = EXPERIMENTS[name][:2]
     panels = result.plot(bands=True)
     with atomic_path(out / f"{name}.png") as path:
         panels[0].figure_.savefig(path, dpi=150, bbox_inches="tight", format="png")
@@ -136,6 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--grid-rounds", type=int, default=20)
+    parser.add_argument("--n-gold", type=int, nargs="+", default=N_GOLD)
     parser.add_argument("--n-jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("paper_figures_out/meta_router"))
     parser.add_argument(
@@ -149,7 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 options.out / "grid.md", run_grid(options.grid_rounds, options.n_jobs, options.out)
             )
             continue
-        result = run_experiment(name, options.rounds, options.n_jobs, options.out)
+        result = run_experiment(name, options.rounds, options.n_jobs, options.out, options.n_gold)
         write_text(options.out / f"{name}.md", write_experiment(name, result, options.out))
 
 

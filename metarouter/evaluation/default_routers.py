@@ -22,6 +22,7 @@ def default_routers(
     method: Literal["oob", "cv"] | None = None,
     scaling: ScalingMethod | None = "variance",
     linear_scaling: bool = True,
+    calibrate: bool = False,
 ) -> dict[str, MetaRouter]:
     """Return the routers that section 4.1 compares, unfitted, by their names in the house.
 
@@ -48,6 +49,9 @@ def default_routers(
         How gold labels are brought to the scale of preference labels.
     linear_scaling : bool, default=True
         Include the router of figure 3, which corrects by the difference of the two means.
+    calibrate : bool, default=False
+        Calibrate the gains against gold labels. Curves and areas do not depend on it, and it costs
+        fits; where a threshold on the gain is set, or gains are shown, it is wanted.
 
     Returns
     -------
@@ -72,7 +76,7 @@ def default_routers(
     }
 
     def router(**parameters: Any) -> MetaRouter:
-        return MetaRouter(regressor=regressor, scaling=scaling, **parameters)
+        return MetaRouter(regressor=regressor, scaling=scaling, calibrate=calibrate, **parameters)
 
     routers = {
         "pooled": router(shift=ZeroShift()),

@@ -152,6 +152,7 @@ def _routers(settings: ReportSettings) -> dict[str, MetaRouter]:
         cv=settings.folds,
         method=settings.method,
         scaling=None,  # labels are on one scale already
+        calibrate=True,
     )
     return {
         name: router.set_params(random_state=settings.seed, n_jobs=settings.n_jobs)

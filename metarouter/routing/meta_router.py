@@ -10,9 +10,15 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from metarouter.base_learners import default_regressor
+from metarouter.base_learners import default_regressor, with_fewer_trees
 from metarouter.exceptions import DataError
 from metarouter.fitting import fit_model, predict_mean
+from metarouter.routing._gain_calibration import (
+    GainCalibration,
+    calibrate_gain,
+    held_out_gold,
+    weighs,
+)
 from metarouter.routing._gold_score import GoldScoreMixin
 from metarouter.scaling import GainScaler, ScalingMethod
 from metarouter.shift import DRLearner, ShiftLearner
@@ -46,6 +52,11 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         the overlap of the two sources where the shift's ``PropensityPolicy`` trims (section 5).
     sources : {"both", "gold", "preference"}, default="both"
         Which labels the gain is regressed on. With "gold" and "preference" no shift is learned.
+    calibrate : bool, default=True
+        Bring psi-hat to the units that it claims, by an increasing line with the slope and the
+        level that gold labels have on predictions made without them; with few gold labels it is
+        shrunken towards no change (`calibration_`). The ranking of queries, and so every curve,
+        stays. It takes five more fits of the final stage, of forests with fewer trees.
     random_state : int, RandomState or None
         Seed of every learner inside that has none of its own.
     n_jobs : int, optional
@@ -58,7 +69,10 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         ``shift_.predict(X)`` is Delta-hat in units of the preference labels; absent when no shift
         was learned.
     regressor_ : regressor
-        psi-hat in units of the preference labels.
+        psi-hat in units of the preference labels, before calibration.
+    calibration_ : GainCalibration
+        ``slope`` and ``level`` of the line that psi-hat was calibrated by, 1 and 0 for none: with
+        ``calibrate=False``, where no source is named, or with fewer than ten gold labels.
     n_gold_, n_preference_ : int
         Labels of each source that were given.
     n_outside_overlap_ : int
@@ -79,10 +93,11 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "shift": [has_methods("fit", "predict", "find_overlap"), None],
+        "shift": [has_methods("fit", "predict", "find_overlap", "without"), None],
         "regressor": [REGRESSOR, None],
         "scaling": [one_of(*get_args(ScalingMethod)), None],
         "sources": [one_of("both", "gold", "preference")],
+        "calibrate": ["boolean"],
         "random_state": ["random_state"],
         "n_jobs": ["n_jobs", None],
     }
@@ -93,6 +108,7 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         regressor: Any = None,
         scaling: ScalingMethod | None = "variance",
         sources: Literal["both", "gold", "preference"] = "both",
+        calibrate: bool = True,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -100,6 +116,7 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         self.regressor = regressor
         self.scaling = scaling
         self.sources = sources
+        self.calibrate = calibrate
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -141,11 +158,12 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         self.n_outside_overlap_ = 0
 
         data = self._scale(data, seed)
-        rows = self._corrected_rows(X, data, seed) if self._learns_shift else self._own_rows(data)
-        regressor = self.regressor
-        if regressor is None:
-            regressor = default_regressor(n_jobs=self.n_jobs)
-        self.regressor_ = fit_model(seeded(regressor, seed), rows.X, rows.y, rows.sample_weight)
+        shift = self._learn_shift(X, data, seed) if self._learns_shift else None
+        regressor = self._seeded_regressor(seed)
+        self.regressor_ = self._fit_gain(data, shift, regressor)
+        self.calibration_ = GainCalibration()
+        if self.calibrate and is_gold is not None:
+            self.calibration_ = self._calibrated(data, with_fewer_trees(regressor), seed)
         return self
 
     def predict(self, X: Any) -> FloatArray:
@@ -155,9 +173,8 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         those of the preference labels.
         """
         check_is_fitted(self)
-        return self.scaler_.inverse_transform(
-            predict_mean(self.regressor_, validate_features(self, X))
-        )
+        gain = predict_mean(self.regressor_, validate_features(self, X))
+        return self.calibration_.transform(self.scaler_.inverse_transform(gain))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -199,12 +216,13 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         learner: ShiftLearner = seeded(shift, seed)
         return learner
 
-    def _own_rows(self, data: TrainingData) -> TrainingData:
-        if self.sources == "both":
-            return data
-        return data.take(data.is_gold if self.sources == "gold" else ~data.is_gold)
+    def _seeded_regressor(self, seed: int) -> Any:
+        regressor = self.regressor
+        if regressor is None:
+            regressor = default_regressor(n_jobs=self.n_jobs)
+        return seeded(regressor, seed)
 
-    def _corrected_rows(self, X: Any, data: TrainingData, seed: int) -> TrainingData:
+    def _learn_shift(self, X: Any, data: TrainingData, seed: int) -> FloatArray:
         self.shift_ = self._seeded_shift(seed).fit(
             X,
             data.y,
@@ -212,7 +230,46 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
             sample_weight=data.sample_weight,
             groups=data.groups,
         )
-        usable = data.is_gold | self.shift_.in_overlap_
-        self.n_outside_overlap_ = int((~usable).sum())
-        pseudo_gold = np.where(data.is_gold, data.y, data.y + self.shift_.predict(X))
-        return data._replace(y=pseudo_gold).take(usable)
+        self.n_outside_overlap_ = int((~self._rows_of_gain(data)).sum())
+        return self.shift_.predict(X)
+
+    def _rows_of_gain(self, data: TrainingData) -> NDArray[np.bool_]:
+        """Say which rows the gain is regressed on."""
+        if self.sources != "both":
+            return data.is_gold if self.sources == "gold" else ~data.is_gold
+        if self._learns_shift:
+            return data.is_gold | self.shift_.in_overlap_
+        return np.ones(len(data.y), dtype=bool)
+
+    def _fit_gain(
+        self,
+        data: TrainingData,
+        shift: FloatArray | None,
+        regressor: Any,
+        left_out: NDArray[np.bool_] | None = None,
+    ) -> Any:
+        """Regress gold labels and corrected preference labels on the features (eq. 6)."""
+        if shift is not None:
+            data = data._replace(y=np.where(data.is_gold, data.y, data.y + shift))
+        used = self._rows_of_gain(data)
+        rows = data.take(used if left_out is None else used & ~left_out)
+        return fit_model(regressor, rows.X, rows.y, rows.sample_weight)
+
+    def _calibrated(self, data: TrainingData, regressor: Any, seed: int) -> GainCalibration:
+        prediction = np.full(len(data.y), np.nan)
+        for left_out in held_out_gold(data, seed):
+            shift = None
+            if self._learns_shift:
+                shift = self.shift_.without(data, left_out).predict(data.X)
+            model = self._fit_gain(data, shift, regressor, left_out)
+            prediction[left_out] = predict_mean(model, data.X[left_out])
+        known = weighs(data) & np.isfinite(prediction)
+        if not known.any():
+            return GainCalibration()
+        gold = data.take(known)
+        return calibrate_gain(
+            self.scaler_.inverse_transform(prediction[known]),
+            self.scaler_.inverse_transform(gold.y),
+            gold.sample_weight,
+            gold.groups,
+        )

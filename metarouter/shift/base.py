@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import warnings
 from abc import ABCMeta, abstractmethod
-from typing import Any, ClassVar, Literal
+from copy import copy
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
-from metarouter.base_learners import default_final
+from metarouter.base_learners import default_final, with_fewer_trees
 from metarouter.fitting import fit_model, predict_mean
 from metarouter.nuisance import Nuisances
 from metarouter.overlap import Overlap, OverlapWarning, PropensityPolicy
@@ -94,6 +96,32 @@ class ShiftLearner(BaseEstimator, metaclass=ABCMeta):
         """
         return np.ones(len(data.y), dtype=bool)
 
+    def without(self, data: TrainingData, left_out: NDArray[np.bool_]) -> ShiftLearner:
+        """Return a copy of this fitted learner that has not learned from some rows.
+
+        Parameters
+        ----------
+        data : TrainingData
+            What this learner was fitted on.
+        left_out : array of bool of shape (n,)
+
+        Returns
+        -------
+        ShiftLearner
+            Predicts arrays; its attributes are those of the whole fit but for what predicts.
+        """
+        rest = data.take(~left_out)
+        learner: ShiftLearner = clone(self)
+        return learner.fit(
+            rest.X, rest.y, rest.is_gold, sample_weight=rest.sample_weight, groups=rest.groups
+        )
+
+    def _without_names(self) -> Self:
+        """Return a shallow copy that predicts arrays without a warning."""
+        learner = copy(self)
+        learner.__dict__.pop("feature_names_in_", None)
+        return learner
+
     @abstractmethod
     def _fit_shift(self, data: TrainingData) -> None: ...
 
@@ -174,6 +202,20 @@ class NuisanceShiftLearner(ShiftLearner):
 
     def _predict_shift(self, X: NDArray[Any]) -> FloatArray:
         return predict_mean(self.final_, X)
+
+    def without(self, data: TrainingData, left_out: NDArray[np.bool_]) -> ShiftLearner:
+        """Return a copy whose final regression has not seen some rows.
+
+        The nuisances, which predict every row out of sample, are not fitted again; a forest has
+        fewer trees.
+        """
+        nuisances = copy(self.nuisances_)
+        overlap = nuisances.overlap_
+        nuisances.overlap_ = replace(overlap, in_overlap=overlap.in_overlap & ~left_out)
+        learner = self._without_names()
+        final = self._seeded_final(data.take(~left_out), seed_of(self.random_state))
+        learner.final_ = learner._regress(data, nuisances, with_fewer_trees(final))
+        return learner
 
     def find_overlap(self, data: TrainingData) -> NDArray[np.bool_]:
         """Say which rows would lie within the overlap, shape (n,), without using their labels."""

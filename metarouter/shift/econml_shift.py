@@ -62,6 +62,10 @@ class EconMLShift(ShiftLearner):
             **{name: value for name, value in given.items() if value is not None},
         )
 
+    def without(self, data: TrainingData, left_out: NDArray[np.bool_]) -> ShiftLearner:
+        """Return the learner as it is: estimators of econml can only be fitted as a whole."""
+        return self._without_names()
+
     def _predict_shift(self, X: NDArray[Any]) -> FloatArray:
         return np.asarray(self.estimator_.effect(X), dtype=np.float64).reshape(len(X))
 

@@ -104,7 +104,8 @@ class HalfGoldEPLearner(_HalfGold, EPLearner):
 
 HALF_GOLD = [
     # The labels of some checks are constant in one half, which has no variance to match.
-    HalfGoldMetaRouter(ConstantShift(), LINE, scaling=None),
+    # Folds of the calibration depend on the number of rows, so that weight 2 is not two rows.
+    HalfGoldMetaRouter(ConstantShift(), LINE, scaling=None, calibrate=False),
     HalfGoldAdaptiveMetaRouter(),
     HalfGoldConstantShift(),
     HalfGoldRLearner(LINE, "constant", LINE, cv=2),

@@ -31,7 +31,7 @@ R, DR = RLearner(LINE, LOGIT, LINE, cv=FOLDS), DRLearner(LINE, LOGIT, LINE, cv=F
 
 
 def router(shift=None, regressor=LINE, **given) -> MetaRouter:
-    return MetaRouter(shift, regressor, **{"random_state": 0, **given})
+    return MetaRouter(shift, regressor, **{"random_state": 0, "calibrate": False, **given})
 
 
 def fitted(shift=None, data=DATA, **given) -> MetaRouter:
