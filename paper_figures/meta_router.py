@@ -24,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from metarouter import MetaRouter
+from metarouter.base_learners import default_regressor
 from metarouter.datasets import LabelledQueries, make_healthbench_like
 from metarouter.evaluation import (
     MonteCarloStudy,
@@ -131,10 +132,12 @@ def run_experiment(
 ) -> StudyResult:
     experiment = EXPERIMENTS[name]
     queries = make_healthbench_like(judge=experiment.judge, random_state=0)
+    routers = experiment.routers()
     return MonteCarloStudy(
-        experiment.routers(),
+        routers,
         n_gold=n_gold,
         rounds=rounds,
+        oracle=routers["pooled"].regressor or default_regressor(),
         n_jobs=n_jobs,
         checkpoint=out / "checkpoints" / "_".join([name, *map(str, n_gold)]),
         progress=True,
