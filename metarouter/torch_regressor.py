@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +12,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.utils.parameters import number, several, whole
 from metarouter.utils.random import seed_of
 from metarouter.utils.validation import validate_features, validate_training
 
@@ -29,7 +29,7 @@ class TorchRegressor(RegressorMixin, BaseEstimator):
     Parameters
     ----------
     hidden : sequence of int, default=(64, 64)
-        Units of the hidden layers; empty for a linear model.
+        Units of the hidden layers.
     epochs : int, default=60
     batch_size : int, default=32
     learning_rate : float, default=0.003
@@ -57,6 +57,16 @@ class TorchRegressor(RegressorMixin, BaseEstimator):
     >>> bool(model.score(X, np.sin(2 * X[:, 0])) > 0.9)  # doctest: +SKIP
     True
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "hidden": [several(whole())],
+        "epochs": [whole()],
+        "batch_size": [whole()],
+        "learning_rate": [number(above=0)],
+        "weight_decay": [number(at_least=0)],
+        "device": [str, None],
+        "random_state": ["random_state"],
+    }
 
     def __init__(
         self,
@@ -93,11 +103,10 @@ class TorchRegressor(RegressorMixin, BaseEstimator):
         Raises
         ------
         DataError
-            If the data are malformed, or training diverged.
+            If a parameter or the data are malformed, or training diverged.
         MetaRouterError
-            If a parameter is out of its range, or torch is missing.
+            If torch is missing.
         """
-        self._check_parameters()
         data = validate_training(self, X, y, None, sample_weight)
         features, labels = data.X.astype(np.float64), data.y
         weight = np.ones(len(labels)) if data.sample_weight is None else data.sample_weight
@@ -169,17 +178,6 @@ class TorchRegressor(RegressorMixin, BaseEstimator):
         learned = [part.detach().cpu().numpy().astype(np.float64) for part in parameters]
         return learned[::2], learned[1::2], losses
 
-    def _check_parameters(self) -> None:
-        for name in ("epochs", "batch_size"):
-            _require_count(name, getattr(self, name))
-        hidden = self.hidden
-        if isinstance(hidden, str) or not isinstance(hidden, Sequence | np.ndarray):
-            raise MetaRouterError(f"hidden={hidden!r} is invalid; give the units of each layer.")
-        for units in hidden:
-            _require_count("hidden", units)
-        _require_number("learning_rate", self.learning_rate)
-        _require_number("weight_decay", self.weight_decay)
-
 
 def _layer(torch: Any, n_in: int, n_out: int, generator: Any) -> tuple[Any, Any]:
     """Draw the weights of a layer as He et al. (2015) do; intercepts begin at 0."""
@@ -197,18 +195,6 @@ def _forward(torch: Any, parameters: list[Any], X: Any) -> Any:
 
 def _positive(scale: Any) -> Any:
     return np.where(scale > 0, scale, 1.0)
-
-
-def _require_count(name: str, value: Any) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise MetaRouterError(
-            f"{name} holds {value!r}, which is invalid; give whole numbers of at least 1."
-        )
-
-
-def _require_number(name: str, value: Any) -> None:
-    if not isinstance(value, int | float) or not 0 <= value < np.inf:
-        raise MetaRouterError(f"{name}={value!r} is invalid; give a finite number of at least 0.")
 
 
 def _torch() -> Any:
