@@ -123,11 +123,11 @@ class TorchRegressor(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         layer = (validate_features(self, X).astype(np.float64) - self.mean_) / self.scale_
         last = len(self.coefs_) - 1
-        for number, (coefficients, intercept) in enumerate(
+        for place, (coefficients, intercept) in enumerate(
             zip(self.coefs_, self.intercepts_, strict=True)
         ):
             layer = layer @ coefficients + intercept
-            if number < last:
+            if place < last:
                 layer = np.maximum(layer, 0.0)
         return np.asarray(self.label_mean_ + self.label_scale_ * layer[:, 0])
 
@@ -186,9 +186,9 @@ def _layer(torch: Any, n_in: int, n_out: int, generator: Any) -> tuple[Any, Any]
 
 
 def _forward(torch: Any, parameters: list[Any], X: Any) -> Any:
-    for number in range(0, len(parameters), 2):
-        X = X @ parameters[number] + parameters[number + 1]
-        if number + 2 < len(parameters):
+    for place in range(0, len(parameters), 2):
+        X = X @ parameters[place] + parameters[place + 1]
+        if place + 2 < len(parameters):
             X = torch.relu(X)
     return X[:, 0]
 
