@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.exceptions import DataError
+
+_LEAST, _LARGEST = np.iinfo(np.intp).min, np.iinfo(np.intp).max
 
 __all__ = ["check_arms", "names_of", "position_of", "positions_of"]
 
@@ -29,7 +32,12 @@ def check_arms(arms: Iterable[Any]) -> list[Any]:
     for name in names:
         if name is None or not isinstance(name, Hashable) or name != name:
             raise DataError(f"arms holds {name!r}, which is no name: give text or whole numbers.")
-    repeated = [name for name in names if names.count(name) > 1]
+        if isinstance(name, str) and name.endswith("\0"):
+            raise DataError(
+                f"arms holds {name!r}, whose last character numpy's arrays of text drop: leave it "
+                "out."
+            )
+    repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise DataError(f"arms names {repeated[0]!r} twice: give every arm a name of its own.")
     return names
@@ -54,6 +62,10 @@ def positions_of(action: Any, arms: Sequence[Any], name: str = "action") -> NDAr
     no_list = isinstance(action, str) or not isinstance(action, Iterable)
     if no_list or getattr(action, "ndim", 1) == 0:
         raise DataError(f"{name} is {action!r}; give the name of the arm called, one per row.")
+    if getattr(action, "ndim", 1) > 1:  # going through a frame gives the names of its columns
+        raise DataError(
+            f"{name} has shape {action.shape}; give one column, the name of the arm called per row."
+        )
     actions = action.tolist() if hasattr(action, "tolist") else list(action)
     try:
         return np.array([position[one] for one in actions], dtype=np.intp)
@@ -80,15 +92,20 @@ def position_of(name: Any, arms: Sequence[Any]) -> int:
 
 
 def names_of(positions: NDArray[np.intp], arms: Sequence[Any]) -> NDArray[Any]:
-    """Return the names at some positions; integer names give an integer array."""
-    return np.asarray(arms, dtype=_type_of(arms))[positions]
+    """Return the names at some positions, one per position.
 
-
-def _type_of(arms: Sequence[Any]) -> Any:
+    Text gives an array of text, whole numbers that fit into 64 bits one of integers, and anything
+    else, tuples too, one of objects.
+    """
     types = set(map(type, arms))
-    if types == {int}:
-        return np.intp
-    return None if types == {str} else object
+    if types == {str}:
+        return np.asarray(arms)[positions]
+    if types == {int} and all(_LEAST <= arm <= _LARGEST for arm in arms):
+        return np.asarray(arms, dtype=np.intp)[positions]
+    names = np.empty(len(arms), dtype=object)
+    for k, arm in enumerate(arms):
+        names[k] = arm
+    return names[positions]
 
 
 def _is_in(name: Any, position: dict[Any, int]) -> bool:

@@ -1,4 +1,4 @@
-"""The best arm, with ties broken by a draw instead of by the order of the arms."""
+"""The best arm, with ties broken by a draw instead of by the order of the arms; other draws."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["argmax_with_ties", "chances_of_best", "draw", "tied_for_best"]
+
 # Two exact implementations differ in the last bits of a score; far larger differences are real.
 TOLERANCE = 1e-9
 
 
 def tied_for_best(scores: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
     """Mark the arms whose score equals the best of their row, up to rounding.
+
+    What counts as rounding is a share of the best score, 1e-9 of it: how bad the other arms are
+    does not matter.
 
     Parameters
     ----------
@@ -25,14 +30,26 @@ def tied_for_best(scores: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
 
     Examples
     --------
-    >>> tied_for_best(np.array([[1.0, 1.0 + 1e-13, 0.5]])).tolist()
-    [[True, True, False]]
+    >>> tied_for_best(np.array([[1.0, 1.0 + 1e-13, 0.5], [0.9, 0.5, -1e9]])).tolist()
+    [[True, True, False], [True, False, False]]
     """
     if len(scores) == 1:
         return np.array([_tied_of_one(scores[0])])
     best = scores.max(axis=1, keepdims=True)
-    scale = np.abs(np.where(np.isfinite(scores), scores, 0.0)).max(axis=1, keepdims=True)
-    return scores >= best - TOLERANCE * scale
+    bar: NDArray[Any] = best - TOLERANCE * np.where(np.isfinite(best), np.abs(best), 0.0)
+    return scores >= bar
+
+
+def chances_of_best(scores: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Return the probabilities of `argmax_with_ties`: the best share 1 among them.
+
+    Examples
+    --------
+    >>> chances_of_best(np.array([[1.0, 1.0, 0.5, 0.0]])).tolist()
+    [[0.5, 0.5, 0.0, 0.0]]
+    """
+    tied = tied_for_best(scores)
+    return np.asarray(tied / tied.sum(axis=1, keepdims=True))
 
 
 def argmax_with_ties(
@@ -65,11 +82,33 @@ def argmax_with_ties(
     return (np.cumsum(tied, axis=1) > rank[:, None]).argmax(axis=1)
 
 
+def draw(
+    chances: NDArray[np.floating[Any]], uniforms: NDArray[np.floating[Any]]
+) -> NDArray[np.intp]:
+    """Draw an arm for every row; one of probability 0 is never drawn, whatever the rounding.
+
+    Parameters
+    ----------
+    chances : ndarray of shape (n, n_arms)
+    uniforms : ndarray of shape (n,)
+        Numbers in [0, 1), one per row.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+
+    Examples
+    --------
+    >>> draw(np.array([[0.2, 0.8, 0.0]] * 2), np.array([0.1, 0.9])).tolist()
+    [0, 1]
+    """
+    total = np.cumsum(chances, axis=1)
+    return np.asarray((total[:, :-1] <= uniforms[:, None] * total[:, -1:]).sum(axis=1))
+
+
 def _tied_of_one(scores: NDArray[np.floating[Any]]) -> list[bool]:
     # The same rule on a handful of floats, without the price of a dozen array operations.
     values = scores.tolist()
-    best, least = max(values), min(values)
-    if least == -np.inf:
-        least = min((value for value in values if value > -np.inf), default=0.0)
-    bar = best - TOLERANCE * max(best, -least)
+    best = max(values)
+    bar = best - TOLERANCE * abs(best) if abs(best) < np.inf else best
     return [value >= bar for value in values]

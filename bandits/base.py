@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from bandits._arms import check_arms, names_of, position_of, positions_of
 from bandits._charges import CHARGES, Caps, check_caps, count_outcomes, require_same
-from bandits._ties import argmax_with_ties, tied_for_best
+from bandits._logs import check_available
+from bandits._ties import argmax_with_ties, chances_of_best, draw
 from bandits._validation import (
     LARGEST_FLOAT,
     LARGEST_OUTCOME,
@@ -157,8 +158,7 @@ class BaseRouter(BaseEstimator):
 
     def predict_proba(self, X: Any, preference: ArrayLike | None = None) -> Array:
         """Return the probability that each arm is called: 1 for the best, shared by equals."""
-        tied = tied_for_best(self.decision_function(X, preference))
-        return np.asarray(tied / tied.sum(axis=1, keepdims=True))
+        return chances_of_best(self.decision_function(X, preference))
 
     def save(self, path: Any) -> None:
         """Write the router to one file, without pickle; see `load_bandit`."""
@@ -306,6 +306,17 @@ class BanditRouter(BaseRouter):
     def _probabilities(self, X: Array, preference: Array) -> Array:
         """Return the probabilities of `_choose`, shape (n, n_arms)."""
 
+    def _probabilities_among(self, X: Array, preference: Array, arms: NDArray[np.intp]) -> Array:
+        """Return the probabilities where some arms alone can be called, shape (n, len(arms)).
+
+        Here the others' probability is shared out in proportion; where they had all of it, the
+        highest score of those that are left is called.
+        """
+        chances = self._probabilities(X, preference)[:, arms]
+        total = chances.sum(axis=1, keepdims=True)
+        best = chances_of_best(self._scores(X, preference)[:, arms])
+        return np.divide(chances, total, out=best, where=total > 0)
+
     def _add_arm(self, like: int | None, weight: float) -> None:
         raise NotImplementedError
 
@@ -412,14 +423,36 @@ class BanditRouter(BaseRouter):
             self._learn(self._feedback(*feedback))
         return self
 
-    def predict_proba(self, X: Any, preference: ArrayLike | None = None) -> Array:
-        """Return the probabilities with which `sample` calls every arm, shape (n, n_arms)."""
+    def predict_proba(
+        self, X: Any, preference: ArrayLike | None = None, *, available: Any = None
+    ) -> Array:
+        """Return the probabilities with which `sample` calls every arm, shape (n, n_arms).
+
+        An arm that is not `available` has none.
+        """
         features, pairs = self._query(X, preference)
         with self._lock:
-            return self._probabilities(features, pairs)
+            if available is None:
+                return self._probabilities(features, pairs)
+            chances = np.zeros((len(features), len(self.arms_)))
+            for rows, arms in self._offers(available, len(features)):
+                chances[np.ix_(rows, arms)] = self._probabilities_among(
+                    features[rows], _of_rows(pairs, rows), arms
+                )
+            return chances
 
-    def sample(self, X: Any, preference: ArrayLike | None = None) -> tuple[NDArray[Any], Array]:
+    def sample(
+        self, X: Any, preference: ArrayLike | None = None, *, available: Any = None
+    ) -> tuple[NDArray[Any], Array]:
         """Explore: return the arms to call and the probabilities with which they were chosen.
+
+        Parameters
+        ----------
+        X : array of shape (n, n_features)
+        preference : weights, or array of shape (n, 2) or (n, 3), optional
+        available : array of bool of shape (n_arms,) or (n, n_arms), optional
+            Which arms can be called, in the order of `arms_`; by default all. What is known of the
+            others stays as it is.
 
         Returns
         -------
@@ -429,7 +462,14 @@ class BanditRouter(BaseRouter):
         """
         features, pairs = self._query(X, preference)
         with self._lock:
-            arm, propensity = self._choose(features, pairs)
+            if available is None:
+                arm, propensity = self._choose(features, pairs)
+                return names_of(arm, self.arms_), propensity
+            arm, propensity = np.empty(len(features), dtype=np.intp), np.empty(len(features))
+            for rows, arms in self._offers(available, len(features)):
+                arm[rows], propensity[rows] = self._choose_among(
+                    features[rows], _of_rows(pairs, rows), arms
+                )
             return names_of(arm, self.arms_), propensity
 
     def add_arm(self, name: Any, *, like: Any = None, weight: float = 1.0) -> Self:
@@ -472,6 +512,26 @@ class BanditRouter(BaseRouter):
         return self
 
     # What they share -------------------------------------------------------------------------
+
+    def _choose_among(
+        self, X: Array, preference: Array, arms: NDArray[np.intp]
+    ) -> tuple[NDArray[np.intp], Array]:
+        """Explore among some arms: positions of arms, and their probabilities."""
+        chances = self._probabilities_among(X, preference, arms)
+        drawn = draw(chances, self._exploration.random(len(X)))
+        return arms[drawn], chances[np.arange(len(X)), drawn]
+
+    def _offers(
+        self, available: Any, n_rows: int
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Yield rows in which the same arms can be called, and the positions of these arms."""
+        table = np.asarray(available)
+        if table.ndim == 1:
+            table = np.broadcast_to(table, (n_rows, table.size))
+        table = check_available(table, (n_rows, len(self.arms_)))
+        distinct, which = np.unique(table, axis=0, return_inverse=True)
+        for i, offered in enumerate(distinct):
+            yield np.flatnonzero(which.ravel() == i), np.flatnonzero(offered)
 
     def _begin_with(self, X: Any, arms: Iterable[Any] | None, n_outcomes: int) -> None:
         known = getattr(self, "arms_", None) if self.arms is None else self.arms
@@ -526,3 +586,8 @@ class BanditRouter(BaseRouter):
     def _preferences(self, preference: ArrayLike | None, n_rounds: int) -> Array:
         """Return the preference of every round, shape (n_rounds, 2 or 3); None draws them."""
         return preferences_to_play(preference, n_rounds, self.n_outcomes_, self._exploration)
+
+
+def _of_rows(preference: Array, rows: NDArray[np.intp]) -> Array:
+    """Return the preferences of some rows: the same where there is one for all."""
+    return preference[rows] if preference.ndim == 2 else preference

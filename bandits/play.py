@@ -44,7 +44,8 @@ def play(
     ----------
     router : BanditRouter
         It goes on from what it knows; one that was never fitted starts with the replay's arms.
-        Arms that come or go in the replay are added to it or removed.
+        An arm is added when it can first be called, and removed when it never can again; one
+        that is out for a while is left out meanwhile, and what is known of it stays.
     replay : Replay
         Rounds of which nothing was shown yet.
     preference : weights, or array of shape (n_rounds, 2) or (n_rounds, 3), optional
@@ -123,14 +124,16 @@ class _Play:
         n_rounds = self.replay.n_rounds
         starts = np.union1d(np.arange(0, n_rounds, batch_size), changes)
         for start, stop in pairwise([*starts.tolist(), n_rounds]):
-            _follow(self.router, names_of(np.flatnonzero(available[start]), self.replay.arms))
+            _follow(self.router, available[start:], self.replay.arms)
             self._decide(np.arange(start, stop))
             self._learn(self._arrived(stop))
         return self._log()
 
     def _decide(self, rounds: NDArray[np.intp]) -> None:
         X = _rows(self.X, rounds)
-        action, self.propensity[rounds] = self.router.sample(X, self.preference[rounds])
+        action, self.propensity[rounds] = self.router.sample(
+            X, self.preference[rounds], available=self._offered(rounds[0])
+        )
         arm = self.arm[rounds] = positions_of(action, self.replay.arms)
         shown = self.replay.reveal(rounds, arm)
         self.shown.outcomes[rounds] = shown.outcomes
@@ -138,6 +141,11 @@ class _Play:
         self.arrival[rounds] = rounds + self.stream.delay[rounds, arm]
         for row in rounds.tolist():
             heappush(self._on_its_way, (float(self.arrival[row]), row))
+
+    def _offered(self, row: int) -> NDArray[np.bool_] | None:
+        """Return which of the router's arms can be called in a round; None is all of them."""
+        offered = self.stream.available[row, positions_of(self.router.arms_, self.replay.arms)]
+        return None if offered.all() else offered
 
     def _arrived(self, stop: int) -> NDArray[np.intp]:
         """Take the rounds whose feedback is there before round `stop`, in order of arrival."""
@@ -207,18 +215,24 @@ def _prepare(router: BanditRouter, replay: Replay) -> None:
             else f"The replay has {many}, but the router has learned none: leave out {names}."
         )
     if not fitted:
+        there = names_of(np.flatnonzero(replay.available[0]), replay.arms).tolist()
         with router._anew() as fresh:
-            fresh._begin_with(replay.X, arms, replay.n_outcomes)
+            fresh._begin_with(
+                replay.X, [arm for arm in arms if arm in there] or there, replay.n_outcomes
+            )
 
 
-def _follow(router: BanditRouter, available: NDArray[Any]) -> None:
-    """Give the router the arms that can be called now, and no others."""
-    arms = available.tolist()
-    for arm in arms:
-        if arm not in router.arms_:
+def _follow(router: BanditRouter, available: NDArray[np.bool_], arms: list[Any]) -> None:
+    """Add the arms that can be called now, and remove those that never can again.
+
+    An arm that will be back is kept, with all that is known of it.
+    """
+    for arm, now in zip(arms, available[0].tolist(), strict=True):
+        if now and arm not in router.arms_:
             router.add_arm(arm)
-    for arm in [arm for arm in router.arms_ if arm not in arms]:
-        router.remove_arm(arm)
+    for arm, again in zip(arms, np.any(available, axis=0).tolist(), strict=True):
+        if not again and arm in router.arms_:
+            router.remove_arm(arm)
 
 
 def _rows(X: Any, rows: NDArray[np.intp]) -> Any:

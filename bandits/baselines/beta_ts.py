@@ -6,17 +6,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, betaincinv
 
-from bandits._ties import argmax_with_ties
+from bandits._ties import tied_for_best
 from bandits.base import Feedback
+from bandits.baselines._largest_beta import probabilities_of_largest
 from bandits.baselines._means import MeanOutcomes
 
 __all__ = ["BetaTS"]
 
 Array = NDArray[np.float64]
-
-_SHARES = np.concatenate([[0.0], np.linspace(0.0, 1.0, 33)[1:-1], [0.999, 1.0]])
 
 
 class BetaTS(MeanOutcomes):
@@ -24,7 +22,8 @@ class BetaTS(MeanOutcomes):
 
     It is what routers in use do that know models and no queries: the posterior of an arm is
     Beta(1 + sum q, 1 + sum (1 - q)), so that a quality between 0 and 1 counts as that share of a
-    success; one beyond is cut off. A cost is expected to be its mean so far.
+    success; one beyond is cut off. A cost is expected to be its mean so far. Where quality weighs
+    nothing, the best draw among the cheapest arms is called.
 
     Parameters
     ----------
@@ -47,46 +46,48 @@ class BetaTS(MeanOutcomes):
 
     def _choose(self, X: Array, preference: Array) -> tuple[NDArray[np.intp], Array]:
         success, failure = self._posterior()
-        drawn = self._exploration.beta(success, failure, size=(len(X), len(success)))
-        weight, price = self._weight_and_price(_one_per_row(preference, len(X)))
-        ties = self._ties.random(len(X))
-        arm = argmax_with_ties(weight[:, None] * drawn - price, ties)
-        return arm, self._probabilities(X, preference)[np.arange(len(X)), arm]
+        less = self._quality_for_costs(_one_per_row(preference, len(X)))
+        drawn = self._exploration.beta(success, failure, size=less.shape)
+        arm = np.argmax(drawn - less, axis=1)
+        distinct, which = np.unique(np.column_stack([arm, less]), axis=0, return_inverse=True)
+        chances = [
+            probabilities_of_largest(success, failure, row[1:], row[:1].astype(np.intp))[0]
+            for row in distinct
+        ]
+        return arm, np.array(chances)[which.ravel()]
 
     def _probabilities(self, X: Array, preference: Array) -> Array:
-        preferences = _one_per_row(preference, len(X))
-        distinct, row = np.unique(preferences, axis=0, return_inverse=True)
-        weight, price = self._weight_and_price(distinct)
-        posterior = self._posterior()
-        chances = [_chances(*posterior, w, p) for w, p in zip(weight, price, strict=True)]
-        return np.stack(chances)[row.ravel()]
+        return self._probabilities_among(X, preference, np.arange(len(self.arms_)))
+
+    def _probabilities_among(self, X: Array, preference: Array, arms: NDArray[np.intp]) -> Array:
+        distinct, row = np.unique(_one_per_row(preference, len(X)), axis=0, return_inverse=True)
+        success, failure = (parameter[arms] for parameter in self._posterior())
+        every = np.arange(len(arms))
+        chances = np.stack(
+            [
+                probabilities_of_largest(success, failure, less, every)
+                for less in self._quality_for_costs(distinct, arms)
+            ]
+        )
+        return np.asarray(chances / chances.sum(axis=1, keepdims=True))[row.ravel()]
 
     def _posterior(self) -> tuple[Array, Array]:
-        success = self.total_[:, 0]
+        success = self._sums()[:, 0]
         return 1.0 + success, 1.0 + np.maximum(self.count_ - success, 0.0)
 
-    def _weight_and_price(self, preference: Array) -> tuple[Array, Array]:
-        """Return what multiplies the quality, (n,), and what every arm takes, (n, n_arms)."""
-        charges = self.total_[:, 1:] / np.maximum(self.count_, 1.0)[:, None]
-        return preference[:, 0], -self._caps.weights(preference)[:, 1:] @ charges.T
+    def _quality_for_costs(self, preference: Array, arms: Any = slice(None)) -> Array:
+        """Return the quality that makes up for what an arm costs beyond the cheapest, (n, n_arms).
+
+        The reward w_q theta_k - price_k is highest where theta_k - (price_k - least price) / w_q
+        is. Prices that are equal up to rounding take nothing, however little quality weighs; where
+        it weighs nothing, the arms that are not among the cheapest have no chance.
+        """
+        mean = self._sums()[arms, 1:] / np.maximum(self.count_[arms], 1.0)[:, None]
+        prices = -self._caps.weights(preference)[:, 1:] @ mean.T
+        dearer = np.where(tied_for_best(-prices), 0.0, prices - prices.min(axis=1, keepdims=True))
+        with np.errstate(divide="ignore", over="ignore"):
+            return np.divide(dearer, preference[:, :1], out=np.zeros_like(dearer), where=dearer > 0)
 
 
 def _one_per_row(preference: Array, n_rows: int) -> Array:
     return np.broadcast_to(preference, (n_rows, preference.shape[-1]))
-
-
-def _chances(success: Array, failure: Array, weight: float, price: Array) -> Array:
-    """Return P(arm k has the largest weight * q_k - price_k), shape (n_arms,).
-
-    A Stieltjes sum over the quantiles of all arms, as for normals.
-    """
-    if weight == 0.0:
-        cheapest: NDArray[Any] = price <= price.min() + 1e-12
-        return cheapest / cheapest.sum()
-    quantile = betaincinv(success[:, None], failure[:, None], _SHARES)
-    nodes = np.sort((weight * quantile - price[:, None]).ravel())
-    held = np.clip((nodes + price[:, None]) / weight, 0.0, 1.0)
-    below = betainc(success[:, None], failure[:, None], held)
-    others = np.divide(below.prod(axis=0), below, out=np.zeros_like(below), where=below > 0)
-    chance = (np.diff(below) * (others[:, 1:] + others[:, :-1])).sum(axis=1)
-    return np.asarray(chance / chance.sum())

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bandits._arms import names_of
+from bandits._ties import draw
 from bandits.baselines._means import MeanOutcomes
 
 __all__ = ["RandomRouter"]
@@ -39,9 +40,8 @@ class RandomRouter(MeanOutcomes):
     def _choose(
         self, X: NDArray[np.float64], preference: NDArray[np.float64]
     ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        n_arms = len(self.arms_)
-        drawn = np.floor(self._exploration.random(len(X)) * n_arms).astype(np.intp)
-        return drawn, np.full(len(X), 1.0 / n_arms)
+        chances = self._probabilities(X, preference)
+        return draw(chances, self._exploration.random(len(X))), chances[:, 0]
 
     def _probabilities(
         self, X: NDArray[np.float64], preference: NDArray[np.float64]

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from bandits._arms import positions_of
 from bandits._charges import caps_of, check_caps
 from bandits._logs import Logs, check_logs
+from bandits._ties import tied_for_best
 from bandits._validation import check_matrix, check_preference
 from metarouter.exceptions import DataError
 from metarouter.routing.preference_reward import off_simplex
@@ -85,7 +86,7 @@ def oracle_probability(rewards: FloatArray, cost: FloatArray | None) -> FloatArr
     ndarray of shape (n, n_arms)
         One 1 per row.
     """
-    best = rewards >= rewards.max(axis=1, keepdims=True) - 1e-12
+    best = tied_for_best(rewards)
     price = np.zeros_like(rewards) if cost is None else cost
     return np.eye(rewards.shape[1])[np.where(best, price, np.inf).argmin(axis=1)]
 

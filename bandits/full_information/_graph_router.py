@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, layer_norm, relu
 
+from bandits._ties import tied_for_best
 from bandits.full_information._graph import edge_scores
 from bandits.full_information._trade_offs import Learned, Split
 from bandits.full_information._training import (
@@ -64,7 +65,7 @@ def edge_labels(utility: NDArray[np.float64]) -> NDArray[np.float64]:
     >>> edge_labels(np.array([[0.5, 1.0, 1.0]])).tolist()
     [[0.0, 1.0, 1.0]]
     """
-    return (utility >= utility.max(axis=1, keepdims=True) - 1e-12).astype(np.float64)
+    return tied_for_best(utility).astype(np.float64)
 
 
 def train(

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from bandits._ties import tied_for_best
+from bandits._ties import chances_of_best
 
-__all__ = ["probability_of_largest"]
+__all__ = ["probability_of_largest", "widened"]
 
 _CHUNK = 64  # rows at a time, whose nodes then stay in the cache
 _NODES = np.linspace(0.0, 1.0, 48)
@@ -32,7 +32,8 @@ def probability_of_largest(
     resolve arms of very different certainty alike.
 
     Off by less than 1e-7 where the deviations of a row differ up to thirtyfold, 2e-5 up to a
-    thousandfold; smaller deviations count as a thousandth of the largest. Rows sum to 1.
+    thousandfold; smaller deviations count as a thousandth of the largest, for whoever draws as
+    well (`widened`). Rows sum to 1.
 
     Parameters
     ----------
@@ -48,14 +49,24 @@ def probability_of_largest(
     >>> probability_of_largest(np.zeros((1, 4)), np.ones((1, 4))).round(6).tolist()
     [[0.25, 0.25, 0.25, 0.25]]
     """
-    if std.min() > _FINEST * std.max():
+    std = widened(std)
+    if std.min() > 0:
         return _in_chunks(mean, std)
-    tied = tied_for_best(mean)
-    chances = np.asarray(tied / tied.sum(axis=1, keepdims=True))
+    chances = chances_of_best(mean)
     rows = np.flatnonzero(std.any(axis=1))
-    widest = std[rows].max(axis=1, keepdims=True, initial=0.0)
-    chances[rows] = _in_chunks(mean[rows], np.maximum(std[rows], _FINEST * widest))
+    chances[rows] = _in_chunks(mean[rows], std[rows])
     return chances
+
+
+def widened(std: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """Return deviations of at least a thousandth of the largest of their row, (n, n_arms).
+
+    Who draws does so with these, so that the probabilities are those of the draws.
+    """
+    widest = std.max(axis=1, keepdims=True)
+    if std.min() > _FINEST * widest.max():
+        return std
+    return np.maximum(std, _FINEST * widest)
 
 
 def _in_chunks(
@@ -70,6 +81,7 @@ def _in_chunks(
 def _chances(
     mean: NDArray[np.floating[Any]], std: NDArray[np.floating[Any]]
 ) -> NDArray[np.float64]:
+    mean = mean - mean.max(axis=1, keepdims=True)  # whose digits are those of the differences
     reach = _REACH * std
     high = mean + reach
     low = (mean - reach).max(axis=1, keepdims=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Any, ClassVar
@@ -53,7 +54,7 @@ class LinearBandit(OutcomeRouter):
         feedback then costs a factorisation per arm, so that feedback is best given in batches.
     prior : fitted linear router or (router, weight), optional
         Warm start from what another router with the same arms and features has learned, its
-        evidence multiplied by the weight.
+        evidence multiplied by the weight. A clone of this router keeps it, fitted as it is.
     arms, cost_cap, latency_cap, random_state
         As in `BanditRouter`.
     """
@@ -136,12 +137,24 @@ class LinearBandit(OutcomeRouter):
     def _probabilities(self, X: Array, preference: Array) -> Array:
         return self._chances(*self._reward_marginals(X, preference))
 
+    def _probabilities_among(self, X: Array, preference: Array, arms: NDArray[np.intp]) -> Array:
+        mean, std = self._reward_marginals(X, preference)
+        return self._chances(mean[:, arms], std[:, arms])
+
     def _play(self, replay: Replay, preference: ArrayLike | None) -> int:
         if self.discount < 1:
             return super()._play(replay, preference)
         pairs = self._preferences(preference, replay.n_rounds)
         play_in_blocks(self, replay, self._design(replay.X), pairs)
         return replay.n_revealed
+
+    def __sklearn_clone__(self) -> LinearBandit:
+        # A prior was learned: emptied by cloning, it would be none (FrozenEstimator's convention).
+        bare = copy.copy(self)
+        bare.prior = None
+        cloned: LinearBandit = super(LinearBandit, bare).__sklearn_clone__()
+        cloned.prior = self.prior
+        return cloned
 
     def _add_arm(self, like: int | None, weight: float) -> None:
         self.posterior_.add_arm(like, weight)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bandits._ties import argmax_with_ties, tied_for_best
+from bandits._ties import argmax_with_ties, chances_of_best
 from bandits.linear.base import Array, LinearBandit
 from metarouter.utils.parameters import number
 
@@ -84,6 +84,4 @@ class EpsilonGreedy(LinearBandit):
         return np.where(explores, np.minimum(drawn, mean.shape[1] - 1), greedy)
 
     def _chances(self, mean: Array, std: Array) -> Array:
-        tied = tied_for_best(mean)
-        greedy = tied / tied.sum(axis=1, keepdims=True)
-        return (1.0 - self.epsilon) * greedy + self.epsilon / mean.shape[1]
+        return (1.0 - self.epsilon) * chances_of_best(mean) + self.epsilon / mean.shape[1]

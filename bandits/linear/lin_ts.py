@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandits._ties import argmax_with_ties
-from bandits.linear._largest_normal import probability_of_largest
+from bandits.linear._largest_normal import probability_of_largest, widened
 from bandits.linear.base import Array, LinearBandit
 from metarouter.utils.parameters import number
 
@@ -81,7 +81,11 @@ class LinTS(LinearBandit):
         return self._exploration.standard_normal((n_rows, len(self.arms_)))
 
     def _select(self, mean: Array, std: Array, tie: Array, noise: Array) -> NDArray[np.intp]:
-        return argmax_with_ties(mean + self.scale * std * noise, tie)
+        deviation = widened(self.scale * std)
+        drawn = mean + deviation * noise
+        if deviation.min() > 0:  # a continuous draw has no ties
+            return drawn.argmax(axis=1)
+        return np.where(deviation.all(axis=1), drawn.argmax(axis=1), argmax_with_ties(drawn, tie))
 
     def _chances(self, mean: Array, std: Array) -> Array:
         return probability_of_largest(mean, self.scale * std)

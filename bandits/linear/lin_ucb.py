@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bandits._ties import argmax_with_ties, tied_for_best
+from bandits._ties import argmax_with_ties, chances_of_best
 from bandits.linear.base import Array, LinearBandit
 from metarouter.utils.parameters import number
 
@@ -88,5 +88,4 @@ class LinUCB(LinearBandit):
         return argmax_with_ties(mean + self.alpha * std, tie)
 
     def _chances(self, mean: Array, std: Array) -> Array:
-        tied = tied_for_best(mean + self.alpha * std)
-        return np.asarray(tied / tied.sum(axis=1, keepdims=True))
+        return chances_of_best(mean + self.alpha * std)

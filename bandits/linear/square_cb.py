@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bandits._ties import tied_for_best
+from bandits._ties import draw, tied_for_best
 from bandits.linear.base import Array, LinearBandit
 from metarouter.utils.parameters import number
 
@@ -78,8 +78,7 @@ class SquareCB(LinearBandit):
         return self._exploration.random((n_rows, 1))
 
     def _select(self, mean: Array, std: Array, tie: Array, noise: Array) -> NDArray[np.intp]:
-        below = np.cumsum(self._chances(mean, std), axis=1)[:, :-1]
-        return (noise >= below).sum(axis=1)
+        return draw(self._chances(mean, std), noise[:, 0])
 
     def _chances(self, mean: Array, std: Array) -> Array:
         n_arms = mean.shape[1]

@@ -10,7 +10,7 @@ from scipy.stats import chi2
 
 from bandits.off_policy import _estimators as formulas
 from bandits.off_policy._empirical_likelihood import price_of_known_means
-from bandits.off_policy._evidence import largest_weight
+from bandits.off_policy._evidence import LARGEST_WEIGHT, largest_weight
 from bandits.off_policy._known_means import known_of_weights
 from bandits.off_policy.logged_feedback import LoggedFeedback
 from metarouter.exceptions import DataError
@@ -29,6 +29,9 @@ INTERVALS = {
     "switch": ("normal", "bootstrap"),
     "shrinkage": ("normal", "bootstrap"),
 }
+# Attributes under which estimators hold the one that they wrap.
+_WRAPPED = ("best_estimator_", "estimator_", "estimator")
+_WRAPPERS = 20
 # Those that allow for rows which depend on each other because the logging policy learned from them.
 INTERVALS_OF_ADAPTIVE_LOGS = {
     "dr": ("empirical_likelihood",),
@@ -78,23 +81,24 @@ def choose_interval(log: LoggedFeedback, method: str, interval: str) -> str:
 def probabilities_of(log: LoggedFeedback, policy: Any, preference: ArrayLike | None) -> Array:
     """Return the probabilities with which a policy calls every arm, shape (n, n_arms).
 
+    A policy that names its arms, whatever it is wrapped in, is read by name: `arms_` of the router
+    in a pipeline, a search or a frozen estimator, else the `classes_` of a classifier. An arm of
+    the log that it does not know has probability 0. One that names none is read by position.
+
     Raises
     ------
     DataError
-        If arms or shape differ from those of the log, or rows are no probabilities.
+        If the policy knows an arm that the log does not, shapes differ, or rows are no
+        probabilities.
     """
     if log.n < 2:
         raise DataError("The log has 1 row, which says nothing of chance; give at least 2.")
-    arms = list(log.arms)
+    arms, names = list(log.arms), None
     if hasattr(policy, "predict_proba"):
         options = {} if preference is None else {"preference": preference}
         X = log.contexts if hasattr(policy, "feature_names_in_") else log.X
         given = policy.predict_proba(X, **options)
-        if list(getattr(policy, "arms_", arms)) != arms:
-            raise DataError(
-                f"The policy has the arms {policy.arms_}, the log {arms}; give both the same arms "
-                "in the same order."
-            )
+        names = _names_of_columns(policy)
     else:
         given = policy
     try:
@@ -104,6 +108,8 @@ def probabilities_of(log: LoggedFeedback, policy: Any, preference: ArrayLike | N
             f"The policy is a {type(policy).__name__}; give a router with predict_proba, or one "
             "probability per row and arm."
         ) from None
+    if names is not None:
+        target = _by_name(target, names, arms)
     if target.shape != (log.n, len(arms)):
         raise DataError(
             f"The policy gives probabilities of shape {target.shape}, but the log has {log.n} rows "
@@ -117,6 +123,47 @@ def probabilities_of(log: LoggedFeedback, policy: Any, preference: ArrayLike | N
             f" of {log.n} rows (first: row {row}, sum {target[row].sum():g})."
         )
     return np.maximum(target, 0.0)
+
+
+def _names_of_columns(policy: Any) -> list[Any] | None:
+    """Return what the columns of a policy's probabilities stand for, None where it does not say."""
+    inner = policy
+    for _ in range(_WRAPPERS):
+        if hasattr(inner, "arms_"):
+            return list(inner.arms_)
+        if hasattr(inner, "steps"):
+            inner = inner.steps[-1][1]
+            continue
+        name = next((name for name in _WRAPPED if hasattr(inner, name)), None)
+        if name is None:
+            break
+        inner = getattr(inner, name)
+    classes = getattr(policy, "classes_", None)
+    return None if classes is None else np.asarray(classes).tolist()
+
+
+def _by_name(target: Array, names: list[Any], arms: list[Any]) -> Array:
+    """Return probabilities with one column per arm of the log, in its order.
+
+    Raises
+    ------
+    DataError
+    """
+    position = {arm: k for k, arm in enumerate(arms)}
+    unknown = [name for name in names if name not in position]
+    if unknown:
+        raise DataError(
+            f"The policy knows the arm {unknown[0]!r}, the log has {', '.join(map(repr, arms))}: "
+            "name the arms of both alike."
+        )
+    if target.ndim != 2 or target.shape[1] != len(names):
+        raise DataError(
+            f"The policy gives probabilities of shape {target.shape} for {len(names)} arms; give "
+            "one per row and arm."
+        )
+    mapped = np.zeros((len(target), len(arms)))
+    mapped[:, [position[name] for name in names]] = target
+    return mapped
 
 
 def check_overlap(log: LoggedFeedback, target: Array) -> None:
@@ -137,7 +184,16 @@ def check_overlap(log: LoggedFeedback, target: Array) -> None:
             "could never be called says nothing of the policy's value; log with a router that "
             "explores, as EpsilonGreedy, LinTS or SquareCB do."
         )
-    weight = formulas.importance_weights(target, log.arm, log.propensity)
+    with np.errstate(over="ignore"):
+        weight = formulas.importance_weights(target, log.arm, log.propensity)
+    too_large = weight > LARGEST_WEIGHT
+    if too_large.any():
+        row = int(np.argmax(too_large))
+        raise DataError(
+            f"The propensity is {log.propensity[row]:g} in row {row} ({int(too_large.sum())} of "
+            f"{log.n} rows), so small that its weight says nothing: leave such rows out, or log "
+            "the probability with which the action was chosen."
+        )
     if not weight.any():
         raise DataError(
             f"None of the {log.n} logged actions is one that the policy would take; collect logs "

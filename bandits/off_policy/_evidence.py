@@ -12,9 +12,12 @@ from bandits.off_policy._empirical_likelihood import KnownMeans
 from bandits.off_policy._known_means import joined, known_of_model, known_of_weights
 from bandits.off_policy.logged_feedback import LoggedFeedback
 
-__all__ = ["Evidence", "evidence_on", "largest_weight"]
+__all__ = ["LARGEST_WEIGHT", "Evidence", "evidence_on", "largest_weight"]
 
 Array = NDArray[np.float64]
+
+# Squares of larger weights overflow; one such row would be worth more than any log.
+LARGEST_WEIGHT = 1e100
 
 
 @dataclass(frozen=True)
@@ -76,5 +79,6 @@ def evidence_on(log: LoggedFeedback, target: Array, predicted: Array | None = No
 
 
 def largest_weight(log: LoggedFeedback) -> float:
-    """Return the weight of the rarest action, had a policy been certain of it; just above 1."""
-    return max(float(1.0 / (log.least_propensity or log.propensity.min())), 1.0 + 1e-9)
+    """Return the weight of the rarest action, had a policy been certain of it; 1e100 at most."""
+    rarest = max(float(log.least_propensity or log.propensity.min()), 1.0 / LARGEST_WEIGHT)
+    return max(1.0 / rarest, 1.0 + 1e-9)

@@ -25,6 +25,8 @@ Array = NDArray[np.float64]
 Bounds = tuple[float, float]
 
 BOOTSTRAP_DRAWS = 1000
+# Rows that are drawn at a time, all draws together.
+BOOTSTRAP_CELLS = 2_000_000
 
 
 def normal_bounds(value: float, se: float, level: float) -> Bounds:
@@ -90,13 +92,17 @@ def bootstrap(
     evidence: Evidence, scores: Array, level: float, seed: int, *, self_normalised: bool
 ) -> Bounds:
     """Return percentiles of values of rows drawn with replacement."""
-    n = len(scores)
-    rows = np.random.default_rng(seed).integers(n, size=(BOOTSTRAP_DRAWS, n))
-    if self_normalised:
-        total = evidence.weight[rows].sum(axis=1)
-        gains = (evidence.weight * evidence.reward)[rows].sum(axis=1)
-        draws = np.divide(gains, total, out=np.full(len(rows), np.nan), where=total > 0)
-    else:
-        draws = scores[rows].mean(axis=1)
+    n, rng = len(scores), np.random.default_rng(seed)
+    gain = evidence.weight * evidence.reward
+    draws = np.full(BOOTSTRAP_DRAWS, np.nan)
+    at_a_time = max(1, BOOTSTRAP_CELLS // n)  # so that memory does not grow with the rows
+    for start in range(0, BOOTSTRAP_DRAWS, at_a_time):
+        some = draws[start : start + at_a_time]  # a view
+        rows = rng.integers(n, size=(len(some), n))
+        if self_normalised:
+            total = evidence.weight[rows].sum(axis=1)
+            np.divide(gain[rows].sum(axis=1), total, out=some, where=total > 0)
+        else:
+            some[:] = scores[rows].mean(axis=1)
     lower, upper = np.nanquantile(draws, [0.5 - level / 2, 0.5 + level / 2])
     return float(lower), float(upper)

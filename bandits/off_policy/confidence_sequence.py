@@ -125,10 +125,24 @@ class ValueSequence:
         return self
 
     def interval(self) -> tuple[float, float]:
-        """Return the bounds that hold now; they only ever draw closer."""
+        """Return the bounds that hold now; they only ever draw closer.
+
+        Raises
+        ------
+        DataError
+            If no value in the range is left.
+        """
         low, high = self.reward_range
         scale = self.max_weight * (high - low)
-        return low + scale * self.below.best, high - scale * self.above.best
+        lower, upper = low + scale * self.below.best, high - scale * self.above.best
+        if lower > min(upper, high) or upper < low:
+            raise DataError(
+                f"No constant value in [{low:g}, {high:g}] is left (lower bound {lower:.3g}, upper "
+                f"bound {upper:.3g}): the policy's value has changed over the {self.below.n} rows, "
+                "or the weights are not those of the logged actions; begin a new sequence after "
+                "the change, or check the propensities."
+            )
+        return lower, upper
 
     def state(self) -> dict[str, Any]:
         """Return all that is needed to go on later, as plain numbers."""

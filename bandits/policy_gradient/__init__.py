@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bandits.policy_gradient.barp import BaRP
+from bandits.policy_gradient.base import MissingPropensityWarning
 from bandits.policy_gradient.full_information import FullInformationBaRP
 
-__all__ = ["BaRP", "FullInformationBaRP"]
+__all__ = ["BaRP", "FullInformationBaRP", "MissingPropensityWarning"]

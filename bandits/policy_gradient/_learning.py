@@ -26,7 +26,8 @@ def learn_feedback(state: PolicyState, settings: Settings, feedback: Feedback) -
 
     An outcome is a reward under any preference. Each row is learned under several, drawn as in
     training, whatever preference its arm was chosen with: the logged propensity holds for all of
-    them. Without propensities the arms count as the policy's own draws, with weight 1.
+    them. Without propensities the arms count as the policy's own draws, with weight 1, which is
+    wrong for all preferences but that one; whoever learns so is warned.
 
     Of new rows the expected outcomes know nothing. Those of rows drawn again from the memory have
     been learned from: their residuals are a little too small, which biases the steps towards what

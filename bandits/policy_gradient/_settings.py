@@ -47,7 +47,7 @@ class Settings:
     discount: float
     memory: int
     rehearsals: int
-    cost_quantile: float
+    cost_quantile: float | None
     device: str
     checkpoint_every: int
     verbose: bool

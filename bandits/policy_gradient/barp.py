@@ -82,9 +82,10 @@ class BaRP(PolicyRouter):
         again off policy.
     rehearsals : int, default=4
         Steps on rows drawn from the memory for every step on new ones.
-    cost_quantile : float, default=0.95
-        Without `cost_cap`, tau is this quantile of the first 1000 costs seen. The paper does not
-        state its tau. Without `latency_cap` it is so for latencies.
+    cost_quantile : float, optional
+        Without `cost_cap`, tau is this quantile of the first 1000 costs seen, so that a few long
+        answers do not set the scale; by default it is the largest cost so far, as for all
+        routers. The paper does not state its tau. Without `latency_cap` it is so for latencies.
     device : str, default="auto"
         Where to train: "auto" takes a GPU where there is one, else the CPU. Routing is numpy.
     checkpoint : str or path-like, optional
@@ -173,7 +174,7 @@ class BaRP(PolicyRouter):
         discount: float = 1.0,
         memory: int = 0,
         rehearsals: int = 4,
-        cost_quantile: float = 0.95,
+        cost_quantile: float | None = None,
         device: str = "auto",
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: int = 10,

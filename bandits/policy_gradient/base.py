@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bandits._charges import Caps
 from bandits._persistence import load_bandit
+from bandits._ties import draw
 from bandits.base import BanditRouter, Feedback
 from bandits.policy_gradient._learning import learn_feedback
 from bandits.policy_gradient._settings import Settings
@@ -21,12 +23,16 @@ from bandits.policy_gradient._training import Training
 from bandits.replay import Replay
 from metarouter.exceptions import DataError
 
-__all__ = ["PolicyRouter"]
+__all__ = ["MissingPropensityWarning", "PolicyRouter"]
 
 Array = NDArray[np.float64]
 
 # What may differ between a training that was stopped and the one that goes on.
 _FREE = ("checkpoint", "checkpoint_every", "verbose", "device", "arms", "random_state")
+
+
+class MissingPropensityWarning(UserWarning):
+    """Feedback is learned off policy without the probabilities that would correct for it."""
 
 
 class PolicyRouter(BanditRouter):
@@ -65,7 +71,7 @@ class PolicyRouter(BanditRouter):
     discount: float
     memory: int
     rehearsals: int
-    cost_quantile: float
+    cost_quantile: float | None
     device: str
     checkpoint: str | os.PathLike[str] | None
     checkpoint_every: int
@@ -119,6 +125,15 @@ class PolicyRouter(BanditRouter):
         self._policy.memory.mark()
 
     def _update(self, feedback: Feedback) -> None:
+        if feedback.propensity is None:
+            warnings.warn(
+                "propensity is missing: every row is learned under preferences that its arm was "
+                "not chosen with, as if the policy had drawn it, at weight 1, which is biased "
+                "towards the arms that were called most; pass the propensities that sample "
+                "returned.",
+                MissingPropensityWarning,
+                stacklevel=4,
+            )
         learn_feedback(self._policy, Settings.of(self), feedback)
 
     def _scores(self, X: Array, preference: Array) -> Array:
@@ -131,9 +146,7 @@ class PolicyRouter(BanditRouter):
 
     def _choose(self, X: Array, preference: Array) -> tuple[NDArray[np.intp], Array]:
         chance = self._probabilities(X, preference)
-        uniform = self._exploration.random((len(X), 1))
-        below = np.cumsum(chance, axis=1)[:, :-1] <= uniform
-        arm = below.sum(axis=1)
+        arm = draw(chance, self._exploration.random(len(X)))
         return arm, chance[np.arange(len(X)), arm]
 
     def _add_arm(self, like: int | None, weight: float) -> None:
