@@ -39,7 +39,7 @@ def test_names_come_back_as_they_were_given(arms, data):
     "arms", [[("x", 1), ("y", 2)], [2**70, -(2**70)], [("x", 1), "y"], [1, "one"]]
 )
 def test_a_router_speaks_of_its_arms_by_any_name(arms):
-    router = LinUCB(arms=arms, random_state=0).fit(np.eye(2), np.eye(2))
+    router = LinUCB(0.1, arms=arms, random_state=0).fit(*[np.tile(np.eye(2), (50, 1))] * 2)
     action, _ = router.sample(np.eye(2))
     router.partial_fit(np.eye(2), action, [1.0, 0.0])
     assert router.predict(np.eye(2)).shape == (2,)

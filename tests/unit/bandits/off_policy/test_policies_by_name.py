@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from bandits import LinUCB
+from bandits import EpsilonGreedy, LinUCB
 from bandits.off_policy import LoggedFeedback, compare_policies, off_policy_value
 from bandits.off_policy._checks import probabilities_of
 from metarouter.exceptions import DataError
@@ -30,8 +30,10 @@ def log_of(arms=ARMS):
 
 
 def router_of(arms):
-    columns = [ARMS.index(name) for name in arms]
-    return LinUCB(arms=arms, random_state=0).fit(X, QUALITY[:, columns])
+    """Return a router that calls the best arm, always."""
+    names = np.resize(arms, 300)
+    quality = QUALITY[0, [ARMS.index(name) for name in names]]
+    return EpsilonGreedy(0.0, arms=arms, random_state=0).partial_fit(X, names, quality)
 
 
 def bare(router):
