@@ -147,7 +147,7 @@ class BaRP(PolicyRouter):
         "discount": [number(at_least=0, at_most=1)],
         "memory": [whole(0)],
         "rehearsals": [whole(0)],
-        "cost_quantile": [number(at_least=0, at_most=1)],
+        "cost_quantile": [number(at_least=0, at_most=1), None],
         "device": [str],
         "checkpoint": [str, os.PathLike, None],
         "checkpoint_every": [whole()],
