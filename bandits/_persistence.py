@@ -184,7 +184,8 @@ def _blank(header: dict[str, Any]) -> Any:
 def _class_of(name: str) -> Any:
     from bandits.base import BaseRouter
 
-    found = getattr(import_module("bandits"), name, None)
+    rooms = map(import_module, ("bandits", "bandits.full_information"))
+    found = next((getattr(room, name) for room in rooms if hasattr(room, name)), None)
     if not (isinstance(found, type) and issubclass(found, BaseRouter)):
         raise RouterFileError(f"The file holds a {name!r}, which is no bandit router.")
     return found
@@ -214,7 +215,7 @@ def _require_sense(learned: dict[str, Any], feature_names: list[Any]) -> None:
 
 
 def _require_shapes(router: Any, arrays: dict[str, NDArray[Any]]) -> None:
-    for name, expected in router._arrays().items():
+    for name, expected in router._expected_arrays(arrays).items():
         held = arrays.get(name)
         if held is None or held.shape != expected.shape or held.dtype != expected.dtype:
             raise RouterFileError(

@@ -28,7 +28,7 @@ from bandits._validation import (
     preferences_to_play,
 )
 from bandits.replay import Replay
-from metarouter.exceptions import DataError
+from metarouter.exceptions import DataError, RouterFileError
 from metarouter.utils.locks import fork_safe_lock
 from metarouter.utils.parameters import check_weight, number
 from metarouter.utils.random import seed_of
@@ -128,8 +128,21 @@ class BaseRouter(BaseEstimator):
         return self.arms
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        """Return what was learned, for `save`."""
-        return {}
+        """Return what was learned, for `save`.
+
+        Raises
+        ------
+        RouterFileError
+            If it cannot be written without pickle.
+        """
+        raise RouterFileError(
+            f"What a {type(self).__name__} has learned is no set of arrays, and is not saved: train "
+            "it again where it is needed."
+        )
+
+    def _expected_arrays(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Return arrays of the shapes and types that those of a file must have."""
+        return self._arrays()
 
     def _set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take back what `_arrays` returned."""
@@ -316,6 +329,9 @@ class BanditRouter(BaseRouter):
         total = chances.sum(axis=1, keepdims=True)
         best = chances_of_best(self._scores(X, preference)[:, arms])
         return np.divide(chances, total, out=best, where=total > 0)
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        return {}
 
     def _add_arm(self, like: int | None, weight: float) -> None:
         raise NotImplementedError

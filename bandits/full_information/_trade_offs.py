@@ -91,6 +91,44 @@ class TradeOffRouter(FullInformationRouter):
     def _arm_scores(self, X: Array, learned: Learned) -> Array:
         """Return how good every arm is thought to be, shape (n, n_arms)."""
 
+    @abstractmethod
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of everything that `_train` returns, by name."""
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        learned = {
+            f"learned_{name}": np.stack([network[name] for network in self.learned_])
+            for name in self.learned_[0]
+        }
+        return {
+            "w_cost": self.w_cost_,
+            "mean": self.scaler_.mean_,
+            "variance": self.scaler_.var_,
+            **learned,
+        }
+
+    def _expected_arrays(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        n_networks, n_features = len(np.unique(arrays["w_cost"])), self.n_features_in_
+        return {
+            "w_cost": np.zeros(n_networks),
+            "mean": np.zeros(n_features),
+            "variance": np.zeros(n_features),
+            **{
+                f"learned_{name}": np.zeros((n_networks, *shape), dtype=np.float32)
+                for name, shape in self._shapes().items()
+            },
+        }
+
+    def _set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
+        if (arrays["variance"] < 0).any() or (np.abs(arrays["w_cost"] - 0.5) > 0.5).any():
+            raise ValueError("a variance or a weight of cost is off its range")
+        self.w_cost_ = arrays["w_cost"]
+        self.scaler_ = scaler_of(arrays["mean"], arrays["variance"])
+        self.learned_ = [
+            {name: arrays[f"learned_{name}"][k] for name in self._shapes()}
+            for k in range(len(self.w_cost_))
+        ]
+
     def _learn(self, X: Array, logs: Logs) -> None:
         if self.has_latency_:
             raise DataError(
@@ -144,6 +182,15 @@ def utility_of(quality: Array, cost: Array, w_cost: float) -> Array:
     [[0.75, 0.0]]
     """
     return np.asarray(quality - w_cost / (1.0 - w_cost) * cost)
+
+
+def scaler_of(mean: Array, variance: Array) -> StandardScaler:
+    """Return the scaler of features with some means and variances."""
+    scaler = StandardScaler()
+    scaler.mean_, scaler.var_, scaler.n_features_in_ = mean, variance, len(mean)
+    # As scikit-learn does it: a feature that does not vary stays as it is.
+    scaler.scale_ = np.where(variance > 0, np.sqrt(variance), 1.0)
+    return scaler
 
 
 def held_back_rows(n: int, share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import pairwise_distances_argmin
 
 from bandits.full_information._graph import edge_scores
 from bandits.full_information._trade_offs import (
@@ -55,8 +56,8 @@ class GraphRouter(TradeOffRouter):
     ----------
     w_cost_ : ndarray
         Weights of cost trained for.
-    tasks_ : KMeans
-        Which task a query belongs to.
+    tasks_ : ndarray of shape (n_tasks, n_features)
+        Centres of the tasks; a query, scaled, belongs to the nearest.
     learned_ : list of dict of str to ndarray
         Weights of each network, and ``nodes``, what the messages of all training queries have
         made of the arms.
@@ -128,7 +129,7 @@ class GraphRouter(TradeOffRouter):
     def _train(self, split: Split) -> Learned:
         from bandits.full_information._graph_router import train
 
-        self.tasks_ = clusters_of(split.train.X, self.n_tasks, self._seed)
+        self.tasks_ = clusters_of(split.train.X, self.n_tasks, self._seed).cluster_centers_
         return train(
             split,
             self._task_features(np.concatenate([part.X for part in split])),
@@ -146,4 +147,38 @@ class GraphRouter(TradeOffRouter):
         return np.asarray(scores, dtype=np.float64)
 
     def _task_features(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(self.tasks_.cluster_centers_[self.tasks_.predict(X)])
+        return np.asarray(self.tasks_[pairwise_distances_argmin(X, self.tasks_)])
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        n_features, n_hidden, n_arms = self.n_features_in_, self.n_hidden, len(self.arms_)
+        width = 2 * n_hidden
+        shapes: dict[str, tuple[int, ...]] = {
+            "task": (n_features, n_hidden),
+            "task_bias": (n_hidden,),
+            "query": (n_features, n_hidden),
+            "query_bias": (n_hidden,),
+            "arms": (n_arms, width),
+            "edge": (3, 3),
+            "edge_bias": (3,),
+            "nodes": (n_arms, width),
+        }
+        for layer in (1, 2):
+            shapes |= {
+                f"message_{layer}": (width, width),
+                f"message_edge_{layer}": (3, width),
+                f"scale_{layer}": (width,),
+                f"shift_{layer}": (width,),
+            }
+        return shapes
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        return {**super()._arrays(), "tasks": self.tasks_}
+
+    def _expected_arrays(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        n_tasks = min(len(arrays["tasks"]), self.n_tasks)
+        tasks = np.zeros((n_tasks, self.n_features_in_))
+        return {**super()._expected_arrays(arrays), "tasks": tasks}
+
+    def _set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
+        super()._set_arrays(arrays)
+        self.tasks_ = arrays["tasks"]

@@ -157,5 +157,15 @@ class RouterDC(TradeOffRouter):
             seed=self._seed,
         )
 
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        n_hidden, n_components = self.n_hidden, self.n_components
+        return {
+            "hidden": (self.n_features_in_, n_hidden),
+            "hidden_bias": (n_hidden,),
+            "output": (n_hidden, n_components),
+            "output_bias": (n_components,),
+            "arms": (len(self.arms_), n_components),
+        }
+
     def _arm_scores(self, X: NDArray[np.float64], learned: Learned) -> NDArray[np.float64]:
         return np.asarray(cosine(embed(X, learned), learned["arms"]), dtype=np.float64)

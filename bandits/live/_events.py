@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -53,6 +54,7 @@ class Decided(NamedTuple):
     propensity: float
     preference: NDArray[np.float64]  # (2,), with latencies (3,)
     x: NDArray[np.float64]  # (n_features,)
+    available: Sequence[Any] | None = None  # arms that could be called; None is all
 
 
 class Carried(NamedTuple):
@@ -63,6 +65,7 @@ class Carried(NamedTuple):
     propensity: float
     preference: NDArray[np.float64]
     x: NDArray[np.float64]
+    available: Sequence[Any] | None = None
 
 
 class Told(NamedTuple):
@@ -92,6 +95,7 @@ class ArmRemoved(NamedTuple):
     """An arm was removed."""
 
     arm: Any
+    void: Sequence[int] = ()  # decisions for it that were waiting for feedback
 
 
 Event = Opened | Decided | Carried | Told | Ignored | ArmAdded | ArmRemoved

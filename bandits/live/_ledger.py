@@ -67,8 +67,12 @@ class Ledger:
 
     def void(self, arm: Any) -> None:
         """Settle the decisions for an arm that is gone."""
-        for number in [d.id for d in self.pending.values() if d.arm == arm]:
+        for number in self.waiting_for(arm):
             self._close(number, Receipt.VOID)
+
+    def waiting_for(self, arm: Any) -> list[int]:
+        """Return the decisions for an arm that wait for feedback."""
+        return [d.id for d in self.pending.values() if d.arm == arm]
 
     def ignore(self, why: Receipt) -> None:
         """Count feedback that taught nothing."""

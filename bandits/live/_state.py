@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -85,19 +85,33 @@ class LiveState:
                 ) from None
         return state
 
-    def decide(self, x: Array, preference: Array) -> Decided:
+    def decide(
+        self, x: Array, preference: Array, available: Sequence[Any] | None = None
+    ) -> Decided:
         """Choose an arm for one context; nothing has happened yet.
 
         Parameters
         ----------
         x : ndarray of shape (n_features,)
         preference : ndarray of shape (2,)
+        available : sequence of names, optional
+            Arms that can be called.
+
+        Raises
+        ------
+        DataError
+            If an available arm is none of the router's.
         """
         router = self.router
         with router._lock:
-            arm, propensity = router._choose(x[None], preference)
+            if available is None:
+                arm, propensity = router._choose(x[None], preference)
+            else:
+                offered = np.unique(positions_of(available, router.arms_))
+                arm, propensity = router._choose_among(x[None], preference, offered)
             name = router.arms_[int(arm[0])]
-        return Decided(self.ledger.next_id, name, float(propensity[0]), preference, x)
+        chance = float(propensity[0])
+        return Decided(self.ledger.next_id, name, chance, preference, x, available)
 
     def judge(self, told: Told) -> Told | Ignored:
         """Accept feedback, or say why it is ignored; nothing has happened yet."""
@@ -112,7 +126,7 @@ class LiveState:
     def remove_arm(self, arm: Any) -> ArmRemoved:
         """Refuse to remove what is no arm, or the only one; nothing has happened yet."""
         self.router._removable(arm)
-        return ArmRemoved(arm)
+        return ArmRemoved(arm, self.ledger.waiting_for(arm))
 
     def apply(self, event: Event) -> None:
         """Let an event happen."""
@@ -145,7 +159,7 @@ class LiveState:
         if isinstance(event, Decided):
             # The generators move on as they did then, so that exploration does not repeat itself;
             # what was decided stands.
-            self.decide(event.x, event.preference)
+            self.decide(event.x, event.preference, event.available)
         self.apply(event)
 
     def _require_decision(self, event: Decided | Carried) -> None:
@@ -154,7 +168,9 @@ class LiveState:
         of_shape &= event.preference.shape == (max(self.router.n_outcomes_, 2),)
         finite = np.isfinite(event.x).all() and np.isfinite(event.preference).all()
         chance = 0 <= event.propensity <= 1 + 1e-9
-        if not (of_shape and finite and chance and event.arm in self.router.arms_):
+        offered = self.router.arms_ if event.available is None else event.available
+        known = event.arm in offered and event.arm in self.router.arms_
+        if not (of_shape and finite and chance and known):
             raise ValueError("this router decides otherwise")
 
     def learn(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -159,7 +160,13 @@ class LiveRouter:
 
     # What a service calls ----------------------------------------------------------------------
 
-    def choose(self, x: Any, preference: ArrayLike | None = None) -> Decision:
+    def choose(
+        self,
+        x: Any,
+        preference: ArrayLike | None = None,
+        *,
+        available: Iterable[Any] | None = None,
+    ) -> Decision:
         """Choose an arm for one query.
 
         Parameters
@@ -167,6 +174,8 @@ class LiveRouter:
         x : array of shape (n_features,) or (1, n_features), or frame of one row
         preference : weights, optional
             Of quality, cost and, where it is learned, latency.
+        available : iterable of names, optional
+            Arms that can be called now; by default all. What is known of the others stays.
 
         Returns
         -------
@@ -175,7 +184,7 @@ class LiveRouter:
         Raises
         ------
         DataError
-            If the context or the preference is not as it should be.
+            If the context or the preference is not as it should be, or no arm is available.
         RouterFileError
             If the journal cannot be written.
         """
@@ -183,8 +192,11 @@ class LiveRouter:
         features, pair = self.router._query(row, preference)
         if len(features) != 1:
             raise DataError(f"x has {len(features)} rows; choose for one query at a time.")
+        offered = None if available is None else [plain_name(arm) for arm in available]
+        if offered is not None and not offered:
+            raise DataError("available names no arm; name those that can be called.")
         decided = self._recorder.record(
-            self._recorder.state.decide, features[0].copy(), np.ravel(pair)
+            self._recorder.state.decide, features[0].copy(), np.ravel(pair), offered
         )
         return Decision(decided.id, decided.arm, decided.propensity)
 
@@ -234,9 +246,17 @@ class LiveRouter:
         arm, origin = plain_name(name), None if like is None else plain_name(like)
         self._recorder.record(self._recorder.state.add_arm, arm, origin, float(weight))
 
-    def remove_arm(self, name: str | int) -> None:
-        """Remove an arm; decisions for it that wait for feedback are void."""
-        self._recorder.record(self._recorder.state.remove_arm, plain_name(name))
+    def remove_arm(self, name: str | int) -> list[int]:
+        """Remove an arm for good; one that is out for a while is left out by `choose`.
+
+        Returns
+        -------
+        list of int
+            Decisions for it that waited for feedback. They are void: what comes of them teaches
+            nothing, and `feedback` says so.
+        """
+        removed = self._recorder.record(self._recorder.state.remove_arm, plain_name(name))
+        return list(removed.void)
 
     def learn(self) -> None:
         """Learn what waits for its batch."""

@@ -248,3 +248,36 @@ def test_threads_get_numbers_of_their_own():
     with ThreadPoolExecutor(8) as pool:
         decisions = list(pool.map(lambda k: service.choose(X[k % 60]), range(400)))
     assert sorted(d.id for d in decisions) == list(range(400))
+
+
+class TestArmsThatAreOut:
+    def test_they_are_not_called_and_not_forgotten(self, tmp_path):
+        live = LiveRouter.cold(
+            LinUCB(arms=("a", "b"), random_state=0), 1, has_cost=False, journal=tmp_path
+        )
+        for _ in range(30):
+            decision = live.choose([1.0])
+            live.feedback(decision.id, quality=0.9 if decision.arm == "b" else 0.2)
+        known = live.router.predict_quality([[1.0]])[0, 1]
+        out = [live.choose([1.0], available=["a"]) for _ in range(5)]
+        assert {decision.arm for decision in out} == {"a"}
+        assert {decision.propensity for decision in out} == {1.0}
+        assert live.router.predict_quality([[1.0]])[0, 1] == known
+        after = [live.choose([1.0]).arm for _ in range(3)]
+        live.close()
+        with LiveRouter.resume(tmp_path) as resumed:
+            assert resumed.counts == live.counts
+            assert resumed.choose([1.0]).arm in after
+
+    def test_no_offer_and_foreign_offers_are_refused(self):
+        live = LiveRouter.cold(LinUCB(arms=("a", "b")), 1, has_cost=False)
+        for available in ([], ["c"]):
+            with pytest.raises(DataError, match="arm"):
+                live.choose([1.0], available=available)
+
+    def test_removing_an_arm_says_which_decisions_it_voids(self):
+        live = LiveRouter.cold(LinUCB(arms=("a", "b"), random_state=0), 1, has_cost=False)
+        decisions = [live.choose([1.0], available=[arm]) for arm in ("a", "b", "a")]
+        assert live.remove_arm("a") == [decisions[0].id, decisions[2].id]
+        assert live.feedback(decisions[0].id, quality=1.0).value == "void"
+        assert live.feedback(decisions[1].id, quality=1.0).value == "accepted"
