@@ -136,8 +136,8 @@ class BaseRouter(BaseEstimator):
             If it cannot be written without pickle.
         """
         raise RouterFileError(
-            f"What a {type(self).__name__} has learned is no set of arrays, and is not saved: train "
-            "it again where it is needed."
+            f"What a {type(self).__name__} has learned is no set of arrays, and is not saved: "
+            "train it again where it is needed."
         )
 
     def _expected_arrays(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

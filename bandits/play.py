@@ -131,9 +131,9 @@ class _Play:
 
     def _decide(self, rounds: NDArray[np.intp]) -> None:
         X = _rows(self.X, rounds)
-        action, self.propensity[rounds] = self.router.sample(
-            X, self.preference[rounds], available=self._offered(rounds[0])
-        )
+        offered = self._offered(rounds[0])
+        some = {} if offered is None else {"available": offered}
+        action, self.propensity[rounds] = self.router.sample(X, self.preference[rounds], **some)
         arm = self.arm[rounds] = positions_of(action, self.replay.arms)
         shown = self.replay.reveal(rounds, arm)
         self.shown.outcomes[rounds] = shown.outcomes
