@@ -138,10 +138,10 @@ class ValueSequence:
         if lower > min(upper, high) or upper < low:
             raise DataError(
                 f"No constant value in [{low:g}, {high:g}] is left (lower bound {lower:.3g}, upper "
-                f"bound {upper:.3g}), which chance brings about in {1 - self.level:.2g} of sequences "
-                f"at most: the policy's value has changed over the {self.below.n} rows, or the "
-                "weights are not those of the logged actions; begin a new sequence after the "
-                "change, or check the propensities."
+                f"bound {upper:.3g}), which chance brings about with probability "
+                f"{1 - self.level:.2g} at most: the policy's value has changed over the "
+                f"{self.below.n} rows, or the weights are not those of the logged actions; begin "
+                "anew after the change, or check the propensities."
             )
         return lower, upper
 
