@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import eigh, solve_triangular
-from scipy.spatial.distance import cdist, pdist
+from scipy.spatial.distance import pdist
 from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
@@ -99,7 +99,10 @@ def kernel_space(
 
 def squared_distances(first: FloatArray, second: FloatArray) -> FloatArray:
     """Squared Euclidean distances between all rows of two arrays."""
-    return np.asarray(cdist(first, second, "sqeuclidean"))
+    squared = first @ (-2.0 * second.T)
+    squared += (first**2).sum(axis=1)[:, None]
+    squared += (second**2).sum(axis=1)
+    return np.maximum(squared, 0.0, out=squared)
 
 
 def rbf(squared: FloatArray, length: float) -> FloatArray:

@@ -19,6 +19,7 @@ SCRIPTS = (
     "meta_router",
     "nie_wager",
     "real_data",
+    "no_harm",
 )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
@@ -24,9 +25,11 @@ from metarouter import AdaptiveMetaRouter, FitLedger
 from metarouter.evaluation import default_routers, efficiency_gain_curve
 from metarouter.kernel_learner import AveragedKernelRidge
 from metarouter.utils.files import write_text
+from metarouter.utils.markdown import markdown_table
 from metarouter.utils.random import seeded
 from paper_figures._no_harm_rows import ROWS, Row, Split, draw, load_row
 
+FEWEST_SPLITS = 5  # to say anything of a single cell
 SINGLE = ("gold_only", "preference_only", "pooled", "r_learner", "dr_learner")
 
 
@@ -98,15 +101,170 @@ def run(rows: Sequence[Row], splits: int, folder: Path, n_jobs: int) -> None:
         print(f"[{count}/{len(parts)}] {message}", file=sys.stderr, flush=True)
 
 
+def collect(rows: Sequence[Row], folder: Path) -> pd.DataFrame:
+    """Return one line per row, number of gold labels and split, one column per router.
+
+    Only splits that are finished in every row are taken, so that rows weigh alike.
+    """
+    routers = list(routers_of_the_study())
+    lines = []
+    for row in rows:
+        for path in sorted((folder / "parts").glob(f"{row.slug}.*.json")):
+            known = json.loads(path.read_text())
+            for n_gold in row.n_gold:
+                areas = {name: known.get(f"{name}|{n_gold}") for name in routers}
+                if None not in areas.values():
+                    split = int(path.name.split(".")[-2])
+                    lines.append({"row": row.name, "n_gold": n_gold, "split": split, **areas})
+    table = pd.DataFrame(lines)
+    finished = table.groupby("split")["row"].nunique() == len(rows)
+    return table[table.split.map(finished)].reset_index(drop=True)
+
+
+def mean_over_cells(values: pd.Series, table: pd.DataFrame) -> tuple[float, float]:
+    """Mean over cells (row and number of gold labels), and its s.e. over data sets' rows.
+
+    Cells of one row share their queries, and rows of one data set share their gold labels, so
+    that the mean of each data set is one observation.
+    """
+    by_cell = values.groupby([table.row, table.n_gold]).mean()
+    sets = by_cell.groupby(lambda cell: cell[0].split(":")[0])
+    total = by_cell.mean()
+    deviation = sets.sum() - sets.size() * total
+    n_sets = len(deviation)
+    error = np.sqrt((deviation**2).sum() * n_sets / max(n_sets - 1, 1)) / len(by_cell)
+    return float(total), float(error)
+
+
+def split_error(values: pd.Series, table: pd.DataFrame) -> float:
+    """S.e. of the mean over cells from splits of the same tables, rows of one set together."""
+    data_set = table.row.str.split(":").str[0]
+    residual = values - values.groupby([table.row, table.n_gold]).transform("mean")
+    n_cells = len(table.groupby(["row", "n_gold"]))
+    size = table.groupby(["row", "n_gold"])["split"].transform("size")
+    sums = (residual / size).groupby([data_set, table.split]).sum()
+    n_splits = table.split.nunique()
+    if n_splits < 2:
+        return np.nan
+    return float(np.sqrt((sums**2).sum() * n_splits / (n_splits - 1)) / n_cells)
+
+
+def against_each(table: pd.DataFrame) -> pd.DataFrame:
+    """Adaptive minus every other router, on the average over cells."""
+    lines = []
+    for name in [name for name in routers_of_the_study() if name != "adaptive"]:
+        lead = table["adaptive"] - table[name]
+        mean, over_sets = mean_over_cells(lead, table)
+        lines.append(
+            {
+                "router": name,
+                "mean area": table[name].mean(),
+                "adaptive minus it": mean,
+                "s.e. over splits": split_error(lead, table),
+                "s.e. over data sets": over_sets,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def cells_below(lead: pd.Series, table: pd.DataFrame) -> int:
+    """Count the cells in which a lead lies two standard errors below zero."""
+    cells = lead.groupby([table.row, table.n_gold])
+    return int((cells.mean() < -2 * cells.std() / np.sqrt(cells.size())).sum())
+
+
+def best_single(table: pd.DataFrame) -> pd.Series:
+    """Area of the single router that is best on the other splits of the same cell."""
+    singles = [name for name in routers_of_the_study() if name != "adaptive"]
+    best = pd.Series(np.nan, index=table.index)
+    for _, cell in table.groupby(["row", "n_gold"]):
+        if len(cell) < 2:
+            continue
+        for index in cell.index:
+            others = cell.loc[cell.index != index, singles].mean()
+            best[index] = cell.loc[index, others.idxmax()]
+    return best
+
+
+def document(table: pd.DataFrame) -> str:
+    """Write the tables and say which targets are reached."""
+    splits, cells = table.split.nunique(), table.groupby(["row", "n_gold"], sort=False)
+    each = against_each(table)
+    lines = [
+        f"{cells.ngroups} cells (rows x numbers of gold labels), {splits} paired splits. Areas are "
+        "1000 x area under the efficiency gain / sd(gold); the mean area of the adaptive router is "
+        f"{table['adaptive'].mean():.1f}.",
+        "",
+        markdown_table(each, decimals=1),
+        "",
+        *targets(table, each),
+        "",
+        "Every cell, F for the forest and K for the kernel learner:",
+        "",
+    ]
+    wide = cells.mean().drop(columns="split").round(0).astype(int).reset_index()
+    short = {"_only": "", "_learner": "", "preference": "pref.", " forest": " F", " kernel": " K"}
+    for long, brief in short.items():
+        wide.columns = pd.Index([column.replace(long, brief) for column in wide.columns])
+    return "\n".join([*lines, markdown_table(wide), ""])
+
+
+def targets(table: pd.DataFrame, each: pd.DataFrame) -> list[str]:
+    """One line for each target, with what was found."""
+
+    def verdict(reached: bool) -> str:
+        return "reached" if reached else "**not reached**"
+
+    lines = []
+    for name, _, mean, over_splits, _ in each.itertuples(index=False):
+        low, high = mean - 1.96 * over_splits, mean + 1.96 * over_splits
+        lines.append(
+            f"- above {name} on the average over cells: {mean:+.1f}, 95% interval over splits "
+            f"[{low:+.1f}, {high:+.1f}]: {verdict(low > 0)}"
+        )
+    if table.split.nunique() < 2:
+        return lines
+    lead = table["adaptive"] - best_single(table)
+    mean, over_sets = mean_over_cells(lead, table)
+    lines.append(
+        "- at least the best single router, chosen on the other splits of the cell: "
+        f"{mean:+.1f} (s.e. over splits {split_error(lead, table):.1f}, over data sets "
+        f"{over_sets:.1f}): {verdict(mean >= 0)}"
+    )
+    if table.split.nunique() < FEWEST_SPLITS:
+        return [
+            *lines,
+            f"- cells two s.e. below a single router: not told by {table.split.nunique()} splits; "
+            f"at least {FEWEST_SPLITS} are needed",
+        ]
+    n_cells = table.groupby(["row", "n_gold"]).ngroups
+    below = cells_below(lead, table)
+    lines.append(
+        f"- at most a tenth of the cells two s.e. below the best single router: {below} of "
+        f"{n_cells}: {verdict(below <= n_cells / 10)}"
+    )
+    for name in ("gold_only", "pooled"):
+        for learner in ("forest", "kernel"):
+            below = cells_below(table["adaptive"] - table[f"{name} {learner}"], table)
+            lines.append(
+                f"- no cell two s.e. below {name} {learner}: {below} of {n_cells}: "
+                f"{verdict(below == 0)}"
+            )
+    return lines
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, default=Path("paper_figures_out/no_harm"))
-    parser.add_argument("--splits", type=int, default=20)
+    parser.add_argument("--splits", type=int, default=20, help="0 only draws up the tables")
     parser.add_argument("--n-jobs", type=int, default=2)
     options = parser.parse_args(arguments)
     run(ROWS, options.splits, options.out, options.n_jobs)
+    table = collect(ROWS, options.out)
+    table.to_csv(options.out / "areas.csv", index=False)
+    write_text(options.out / "no_harm.md", document(table))
 
 
 if __name__ == "__main__":

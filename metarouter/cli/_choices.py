@@ -78,8 +78,9 @@ class ZeroMeans(StrEnum):
 
 
 class Shift(StrEnum):
-    """How the shift between the two kinds of labels is learned."""
+    """How the two kinds of labels are brought together."""
 
+    adaptive = "adaptive"
     dr = "dr"
     r = "r"
     constant = "constant"

@@ -19,7 +19,7 @@ from metarouter.evaluation import MonteCarloStudy, default_routers
 from metarouter.fitting import FitLedger
 from metarouter.reporting import StudyReport, mean_shift, truth_frame, write_study_report
 from metarouter.reporting._study_report import write_frame
-from metarouter.routing import MetaRouter, ThresholdRouter, save_router
+from metarouter.routing import ThresholdRouter, save_router
 
 __all__ = ["run_demo"]
 
@@ -46,7 +46,7 @@ def run_demo(out: Path, *, seed: int, rounds: int, n_jobs: int) -> None:
     shifts = {name: mean_shift(model, rows) for name, model in models.items()}
 
     result = MonteCarloStudy(
-        default_routers(),
+        default_routers(adaptive=True),
         n_gold=N_GOLD,
         rounds=rounds,
         n_test=N_TEST,
@@ -63,7 +63,7 @@ def run_demo(out: Path, *, seed: int, rounds: int, n_jobs: int) -> None:
         sections=[("Estimates beside the truth", truth_section(models, train, shifts, truth, new))],
     )
     files = write_study_report(report, folder)
-    router = _save(models["dr_learner"], folder / "router.skops")
+    router = _save(models["adaptive"], folder / "router.skops")
     write_frame(_as_table(train), folder / "labelled_queries.csv")
     write_frame(
         _as_table(new.subset(np.arange(500))).drop(columns=["gold", "preference"]),
@@ -109,17 +109,17 @@ def _labelled_once(data: LabelledQueries, seed: int) -> LabelledQueries:
     )
 
 
-def _fit_all(rows: Any, seed: int) -> dict[str, MetaRouter]:
+def _fit_all(rows: Any, seed: int) -> dict[str, Any]:
     models = {}
     with FitLedger(reuse=True):
-        for name, router in default_routers().items():
+        for name, router in default_routers(adaptive=True).items():
             models[name] = router.set_params(random_state=seed).fit(
                 rows.X, rows.y, is_gold=rows.is_gold, groups=rows.groups
             )
     return models
 
 
-def _save(model: MetaRouter, path: Path) -> Path:
+def _save(model: Any, path: Path) -> Path:
     save_router(ThresholdRouter(model, models=("small-model", "large-model")), path)
     return path
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
-from metarouter.cli._choices import Learner, Propensity
+from metarouter.cli._choices import Learner, Propensity, Shift
 from metarouter.cli._fit_summary import print_fit_summary
 from metarouter.cli._learners import encoder_of, nuisance_method, scaling_of, shift_of
 from metarouter.cli._out_of_fold import OutOfFold, predict_out_of_fold
@@ -19,6 +19,7 @@ from metarouter.datasets._labelled_queries import TrainingRows
 from metarouter.exceptions import BudgetError, DataError
 from metarouter.reporting._held_out_routers import too_few_to_cross_fit
 from metarouter.routing import (
+    AdaptiveMetaRouter,
     MetaRouter,
     ThresholdRouter,
     TunedThreshold,
@@ -65,12 +66,14 @@ def new_router(settings: FitSettings, rows: TrainingRows) -> Any:
         "method": method,
         "n_jobs": settings.n_jobs,
     }
-    model = MetaRouter(
+    model: Any = MetaRouter(
         shift=shift_of(settings.shift, **nuisances),
         scaling=scaling_of(settings.scaling),
         random_state=settings.seed,
         n_jobs=settings.n_jobs,
     )
+    if settings.shift is Shift.adaptive:
+        model = AdaptiveMetaRouter(random_state=settings.seed, n_jobs=settings.n_jobs)
     router = ThresholdRouter(
         model,
         cost=UnitCost(),

@@ -12,7 +12,7 @@ from metarouter.cli.console import print_frame
 from metarouter.datasets import LabelledQueries
 from metarouter.datasets._labelled_queries import TrainingRows
 from metarouter.reporting import mean_shift, verdict
-from metarouter.routing import TunedThreshold
+from metarouter.routing import AdaptiveMetaRouter, TunedThreshold
 from metarouter.routing._pipeline import split_router
 from metarouter.utils.groups import count_groups
 from metarouter.utils.style import router_label
@@ -85,6 +85,12 @@ def _labels(queries: LabelledQueries) -> str:
 
 
 def _scale_and_shift(model: Any, rows: TrainingRows) -> list[str]:
+    if isinstance(model, AdaptiveMetaRouter):
+        borrowed = str(model.borrowing_)
+        return [
+            f"{borrowed[0].upper()}{borrowed[1:]}.",
+            f"One unit of the preference score is worth {model.slope_:.3g} in gold units.",
+        ]
     lines = [f"Gold labels were multiplied by {model.scaler_.factor_:.4g} to share one scale."]
     shift = mean_shift(model, rows)
     if shift is not None:

@@ -64,7 +64,10 @@ def scaling_of(scaling: Scaling) -> Any:
 
 
 def shift_of(shift: Shift, **settings: Any) -> Any:
-    """Return the shift learner of an option; `settings` go to the R- and DR-learner."""
+    """Return the shift learner of an option; `settings` go to the R- and DR-learner.
+
+    The adaptive router learns no shift.
+    """
     from metarouter.shift import ConstantShift, DRLearner, RLearner, ZeroShift
 
     if shift is Shift.dr:

@@ -10,10 +10,17 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.pipeline import Pipeline
 
+from metarouter.base_learners import default_regressor
 from metarouter.datasets import LabelledQueries
 from metarouter.evaluation import RouterComparison, compare_routers
 from metarouter.reporting._held_out_routers import held_out_routers
-from metarouter.routing import ThresholdRouter, TunedThreshold, tune_threshold
+from metarouter.routing import (
+    AdaptiveMetaRouter,
+    MetaRouter,
+    ThresholdRouter,
+    TunedThreshold,
+    tune_threshold,
+)
 from metarouter.shift import ZeroShift
 
 __all__ = ["OutOfFold", "predict_out_of_fold"]
@@ -78,13 +85,25 @@ def predict_out_of_fold(
     *encoders, router = _steps(unfitted)
     contenders = {
         "this router": router.model,
-        "pooled": clone(router.model).set_params(shift=ZeroShift()),
-        "gold_only": clone(router.model).set_params(sources="gold"),
+        "pooled": _simpler(router.model, queries.n_queries, shift=ZeroShift()),
+        "gold_only": _simpler(router.model, queries.n_gold, sources="gold"),
     }
     predicted = held_out_routers(
         queries, contenders, folds, seed, scheme="cross_fit", encoders=encoders
     )
     return OutOfFold(predicted.gains, predicted.ranks(), queries)
+
+
+def _simpler(model: Any, n_rows: int, **settings: Any) -> Any:
+    """Return a simpler router with the settings of `model`, as far as it has them."""
+    if not isinstance(model, AdaptiveMetaRouter):
+        return clone(model).set_params(**settings)
+    # Every fold trains on more than half of the rows.
+    regressor = default_regressor(n_jobs=model.n_jobs, n_rows=n_rows // 2)
+    # Curves and areas do not depend on the calibration, which costs fits.
+    return MetaRouter(
+        regressor=regressor, calibrate=False, random_state=model.random_state, **settings
+    )
 
 
 def _steps(router: Any) -> list[Any]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["run_report"]
 
 _ROUTERS = {
+    Shift.adaptive: "adaptive",
     Shift.dr: "dr_learner",
     Shift.r: "r_learner",
     Shift.constant: "linear_scaling",

@@ -87,6 +87,7 @@ def _routers(settings: StudySettings, *, has_groups: bool) -> dict[str, Any]:
         cv=settings.folds,
         method=nuisance_method(settings.method, settings.learner, grouped=has_groups),
         scaling=scaling_of(settings.scaling),
+        adaptive=True,
     )
 
 

@@ -54,11 +54,12 @@ class FitSettings(TableOptions):
         Shift,
         typer.Option(
             "--shift",
-            help="How to learn what the cheap labels are wrong by: DR-learner, "
-            "R-learner, one constant, or not at all.",
+            help="How to use the cheap labels: as far as the trustworthy ones bear them out "
+            "(adaptive), corrected by a DR-learner, an R-learner or one constant, or as they are. "
+            "--propensity, --scaling and --method are those of dr and r.",
             rich_help_panel=MODEL,
         ),
-    ] = Shift.dr
+    ] = Shift.adaptive
     propensity: PropensityChoice = Propensity.estimated
     scaling: ScalingChoice = Scaling.variance
     method: MethodChoice = Method.auto

@@ -94,11 +94,11 @@ class ReportOptions(TableOptions):
         Shift,
         typer.Option(
             "--shift",
-            help="The router that is recommended: by DR-learner, R-learner, one constant, or "
-            "pooled labels. All are compared.",
+            help="The router that is recommended: adaptive, by DR-learner, R-learner, one "
+            "constant, or pooled labels. All are compared.",
             rich_help_panel=MODEL,
         ),
-    ] = Shift.dr
+    ] = Shift.adaptive
     propensity: PropensityChoice = Propensity.estimated
     scaling: ScalingChoice = Scaling.variance
     method: MethodChoice = Method.auto

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from metarouter.base_learners import default_regressor
 from metarouter.fitting import is_bagged_forest
+from metarouter.routing.adaptive_meta_router import AdaptiveMetaRouter
 from metarouter.routing.meta_router import MetaRouter
 from metarouter.scaling import ScalingMethod
 from metarouter.shift import ConstantShift, DRLearner, RLearner, ZeroShift
@@ -23,7 +24,8 @@ def default_routers(
     scaling: ScalingMethod | None = "variance",
     linear_scaling: bool = True,
     calibrate: bool = False,
-) -> dict[str, MetaRouter]:
+    adaptive: bool = False,
+) -> dict[str, Any]:
     """Return the routers that section 4.1 compares, unfitted, by their names in the house.
 
     The oracle is not among them, since it sees gold labels that the others do not;
@@ -52,12 +54,14 @@ def default_routers(
     calibrate : bool, default=False
         Calibrate the gains against gold labels. Curves and areas do not depend on it, and it costs
         fits; where a threshold on the gain is set, or gains are shown, it is wanted.
+    adaptive : bool, default=False
+        Include the `AdaptiveMetaRouter`, which is not the paper's and has learners of its own.
 
     Returns
     -------
-    dict of str to MetaRouter
+    dict of str to estimator
         ``pooled``, ``preference_only``, ``gold_only``, ``linear_scaling``, ``r_learner``,
-        ``dr_learner``.
+        ``dr_learner``, and ``adaptive`` if asked for.
 
     Examples
     --------
@@ -78,7 +82,7 @@ def default_routers(
     def router(**parameters: Any) -> MetaRouter:
         return MetaRouter(regressor=regressor, scaling=scaling, calibrate=calibrate, **parameters)
 
-    routers = {
+    routers: dict[str, Any] = {
         "pooled": router(shift=ZeroShift()),
         "preference_only": router(sources="preference"),
         "gold_only": router(sources="gold"),
@@ -88,4 +92,6 @@ def default_routers(
     }
     if not linear_scaling:
         del routers["linear_scaling"]
+    if adaptive:
+        routers["adaptive"] = AdaptiveMetaRouter()
     return routers

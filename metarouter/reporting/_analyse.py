@@ -33,7 +33,6 @@ from metarouter.reporting._held_out_routers import (
     held_out_routers,
 )
 from metarouter.reporting._routing_analysis import ReportSettings, RoutingAnalysis, Unanswered
-from metarouter.routing import MetaRouter
 from metarouter.utils.groups import count_groups
 
 __all__ = ["analyse", "predictions"]
@@ -144,7 +143,7 @@ def _shared(queries: LabelledQueries, settings: ReportSettings) -> dict[str, Any
     }
 
 
-def _routers(settings: ReportSettings) -> dict[str, MetaRouter]:
+def _routers(settings: ReportSettings) -> dict[str, Any]:
     routers = default_routers(
         settings.regressor,
         final=settings.regressor,
@@ -153,6 +152,7 @@ def _routers(settings: ReportSettings) -> dict[str, MetaRouter]:
         method=settings.method,
         scaling=None,  # labels are on one scale already
         calibrate=True,
+        adaptive=True,
     )
     return {
         name: router.set_params(random_state=settings.seed, n_jobs=settings.n_jobs)

@@ -25,6 +25,8 @@ _OF_STUDIES = {
 }
 ROUTERS = {
     "oracle": "learned from the gold label of every training query",
+    "adaptive": "gold labels regressed on a score that is learned from the preference labels; how "
+    "much of it is used, and what is added, is averaged by how well it explains the gold labels",
     "gold_only": "learned from the gold labels alone",
     "preference_only": "learned from the preference labels alone",
     "pooled": "learned from both kinds of labels, taken as they are",

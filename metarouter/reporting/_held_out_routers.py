@@ -18,7 +18,6 @@ from metarouter.datasets._labelled_queries import take_rows
 from metarouter.fitting import FitLedger
 from metarouter.inference._verdict import scarce
 from metarouter.inference.labels import Scheme
-from metarouter.routing import MetaRouter
 from metarouter.utils.groups import count_groups, group_codes
 
 __all__ = ["FIRST_TRAINING_FOLDS", "HeldOutRouters", "held_out_routers", "too_few_to_cross_fit"]
@@ -83,7 +82,7 @@ def too_few_to_cross_fit(queries: LabelledQueries, folds: int) -> str:
 
 def held_out_routers(
     queries: LabelledQueries,
-    routers: Mapping[str, MetaRouter],
+    routers: Mapping[str, Any],
     folds: int,
     seed: int,
     *,
@@ -95,7 +94,7 @@ def held_out_routers(
     Parameters
     ----------
     queries : LabelledQueries
-    routers : dict of str to MetaRouter
+    routers : dict of str to MetaRouter or AdaptiveMetaRouter
         Unfitted.
     folds : int
         Stratified by which labels a query carries; groups stay together.

@@ -124,7 +124,7 @@ _WORDS = {
 
 def glossary_section() -> Section:
     """Explain the words and the routers."""
-    routers = {router_label(name): ROUTERS[name] for name in default_routers()}
+    routers = {router_label(name): ROUTERS[name] for name in default_routers(adaptive=True)}
     return Section(
         "Words",
         (Paragraph("As they are used in this report."), Terms({**WORDS, **_WORDS, **routers})),

@@ -40,9 +40,9 @@ class ReportSettings:
 
     Parameters
     ----------
-    router : str, default="dr_learner"
+    router : str, default="adaptive"
         The router that is recommended, chosen before looking: one of those of
-        `metarouter.evaluation.default_routers`.
+        `metarouter.evaluation.default_routers`, or ``"adaptive"``.
     regressor : regressor, optional
         Learner of every outcome, gain and shift; an extremely randomised forest by default.
     propensity : {"constant", "estimated"}, default="estimated"
@@ -70,7 +70,7 @@ class ReportSettings:
         The command that made the report.
     """
 
-    router: str = "dr_learner"
+    router: str = "adaptive"
     regressor: Any = None
     propensity: str = "estimated"
     scaling: Any = "variance"

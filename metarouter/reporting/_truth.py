@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +15,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from metarouter.datasets import LabelledQueries
-    from metarouter.routing import MetaRouter
 
 __all__ = ["TRUE_GAIN", "truth_frame"]
 
 TRUE_GAIN = "true psi"
 
 
-def truth_frame(models: Mapping[str, MetaRouter], queries: LabelledQueries) -> pd.DataFrame:
+def truth_frame(models: Mapping[str, Any], queries: LabelledQueries) -> pd.DataFrame:
     """Compare Delta-hat and psi-hat of fitted routers with Delta and psi.
 
     Parameters
     ----------
-    models : dict of str to MetaRouter
+    models : dict of str to MetaRouter or AdaptiveMetaRouter
         Fitted.
     queries : LabelledQueries
         Simulated queries with `truth`, that no model was fitted on.

@@ -43,7 +43,7 @@ class PreferenceScore(RegressorMixin, BaseEstimator):
 
     def fit(self, X: FloatArray, y: FloatArray, sample_weight: FloatArray | None = None) -> Any:
         """Fit both learners on validated preference rows."""
-        forest = default_regressor(self.random_state, self.n_jobs)
+        forest = default_regressor(self.random_state, self.n_jobs, len(y))
         kernel = AveragedKernelRidge(random_state=self.random_state)
         self.forest_ = fit_model(forest, X, y, sample_weight)
         self.kernel_ = fit_model(kernel, X, y, sample_weight)

@@ -20,7 +20,7 @@ the variance of e is integrated out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -43,6 +43,7 @@ MASS_ABOVE_ZERO = 0.8  # of the correlations that are not 0
 MOST_LANDMARKS = 400  # with more gold rows the kernel matrix is approximated (Nystroem)
 LEAST_MASS = 1e-5  # parts of the grid with less are left out of predictions
 _LEAST_VARIANCE = 0.02
+_SHORTEST_TIE = 0.1
 _ROWS_AT_ONCE = 2048
 
 
@@ -53,6 +54,11 @@ class Kernel:
     space: KernelSpace
     length: float
     variance: float = 1.0
+
+    @property
+    def ties_queries(self) -> bool:
+        """Whether two queries that are not the same can have a kernel value above 0."""
+        return self.length > _SHORTEST_TIE
 
     def matrix(self, X: NDArray[np.float64], landmarks: FloatArray) -> FloatArray:
         """Kernel values of features with landmarks that lie in the kernel's space."""
@@ -138,6 +144,7 @@ class GridPart:
     The posterior means of the effects are ``effects[:, 0] - rho effects[:, 1]``.
     """
 
+    number: int  # of the kernel in the bank
     kernel: Kernel
     landmarks: FloatArray  # (l, n_components)
     projection: FloatArray  # (l, k)
@@ -179,10 +186,17 @@ class TransferPosterior:
     def mean(self, X: FloatArray, score: FloatArray) -> FloatArray:
         """Return psi-hat for new queries, shape (n,)."""
         standardised = self.intercept + self.rho * self._standardise(score)
+        # Parts with one kernel differ by their group variance and share their landmarks.
+        coefficients: dict[int, FloatArray] = {}
+        first: dict[int, GridPart] = {}
+        for part, own in zip(self.parts, self.coefficients, strict=True):
+            if part.kernel.ties_queries:
+                coefficients[part.number] = coefficients.get(part.number, 0.0) + own
+                first[part.number] = part
         for rows in _blocks(len(X)):
-            for part, coefficients in zip(self.parts, self.coefficients, strict=True):
+            for number, part in first.items():
                 kernel = part.kernel.matrix(X[rows], part.landmarks)
-                standardised[rows] += kernel @ coefficients
+                standardised[rows] += kernel @ coefficients[number]
         return self.level + self.scale * standardised
 
     def std(self, X: FloatArray, score: FloatArray) -> FloatArray:
@@ -242,10 +256,10 @@ def fit_transfer(
     parts, log_weights = [], []
     for whitening, group_mass in _whitenings(rows):
         whitened = whitening.apply(columns)
-        for kernel in kernels:
+        for number, kernel in enumerate(kernels):
             projected = kernel.space.transform(rows.X)
             part, log_weight = _weigh(
-                kernel, projected, projected[chosen], whitening, whitened, log_prior
+                number, kernel, projected, projected[chosen], whitening, whitened, log_prior
             )
             parts.append(part)
             log_weights.append(log_weight + np.log(group_mass / len(kernels)))
@@ -302,7 +316,9 @@ def correlation_on_grid() -> FloatArray:
 
 def part_moments(part: GridPart, X: FloatArray, f: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Sum mass x E(psi) and mass x E(psi^2) over a part of the grid, standardised."""
-    t = part.kernel.matrix(X, part.landmarks) @ part.projection
+    t = np.zeros((len(X), len(part.values)))
+    if part.kernel.ties_queries:
+        t = part.kernel.matrix(X, part.landmarks) @ part.projection
     first, second = np.zeros(len(f)), np.zeros(len(f))
     for k, v in enumerate(DELTA_VARIANCE):
         mass = part.mass[k]
@@ -327,6 +343,7 @@ def part_moments(part: GridPart, X: FloatArray, f: FloatArray) -> tuple[FloatArr
 
 
 def _weigh(
+    number: int,
     kernel: Kernel,
     projected: FloatArray,
     landmarks: FloatArray,
@@ -364,6 +381,7 @@ def _weigh(
         )
         log_weight[k] = -0.5 * log_determinant - 0.5 * (n - 1) * np.log(misfit[k])
     part = GridPart(
+        number,
         kernel,
         landmarks,
         projection,
@@ -408,17 +426,7 @@ def _mean_of_part(part: GridPart) -> tuple[float, FloatArray]:
 
 
 def _with_mass(part: GridPart, mass: FloatArray) -> GridPart:
-    return GridPart(
-        part.kernel,
-        part.landmarks,
-        part.projection,
-        part.values,
-        part.coordinates,
-        part.effects,
-        part.effects_covariance,
-        part.noise,
-        mass,
-    )
+    return replace(part, mass=mass)
 
 
 def _whitenings(rows: GoldRows) -> list[tuple[Whitening, float]]:

@@ -51,6 +51,7 @@ class RouterStyle:
 
 _HOUSE = {
     "oracle": RouterStyle("oracle", "#000000", "--", "*"),
+    "adaptive": RouterStyle("adaptive", "#332288", (0, (3.0, 1.0)), "P"),
     "dr_learner": RouterStyle("DR-learner", "#D55E00", "-", "o"),
     "r_learner": RouterStyle("R-learner", "#0072B2", "-", "s"),
     "linear_scaling": RouterStyle("linear scaling", "#56B4E9", "-.", "v"),

@@ -23,6 +23,8 @@ def test_fit_reports_labels_shift_and_check_and_route_adds_two_columns(folder: P
     assert code == 0, error
     for expected in ("with a gold label", "s.e.", "out of fold", "share", "groups"):
         assert expected in said
+    for expected in ("Preference labels ", "correlation of the preference score with the gain"):
+        assert expected in said
     code, said, error = run("route", out, folder / "new.csv", "--out", folder / "routed.csv")
     assert code == 0, error
     before = pd.read_csv(folder / "new.csv", dtype=str)
@@ -59,7 +61,9 @@ def test_mistakes_in_a_table_are_named(folder: Path, tmp_path: Path) -> None:
     assert "holds no number" in refused("fit", tmp_path / "words.csv", "--features", "x1", *out)
     one_label = refused("fit", tmp_path / "one.csv", "--text", "query", *out)
     assert "1 gold label is too few to fit a router; give at least 5" in one_label
-    assert "lower --folds to 3" in refused("fit", tmp_path / "few.csv", "--text", "query", *out)
+    assert "lower --folds to 3" in refused(
+        "fit", tmp_path / "few.csv", "--text", "query", "--shift", "dr", *out
+    )
 
 
 def test_budgets_that_cannot_be_are_refused(folder: Path, tmp_path: Path) -> None:

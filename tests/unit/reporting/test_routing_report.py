@@ -97,9 +97,9 @@ def test_gains_are_those_of_the_bands_on_held_out_gold_labels(
     assert routing.n_gold == rows.sum()
     gold = analysis.queries.gold[rows]
     ranks = {name: rank[rows] for name, rank in held_out.ranks().items()}
-    band = efficiency_gain_band(gold, ranks["dr_learner"])
+    band = efficiency_gain_band(gold, ranks["adaptive"])
     np.testing.assert_array_equal(band.band_lower, routing.gain.band_lower)
-    effects = rank_weighted_effects(gold, ranks["dr_learner"])
+    effects = rank_weighted_effects(gold, ranks["adaptive"])
     shown = _table(analysis, "Rank-weighted effects of the router").rows[0]
     assert _numbers(shown[2]) == (effects.value[0], effects.lower[0], effects.upper[0])
     pairs = compare_all_pairs(gold, ranks)
@@ -226,7 +226,7 @@ def test_the_threshold_keeps_what_was_demanded_and_the_report_says_so() -> None:
     assert _numbers(rows[0][2]) == (share.value, share.lower, share.upper)
     held_out = found.held_out
     assert not isinstance(held_out, Unanswered)
-    gain = held_out.gains["dr_learner"][held_out.fold >= 0]
+    gain = held_out.gains["adaptive"][held_out.fold >= 0]
     costs = found.queries.subset(held_out.fold >= 0)
     assert costs.cost_primary is not None
     assert costs.cost_alternative is not None
