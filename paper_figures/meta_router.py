@@ -133,11 +133,12 @@ def run_experiment(
     experiment = EXPERIMENTS[name]
     queries = make_healthbench_like(judge=experiment.judge, random_state=0)
     routers = experiment.routers()
+    learner = routers["pooled"].regressor
     return MonteCarloStudy(
         routers,
         n_gold=n_gold,
         rounds=rounds,
-        oracle=routers["pooled"].regressor or default_regressor(),
+        oracle=default_regressor() if learner is None else learner,
         n_jobs=n_jobs,
         checkpoint=out / "checkpoints" / "_".join([name, *map(str, n_gold)]),
         progress=True,
