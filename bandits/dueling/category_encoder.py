@@ -117,8 +117,8 @@ class CategoryEncoder(TransformerMixin, BaseEstimator):
         names, code = np.unique(labels, return_inverse=True)
         if len(names) < 2:
             raise DataError(
-                f"All queries are of one category, {names.tolist()[0]!r}; give at least two, or leave "
-                "the labels out to cluster the queries."
+                f"All queries are of one category, {names.tolist()[0]!r}; give at least two, or "
+                "leave the labels out to cluster the queries."
             )
         width = self.n_components or features.shape[1]
         if width > features.shape[1]:
