@@ -16,6 +16,7 @@ SCRIPTS = (
     "barp_figure3",
     "dueling",
     "healthbench_judge",
+    "many_models",
     "meta_router",
     "nie_wager",
     "real_data",
