@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from metarouter.fitting import FitLedger
     from metarouter.nuisance import Nuisances
     from metarouter.overlap import PropensityPolicy
+    from metarouter.overlap_region import OverlapRegion
     from metarouter.routing import (
         AdaptiveMetaRouter,
         GivenCost,
@@ -56,6 +57,7 @@ _HOME = {
     "MetaRouter": "routing",
     "MultiModelMetaRouter": "routing",
     "Nuisances": "nuisance",
+    "OverlapRegion": "overlap_region",
     "PropensityPolicy": "overlap",
     "RLearner": "shift",
     "ThresholdRouter": "routing",
@@ -82,6 +84,7 @@ __all__ = [
     "MetaRouter",
     "MultiModelMetaRouter",
     "Nuisances",
+    "OverlapRegion",
     "PropensityPolicy",
     "RLearner",
     "ThresholdRouter",

@@ -16,9 +16,12 @@ SCRIPTS = (
     "barp_figure3",
     "dueling",
     "healthbench_judge",
+    "labelling",
     "many_models",
     "meta_router",
+    "new_domains",
     "nie_wager",
+    "overlap",
     "real_data",
     "no_harm",
 )

@@ -19,17 +19,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeCV
 
 from metarouter import (
     ConstantShift,
     DRLearner,
     MetaRouter,
     MultiModelMetaRouter,
-    RLearner,
     ZeroShift,
 )
-from metarouter.base_learners import default_regressor
 from metarouter.datasets import (
     ModelMatrix,
     PairedComparisons,
@@ -49,6 +47,7 @@ N_GOLD, N_PREFERENCE, N_TEST = 500, 5000, 1000
 N_COMPONENTS = 20
 DIAL = np.concatenate([[0.0], np.geomspace(1e-3, 10, 24), [1e6]])
 REFERENCE = "scores"
+PENALTIES = np.logspace(-2, 4, 13)
 
 # US dollars per million tokens, as the card of the data set gives them.
 PRICES = {
@@ -132,14 +131,14 @@ def in_order(router: MultiModelMetaRouter, split: Split) -> FloatArray:
 
 
 def regressor_per_model(split: Split) -> FloatArray:
-    """One forest per model on its gold comparisons, each with whatever it met."""
+    """Fit one ridge regression per model to its gold comparisons, each with whatever it met."""
     data, gold = split.data, split.data.is_gold
     scores = []
     for name in split.matrix.models:
         first, second = gold & (data.first == name), gold & (data.second == name)
         X = split.features[np.concatenate([data.query[first], data.query[second]])]
         y = np.concatenate([data.y[first], -data.y[second]])
-        scores.append(default_regressor(0).fit(X, y).predict(split.features[split.test]))
+        scores.append(RidgeCV(PENALTIES).fit(X, y).predict(split.features[split.test]))
     return np.column_stack(scores)
 
 
@@ -185,12 +184,13 @@ def threshold_router(split: Split, *, all_on_one_pair: bool) -> FloatArray:
     backward = (data.first == names[1]) & (data.second == names[0])
     rows = forward | backward
     y = np.where(forward, data.y, -data.y)[rows]
-    learner = DRLearner(propensity="constant", cv=3)
+    ridge = RidgeCV(PENALTIES)
+    learner = DRLearner(ridge, "constant", ridge)
     X, is_gold = split.features[data.query[rows]], data.is_gold[rows]
     try:
-        model = MetaRouter(learner, random_state=0).fit(X, y, is_gold=is_gold)
+        model = MetaRouter(learner, ridge, random_state=0).fit(X, y, is_gold=is_gold)
     except MetaRouterError:  # too few gold labels of this pair for folds or for a variance
-        model = MetaRouter(ConstantShift(), scaling=None, random_state=0)
+        model = MetaRouter(ConstantShift(), ridge, scaling=None, random_state=0)
         model.fit(X, y, is_gold=is_gold if is_gold.any() else None)
     scores = np.full((len(split.test), len(matrix.models)), -1e3)
     scores[:, alternative] = 0.0
@@ -216,8 +216,6 @@ ROUTERS: dict[str, Callable[[Split], FloatArray]] = {
     "scores": lambda s: many(s),
     "bradley_terry": lambda s: many(s, structure="bradley_terry"),
     "low_rank": lambda s: many(s, structure="low_rank"),
-    "scores, DR-learner": lambda s: many(s, shift=DRLearner(propensity="constant")),
-    "scores, R-learner": lambda s: many(s, shift=RLearner(propensity="constant")),
     "scores, gold only": lambda s: many(s, gold_only=True),
     "scores, pooled": lambda s: many(s, shift=ZeroShift()),
     "regressor per model, gold only": regressor_per_model,

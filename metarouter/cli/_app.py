@@ -14,6 +14,7 @@ from metarouter.cli.monitor import monitor
 from metarouter.cli.report import report
 from metarouter.cli.route import route
 from metarouter.cli.study import study
+from metarouter.cli.suggest import suggest
 
 __all__ = ["app"]
 
@@ -50,6 +51,7 @@ def _about(
     metarouter fit labels.csv --text query --out router.skops
     metarouter route router.skops new.csv --out routed.csv
     metarouter monitor monitor.npz routed.csv --max-share 0.3
+    metarouter suggest labels.csv --text query --out to_label.csv
     metarouter report labels.csv --text query --out report.html
     metarouter study --table labels.csv --text query --out study
     ```
@@ -60,5 +62,6 @@ app.command(rich_help_panel="See it")(demo)
 app.command(rich_help_panel="Use it")(fit)
 app.command(rich_help_panel="Use it")(route)
 app.command(rich_help_panel="Use it")(monitor)
+app.command(rich_help_panel="Use it")(suggest)
 app.command(rich_help_panel="Study it")(report)
 app.command(rich_help_panel="Study it")(study)

@@ -8,7 +8,7 @@ from metarouter.datasets._evouna import fetch_evouna
 from metarouter.datasets._healthbench_like import make_healthbench_like
 from metarouter.datasets._home import available, data_home
 from metarouter.datasets._judged_queries import make_judged_queries
-from metarouter.datasets._labelled_queries import LabelledQueries, TrainingRows
+from metarouter.datasets._labelled_queries import LabelledQueries, TrainingRows, take_rows
 from metarouter.datasets._llmrouter_14task import (
     fetch_llmrouter_14task,
     fetch_llmrouter_14task_matrix,
@@ -67,4 +67,5 @@ __all__ = [
     "read_table",
     "simulate_comparisons",
     "simulated_favour",
+    "take_rows",
 ]

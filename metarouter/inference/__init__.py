@@ -61,9 +61,12 @@ if TYPE_CHECKING:
         ExpectedArea,
         ForecastPoint,
         LabelPlan,
+        LabelSuggestion,
         PlanOption,
         expected_area,
         plan_labels,
+        sampling_weights,
+        suggest_labels,
     )
 
 _HOME = {
@@ -82,6 +85,7 @@ _HOME = {
     "ForecastPoint": "planning",
     "HeldOutPredictions": "labels",
     "LabelPlan": "planning",
+    "LabelSuggestion": "planning",
     "MeanShiftTest": "bias",
     "MonitorReport": "monitoring",
     "NuisanceQuality": "diagnostics",
@@ -112,6 +116,8 @@ _HOME = {
     "overlap_report": "diagnostics",
     "performance_gap_band": "bands",
     "plan_labels": "planning",
+    "sampling_weights": "planning",
+    "suggest_labels": "planning",
     "qini_band": "bands",
     "rank_weighted_effects": "bands",
     "sensitivity_analysis": "diagnostics",
@@ -135,6 +141,7 @@ __all__ = [
     "ForecastPoint",
     "HeldOutPredictions",
     "LabelPlan",
+    "LabelSuggestion",
     "MeanShiftTest",
     "MonitorReport",
     "NuisanceQuality",
@@ -167,8 +174,10 @@ __all__ = [
     "plan_labels",
     "qini_band",
     "rank_weighted_effects",
+    "sampling_weights",
     "sensitivity_analysis",
     "sorted_group_effects",
+    "suggest_labels",
     "toc_band",
 ]
 

@@ -5,6 +5,7 @@ from metarouter.routing._persistence import load_router, save_router
 from metarouter.routing._tuned_threshold import TunedThreshold
 from metarouter.routing._tuning import tune_threshold
 from metarouter.routing.adaptive_meta_router import AdaptiveMetaRouter, Borrowing
+from metarouter.routing.fallback_router import FallbackRouter
 from metarouter.routing.given_cost import GivenCost
 from metarouter.routing.meta_router import MetaRouter
 from metarouter.routing.multi_model_meta_router import MultiModelMetaRouter
@@ -17,6 +18,7 @@ __all__ = [
     "AdaptiveMetaRouter",
     "Borrowing",
     "ComparisonWarning",
+    "FallbackRouter",
     "GivenCost",
     "MetaRouter",
     "MultiModelMetaRouter",

@@ -9,6 +9,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from metarouter.nuisance import Nuisances
+from metarouter.overlap_region import OverlapRegion
 from metarouter.routing.meta_router import MetaRouter
 from metarouter.shift import EconMLShift, KnownShift
 from metarouter.shift.base import ShiftLearner
@@ -62,6 +63,9 @@ def _worth_storing(estimator: BaseEstimator) -> dict[str, Any]:
         )
         state["shift"] = None
         state.pop("shift_", None)
+    if isinstance(estimator, OverlapRegion):
+        for per_row in ("ratio_", "in_region_", "weight_"):
+            state.pop(per_row, None)
     if isinstance(estimator, ShiftLearner):
         for per_row in ("nuisances_", "in_overlap_"):
             state.pop(per_row, None)

@@ -11,8 +11,10 @@ from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from metarouter.base_learners import default_regressor, with_fewer_trees
+from metarouter.datasets import take_rows
 from metarouter.exceptions import DataError
 from metarouter.fitting import fit_model, predict_mean
+from metarouter.overlap_region import OverlapRegion
 from metarouter.routing._gain_calibration import (
     GainCalibration,
     calibrate_gain,
@@ -50,6 +52,10 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
     scaling : {"variance", "max", "wasserstein"} or None, default="variance"
         How the gold labels are brought to the scale of the preference labels (Remark 1), within
         the overlap of the two sources where the shift's ``PropensityPolicy`` trims (section 5).
+    overlap : OverlapRegion, optional
+        Truncation under positivity violation (section 5): scale, nuisances and shift are learned
+        from the queries of both sources inside the region alone; then all gold labels return, and
+        preference labels outside are left out or weigh less.
     sources : {"both", "gold", "preference"}, default="both"
         Which labels the gain is regressed on. With "gold" and "preference" no shift is learned.
     calibrate : bool, default=True
@@ -68,6 +74,9 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
     shift_ : ShiftLearner
         ``shift_.predict(X)`` is Delta-hat in units of the preference labels; absent when no shift
         was learned.
+    overlap_ : OverlapRegion
+        The fitted region; ``overlap_.contains(X)`` says which new queries lie in it. Absent where
+        no shift was learned or no region was asked for.
     regressor_ : regressor
         psi-hat in units of the preference labels, before calibration.
     calibration_ : GainCalibration
@@ -77,7 +86,7 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         Labels of each source that were given.
     n_outside_overlap_ : int
         Preference labels left out because they lie outside the overlap of the two sources
-        (section 5); 0 unless the shift's ``PropensityPolicy`` trims.
+        (section 5); 0 unless the shift's ``PropensityPolicy`` trims or `overlap` truncates.
 
     Examples
     --------
@@ -100,6 +109,7 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         "calibrate": ["boolean"],
         "random_state": ["random_state"],
         "n_jobs": ["n_jobs", None],
+        "overlap": [OverlapRegion, None],
     }
 
     def __init__(
@@ -111,6 +121,7 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         calibrate: bool = True,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
+        overlap: OverlapRegion | None = None,
     ) -> None:
         self.shift = shift
         self.regressor = regressor
@@ -119,6 +130,7 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         self.calibrate = calibrate
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.overlap = overlap
 
     def fit(
         self,
@@ -157,6 +169,7 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         self.n_gold_, self.n_preference_ = int(data.is_gold.sum()), int((~data.is_gold).sum())
         self.n_outside_overlap_ = 0
 
+        self._find_region(X, data, seed)
         data = self._scale(data, seed)
         shift = self._learn_shift(X, data, seed) if self._learns_shift else None
         regressor = self._seeded_regressor(seed)
@@ -205,11 +218,22 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         both = self.sources != "gold" and self.n_gold_ > 0 and self.n_preference_ > 0
         inside = data
         if self._learns_shift:
-            inside = data.take(self._seeded_shift(seed).find_overlap(data))
+            inside = data.take(self._in_region(data))
+            inside = inside.take(self._seeded_shift(seed).find_overlap(inside))
         self.scaler_ = GainScaler(self.scaling).fit(
             inside.y, inside.is_gold if both else None, inside.sample_weight
         )
         return data._replace(y=self.scaler_.transform(data.y, data.is_gold if both else None))
+
+    def _find_region(self, X: Any, data: TrainingData, seed: int) -> None:
+        self.__dict__.pop("overlap_", None)
+        if self.overlap is not None and self._learns_shift:
+            self.overlap_: OverlapRegion = seeded(self.overlap, seed).fit(X, data.is_gold)
+
+    def _in_region(self, data: TrainingData) -> NDArray[np.bool_]:
+        if self.overlap is None:
+            return np.ones(len(data.y), dtype=bool)
+        return self.overlap_.in_region_
 
     def _seeded_shift(self, seed: int) -> ShiftLearner:
         shift = DRLearner(n_jobs=self.n_jobs) if self.shift is None else self.shift
@@ -223,12 +247,14 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         return seeded(regressor, seed)
 
     def _learn_shift(self, X: Any, data: TrainingData, seed: int) -> FloatArray:
+        region = self._in_region(data)
+        inside = data.take(region)
         self.shift_ = self._seeded_shift(seed).fit(
-            X,
-            data.y,
-            data.is_gold,
-            sample_weight=data.sample_weight,
-            groups=data.groups,
+            X if self.overlap is None else take_rows(X, np.flatnonzero(region)),
+            inside.y,
+            inside.is_gold,
+            sample_weight=inside.sample_weight,
+            groups=inside.groups,
         )
         self.n_outside_overlap_ = int((~self._rows_of_gain(data)).sum())
         return self.shift_.predict(X)
@@ -238,7 +264,10 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         if self.sources != "both":
             return data.is_gold if self.sources == "gold" else ~data.is_gold
         if self._learns_shift:
-            return data.is_gold | self.shift_.in_overlap_
+            region = self._in_region(data)
+            used = data.is_gold.copy()
+            used[region] |= self.shift_.in_overlap_
+            return used if self.overlap is None else used | (~region & (self.overlap_.weight_ > 0))
         return np.ones(len(data.y), dtype=bool)
 
     def _fit_gain(
@@ -251,6 +280,10 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         """Regress gold labels and corrected preference labels on the features (eq. 6)."""
         if shift is not None:
             data = data._replace(y=np.where(data.is_gold, data.y, data.y + shift))
+        if self.overlap is not None and self._learns_shift and self.overlap.outside == "downweight":
+            own = 1.0 if data.sample_weight is None else data.sample_weight
+            weight = own * np.where(data.is_gold, 1.0, self.overlap_.weight_)
+            data = data._replace(sample_weight=weight)
         used = self._rows_of_gain(data)
         rows = data.take(used if left_out is None else used & ~left_out)
         return fit_model(regressor, rows.X, rows.y, rows.sample_weight)
@@ -260,7 +293,9 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         for left_out in held_out_gold(data, seed):
             shift = None
             if self._learns_shift:
-                shift = self.shift_.without(data, left_out).predict(data.X)
+                region = self._in_region(data)
+                without = self.shift_.without(data.take(region), left_out[region])
+                shift = without.predict(data.X)
             model = self._fit_gain(data, shift, regressor, left_out)
             prediction[left_out] = predict_mean(model, data.X[left_out])
         known = weighs(data) & np.isfinite(prediction)

@@ -9,13 +9,21 @@ from metarouter.inference.planning._expected_area import expected_area
 from metarouter.inference.planning._expected_area_result import ExpectedArea, ForecastPoint
 from metarouter.inference.planning._plan import as_prices, plan_labels
 from metarouter.inference.planning._plan_result import LabelPlan, PlanOption
+from metarouter.inference.planning._suggestion import (
+    LabelSuggestion,
+    sampling_weights,
+    suggest_labels,
+)
 
 __all__ = [
     "ExpectedArea",
     "ForecastPoint",
     "LabelPlan",
+    "LabelSuggestion",
     "PlanOption",
     "as_prices",
     "expected_area",
     "plan_labels",
+    "sampling_weights",
+    "suggest_labels",
 ]

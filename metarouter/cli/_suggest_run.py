@@ -1,0 +1,95 @@
+"""Write the rows of a table that should be labelled next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from metarouter.cli._tables import pick_columns
+from metarouter.cli.console import console
+from metarouter.cli.outputs import input_file, output_file, output_path
+from metarouter.cli.suggest import Strategy, SuggestSettings
+from metarouter.datasets import LabelledQueries, read_table
+from metarouter.datasets._rows import open_rows, write_frame
+from metarouter.datasets._table_files import SUFFIXES, read_frame
+from metarouter.encoding import TfidfEncoder
+from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.inference import suggest_labels
+from metarouter.routing import AdaptiveMetaRouter
+
+__all__ = ["run_suggest"]
+
+_ADDED = ("inclusion_probability", "weight")
+
+
+def run_suggest(settings: SuggestSettings) -> None:
+    """Choose rows and write them with their probabilities and weights."""
+    if settings.text is not None and settings.features:
+        raise MetaRouterError(
+            "Both --text and --features are given: name a column of text or columns of numbers."
+        )
+    with input_file(settings.table) as table, output_path(settings.out, table) as out:
+        output_file(out, suffixes=SUFFIXES)
+        if out.resolve() == table.resolve():
+            raise DataError(f"--out {out} is the table to read: name another file.")
+        known = open_rows(table, settings.encoding).columns()
+        queries = read_table(
+            table,
+            text=settings.text,
+            features=pick_columns(known, settings.features, table.name)
+            if settings.features
+            else None,
+            gold=settings.gold,
+            preference=settings.preference,
+            allow_unlabelled=True,
+            encoding=settings.encoding,
+        )
+        queries = _encoded(queries, settings)
+        suggestion = suggest_labels(
+            queries,
+            _model(queries, settings),
+            settings.n,
+            strategy=str(settings.strategy),  # type: ignore[arg-type]
+            threshold=settings.threshold,
+            random_state=settings.seed,
+        )
+        frame = read_frame(table, () if settings.text is None else (settings.text,))
+        chosen = suggestion.to_frame()
+        added = {name: chosen[name].to_numpy() for name in _ADDED}
+        write_frame(frame.iloc[suggestion.rows].assign(**added), out)
+    free = int((~queries.has_gold).sum())
+    console().print(
+        f"{len(chosen)} of {free} queries without a gold label are chosen; written to "
+        f"{settings.out}.",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _encoded(queries: LabelledQueries, settings: SuggestSettings) -> LabelledQueries:
+    if settings.text is None:
+        return queries
+    vectors = TfidfEncoder(random_state=settings.seed).fit_transform(queries.X)
+    return replace(queries, X=np.asarray(vectors), feature_names=None)
+
+
+def _model(queries: LabelledQueries, settings: SuggestSettings) -> Any:
+    """Fit the router whose decisions are to be made better; chance needs none."""
+    if settings.strategy is Strategy.random:
+        return None
+    if queries.n_gold == 0:
+        raise DataError(
+            f"Column {settings.gold!r} of {queries.name} holds no gold label, so that nothing says "
+            "where they are needed: begin with --strategy random."
+        )
+    rows = queries.training_rows()
+    both = queries.n_preference > 0
+    return AdaptiveMetaRouter(random_state=settings.seed).fit(
+        rows.X,
+        rows.y,
+        is_gold=rows.is_gold if both else None,
+        sample_weight=rows.sample_weight,
+        groups=rows.groups,
+    )

@@ -1,0 +1,94 @@
+"""``metarouter suggest``: which queries of a table to label next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metarouter.cli._tables import TABLE_HELP
+from metarouter.cli.command import command_of
+from metarouter.cli.options import COLUMNS, GoldColumn, Seed, TextEncoding
+
+__all__ = ["Strategy", "SuggestSettings", "suggest"]
+
+_CHOICE = "How to choose"
+
+
+class Strategy(StrEnum):
+    """What the probabilities of the draw grow with."""
+
+    threshold = "threshold"
+    uncertainty = "uncertainty"
+    variance = "variance"
+    random = "random"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuggestSettings:
+    """Choose the queries of a table that should get gold labels next.
+
+    Queries without a gold label are drawn by chance, those that matter more with more of it. The
+    chosen rows are written with two columns more: **inclusion_probability**, and **weight**, which
+    makes means and tests over gold labels those of all queries; other rows have the weight 1.
+
+    ```
+    metarouter suggest labels.csv --features 'e*' --n 50 --out to_label.csv
+    metarouter suggest labels.csv --text query --n 50 --strategy random --out to_label.csv
+    ```
+    """
+
+    table: Annotated[Path, typer.Argument(help=f"Queries, labelled or not. {TABLE_HELP}")]
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            help="The table of queries to label; its ending chooses the format.",
+            show_default=False,
+        ),
+    ]
+    n: Annotated[int, typer.Option("--n", help="Queries to choose.", min=1)] = 50
+    strategy: Annotated[
+        Strategy,
+        typer.Option("--strategy", help="What to look for.", rich_help_panel=_CHOICE),
+    ] = Strategy.threshold
+    threshold: Annotated[
+        float,
+        typer.Option(
+            "--threshold",
+            help="Gain above which the primary answers, in gold units.",
+            rich_help_panel=_CHOICE,
+        ),
+    ] = 0.0
+    text: Annotated[
+        str | None,
+        typer.Option("--text", help="Column of text.", rich_help_panel=COLUMNS, show_default=False),
+    ] = None
+    features: Annotated[
+        list[str],
+        typer.Option(
+            "--features",
+            help="Column of numbers, or a pattern like 'e*'; may be repeated.",
+            rich_help_panel=COLUMNS,
+            show_default="all columns without another role, where there is no --text",
+        ),
+    ] = field(default_factory=list)
+    gold: GoldColumn = "gold"
+    preference: Annotated[
+        str, typer.Option("--preference", help="Cheap labels.", rich_help_panel=COLUMNS)
+    ] = "preference"
+    seed: Seed = 0
+    encoding: TextEncoding = None
+
+
+def _run(settings: SuggestSettings) -> None:
+    from metarouter.cli._suggest_run import run_suggest
+
+    run_suggest(settings)
+
+
+suggest = command_of("suggest", SuggestSettings, _run)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from command_line import refused, run
+
+from metarouter.datasets import make_judged_queries
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = make_judged_queries(120, 6, gold_share=0.4, pairing=1.0, random_state=0)
+    frame = pd.DataFrame(data.X, columns=data.feature_names).assign(
+        id=[f"{k:03d}" for k in range(120)], gold=data.gold, preference=data.preference
+    )
+    frame["query"] = [f"what of {k % 7} and {k % 5}" for k in range(120)]
+    path = tmp_path_factory.mktemp("suggest") / "labels.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("options", [["--features", "x*"], ["--text", "query"]])
+def test_rows_to_label_are_written_with_their_weights(
+    table: Path, tmp_path: Path, options: list[str]
+) -> None:
+    out = tmp_path / "to_label.csv"
+    code, said, _ = run("suggest", table, *options, "--n", 12, "--out", out)
+    assert code == 0
+    assert "12 of" in said
+    chosen = pd.read_csv(out, dtype={"id": str})
+    assert len(chosen) == 12
+    assert chosen["gold"].isna().all()
+    np.testing.assert_allclose(chosen["weight"] * chosen["inclusion_probability"], 1.0)
+
+
+def test_the_first_batch_needs_no_gold_labels(table: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.csv"
+    pd.read_csv(table).assign(gold=np.nan).to_csv(bare, index=False)
+    words = ("suggest", bare, "--features", "x*", "--n", 5, "--out", tmp_path / "o.csv")
+    assert "begin with --strategy random" in refused(*words)
+    assert run(*words, "--strategy", "random")[0] == 0
+
+
+def test_the_table_itself_is_not_overwritten(table: Path) -> None:
+    assert "name another file" in refused("suggest", table, "--features", "x*", "--out", table)

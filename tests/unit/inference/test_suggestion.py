@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.linear_model import BayesianRidge, LinearRegression
+
+from metarouter.datasets import LabelledQueries, make_judged_queries
+from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.inference.planning._suggestion import (
+    inclusion_probabilities,
+    suggest_labels,
+    systematic_sample,
+)
+
+
+@pytest.fixture(scope="module")
+def pool() -> LabelledQueries:
+    return make_judged_queries(300, 6, gold_share=0.2, pairing=1.0, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def model(pool: LabelledQueries) -> Any:
+    gold = pool.has_gold
+    return BayesianRidge().fit(pool.X[gold], pool.gold[gold])
+
+
+@given(
+    st.lists(st.floats(0.01, 100), min_size=3, max_size=30),
+    st.integers(1, 30),
+    st.integers(0, 1000),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_draw_has_as_many_queries_as_asked_for_and_none_twice(
+    sizes: list[float], n: int, seed: int
+) -> None:
+    n = min(n, len(sizes))
+    probability = inclusion_probabilities(np.array(sizes), n)
+    assert np.isclose(probability.sum(), n)
+    assert ((probability > 0) & (probability <= 1 + 1e-12)).all()
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    chosen = systematic_sample(probability, order, np.random.default_rng(seed))
+    assert len(set(chosen.tolist())) == n
+
+
+def test_every_query_is_drawn_with_its_probability() -> None:
+    probability = inclusion_probabilities(np.array([8.0, 1.0, 3.0, 2.0, 6.0]), 3)
+    rng = np.random.default_rng(0)
+    counts = np.zeros(5)
+    for _ in range(4000):
+        counts[systematic_sample(probability, rng.permutation(5), rng)] += 1
+    np.testing.assert_allclose(counts / 4000, probability, atol=0.025)
+
+
+@pytest.mark.parametrize("strategy", ["threshold", "uncertainty", "variance", "random"])
+def test_only_queries_without_gold_labels_are_chosen(
+    strategy: Any, pool: LabelledQueries, model: Any
+) -> None:
+    suggestion = suggest_labels(pool, model, 30, strategy=strategy, random_state=0)
+    assert len(set(suggestion.rows.tolist())) == 30
+    assert not pool.has_gold[suggestion.rows].any()
+    free = ~pool.has_gold
+    assert np.isclose(suggestion.inclusion_probability[free].sum(), 30)
+    np.testing.assert_array_equal(suggestion.inclusion_probability[~free], 1.0)
+    again = suggest_labels(pool, model, 30, strategy=strategy, random_state=0)
+    np.testing.assert_array_equal(again.rows, suggestion.rows)
+
+
+def test_queries_near_the_threshold_are_likelier(pool: LabelledQueries, model: Any) -> None:
+    gain = model.predict(pool.X)
+    suggestion = suggest_labels(pool, model, 30, threshold=0.5, random_state=0)
+    free = ~pool.has_gold
+    probability = suggestion.inclusion_probability[free]
+    near = np.abs(gain[free] - 0.5)
+    assert (
+        probability[near < np.quantile(near, 0.2)].mean()
+        > 1.5 * probability[near > np.quantile(near, 0.8)].mean()
+    )
+    assert probability.min() >= 0.2 * 30 / free.sum()
+
+
+def test_weights_make_gold_labels_stand_for_all_queries(model: Any) -> None:
+    everything = make_judged_queries(
+        400, 6, gold_share=1.0, pairing=1.0, heterogeneity=1.0, random_state=1
+    )
+    truth = (everything.gold - everything.preference).mean()
+    known = np.zeros(400, dtype=bool)
+    known[:40] = True
+    pool = replace(everything, gold=np.where(known, everything.gold, np.nan))
+    plain, weighed = [], []
+    for seed in range(300):
+        suggestion = suggest_labels(pool, model, 40, threshold=1.0, random_state=seed)
+        labelled = suggestion.with_labels(pool, everything.gold[suggestion.rows])
+        gold = labelled.has_gold
+        shift = (labelled.gold - labelled.preference)[gold]
+        plain.append(shift.mean())
+        weighed.append(np.sum(labelled.weight[gold] * shift) / 400)
+    error = np.std(weighed) / np.sqrt(300)
+    assert abs(np.mean(weighed) - truth) < 4 * error
+    assert abs(np.mean(weighed) - truth) < abs(np.mean(plain) - truth)
+
+
+def test_new_labels_and_weights_go_into_the_table(pool: LabelledQueries, model: Any) -> None:
+    suggestion = suggest_labels(pool, model, 10, random_state=0)
+    labels = np.arange(10.0)
+    labels[3] = np.nan
+    labelled = suggestion.with_labels(pool, labels)
+    assert labelled.n_gold == pool.n_gold + 9
+    frame = suggestion.to_frame()
+    there = frame.row[np.isfinite(labels)]
+    np.testing.assert_allclose(labelled.weight[there], frame.weight[np.isfinite(labels)])
+    np.testing.assert_array_equal(labelled.weight[pool.has_gold], 1.0)
+    with pytest.raises(DataError, match="10 queries were chosen"):
+        suggestion.with_labels(pool, [1.0])
+
+
+def test_models_with_deviations_of_their_own_are_asked_for_them(pool: LabelledQueries) -> None:
+    gold = pool.has_gold
+    process = GaussianProcessRegressor(alpha=1.0).fit(pool.X[gold], pool.gold[gold])
+    assert len(suggest_labels(pool, process, 5, strategy="uncertainty", random_state=0).rows) == 5
+
+
+def test_a_model_without_deviations_is_refused(pool: LabelledQueries) -> None:
+    line = LinearRegression().fit(pool.X, pool.preference)
+    with pytest.raises(MetaRouterError, match="gives no standard deviations"):
+        suggest_labels(pool, line, 5, strategy="uncertainty")
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"n": 0}, "n is 0"),
+        ({"n": 1000}, "have no gold label, but 1000"),
+        ({"floor": 0.0}, "floor"),
+        ({"strategy": "luck"}, "strategy='luck' is unknown"),
+    ],
+)
+def test_a_suggestion_that_cannot_be_made_is_refused(
+    options: dict[str, Any], match: str, pool: LabelledQueries, model: Any
+) -> None:
+    with pytest.raises(MetaRouterError, match=match):
+        suggest_labels(pool, model, **options)
+
+
+def test_a_handful_of_gold_labels_says_nothing_of_variances(model: Any) -> None:
+    few = make_judged_queries(100, 6, gold_share=0.02, random_state=0)
+    with pytest.raises(DataError, match="begin with strategy='random'"):
+        suggest_labels(few, model, 5, strategy="variance")

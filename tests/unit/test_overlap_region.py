@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import norm
+from sklearn.linear_model import LinearRegression
+
+from metarouter import ConstantShift, DRLearner, MetaRouter, OverlapRegion, load_router, save_router
+from metarouter.exceptions import DataError, MetaRouterError
+
+METHODS = ("classifier", "ulsif", "kliep")
+
+
+def two_uniforms(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Gold queries on [0, 1], preference queries on [0.5, 1.5]."""
+    rng = np.random.default_rng(seed)
+    is_gold = rng.random(n) < 0.4
+    return rng.uniform(0, 1, (n, 1)) + np.where(is_gold, 0.0, 0.5)[:, None], is_gold
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_ratio_of_two_normals_is_found(method: Any) -> None:
+    rng = np.random.default_rng(0)
+    is_gold = rng.random(4000) < 0.3
+    X = rng.standard_normal((4000, 1)) + np.where(is_gold, 0.5, 0.0)[:, None]
+    region = OverlapRegion(method, random_state=0).fit(X, is_gold)
+    grid = np.linspace(-1, 1.5, 26)[:, None]
+    truth = norm.pdf(grid[:, 0], 0.5) / norm.pdf(grid[:, 0])
+    assert np.mean(np.abs(np.log(region.predict_ratio(grid) / truth))) < 0.25
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_common_support_is_found(method: Any) -> None:
+    X, is_gold = two_uniforms(1200)
+    region = OverlapRegion(method, bound=5, random_state=0).fit(X, is_gold)
+    new = np.array([[0.1], [0.3], [0.65], [0.75], [0.85], [1.2], [1.4]])
+    assert region.contains(new).tolist() == [False, False, True, True, True, False, False]
+    outside = (X[:, 0] < 0.5) | (X[:, 0] > 1.0)
+    assert np.mean(region.in_region_ == ~outside) > 0.85
+    assert region.n_gold_outside_ == (is_gold & ~region.in_region_).sum()
+    assert f"{region.n_gold_outside_} of {is_gold.sum()} gold" in region.summary()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_where_supports_agree_nothing_is_left_out(method: Any) -> None:
+    rng = np.random.default_rng(0)
+    X, is_gold = rng.standard_normal((2000, 5)), rng.random(2000) < 0.2
+    region = OverlapRegion(method, random_state=0).fit(X, is_gold)
+    assert region.in_region_.mean() > 0.97
+
+
+def test_weights_fall_outside_and_are_one_inside() -> None:
+    X, is_gold = two_uniforms(1000)
+    region = OverlapRegion(bound=5, outside="downweight", random_state=0).fit(X, is_gold)
+    np.testing.assert_array_equal(region.weight_[region.in_region_], 1.0)
+    assert (region.weight_[~region.in_region_] < 1).all()
+    dropped = OverlapRegion(bound=5, random_state=0).fit(X, is_gold)
+    np.testing.assert_array_equal(dropped.weight_, dropped.in_region_.astype(float))
+
+
+def labelled(n: int = 1500) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    X, is_gold = two_uniforms(n)
+    rng = np.random.default_rng(1)
+    # The judge is fair up to 1 and goes mad beyond, where no gold query tells of it.
+    bias = np.where(X[:, 0] > 1, 3.0, 0.2)
+    y = X[:, 0] + np.where(is_gold, 0.0, bias) + 0.3 * rng.standard_normal(n)
+    return X, y, is_gold
+
+
+def error_inside(overlap: OverlapRegion | None) -> float:
+    X, y, is_gold = labelled()
+    model = MetaRouter(
+        ConstantShift(), LinearRegression(), scaling=None, overlap=overlap, random_state=0
+    ).fit(X, y, is_gold=is_gold)
+    grid = np.linspace(0, 1, 50)[:, None]
+    return float(np.mean((model.predict(grid) - grid[:, 0]) ** 2))
+
+
+def test_labels_outside_do_not_spoil_what_is_inside() -> None:
+    dropped = error_inside(OverlapRegion(bound=5, random_state=0))
+    weighed = error_inside(OverlapRegion(bound=5, outside="downweight", random_state=0))
+    assert dropped < 0.1 * error_inside(None)
+    assert weighed < error_inside(None)
+
+
+def test_all_gold_labels_return_and_preference_labels_outside_do_not() -> None:
+    X, y, is_gold = labelled()
+    model = MetaRouter(ConstantShift(), overlap=OverlapRegion(bound=5), random_state=0)
+    model.fit(X, y, is_gold=is_gold)
+    region = model.overlap_
+    assert model.n_outside_overlap_ == region.n_preference_outside_ > 0
+    assert model.shift_.in_overlap_.shape == (region.in_region_.sum(),)
+    inside = y[region.in_region_], is_gold[region.in_region_]
+    ratio = np.sqrt(inside[0][~inside[1]].var() / inside[0][inside[1]].var())
+    assert np.isclose(model.scaler_.factor_, ratio)
+
+
+def test_names_of_features_and_files_outlive_truncation(tmp_path: Any) -> None:
+    X, y, is_gold = labelled(400)
+    frame = pd.DataFrame(X, columns=["x"])
+    line = LinearRegression()
+    model = MetaRouter(
+        DRLearner(line, "constant", line), line, overlap=OverlapRegion(bound=5), random_state=0
+    ).fit(frame, y, is_gold=is_gold)
+    assert model.shift_.feature_names_in_.tolist() == ["x"]
+    save_router(model, tmp_path / "model.skops")
+    loaded = load_router(tmp_path / "model.skops")
+    np.testing.assert_array_equal(loaded.predict(frame), model.predict(frame))
+    np.testing.assert_array_equal(loaded.overlap_.contains(frame), model.overlap_.contains(frame))
+
+
+def test_gold_labels_alone_have_no_overlap_to_find() -> None:
+    X, y, _ = labelled(200)
+    model = MetaRouter(overlap=OverlapRegion(), random_state=0).fit(X, y)
+    assert not hasattr(model, "overlap_")
+
+
+def test_supports_that_do_not_meet_are_refused() -> None:
+    X, is_gold = two_uniforms(3000)
+    with pytest.raises(DataError, match="lies where both sources do"):
+        OverlapRegion().fit(X + 10 * is_gold[:, None], is_gold)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"method": "tree"}, {"bound": 1}, {"outside": "keep"}, {"n_centres": 0}, {"cv": 1}],
+)
+def test_a_parameter_out_of_range_is_refused(parameters: dict[str, Any]) -> None:
+    X, is_gold = two_uniforms(50)
+    with pytest.raises(MetaRouterError):
+        OverlapRegion(**parameters).fit(X, is_gold)
