@@ -87,7 +87,9 @@ def routers() -> dict[str, Any]:
         "LinUCB": LinUCB(),
         "LinUCB, penalty 10": LinUCB(prior_precision=10.0),
         "LinTS": LinTS(),
+        "LinTS, penalty 10": LinTS(prior_precision=10.0),
         "ε-greedy": EpsilonGreedy(),
+        "ε-greedy, penalty 10": EpsilonGreedy(prior_precision=10.0),
     }
 
 

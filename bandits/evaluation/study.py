@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import joblib
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bandits.evaluation._parts import PartsFolder, key_of
 from bandits.evaluation._seed_play import SeedPlay
-from bandits.evaluation._split import numbered_texts, split_by_task
+from bandits.evaluation._split import StudySplit, numbered_texts, split_by_task
 from bandits.evaluation.study_result import FULL_INFORMATION, BanditStudyResult
 from bandits.full_information import RegressionRouter
 from metarouter.datasets import ModelMatrix
@@ -47,7 +47,8 @@ class BanditStudy:
         Weights of cost to tabulate; that of quality is one minus it.
     cost_cap : float, optional
         The cost that counts as 1 in the reward, the same for all routers, tasks and seeds. By
-        default the 0.95 quantile of the costs of all models on the tasks learned from.
+        default the 0.95 quantile of the costs of all models on the queries that every seed learns
+        from, so that no test outcome enters it.
     pair : (str, str), optional
         A strong and a weak model, for the performance gap that a router recovers between them.
     seeds : int, default=5
@@ -126,14 +127,15 @@ class BanditStudy:
             If a setting makes no sense.
         """
         self.check(matrix)
-        cap = self._cap(matrix)
         dial = tuple(sorted({*DIAL, *self.w_cost}))
         texts = numbered_texts(matrix.text)
         table = joblib.hash((matrix.X, matrix.quality, matrix.cost, matrix.task, texts))
         folder, outcomes = PartsFolder(parts), []
-        for seed in np.random.SeedSequence(self.random_state).spawn(self.seeds):
-            of_split, of_routers = seed.spawn(2)
-            split = split_by_task(
+        chance = [
+            seed.spawn(2) for seed in np.random.SeedSequence(self.random_state).spawn(self.seeds)
+        ]
+        splits = [
+            split_by_task(
                 matrix.task,
                 texts,
                 self.in_distribution,
@@ -141,6 +143,10 @@ class BanditStudy:
                 self.test_share,
                 np.random.default_rng(of_split),
             )
+            for of_split, _ in chance
+        ]
+        cap = self._cap(matrix, splits)
+        for split, (_, of_routers) in zip(splits, chance, strict=True):
             # One seed for all: a router's numbers do not hang on which others are played.
             router_seed = int(of_routers.generate_state(1)[0])
             played = SeedPlay(matrix, split, cap, dial, router_seed, self.pair)
@@ -165,13 +171,18 @@ class BanditStudy:
             query=texts,
         )
 
-    def _cap(self, matrix: ModelMatrix) -> float:
+    def _cap(self, matrix: ModelMatrix, splits: list[StudySplit]) -> float:
+        """Return the cost that counts as 1, from rows that no seed is tested on."""
         if self.cost_cap is not None:
             return self.cost_cap
         assert matrix.cost is not None
-        return float(
-            np.quantile(matrix.cost[np.isin(matrix.task, self.in_distribution)], _CAP_QUANTILE)
-        )
+        rows = reduce(np.intersect1d, [split.train for split in splits])
+        if not len(rows):
+            raise MetaRouterError(
+                f"Every query is a test query of one of {self.seeds} seeds, so that no cost is "
+                "left to take the cap from: give cost_cap, or fewer seeds."
+            )
+        return float(np.quantile(matrix.cost[rows], _CAP_QUANTILE))
 
     def check(self, matrix: ModelMatrix) -> None:
         """Refuse what cannot be studied, before any work is done.

@@ -136,6 +136,9 @@ class PolicyRouter(BanditRouter):
             )
         learn_feedback(self._policy, Settings.of(self), feedback)
 
+    def _preferences(self, preference: ArrayLike | None, n_rounds: int) -> Array:
+        return self._policy.preferences(preference, n_rounds, self.concentration)
+
     def _scores(self, X: Array, preference: Array) -> Array:
         return self._policy.logits(X, preference)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["PerformanceGapCurve", "performance_gap_curve"]
 
 _DECILES = np.arange(1, 11) / 10
+# Weights that are held at a time, all resamples together.
+_CELLS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -221,9 +224,9 @@ def performance_gap_curve(
     apgr, influence = average_gap(gain, scores)
     block = np.unique(-scores, return_inverse=True)[1].reshape(-1)
     rng = np.random.default_rng(random_state)
-    weight = resampled_weights(rng, gain.size, numbers, n_resamples)
     here = _read(*gap_curves(gain, block, np.ones((1, gain.size))), shares, target)
-    se = _bootstrap_errors(gain, block, weight, shares, target)
+    resamples = _resamples(rng, gain.size, numbers, n_resamples)
+    se = _bootstrap_errors(gain, block, resamples, shares, target)
     apgr_se = influence_error(influence, np.full(gain.size, 1 / gain.size), numbers)
     if np.ptp(gain) == 0:  # gains that are all alike do not tell how far they may be off
         se = _Readings(*(np.full_like(np.asarray(part, dtype=float), np.nan) for part in se))
@@ -266,16 +269,28 @@ def _read(
 def _bootstrap_errors(
     gain: FloatArray,
     block: NDArray[np.intp],
-    weight: FloatArray,
+    resamples: Iterable[FloatArray],
     grid: FloatArray,
     target: tuple[float, ...],
 ) -> _Readings:
     """Compute standard deviations over resamples; NaN where the gap vanishes in one of them."""
-    if (weight @ gain <= 0).any():  # a ratio to such a gap has no moments
-        unknown = np.full(grid.size, np.nan)
-        return _Readings(unknown, unknown[0], np.full(len(target), np.nan))
-    resampled = _read(*gap_curves(gain, block, weight), grid, target)
+    parts = []
+    for weight in resamples:
+        if (weight @ gain <= 0).any():  # a ratio to such a gap has no moments
+            unknown = np.full(grid.size, np.nan)
+            return _Readings(unknown, unknown[0], np.full(len(target), np.nan))
+        parts.append(_read(*gap_curves(gain, block, weight), grid, target))
+    resampled = (np.concatenate(values) for values in zip(*parts, strict=True))
     return _Readings(*(values.std(axis=0, ddof=1) for values in resampled))
+
+
+def _resamples(
+    rng: np.random.Generator, n: int, groups: NDArray[np.intp] | None, n_resamples: int
+) -> Iterator[FloatArray]:
+    """Yield the weights of all resamples, a few at a time, so that memory stays bounded."""
+    at_a_time = max(1, _CELLS // n)
+    for start in range(0, n_resamples, at_a_time):
+        yield resampled_weights(rng, n, groups, min(at_a_time, n_resamples - start))
 
 
 def _check(

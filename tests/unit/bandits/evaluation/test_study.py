@@ -215,8 +215,16 @@ def test_one_seed_and_no_unseen_task_are_a_study_too(matrix, tmp_path):
 
 def test_the_cap_is_a_quantile_over_all_models_unless_it_is_given(matrix, result):
     learned = np.isin(matrix.task, ("math", "law"))
+    learned[np.concatenate([seed.test for seed in result.seeds])] = False  # by every seed
     assert result.cost_cap == np.quantile(matrix.cost[learned], 0.95)
     assert make_study(cost_cap=2.0, seeds=1).run(matrix).cost_cap == 2.0
+
+
+def test_no_test_outcome_enters_the_cap(matrix, result):
+    cost = matrix.cost.copy()
+    cost[np.concatenate([seed.test for seed in result.seeds])] *= 100.0
+    study = make_study(seeds=len(result.seeds))
+    assert study.run(replace(matrix, cost=cost)).cost_cap == result.cost_cap
 
 
 def test_progress_is_told_for_every_router_and_seed(matrix):
