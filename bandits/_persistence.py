@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from importlib import import_module
 from typing import Any
 
@@ -14,12 +13,12 @@ from numpy.typing import NDArray
 from bandits._arms import check_arms
 from metarouter import __version__
 from metarouter.exceptions import RouterFileError
-from metarouter.utils.files import atomic_path
-from metarouter.utils.parameters import check_parameter, check_whole
+from metarouter.utils.archives import ArchiveError, read_arrays, write_arrays
+from metarouter.utils.parameters import check_parameter, check_whole, printable
 
 __all__ = ["load_bandit", "save_bandit"]
 
-FORMAT = "bandit-router-2"
+FORMAT = "bandit-router-3"
 DUELING = "dueling-router-1"  # routers that learn from duels have another state
 
 # Learned attributes that are plain enough for JSON.
@@ -30,6 +29,7 @@ _PLAIN = (
 # What reading a header or arrays that fit no router may raise.
 _DAMAGE = (
     LookupError, TypeError, ValueError, AttributeError, ArithmeticError, MemoryError,
+    RecursionError, NotImplementedError,
 )  # fmt: skip
 
 # What a router was started from, and where its training leaves its state.
@@ -82,8 +82,7 @@ def save_bandit(router: Any, path: str | os.PathLike[str]) -> None:
             f"The router cannot be saved, as its file could not be read ({error}): set parameters "
             "that were changed after training back, or train it again."
         ) from None
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, header=np.array(text), **arrays)
+    write_arrays(path, {"header": np.array(text), **arrays})
 
 
 def load_bandit(path: str | os.PathLike[str]) -> Any:
@@ -135,29 +134,18 @@ def load_bandit(path: str | os.PathLike[str]) -> Any:
         raise
     except _DAMAGE as error:
         raise RouterFileError(
-            f"{path} is damaged ({type(error).__name__}: {error}); save the router again."
+            f"{path} is damaged ({type(error).__name__}: {printable(error)}); save the router again."
         ) from None
     return router
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     try:
-        # What is no archive, such as a single array, cannot be entered: a TypeError.
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_arrays(path)
         header = json.loads(str(arrays.pop("header")))
     except FileNotFoundError:
         raise RouterFileError(f"There is no file {path}; save a router there first.") from None
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        EOFError,
-        AttributeError,
-        TypeError,
-        MemoryError,
-        zipfile.BadZipFile,
-    ):
+    except (ArchiveError, KeyError, ValueError, RecursionError):
         raise RouterFileError(
             f"{path} is truncated or no saved bandit router; save the router again."
         ) from None

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from bandits._arms import check_arms, names_of, position_of, positions_of
-from bandits._charges import CHARGES, Caps, check_caps, count_outcomes, require_same
+from bandits._charges import CHARGES, Caps, count_outcomes, require_same
 from bandits._logs import check_available
 from bandits._ties import argmax_with_ties, chances_of_best, draw
 from bandits._validation import (
@@ -30,7 +30,7 @@ from bandits._validation import (
 from bandits.replay import Replay
 from metarouter.exceptions import DataError, RouterFileError
 from metarouter.utils.locks import fork_safe_lock
-from metarouter.utils.parameters import check_weight, number
+from metarouter.utils.parameters import check_parameters, check_weight, number
 from metarouter.utils.random import seed_of
 
 __all__ = ["BanditRouter", "BaseRouter", "Feedback"]
@@ -221,7 +221,7 @@ class BaseRouter(BaseEstimator):
         self.__dict__ = fresh.__dict__
 
     def _begin(self, arms: list[Any], n_outcomes: int) -> None:
-        check_caps(self.cost_cap, self.latency_cap)
+        check_parameters(self)
         self.n_outcomes_ = n_outcomes
         # Settled now, whatever becomes of the parameters afterwards.
         self._caps = self._caps_to_find()

@@ -61,7 +61,7 @@ def run_study(settings: StudySettings) -> None:
     )
     study.check(table.matrix)
     with progress_bar(settings.seeds * len(routers)) as advance:
-        result = study.run(table.matrix, advance=advance)
+        result = study.run(table.matrix, parts=out / "checkpoint", advance=advance)
     report = BanditStudyReport(result, _in_words(settings, routers, result))
     _print_study(report, write_bandit_report(report, out))
 

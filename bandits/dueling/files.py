@@ -15,7 +15,7 @@ from bandits._persistence import DUELING
 from bandits.dueling.base import DuelingRouter
 from metarouter._version import __version__
 from metarouter.exceptions import RouterFileError
-from metarouter.utils.files import atomic_path
+from metarouter.utils.archives import write_arrays
 from metarouter.utils.parameters import check_parameter, check_whole
 
 __all__ = ["router_from_file", "save_dueling_router"]
@@ -67,8 +67,7 @@ def save_dueling_router(router: DuelingRouter, path: str | os.PathLike[str]) -> 
         arrays["cost_"] = router.cost_
     for name, values in router._arrays().items():
         arrays[f"learned_{name}"] = values
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, header=np.array(text), **arrays)
+    write_arrays(path, {"header": np.array(text), **arrays})
 
 
 def router_from_file(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> DuelingRouter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import zipfile
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,15 @@ from typing import Any
 import joblib
 import numpy as np
 import sklearn
-from numpy.typing import NDArray
 from sklearn.base import clone
 
 from bandits.evaluation._test_rows import RouterOutcome
 from metarouter import __version__
-from metarouter.utils.files import atomic_path
+from metarouter.utils.archives import ArchiveError, read_arrays, write_arrays
 
 __all__ = ["PartsFolder", "key_of"]
+
+_ODD = r"[^\w.-]"  # in the name of a file
 
 
 class PartsFolder:
@@ -37,12 +38,11 @@ class PartsFolder:
         """Return a part that was finished under this key, or make it and keep it."""
         if self.path is None:
             return make()
-        file = self.path / f"{name}-{key}.npz"
-        found = _read(file)
+        file = self.path / f"{re.sub(_ODD, '_', name)[:80]}-{key}.npz"
+        found = _read(file, key)
         if found is None:
             found = make()
-            with atomic_path(file) as temporary:
-                np.savez(temporary, **found._asdict())
+            write_arrays(file, {"key": key, **found._asdict()})
         return found
 
 
@@ -52,11 +52,12 @@ def key_of(router: Any, *decides: Any) -> str:
     return joblib.hash((clone(router), *decides, *versions))
 
 
-def _read(file: Path) -> RouterOutcome | None:
+def _read(file: Path, key: str) -> RouterOutcome | None:
     """Return a part, or None where there is none that can be trusted."""
     try:
-        with np.load(file, allow_pickle=False) as stored:
-            values: dict[str, NDArray[Any]] = {n: stored[n] for n in RouterOutcome._fields}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        values = read_arrays(file, ["key", *RouterOutcome._fields])
+    except (FileNotFoundError, ArchiveError):
+        return None
+    if str(values["key"]) != key:
         return None
     return RouterOutcome(values["chosen"], values["predicted_gain"], int(values["n_revealed"]))

@@ -15,7 +15,7 @@ from metarouter.cli.outputs import output_folder
 from metarouter.datasets._table_files import read_frame
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference import MonitorReport, RouterMonitor
-from metarouter.utils.files import atomic_path, write_text
+from metarouter.utils.files import atomic_path, exclusive, write_text
 from metarouter.utils.names import nearest
 
 if TYPE_CHECKING:
@@ -45,6 +45,17 @@ def run_monitor(
     """Take in the table, write the state, print what is known, and leave with its exit code."""
     if out is not None:
         output_folder(out)
+    busy = f"{state} is being updated by another process: run this again when it has ended."
+    with exclusive(state.absolute().with_name(f".{state.name}.updating"), busy):
+        report = _update(state, table, columns, settings, out)
+    console().print(report.summary(), markup=False, soft_wrap=True)
+    if report.is_alarm:
+        raise typer.Exit(EXIT_ALARM)
+
+
+def _update(
+    state: Path, table: Path, columns: MonitorColumns, settings: dict[str, Any], out: Path | None
+) -> MonitorReport:
     monitor = _begun(state, settings)
     _check_roles(columns)
     frame = read_frame(table)
@@ -56,9 +67,7 @@ def run_monitor(
         _write(report, out)
     # Last, so that a table is not taken in where its report could not be written.
     monitor.save(state)
-    console().print(report.summary(), markup=False, soft_wrap=True)
-    if report.is_alarm:
-        raise typer.Exit(EXIT_ALARM)
+    return report
 
 
 def _begun(state: Path, settings: dict[str, Any]) -> RouterMonitor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -21,7 +20,8 @@ from metarouter.base_learners import default_classifier, default_final, default_
 from metarouter.datasets import LabelledQueries
 from metarouter.evaluation._rounds import RoundOutcome, RoundPlan
 from metarouter.exceptions import DataError
-from metarouter.utils.files import atomic_path, write_text
+from metarouter.utils.archives import ArchiveError, read_arrays, write_arrays
+from metarouter.utils.files import write_text
 
 __all__ = ["StudyFolder", "finished_rounds", "forget_rounds", "study_fingerprint"]
 
@@ -111,21 +111,21 @@ class StudyFolder:
 
     def save(self, number: int, outcome: RoundOutcome) -> None:
         """Write a finished round, whole or not at all."""
-        with atomic_path(self._file(number)) as temporary:
-            np.savez(temporary, study=self._key, **vars(outcome))
+        write_arrays(self._file(number), {"study": self._key, "number": number, **vars(outcome)})
 
     def load(self, number: int) -> RoundOutcome | None:
         """Return a finished round, or None if there is none that can be trusted."""
+        names = [field.name for field in fields(RoundOutcome)]
         try:
-            with np.load(self._file(number), allow_pickle=False) as stored:
-                if str(stored["study"]) != self._key:
-                    return None
-                values = {field.name: stored[field.name] for field in fields(RoundOutcome)}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            values = read_arrays(self._file(number), ["study", "number", *names])
+        except (FileNotFoundError, ArchiveError):
             return None
-        return RoundOutcome(
-            **{name: value if value.ndim else value.item() for name, value in values.items()}
-        )
+        if str(values.pop("study")) != self._key or int(values.pop("number")) != number:
+            return None
+        plain: dict[str, Any] = {
+            name: value if value.ndim else value.item() for name, value in values.items()
+        }
+        return RoundOutcome(**plain)
 
     def _file(self, number: int) -> Path:
         return self.path / f"round_{number:05d}.npz"

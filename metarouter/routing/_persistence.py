@@ -11,6 +11,7 @@ import io
 import json
 import os
 import platform
+import re
 import warnings
 import zipfile
 from collections.abc import Sequence
@@ -23,17 +24,23 @@ from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from metarouter._version import __version__
-from metarouter.exceptions import RouterFileError
+from metarouter.exceptions import MetaRouterError, RouterFileError
 from metarouter.routing._content_checks import require_sound_content
 from metarouter.routing._lean import lean
 from metarouter.routing._trusted import untrusted_types
 from metarouter.utils.files import atomic_path
+from metarouter.utils.parameters import printable, shown
 
 __all__ = ["load_router", "save_router"]
 
 _FORMAT = "metarouter-router"
 _FORMAT_VERSION = 1
 _HEADER = "metarouter.json"
+_MEMBERS = ("schema.json", _HEADER)
+_ARRAY = re.compile(r"[0-9]+\.(npy|npz)")
+# Trees and sparse arrays deflate to a tenth; a file that would inflate to more is no router.
+_ALWAYS_ALLOWED = 2**26
+_LARGEST_RATIO = 50
 
 
 def save_router(router: Any, path: str | os.PathLike[str]) -> None:
@@ -78,6 +85,8 @@ def save_router(router: Any, path: str | os.PathLike[str]) -> None:
     try:
         with atomic_path(path) as temporary:
             temporary.write_bytes(content)
+    except MetaRouterError as error:
+        raise RouterFileError(str(error)) from None
     except OSError as error:
         raise RouterFileError(
             f"{path} cannot be written ({error.strerror or error}); choose a folder that you may "
@@ -205,6 +214,8 @@ def _read_header(content: bytes, path: Any) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = set(archive.namelist())
+            if _HEADER in members:
+                _require_expected(archive, len(content))
             header = json.loads(archive.read(_HEADER)) if _HEADER in members else None
     except Exception as error:
         raise _damaged(path, len(content), error) from None
@@ -217,20 +228,41 @@ def _read_header(content: bytes, path: Any) -> dict[str, Any]:
     version = header.get("format_version")
     if not isinstance(version, int) or version > _FORMAT_VERSION:
         raise RouterFileError(
-            f"{path} has router format {version}, written by metarouter "
-            f"{header.get('metarouter')}, where metarouter {__version__} reads formats up to "
-            f"{_FORMAT_VERSION}; upgrade metarouter."
+            f"{path} has router format {shown(version)}, written by metarouter "
+            f"{printable(header.get('metarouter'))}, where metarouter {__version__} reads formats "
+            f"up to {_FORMAT_VERSION}; upgrade metarouter."
         )
     return header
+
+
+def _require_expected(archive: zipfile.ZipFile, n_bytes: int) -> None:
+    """Refuse members that no router file has, or that inflate to more than one ever would.
+
+    Raises
+    ------
+    ValueError
+    """
+    infos = archive.infolist()
+    names = [info.filename for info in infos]
+    odd = [name for name in names if name not in _MEMBERS and not _ARRAY.fullmatch(name)]
+    if odd or len(names) != len(set(names)):
+        raise ValueError(f"it holds {shown((odd or names)[0])}, which no router file has")
+    inflated = sum(info.file_size for info in infos)
+    for name in names:
+        if name.endswith(".npz"):  # a sparse matrix, an archive of its own
+            with zipfile.ZipFile(io.BytesIO(archive.read(name))) as inner:
+                inflated += sum(info.file_size for info in inner.infolist())
+    if inflated > max(_ALWAYS_ALLOWED, _LARGEST_RATIO * n_bytes):
+        raise ValueError(f"its {n_bytes} bytes would inflate to {inflated}")
 
 
 def _warn_of_other_sklearn(header: dict[str, Any], path: Any) -> None:
     written = header.get("scikit-learn")
     if written != sklearn.__version__:
         warnings.warn(
-            f"{path} was written with scikit-learn {written} and is read with "
+            f"{path} was written with scikit-learn {printable(written)} and is read with "
             f"{sklearn.__version__}, so that its predictions may differ; fit and save the router "
-            f"again, or install scikit-learn {written}.",
+            f"again, or install scikit-learn {printable(written)}.",
             UserWarning,
             stacklevel=3,
         )
@@ -275,7 +307,7 @@ def _damaged(path: Any, size: int, error: Exception) -> RouterFileError:
 
 def _first_line(error: Exception) -> str:
     text = str(error).strip().splitlines()
-    return text[0].rstrip(".") if text else type(error).__name__
+    return printable(text[0]).rstrip(".") if text else type(error).__name__
 
 
 def _full_name(kind: type) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.utils.files import atomic_path
+from metarouter.utils.parameters import printable
 
 __all__ = ["ArchiveError", "read_arrays", "write_arrays"]
 
@@ -126,6 +127,5 @@ def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
 
 
 def _reason(error: Exception) -> str:
-    words = " ".join(str(error).split()).rstrip(".")
-    printable = "".join(c if c.isprintable() else "?" for c in words)
-    return printable[:100] or type(error).__name__
+    words = printable(" ".join(str(error).split())).rstrip(".")
+    return words[:100] or type(error).__name__

@@ -44,6 +44,7 @@ __all__ = [
     "number",
     "one_of",
     "parameter_constraints",
+    "printable",
     "several",
     "shown",
     "whole",
@@ -269,6 +270,18 @@ def shown(value: Any) -> str:
     return line if len(line) <= 80 else f"{line[:77]}..."
 
 
+def printable(text: Any) -> str:
+    r"""Return what a file says for a message: one line, without what a terminal would obey.
+
+    Examples
+    --------
+    >>> printable("1.0\x1b[2J")
+    '1.0?[2J'
+    """
+    line = "".join(c if c.isprintable() else "?" for c in str(text))
+    return line if len(line) <= 200 else f"{line[:197]}..."
+
+
 def _is_number(value: Any) -> bool:
     if not isinstance(value, Real) or isinstance(value, bool):
         return False
@@ -285,11 +298,16 @@ def _allows(constraint: Any, value: Any) -> bool:
         return constraint in ("boolean", bool, object)
     if isinstance(constraint, Interval):
         return _lies_in(constraint, value)
-    if isinstance(constraint, HasMethods) and isclass(value):
-        return False
+    if isinstance(constraint, HasMethods):
+        return not isclass(value) and all(_has(value, name) for name in constraint.methods)
     if isinstance(constraint, str) and constraint == "n_jobs":
         return isinstance(value, Integral) and 0 < abs(int(value)) <= _LARGEST_WHOLE
     return bool(make_constraint(constraint).is_satisfied_by(value))
+
+
+def _has(value: Any, method: str) -> bool:
+    # A stack knows only when it is fitted that it can predict; its class knows before.
+    return hasattr(value, method) or (method == "predict" and hasattr(type(value), method))
 
 
 def _lies_in(interval: Interval, value: Any) -> bool:

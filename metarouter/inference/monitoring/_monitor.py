@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
 
+from metarouter.exceptions import DataError
 from metarouter.inference.monitoring._batch import as_batch
 from metarouter.inference.monitoring._memory import Memory
 from metarouter.inference.monitoring._report import MonitorReport
 from metarouter.inference.monitoring._settings import MonitorSettings
-from metarouter.inference.monitoring._state import read_state, write_state
+from metarouter.inference.monitoring._state import file_digest, read_state, write_state
+from metarouter.utils.files import exclusive
 from metarouter.utils.random import seed_of
 from metarouter.utils.tables import Printed
 
@@ -227,8 +229,25 @@ class RouterMonitor(Printed):
         ----------
         path : str or path-like
             Conventionally ``*.npz``: arrays and plain values, no pickle.
+
+        Raises
+        ------
+        DataError
+            If somebody else has written the file since this monitor was loaded from it or saved
+            to it: what they took in would be lost.
         """
-        write_state(self._memory, path)
+        place = os.path.realpath(path)
+        lock = os.path.join(os.path.dirname(place), f".{os.path.basename(place)}.saving")
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        with exclusive(lock, f"{path} is being written by another monitor; save again."):
+            known, now = getattr(self, "_files", {}), file_digest(place)
+            if now is not None and known.get(place, now) != now:
+                raise DataError(
+                    f"{path} was written by another monitor since this one was loaded: load it "
+                    "again and repeat the update, or save to another file."
+                )
+            write_state(self._memory, path)
+            self._files = {**known, place: file_digest(place)}
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> RouterMonitor:
@@ -240,7 +259,9 @@ class RouterMonitor(Printed):
             If the file is not there, truncated, or no monitor of this version.
         """
         monitor = cls.__new__(cls)
+        digest = file_digest(path)
         monitor._memory = read_state(path)
+        monitor._files = {os.path.realpath(path): digest}
         return monitor
 
     def to_frame(self) -> pd.DataFrame:

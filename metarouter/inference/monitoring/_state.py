@@ -7,10 +7,9 @@ dataclasses that are named here.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
-import zipfile
-import zlib
 from typing import Any
 
 import numpy as np
@@ -23,22 +22,20 @@ from metarouter.inference.monitoring._embeddings import EmbeddingDrift, Embeddin
 from metarouter.inference.monitoring._gain_scores import GainScores
 from metarouter.inference.monitoring._memory import Memory
 from metarouter.inference.monitoring._settings import MonitorSettings
-from metarouter.utils.files import atomic_path
+from metarouter.utils.archives import read_arrays, write_arrays
 
-__all__ = ["read_state", "write_state"]
+__all__ = ["file_digest", "read_state", "write_state"]
 
 _FORMAT = "metarouter-monitor"
-_VERSION = 2
+_VERSION = 3
 _HEADER = "monitor"
 _FOREIGN = (
     AttributeError,
-    EOFError,
     KeyError,
     OSError,
     TypeError,
     ValueError,
-    zipfile.BadZipFile,
-    zlib.error,
+    RecursionError,
 )
 _KINDS: dict[str, Any] = {
     kind.__name__: kind
@@ -60,8 +57,16 @@ def write_state(memory: Memory, path: str | os.PathLike[str]) -> None:
     arrays: dict[str, Any] = {}
     header = {"format": _FORMAT, "version": _VERSION, "memory": _plain(memory, arrays)}
     arrays[_HEADER] = np.array(json.dumps(header))
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+    write_arrays(path, arrays)
+
+
+def file_digest(path: str | os.PathLike[str]) -> str | None:
+    """Return what tells one version of a file from another, or None where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
 
 
 def read_state(path: str | os.PathLike[str]) -> Memory:
@@ -75,8 +80,7 @@ def read_state(path: str | os.PathLike[str]) -> Memory:
     if not os.path.isfile(path):
         raise DataError(f"There is no file {path}: check the path.")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_arrays(path)
         header = json.loads(str(arrays[_HEADER]))
         version = header["version"] if header["format"] == _FORMAT else None
         memory = _built(header["memory"], arrays) if version == _VERSION else None

@@ -19,6 +19,7 @@ from bandits import (
     load_bandit,
 )
 from metarouter.exceptions import RouterFileError
+from metarouter.utils.archives import read_arrays, write_arrays
 
 RNG = np.random.default_rng(0)
 X, QUALITY, COST = RNG.normal(size=(120, 3)), RNG.random((120, 3)), RNG.random((120, 3))
@@ -76,12 +77,11 @@ def test_files_that_are_no_routers_are_refused(tmp_path):
 def test_a_file_whose_arrays_do_not_fit_is_refused(tmp_path):
     path = tmp_path / "router.npz"
     LinUCB(random_state=0).fit(X, QUALITY).save(path)
-    with np.load(path) as file:
-        arrays = dict(file)
-    np.savez(path, **{**arrays, "moment": arrays["moment"][:2]})
+    arrays = read_arrays(path)
+    write_arrays(path, {**arrays, "moment": arrays["moment"][:2]})
     with pytest.raises(RouterFileError, match="'moment'"):
         load_bandit(path)
-    np.savez(path, **{**arrays, "moment": arrays["moment"] * np.nan})
+    write_arrays(path, {**arrays, "moment": arrays["moment"] * np.nan})
     with pytest.raises(RouterFileError, match="not finite"):
         load_bandit(path)
 
@@ -98,9 +98,8 @@ def test_a_file_whose_arrays_do_not_fit_is_refused(tmp_path):
 def test_a_policy_that_cannot_go_on_from_its_file_is_refused(name, values, message, tmp_path):
     path = tmp_path / "router.npz"
     BaRP(epochs=1, memory=3, random_state=0).fit(X, QUALITY).save(path)
-    with np.load(path) as file:
-        arrays = dict(file)
-    np.savez(path, **{**arrays, name: np.asarray(values, dtype=arrays[name].dtype)})
+    arrays = read_arrays(path)
+    write_arrays(path, {**arrays, name: np.asarray(values, dtype=arrays[name].dtype)})
     with pytest.raises(RouterFileError, match=message):
         load_bandit(path)
 
@@ -137,13 +136,12 @@ def crafted(tmp_path):
     """Write a file whose header was changed by hand, and load it."""
     path = tmp_path / "router.npz"
     LinUCB(arms=("a", "b", "c"), random_state=0).fit(X, QUALITY).save(path)
-    with np.load(path) as file:
-        arrays = dict(file)
+    arrays = read_arrays(path)
 
     def load(change):
         header = json.loads(str(arrays["header"]))
         change(header)
-        np.savez(path, **{**arrays, "header": np.array(json.dumps(header))})
+        write_arrays(path, {**arrays, "header": np.array(json.dumps(header))})
         return load_bandit(path)
 
     return load

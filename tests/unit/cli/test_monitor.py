@@ -69,7 +69,7 @@ def test_a_table_is_not_taken_in_where_its_report_cannot_be_written(routed, tmp_
     state, out = tmp_path / "m.npz", tmp_path / "out"
     (out / "monitor.md").mkdir(parents=True)
     code, _, _ = run("monitor", state, routed("a.csv"), "--gold-probability", 0.3, "--out", out)
-    assert code == 1
+    assert code == 2
     assert not state.exists()
 
 

@@ -37,7 +37,7 @@ def with_header(path, **changes):
 
 
 def test_a_folder_is_no_file(tmp_path):
-    with pytest.raises(RouterFileError, match="cannot be written"):
+    with pytest.raises(RouterFileError, match="is a folder; give the path of an ordinary file"):
         save_router(ThresholdRouter(Ridge()).fit(X, Y), tmp_path)
     with pytest.raises(RouterFileError, match="cannot be read"):
         load_router(tmp_path)

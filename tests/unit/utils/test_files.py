@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
 
-from metarouter.utils.files import atomic_path, write_text
+from metarouter.utils.files import atomic_path, exclusive, write_text
 
 
 def test_a_failed_write_keeps_what_existed(tmp_path: Path) -> None:
@@ -52,3 +54,47 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
 def test_bytes_of_a_name_that_are_no_characters_are_written_as_escapes(tmp_path: Path) -> None:
     write_text(tmp_path / "report.md", "gr\udcf6sse – größe\r\n")
     assert (tmp_path / "report.md").read_bytes() == "gr\\udcf6sse – größe\r\n".encode()
+
+
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path: Path) -> None:
+    target = tmp_path / "router.skops"
+    target.write_text("old")
+    target.chmod(0o640)
+    write_text(target, "new")
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert target.read_text() == "new"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_a_device_or_a_folder_is_refused_and_stays(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for path, kind in (
+        (tmp_path / "pipe", "a named pipe"),
+        (tmp_path / "link", "a named pipe"),
+        (tmp_path, "a folder"),
+        (Path(os.devnull), "a device"),
+    ):
+        with pytest.raises(ValueError, match=f"is {kind}; give the path of an ordinary file"):
+            write_text(path, "text")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_what_a_killed_writer_left_behind_is_removed_by_the_next(tmp_path: Path) -> None:
+    for name, age in ((".writing-old", 7200), (".writing-now", 0)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "half").write_text("")
+        os.utime(tmp_path / name, times=(time.time() - age,) * 2)
+    write_text(tmp_path / "report.md", "")
+    assert {path.name for path in tmp_path.iterdir()} == {"report.md", ".writing-now"}
+
+
+def test_one_process_at_a_time_is_let_in_and_nothing_is_left(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with exclusive(lock, "wait."):
+        with pytest.raises(ValueError, match=r"wait\."), exclusive(lock, "wait."):
+            pass
+        assert lock.exists()
+    with exclusive(lock, "wait."):
+        pass
+    assert not list(tmp_path.iterdir())

@@ -11,6 +11,7 @@ import scipy.sparse
 
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference import RouterMonitor
+from metarouter.utils.archives import write_arrays
 
 
 def numbers(monitor):
@@ -139,7 +140,7 @@ def test_files_that_are_no_monitor_are_refused(streams, tmp_path):
         with pytest.raises(DataError, match="truncated or was not written by"):
             RouterMonitor.load(tmp_path / f"{name}.npz")
     newer = {"format": "metarouter-monitor", "version": 99, "memory": None}
-    np.savez(tmp_path / "newer.npz", monitor=np.array(json.dumps(newer)))
+    write_arrays(tmp_path / "newer.npz", {"monitor": json.dumps(newer)})
     with pytest.raises(DataError, match="format 99"):
         RouterMonitor.load(tmp_path / "newer.npz")
     with pytest.raises(DataError, match="There is no file"):
