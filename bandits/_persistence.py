@@ -134,7 +134,8 @@ def load_bandit(path: str | os.PathLike[str]) -> Any:
         raise
     except _DAMAGE as error:
         raise RouterFileError(
-            f"{path} is damaged ({type(error).__name__}: {printable(error)}); save the router again."
+            f"{path} is damaged ({type(error).__name__}: {printable(error)}); save the router "
+            "again."
         ) from None
     return router
 
