@@ -77,7 +77,7 @@ def tuned_gold_only() -> MetaRouter:
             "ridge__gamma": [0.002, 0.01, 0.03],
         },
         {
-            "ridge": [ExtraTreesRegressor(50, bootstrap=True, max_features=0.5)],
+            "ridge": [ExtraTreesRegressor(50, max_features=0.5, random_state=0)],
             "ridge__min_samples_split": [10, 20, 40],
         },
     ]
