@@ -334,12 +334,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     result = played(held_out, matrix, parts)
     sections += ["## ARC held out: its rounds alone", regret_table(result, tasks=(HELD_OUT,))]
     few = max(2, options.seeds // 4)
-    sweep = cost_sweep(matrix, few, options.rounds)
+    remembered = joblib.Memory(parts, verbose=0).cache
+    sweep = remembered(cost_sweep)(matrix, few, options.rounds)
     draw_sweep(sweep, out / "dueling_cost.png")
     flat = sweep.copy()
     flat.columns = [" ".join(part for part in column if part) for column in flat.columns]
     sections += ["## Along lambda and the dial", markdown_table(flat.round(4))]
-    frame = worlds(matrix, few, options.rounds).reset_index()
+    frame = remembered(worlds)(matrix, few, options.rounds).reset_index()
     frame["router"] = frame["router"].map(NAMES)
     sections += ["## Feedback that breaks the model", markdown_table(frame.round(1))]
     write_text(out / "dueling.md", "\n\n".join(["# Dueling feedback", *sections]) + "\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from bandits.cli.duels import duels
 from bandits.cli.scenarios import scenarios
 from bandits.cli.study import study
 from metarouter.cli.group import OneLineErrors
@@ -31,9 +32,11 @@ def _about() -> None:
     ```
     python -m bandits study --dataset routerbench_fewshot --out study
     python -m bandits scenarios --out scenarios
+    python -m bandits duels --out duels
     ```
     """
 
 
 app.command()(study)
 app.command()(scenarios)
+app.command()(duels)

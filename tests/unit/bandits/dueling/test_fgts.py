@@ -271,7 +271,7 @@ MISTAKES = [
     ({"mu": -1}, "mu is -1"),
     ({"step": 1.5}, "step is 1.5"),
     ({"sampler": "hmc"}, "sampler is 'hmc'"),
-    ({"random_state": "seven"}, "random_state='seven'"),
+    ({"random_state": "seven"}, "random_state is 'seven'"),
 ]
 
 
