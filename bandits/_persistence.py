@@ -14,7 +14,7 @@ from bandits._arms import check_arms
 from metarouter import __version__
 from metarouter.exceptions import RouterFileError
 from metarouter.utils.archives import ArchiveError, read_arrays, write_arrays
-from metarouter.utils.parameters import check_parameter, check_whole, printable
+from metarouter.utils.parameters import check_parameter, check_parameters, check_whole, printable
 
 __all__ = ["load_bandit", "save_bandit"]
 
@@ -164,6 +164,7 @@ def _blank(header: dict[str, Any]) -> Any:
     """
     kind, learned = _class_of(header["class"]), header["learned"]
     router = kind._from_settings(header["parameters"])
+    check_parameters(router)
     _require_sense(learned, header["feature_names"])
     router.n_features_in_ = learned["n_features_in_"]
     router._begin(learned["arms_"], learned["n_outcomes_"])

@@ -589,13 +589,14 @@ class BanditRouter(BaseRouter):
         return Feedback(features, arm, np.array(columns).T, chances)
 
     def _learn(self, feedback: Feedback) -> None:
-        before = self._caps.copy()
+        before = self._caps.copy() if self.has_cost_ else None
         try:
             if self.has_cost_:
                 feedback = feedback._replace(outcomes=self._caps.observe(feedback.outcomes))
             self._update(feedback)
         except BaseException:
-            self._caps.restore(before)
+            if before is not None:
+                self._caps.restore(before)
             raise
         self.n_updates_ += len(feedback.X)
 

@@ -120,6 +120,8 @@ def encode(event: Event, link: str) -> tuple[bytes, str]:
     for name in ("x", "preference"):
         if name in fields:
             fields[name] = b64encode(np.asarray(fields[name], dtype="<f8").tobytes()).decode()
+    if fields.get("available", ()) is None:  # all arms, as ever
+        del fields["available"]
     text = json.dumps({"event": type(event).__name__, **fields}, allow_nan=False).encode()
     link = _link(link, text)
     return b'%b, "link": "%b"}\n' % (text[:-1], link.encode()), link
