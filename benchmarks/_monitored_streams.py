@@ -167,6 +167,8 @@ def _outside(name: str, sums: np.ndarray, truth: float) -> np.ndarray:
             true_share = np.clip((truth - none) / (every - none), 0.0, 1.0)
             evidence = share_evidence(n * share, n, true_share, HORIZON)
         outside &= ~(evidence < -np.log(ALPHA))
+    if quantity.skewness is not None:
+        outside &= quantity.skewness(sums.T) <= 0.45
     return outside
 
 

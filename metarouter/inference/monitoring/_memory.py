@@ -26,7 +26,7 @@ from metarouter.inference.monitoring._verdicts import Watched
 
 __all__ = ["Memory"]
 
-_COLUMNS = {"usage": 1, "cost": 8, "quality": 9}
+_COLUMNS = {"usage": 1, "cost": 9, "quality": 11}
 _ALARM_SCORES = {"predictions": 1, "cost": 3, "quality": 2}
 _POINTS_PER_WINDOW = 10
 

@@ -29,6 +29,10 @@ __all__ = [
     "saving",
     "saving_of_share",
     "share",
+    "skewness_of_cost",
+    "skewness_of_either",
+    "skewness_of_gain",
+    "skewness_of_loss",
     "usage_columns",
 ]
 
@@ -59,10 +63,10 @@ def usage_columns(primary: NDArray[np.bool_]) -> FloatArray:
 def cost_columns(
     primary: NDArray[np.bool_], cost_primary: FloatArray, cost_alternative: FloatArray
 ) -> FloatArray:
-    """Return what is summed of costs: those paid, those of either model, squares, products."""
+    """Return what is summed of costs: those paid, of either model, squares, products, a cube."""
     paid = np.where(primary, cost_primary, cost_alternative)
     costs = np.column_stack([paid, cost_primary, cost_alternative])
-    return np.column_stack([costs, costs**2, costs[:, :1] * costs[:, 1:]])
+    return np.column_stack([costs, costs**2, costs[:, :1] * costs[:, 1:], paid**3])
 
 
 def quality_columns(
@@ -82,6 +86,8 @@ def quality_columns(
             sent,
             sent * score,
             drawn & primary,
+            score**3,
+            sent**3,
         ]
     )
 
@@ -176,6 +182,33 @@ def drawn_of_share(sums: FloatArray) -> OfShare:
     n, labels, expected = sums[:3]
     with np.errstate(divide="ignore", invalid="ignore"):
         return OfShare(labels / n, np.zeros_like(n), expected / labels)
+
+
+def _skewness(
+    n: FloatArray, total: FloatArray, squares: FloatArray, cubes: FloatArray
+) -> FloatArray:
+    """Skewness of a mean, from sums of powers."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = total / n
+        second = np.maximum(squares - n * mean**2, 0.0)
+        third = cubes - 3 * mean * squares + 2 * n * mean**3
+        return np.abs(np.nan_to_num(third / second**1.5))
+
+
+def skewness_of_cost(sums: FloatArray) -> FloatArray:
+    return _skewness(sums[0], sums[1], sums[4], sums[9])
+
+
+def skewness_of_gain(sums: FloatArray) -> FloatArray:
+    return _skewness(sums[0], sums[7], sums[8], sums[11])
+
+
+def skewness_of_loss(sums: FloatArray) -> FloatArray:
+    return _skewness(sums[0], sums[5] - sums[7], sums[6] - sums[8], sums[10] - sums[11])
+
+
+def skewness_of_either(sums: FloatArray) -> FloatArray:
+    return np.maximum(skewness_of_gain(sums), skewness_of_loss(sums))
 
 
 def rows(sums: FloatArray) -> FloatArray:

@@ -79,9 +79,11 @@ class RouterMonitor(Printed):
 
     What is covered. The confidence sequence for the share is exact, and covers the mean so far of
     chances that may change. Those for costs and quality are asymptotic, and appear from 200 queries
-    with costs, and from 20 gold labels of the answering model in question, on. Alarms are exact
-    at any number of rows, whatever they watch, as long as rows are exchangeable: independent and
-    from one distribution, say. Queries that come in runs (a customer's many at once, nights and
+    with costs, and from 20 gold labels of the answering model in question, on, but not while a few
+    rare and large values decide (skewness of the mean above 0.45). A tail of which nothing has come
+    yet cannot be seen: where gains of a rare kind may be large, wait for more labels. Alarms are
+    exact at any number of rows, whatever they watch, as long as rows are exchangeable: independent
+    and from one distribution, say. Queries that come in runs (a customer's many at once, nights and
     days) are not, and may be reported as the drift that they are.
 
     Memory. Alarms keep 8 bytes per row and score (18 of embeddings, by default).

@@ -19,6 +19,7 @@ __all__ = ["QUANTITIES", "Estimates", "Quantity", "estimates"]
 FloatArray = NDArray[np.float64]
 Kept = Literal["usage", "cost", "quality"]
 
+_MOST_SKEWNESS = 0.45
 _ROUNDING = 1e-5  # what it leaves of the standard deviation of a constant, over its size
 
 
@@ -42,6 +43,8 @@ class Quantity:
         From sums to the number of such rows.
     of_share : callable or None
         From sums to `OfShare`: what the quantity would be if nothing but the share varied.
+    skewness : callable or None
+        From sums to the skewness of the mean, of which an asymptotic interval bears only so much.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Quantity:
     minimum: Minimum | None
     evidence: Callable[[FloatArray], FloatArray]
     of_share: Callable[[FloatArray], OfShare] | None = None
+    skewness: Callable[[FloatArray], FloatArray] | None = None
 
 
 class Estimates(NamedTuple):
@@ -73,6 +77,8 @@ def estimates(
 
     Where there are fewer rows than a claim needs, or numbers that do not vary and so cannot tell
     how far they may be off, estimate and ends are NaN: no number is given without its uncertainty.
+    Nor where a few rare and large values decide: the mean of n values of which a share p is large
+    has the skewness (n p)^(-1/2), and above 0.45 it rests on five of them or fewer.
     """
     n = sums[:, 0]
     value, sd, size = quantity.moments(sums.T)
@@ -86,6 +92,8 @@ def estimates(
         exact = _limits_of_share(quantity.of_share(sums.T), n, alpha, horizon)
         lower, upper = np.minimum(lower, exact.lower), np.maximum(upper, exact.upper)
     known = (missing == 0) & (upper - lower > _ROUNDING**2 * size)
+    if quantity.skewness is not None:
+        known &= ~(quantity.skewness(sums.T) > _MOST_SKEWNESS)
     value, lower, upper = (np.where(known, found, np.nan) for found in (value, lower, upper))
     return Estimates(value, lower, upper, missing)
 
@@ -115,6 +123,7 @@ QUANTITIES = {
         _COSTS,
         _moments.rows,
         _moments.saving_of_share,
+        _moments.skewness_of_cost,
     ),
     "extra_cost": Quantity(
         "extra cost over always-alternative",
@@ -124,6 +133,7 @@ QUANTITIES = {
         _COSTS,
         _moments.rows,
         _moments.extra_cost_of_share,
+        _moments.skewness_of_cost,
     ),
     "cost": Quantity(
         "cost per query",
@@ -133,6 +143,7 @@ QUANTITIES = {
         _COSTS,
         _moments.rows,
         _moments.cost_of_share,
+        _moments.skewness_of_cost,
     ),
     "gain": Quantity(
         "gold gain over always-alternative",
@@ -141,6 +152,7 @@ QUANTITIES = {
         "min_gain",
         _GOLD,
         _moments.labels_of_sent,
+        skewness=_moments.skewness_of_gain,
     ),
     "loss": Quantity(
         "gold loss against always-primary",
@@ -149,6 +161,7 @@ QUANTITIES = {
         "max_loss",
         _GOLD,
         _moments.labels_of_others,
+        skewness=_moments.skewness_of_loss,
     ),
     "efficiency_gain": Quantity(
         "efficiency gain over random routing",
@@ -157,6 +170,7 @@ QUANTITIES = {
         None,
         _GOLD,
         _moments.labels_of_either,
+        skewness=_moments.skewness_of_either,
     ),
     "drawn": Quantity(
         "gold labels drawn over those expected",

@@ -167,7 +167,10 @@ def _would_settle(reading: Reading, promise: float) -> str:
     if reading.missing:
         return f"{reading.missing} more {reading.lacking} would give an interval."
     if np.isnan(reading.lower):
-        return f"the {reading.lacking} are all alike or 0 so far, which leaves no interval."
+        return (
+            f"the {reading.lacking} are all alike or 0 so far, or a few rare and large ones "
+            "decide, which leaves no interval."
+        )
     half = (reading.upper - reading.lower) / 2.0
     needed = rows_needed(reading.n, half, abs(reading.value - promise))
     if needed is None:
