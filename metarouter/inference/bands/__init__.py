@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from metarouter.inference.bands._band_result import CurveBand, errors_in_words
-from metarouter.inference.bands._claims_of_bands import Finding, too_few_queries
-from metarouter.inference.bands._cost_quality_band import cost_quality_band
-from metarouter.inference.bands._cost_quality_result import CostQualityBand
-from metarouter.inference.bands._curve_bands import as_where, assembled, with_anchors
+from metarouter.inference.bands._cost_quality_band import CostQualityBand, cost_quality_band
+from metarouter.inference.bands._curve_bands import (
+    CurveBand,
+    Finding,
+    as_where,
+    assembled,
+    errors_in_words,
+    too_few_queries,
+    with_anchors,
+)
 from metarouter.inference.bands._gain_bands import efficiency_gain_band, qini_band, toc_band
-from metarouter.inference.bands._performance_gap_band import performance_gap_band
-from metarouter.inference.bands._performance_gap_result import PerformanceGapBand
-from metarouter.inference.bands._rank_weighted_effects import rank_weighted_effects
-from metarouter.inference.bands._rank_weighted_result import RankWeightedEffects
+from metarouter.inference.bands._performance_gap_band import (
+    PerformanceGapBand,
+    performance_gap_band,
+)
+from metarouter.inference.bands._rank_weighted_effects import (
+    RankWeightedEffects,
+    rank_weighted_effects,
+)
 
 __all__ = [
     "CostQualityBand",

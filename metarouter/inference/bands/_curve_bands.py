@@ -1,19 +1,27 @@
-"""The steps behind every band of a curve."""
+"""A curve with its bands.
+
+What an interval or a band says about a claim, and how many gold labels would settle it.
+
+The steps behind every band of a curve.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference.bands._band_result import CurveBand
-from metarouter.inference.bands._claims_of_bands import somewhere_above_zero, too_few_queries
+from metarouter.inference._limits import MINIMA, Verdict, rows_needed
+from metarouter.inference._verdict import about, scarce
 from metarouter.inference.curves import (
     AtThresholds,
     AtUsage,
+    BandMethod,
     BandSettings,
     CurveName,
     ScoredQueries,
@@ -27,8 +35,268 @@ from metarouter.inference.curves import (
 )
 from metarouter.inference.intervals import FloatArray, Limits, skewed_limits, unit_sums
 from metarouter.utils.columns import as_finite_column, as_grid
+from metarouter.utils.plotting import new_axes
+from metarouter.utils.style import random_line, router_styles
+from metarouter.utils.tables import Printed, thinned
 
-__all__ = ["as_where", "assembled", "curve_band", "steady_errors", "with_anchors"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "CurveBand",
+    "Finding",
+    "above_zero",
+    "as_where",
+    "assembled",
+    "curve_band",
+    "curve_line",
+    "draw_band",
+    "errors_in_words",
+    "somewhere_above_zero",
+    "steady_errors",
+    "too_few_queries",
+    "with_anchors",
+]
+
+_NAMES = {
+    "efficiency_gain": ("Efficiency gain", "efficiency gain per query"),
+    "toc": ("Targeting operator characteristic", "gain of the queries sent beyond that of all"),
+    "qini": ("Qini curve", "gain per query over sending none"),
+}
+
+
+@dataclass(frozen=True)
+class CurveBand(Printed):
+    """A curve with pointwise limits and with a band that holds everywhere at once.
+
+    Parameters
+    ----------
+    curve : {"efficiency_gain", "toc", "qini"}
+    usage : ndarray of shape (m,)
+        Share of the queries, or of the extra cost where costs were given, that is spent.
+    value, se : ndarray of shape (m,)
+        In gold units per query.
+    lower, upper : ndarray of shape (m,)
+        Limits that hold at one usage, chosen beforehand.
+    band_lower, band_upper : ndarray of shape (m,)
+        Limits that hold at all usages at once.
+    critical : float
+        Standard errors to either side of the curve that make the band.
+    total : float
+        Mean gain of sending every query.
+    threshold : ndarray of shape (m,) or None
+        Scores from which on queries are sent, where they were fixed beforehand.
+    per_cost : bool
+        Whether `usage` is a share of the extra cost.
+    reference : str or None
+        The router that the curve is a difference from.
+    method : {"half_sample", "influence"}
+    level : float
+    n, n_units : int
+        Queries, and independent units of them.
+    n_draws : int
+        Half-samples; 0 where the influence function was used.
+    verdict : Verdict
+        On the claim that the curve lies above zero somewhere, judged by the band.
+    needed : int or None
+        Gold labels that would settle an open verdict.
+    reason : str
+    """
+
+    curve: CurveName
+    usage: FloatArray
+    value: FloatArray
+    se: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    band_lower: FloatArray
+    band_upper: FloatArray
+    critical: float
+    total: float
+    threshold: FloatArray | None
+    per_cost: bool
+    reference: str | None
+    method: BandMethod
+    level: float
+    n: int
+    n_units: int
+    n_draws: int
+    verdict: Verdict
+    needed: int | None
+    reason: str
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per point: usage, value, error, pointwise limits and band."""
+        import pandas as pd
+
+        threshold = {} if self.threshold is None else {"threshold": self.threshold}
+        return pd.DataFrame(
+            {"usage": self.usage}
+            | threshold
+            | {
+                "value": self.value,
+                "se": self.se,
+                "ci_low": self.lower,
+                "ci_high": self.upper,
+                "band_low": self.band_lower,
+                "band_high": self.band_upper,
+            }
+        )
+
+    def plot(self, ax: Any = None, *, name: str = "router", band: bool = True) -> Any:
+        """Draw the curve with its band, and the pointwise limits as thin lines inside it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+        name : str, default="router"
+            Name in the legend; the house's router names have colours of their own.
+        band : bool, default=True
+            Draw the simultaneous band.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        ax = new_axes(ax, height=4.2)
+        limits = (self.band_lower, self.band_upper) if band else None
+        draw_band(ax, name, self.usage, self.value, (self.lower, self.upper), limits)
+        if self.curve == "qini":
+            ax.plot([0, 1], [0, self.total], **random_line())
+        else:
+            ax.axhline(0.0, **(random_line() | {"label": self.reference or "random"}))
+        ax.set_xlabel(f"share of {self._usage()}")
+        versus = "" if self.reference is None else f", minus {self.reference}"
+        ax.set_ylabel(_NAMES[self.curve][1] + versus)
+        ax.set_xlim(0, 1)
+        ax.legend(frameon=False, fontsize="small")
+        return ax
+
+    def _title(self) -> str:
+        versus = "" if self.reference is None else f", difference from {self.reference}"
+        return f"{_NAMES[self.curve][0]}{versus}"
+
+    def _facts(self) -> dict[str, str]:
+        return errors_in_words(self.n, self.n_units, self.method, self.n_draws) | {
+            "level": f"{self.level:g}",
+            "critical value of the band": f"{self.critical:.3f}",
+            "gain of sending all": f"{self.total:.4f}",
+            "verdict": str(self.verdict),
+        }
+
+    def _notes(self) -> tuple[str, ...]:
+        return (
+            f"usage: share of {self._usage()}. ci: holds at one usage; band: holds at all at once. "
+            "Both are over new test queries, with the router held fixed.",
+            self.reason,
+        )
+
+    def _usage(self) -> str:
+        return "the extra cost spent" if self.per_cost else "queries sent to the primary model"
+
+    def _written(self, decimals: int = 4) -> pd.DataFrame:
+        return thinned(super()._written(decimals))
+
+
+def errors_in_words(n: int, n_units: int, method: BandMethod, n_draws: int) -> dict[str, str]:
+    """Say what the errors rest on."""
+    groups = {} if n_units == n else {"independent groups": f"{n_units}"}
+    how = "influence function" if method == "influence" else f"{n_draws} half-samples"
+    return {"queries": f"{n}"} | groups | {"errors": how}
+
+
+def curve_line(name: str) -> dict[str, Any]:
+    """Keyword arguments for the curve of a router: its points lie too close for markers."""
+    return router_styles([name])[name].line() | {"marker": None}
+
+
+def draw_band(
+    ax: Any,
+    name: str,
+    x: FloatArray,
+    value: FloatArray,
+    pointwise: tuple[FloatArray, FloatArray],
+    simultaneous: tuple[FloatArray, FloatArray] | None,
+) -> None:
+    """Draw a curve, its pointwise limits as thin lines, and its simultaneous band as a surface."""
+    (drawn,) = ax.plot(x, value, **curve_line(name))
+    color = drawn.get_color()
+    for limit in pointwise:
+        ax.plot(x, limit, color=color, linewidth=0.7, linestyle=(0, (1, 1.5)))
+    if simultaneous is not None:
+        ax.fill_between(x, *simultaneous, color=color, alpha=0.18, linewidth=0)
+
+
+class Finding(NamedTuple):
+    """A verdict with its reason, and the gold labels that would settle an open one."""
+
+    verdict: Verdict
+    needed: int | None
+    reason: str
+
+
+def too_few_queries(queries: ScoredQueries) -> Finding | None:
+    """Return INCONCLUSIVE where intervals would not hold their level, else None."""
+    least, what, there = MINIMA["gold_rows"].count, "gold labels", queries.n_gold
+    if queries.units is not None and queries.n_gold_units < MINIMA["clusters"].count:
+        least, there = MINIMA["clusters"].count, queries.n_gold_units
+        what = "independent groups with gold labels"
+    if there >= least:
+        return None
+    return Finding(
+        Verdict.INCONCLUSIVE,
+        least,
+        f"{scarce(there, what)} for an interval that holds its level; {least} would do.",
+    )
+
+
+def above_zero(what: str, value: float, margin: float, n: int) -> Finding:
+    """Judge the claim that an estimate is above zero."""
+    if value > margin:
+        return Finding(Verdict.PASS, None, f"{what} is above zero.")
+    if value < -margin:
+        return Finding(Verdict.FAIL, None, f"{what} is below zero.")
+    needed = rows_needed(n, margin, value)
+    return Finding(Verdict.INCONCLUSIVE, needed, f"The interval contains zero. {_would(needed, n)}")
+
+
+def somewhere_above_zero(usage: FloatArray, value: FloatArray, limits: Limits, n: int) -> Finding:
+    """Judge the claim that a curve lies above zero somewhere, by a band for all of it."""
+    above, below, margin = limits.lower > 0, limits.upper < 0, value - limits.lower
+    if above.any():
+        words = f"The band lies above zero {_between(usage, above)}"
+        if not below.any():
+            return Finding(Verdict.PASS, None, f"{words}.")
+        return Finding(Verdict.CAUTION, None, f"{words}, but below zero {_between(usage, below)}.")
+    if below.any():
+        return Finding(Verdict.FAIL, None, f"The band lies below zero {_between(usage, below)}.")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        best = int(np.argmax(np.where(margin > 0, value / margin, -np.inf)))
+    needed = rows_needed(n, float(margin[best]), float(value[best]))
+    place = f" at a share of {100 * usage[best]:.3g}%"
+    words = f"The band contains zero all along. {_would(needed, n, place)}"
+    return Finding(Verdict.INCONCLUSIVE, needed, words)
+
+
+def _between(usage: FloatArray, where: NDArray[np.bool_]) -> str:
+    places = np.flatnonzero(where)
+    first, last = usage[places[0]], usage[places[-1]]
+    if first == last:
+        return f"at usage {first:.2f}"
+    gaps = "" if where[places[0] : places[-1]].all() else ", with gaps"
+    return f"at usages from {first:.2f} to {last:.2f}{gaps}"
+
+
+def _would(needed: int | None, n: int, place: str = "") -> str:
+    if needed is None:
+        return (
+            f"The estimate is not above zero, so that more labels promise nothing; {n} are there."
+        )
+    return (
+        f"If the estimate{place} is right, {about(needed, n)} gold labels would settle it; {n} are "
+        "there."
+    )
+
 
 _FEWEST_ABOVE = 20  # halves without a query above a threshold must be out of the question
 

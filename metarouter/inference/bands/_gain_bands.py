@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
-from metarouter.inference.bands._band_result import CurveBand
-from metarouter.inference.bands._curve_bands import as_where, curve_band
+from metarouter.inference.bands._curve_bands import CurveBand, as_where, curve_band
 from metarouter.inference.curves import BandMethod, GoldGain, Seed, band_settings, scored_queries
 
 __all__ = ["efficiency_gain_band", "qini_band", "toc_band"]

@@ -1,6 +1,14 @@
-"""Limits of PGR, APGR and CPT."""
+"""Performance gap recovered, with bands, its average and call thresholds with intervals.
+
+Limits of the share of the performance gap that is recovered, and of call thresholds.
+
+Limits of PGR, APGR and CPT.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,13 +17,18 @@ from metarouter.evaluation._performance_gap import check_target, first_crossing
 from metarouter.exceptions import DataError
 from metarouter.inference._limits import Verdict, rows_needed
 from metarouter.inference._verdict import about
-from metarouter.inference.bands._claims_of_bands import Finding, above_zero, too_few_queries
-from metarouter.inference.bands._performance_gap_limits import Collected, GapLimits, gap_limits
-from metarouter.inference.bands._performance_gap_result import PerformanceGapBand
+from metarouter.inference.bands._curve_bands import (
+    Finding,
+    above_zero,
+    draw_band,
+    errors_in_words,
+    too_few_queries,
+)
 from metarouter.inference.curves import (
     AtUsage,
     BandMethod,
     BandSettings,
+    Deviations,
     GoldGain,
     ScoredQueries,
     Seed,
@@ -26,11 +39,272 @@ from metarouter.inference.curves import (
     rank_weighted_pulls,
     running_sums,
     scored_queries,
+    steady_ends,
 )
-from metarouter.inference.intervals import FloatArray
+from metarouter.inference.intervals import FloatArray, RatioErrors, fieller
 from metarouter.utils.columns import as_grid
+from metarouter.utils.plotting import new_axes
+from metarouter.utils.style import random_line
+from metarouter.utils.tables import Printed, thinned
 
-__all__ = ["performance_gap_band"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Collected", "GapLimits", "PerformanceGapBand", "gap_limits", "performance_gap_band"]
+
+
+@dataclass(frozen=True)
+class PerformanceGapBand(Printed):
+    """PGR, APGR and CPT of RouteLLM with limits.
+
+    Parameters
+    ----------
+    usage : ndarray of shape (m,)
+        Shares of queries sent to the primary model.
+    pgr : ndarray of shape (m,)
+        Share of the performance gap recovered.
+    lower, upper : ndarray of shape (m,)
+        Limits that hold at one usage.
+    band_lower, band_upper : ndarray of shape (m,)
+        Limits that hold at all usages at once. Infinite where the gap is not told from zero.
+    apgr, apgr_lower, apgr_upper : float
+        Average PGR over usages from 0 to 1; 0.5 for random routing.
+    target : tuple of float
+    cpt, cpt_lower, cpt_upper : ndarray of shape (n_targets,)
+        Smallest usage at which PGR reaches each target, and the usages at which it may do so.
+    gap, gap_se : float
+        Mean gain of the primary model, in gold units.
+    critical : float
+        Standard errors to either side that make the band.
+    method : {"half_sample", "influence"}
+    level : float
+    n, n_units, n_draws : int
+    verdict : Verdict
+        On the claim that APGR is above 0.5: that the router beats random routing.
+    needed : int or None
+    reason : str
+    """
+
+    usage: FloatArray
+    pgr: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    band_lower: FloatArray
+    band_upper: FloatArray
+    apgr: float
+    apgr_lower: float
+    apgr_upper: float
+    target: tuple[float, ...]
+    cpt: FloatArray
+    cpt_lower: FloatArray
+    cpt_upper: FloatArray
+    gap: float
+    gap_se: float
+    critical: float
+    method: BandMethod
+    level: float
+    n: int
+    n_units: int
+    n_draws: int
+    verdict: Verdict
+    needed: int | None
+    reason: str
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per usage."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "usage": self.usage,
+                "pgr": self.pgr,
+                "ci_low": self.lower,
+                "ci_high": self.upper,
+                "band_low": self.band_lower,
+                "band_high": self.band_upper,
+            }
+        )
+
+    def numbers_frame(self) -> pd.DataFrame:
+        """Return one row for APGR and one for every call threshold."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "quantity": ["APGR", *(f"CPT({target:.0%})" for target in self.target)],
+                "value": [self.apgr, *self.cpt],
+                "ci_low": [self.apgr_lower, *self.cpt_lower],
+                "ci_high": [self.apgr_upper, *self.cpt_upper],
+            }
+        )
+
+    def plot(self, ax: Any = None, *, name: str = "router", band: bool = True) -> Any:
+        """Draw PGR against usage, with its band.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+        name : str, default="router"
+        band : bool, default=True
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        ax = new_axes(ax, height=4.2)
+        limits = (self.band_lower, self.band_upper) if band else None
+        draw_band(ax, name, self.usage, self.pgr, (self.lower, self.upper), limits)
+        ax.plot([0, 1], [0, 1], **random_line())
+        ax.set_xlabel("share of queries sent to the primary model")
+        ax.set_ylabel("performance gap recovered")
+        ax.set_xlim(0, 1)
+        ax.legend(frameon=False, fontsize="small")
+        return ax
+
+    def _title(self) -> str:
+        return "Performance gap recovered"
+
+    def _facts(self) -> dict[str, str]:
+        return errors_in_words(self.n, self.n_units, self.method, self.n_draws) | {
+            "level": f"{self.level:g}",
+            "gap": f"{self.gap:.4f} (s.e. {self.gap_se:.4f})",
+            "verdict": str(self.verdict),
+        }
+
+    def _notes(self) -> tuple[str, ...]:
+        numbers = self.numbers_frame().itertuples(index=False)
+        return (
+            "; ".join(
+                f"{row.quantity} {row.value:.3f} ({row.ci_low:.3f} to {row.ci_high:.3f})"
+                for row in numbers
+            )
+            + ".",
+            "ci: holds at one usage; band: holds at all at once. Random routing recovers the share "
+            "that it sends.",
+            self.reason,
+        )
+
+    def _written(self, decimals: int = 4) -> pd.DataFrame:
+        return thinned(super()._written(decimals))
+
+    @property
+    def gap_is_known(self) -> bool:
+        """Whether the gap is told from zero, without which no share of it is known."""
+        return bool(np.isfinite(self.apgr_lower))
+
+
+class Collected(NamedTuple):
+    """What a router collects.
+
+    Parameters
+    ----------
+    usage : ndarray of shape (m,)
+        From 0 to 1.
+    gained : ndarray of shape (m,)
+        Y(u).
+    integral : float
+        Of Y over usages from 0 to 1.
+    gap : float
+        Y(1).
+    deviations : Deviations or None
+        Of the m + 2 numbers in this order; None where there are too few queries.
+    n_effective : float
+        Effective number of independent queries.
+    """
+
+    usage: FloatArray
+    gained: FloatArray
+    integral: float
+    gap: float
+    deviations: Deviations | None
+    n_effective: float
+
+
+class GapLimits(NamedTuple):
+    """Limits of PGR and APGR (last entry), the band of PGR, the limits of CPT."""
+
+    lower: FloatArray
+    upper: FloatArray
+    band_lower: FloatArray
+    band_upper: FloatArray
+    cpt_lower: FloatArray
+    cpt_upper: FloatArray
+    critical: float
+    gap_margin: float
+    gap_se: float
+
+
+def gap_limits(collected: Collected, target: tuple[float, ...], level: float) -> GapLimits:
+    """Find the limits of ratios to the gap, and the usages at which they may reach the targets."""
+    deviations = collected.deviations
+    if deviations is None:
+        return _unknown(collected.usage.size, len(target))
+    one = deviations.pointwise(level)
+    numerator = np.append(collected.gained, collected.integral)
+    ratio = numerator / collected.gap
+    errors = RatioErrors(
+        deviations.se[:-1] ** 2,
+        float(deviations.se[-1] ** 2),
+        deviations.covariance_with(-1)[:-1],
+    )
+    left = _left_over(deviations, ratio[:-1])
+    critical = left.critical(level)
+    steady = steady_ends(left.se, collected.usage, collected.n_effective)
+    wider = np.divide(steady, left.se, out=np.ones_like(steady), where=left.se > 0)
+    band = RatioErrors(errors.numerator[:-1], errors.denominator, errors.both[:-1])
+    lower, upper = _widened(
+        ratio, fieller(numerator, collected.gap, errors, one), np.append(wider, 1.0)
+    )
+    band_lower, band_upper = _widened(
+        ratio[:-1], fieller(collected.gained, collected.gap, band, critical), wider
+    )
+    crossings = np.array([_crossings(collected, deviations, value, one) for value in target])
+    return GapLimits(
+        lower=lower,
+        upper=upper,
+        band_lower=band_lower,
+        band_upper=band_upper,
+        cpt_lower=crossings.reshape(-1, 2)[:, 0],
+        cpt_upper=crossings.reshape(-1, 2)[:, 1],
+        critical=critical,
+        gap_margin=one * float(deviations.se[-1]),
+        gap_se=float(deviations.se[-1]),
+    )
+
+
+def _left_over(deviations: Deviations, ratio: FloatArray) -> Deviations:
+    """Errors of Y(u) - ratio(u) T, which is zero at the true ratio."""
+    weights = np.zeros((ratio.size + 2, ratio.size))
+    weights[: ratio.size] = np.eye(ratio.size)
+    weights[-1] = -ratio
+    left = deviations.combined(weights)
+    # At both ends Y is nothing or the gap itself, up to the last bits.
+    known = left.se <= 1e-9 * deviations.se[-1]
+    return left.combined(np.diag(np.where(known, 0.0, 1.0)))
+
+
+def _widened(
+    ratio: FloatArray, limits: tuple[FloatArray, FloatArray], wider: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    lower, upper = limits
+    return ratio + wider * (lower - ratio), ratio + wider * (upper - ratio)
+
+
+def _crossings(
+    collected: Collected, deviations: Deviations, target: float, one: float
+) -> tuple[float, float]:
+    """Return the first and last usage at which Y(u) - target T is not told from zero."""
+    m = collected.usage.size
+    difference = collected.gained - target * collected.gap
+    margin = one * _left_over(deviations, np.full(m, target)).se
+    first = first_crossing(collected.usage, difference + margin, 0.0)
+    last = first_crossing(collected.usage[::-1], (margin - difference)[::-1], 0.0)
+    return first, last
+
+
+def _unknown(n_usages: int, n_targets: int) -> GapLimits:
+    each, points, targets = (np.full(k, np.nan) for k in (n_usages + 1, n_usages, n_targets))
+    return GapLimits(each, each, points, points, targets, targets, np.nan, np.nan, np.nan)
 
 
 def performance_gap_band(

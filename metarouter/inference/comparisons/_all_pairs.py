@@ -1,9 +1,16 @@
-"""Compare all pairs of routers on the same queries."""
+"""Routers compared pair by pair, with statements that hold for all pairs at once.
+
+Errors of the differences of all pairs, and p values adjusted for their number.
+
+Compare all pairs of routers on the same queries.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,14 +18,13 @@ from numpy.typing import ArrayLike, NDArray
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import Verdict, rows_needed
 from metarouter.inference._verdict import about
-from metarouter.inference.bands import Finding, too_few_queries
-from metarouter.inference.comparisons._all_pairs_result import AllPairs
-from metarouter.inference.comparisons._pair_errors import all_pairs, pair_errors
+from metarouter.inference.bands import Finding, errors_in_words, too_few_queries
 from metarouter.inference.comparisons._routers_on_queries import RouterStatistic, routers_on_queries
 from metarouter.inference.curves import (
     EFFECTS,
     AtUsage,
     BandMethod,
+    Deviations,
     GoldGain,
     ScoredQueries,
     Seed,
@@ -31,10 +37,258 @@ from metarouter.inference.curves import (
     rank_weighted_pulls,
     running_sums,
 )
-from metarouter.inference.intervals import FloatArray
+from metarouter.inference.intervals import FloatArray, p_value_of
 from metarouter.utils.columns import as_grid
+from metarouter.utils.plotting import draw_dots
+from metarouter.utils.style import router_label
+from metarouter.utils.tables import Printed
 
-__all__ = ["compare_all_pairs"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "AllPairs",
+    "PairErrors",
+    "all_pairs",
+    "compare_all_pairs",
+    "max_t_p_values",
+    "pair_errors",
+    "stepdown_p_values",
+]
+
+
+@dataclass(frozen=True)
+class AllPairs(Printed):
+    """Differences of all pairs of routers on the same queries.
+
+    Parameters
+    ----------
+    what : str
+        What is compared, such as ``"area"``.
+    routers : tuple of str
+    value, se, lower, upper : ndarray of shape (n_routers,)
+        Of every router by itself, in gold units per query.
+    first, second : tuple of str
+        The routers of every pair.
+    difference, difference_se : ndarray of shape (n_pairs,)
+        First minus second, and its paired standard error.
+    difference_lower, difference_upper : ndarray of shape (n_pairs,)
+        Limits that hold for all pairs at once (max-t).
+    p_value : ndarray of shape (n_pairs,)
+        Two-sided, each pair by itself.
+    p_value_max_t, p_value_stepdown : ndarray of shape (n_pairs,)
+        Adjusted for all pairs: in one step, and by the step-down of Romano and Wolf, which is
+        never larger.
+    not_beaten : tuple of str
+        Routers that no other is shown to beat.
+    critical : float
+        Standard errors to either side that hold for all pairs at once.
+    method : {"half_sample", "influence"}
+    level : float
+    n, n_units : int
+    n_draws : int
+    verdict : Verdict
+        On the claim that one router beats all others.
+    needed : int or None
+        Gold labels that would tell the two best apart.
+    reason : str
+    """
+
+    what: str
+    routers: tuple[str, ...]
+    value: FloatArray
+    se: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    difference: FloatArray
+    difference_se: FloatArray
+    difference_lower: FloatArray
+    difference_upper: FloatArray
+    p_value: FloatArray
+    p_value_max_t: FloatArray
+    p_value_stepdown: FloatArray
+    not_beaten: tuple[str, ...]
+    critical: float
+    method: BandMethod
+    level: float
+    n: int
+    n_units: int
+    n_draws: int
+    verdict: Verdict
+    needed: int | None
+    reason: str
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per pair."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "first": self.first,
+                "second": self.second,
+                "difference": self.difference,
+                "se": self.difference_se,
+                "band_low": self.difference_lower,
+                "band_high": self.difference_upper,
+                "p_value": self.p_value,
+                "p_value_max_t": self.p_value_max_t,
+                "p_value_stepdown": self.p_value_stepdown,
+            }
+        )
+
+    def routers_frame(self) -> pd.DataFrame:
+        """Return one row per router."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "router": self.routers,
+                "value": self.value,
+                "se": self.se,
+                "ci_low": self.lower,
+                "ci_high": self.upper,
+                "not_beaten": [name in self.not_beaten for name in self.routers],
+            }
+        )
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the differences with limits that hold for all pairs at once.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        pairs = zip(self.first, self.second, strict=True)
+        names = [f"{router_label(a)} – {router_label(b)}" for a, b in pairs]
+        ax = draw_dots(names, self.difference, self.difference_lower, self.difference_upper, ax)
+        ax.locator_params(axis="x", nbins=6)
+        ax.set_xlabel(f"difference in {self.what} ({self.level:.0%} for all pairs at once)")
+        return ax
+
+    def _title(self) -> str:
+        return f"All pairs of {len(self.routers)} routers: {self.what}"
+
+    def _facts(self) -> dict[str, str]:
+        return errors_in_words(self.n, self.n_units, self.method, self.n_draws) | {
+            "level": f"{self.level:g}, for all pairs at once",
+            "critical value": f"{self.critical:.3f}",
+            "verdict": str(self.verdict),
+        }
+
+    def _notes(self) -> tuple[str, ...]:
+        each = zip(self.routers, self.value, self.se, strict=True)
+        return (
+            "Each by itself: " + ", ".join(f"{name} {v:.4f} (s.e. {s:.4f})" for name, v, s in each),
+            "band: limits that hold for all pairs at once (max-t). p_value: each pair by itself; "
+            "max_t and stepdown (Romano and Wolf): adjusted for all pairs.",
+            self.reason,
+        )
+
+
+class PairErrors(NamedTuple):
+    """Errors of routers and of the differences of their pairs."""
+
+    se: FloatArray
+    pointwise: float
+    difference_se: FloatArray
+    critical: float
+    p_value: FloatArray
+    p_value_max_t: FloatArray
+    p_value_stepdown: FloatArray
+
+
+def all_pairs(n: int) -> tuple[NDArray[np.intp], FloatArray]:
+    """Return all pairs of n things, shape (n_pairs, 2), and the contrasts, shape (n, n_pairs)."""
+    pairs = np.array(list(combinations(range(n), 2)), dtype=np.intp)
+    contrast = np.zeros((n, len(pairs)))
+    contrast[pairs[:, 0], np.arange(len(pairs))] = 1.0
+    contrast[pairs[:, 1], np.arange(len(pairs))] = -1.0
+    return pairs, contrast
+
+
+def pair_errors(
+    deviations: Deviations | None, difference: FloatArray, contrast: FloatArray, level: float
+) -> PairErrors:
+    """Find errors, the critical value for all pairs at once, and p values.
+
+    Parameters
+    ----------
+    deviations : Deviations or None
+        Of the routers; None where there are too few queries for errors.
+    difference : ndarray of shape (n_pairs,)
+    contrast : ndarray of shape (n_routers, n_pairs)
+    level : float
+    """
+    if deviations is None:
+        routers, pairs = (np.full(size, np.nan) for size in contrast.shape)
+        return PairErrors(routers, np.nan, pairs, np.nan, pairs, pairs, pairs)
+    of_pairs = deviations.combined(contrast)
+    se = of_pairs.se
+    # Two routers that send the same queries first do not differ, whatever else happens.
+    statistic = np.divide(difference, se, out=np.zeros_like(se), where=se > 0)
+    drawn = of_pairs.absolute_t()
+    pointwise = deviations.pointwise(level)
+    return PairErrors(
+        se=deviations.se,
+        pointwise=pointwise,
+        difference_se=se,
+        critical=max(pointwise, float(np.quantile(drawn.max(axis=1), level))),
+        p_value=p_value_of(statistic, deviations.df),
+        p_value_max_t=max_t_p_values(np.abs(statistic), drawn),
+        p_value_stepdown=stepdown_p_values(np.abs(statistic), drawn),
+    )
+
+
+def max_t_p_values(statistic: FloatArray, drawn: FloatArray) -> FloatArray:
+    """Compare every |t| with draws of the largest of all.
+
+    Parameters
+    ----------
+    statistic : ndarray of shape (m,)
+        Observed |t|.
+    drawn : ndarray of shape (n_draws, m)
+        Draws of |t| under the null, jointly.
+    """
+    return _share_beyond(statistic, drawn.max(axis=1))
+
+
+def stepdown_p_values(statistic: FloatArray, drawn: FloatArray) -> FloatArray:
+    """Compare every |t| with draws of the largest of those that are not larger.
+
+    Romano and Wolf (2005), algorithm 4.1 and section 4.2, with p values as in Romano and Wolf
+    (2016), Efficient computation of adjusted p-values for resampling-based stepdown multiple
+    testing: the largest |t| is compared with the largest of all draws, the second with the largest
+    of all but the first, and so on; no p value is smaller than that of a larger |t|.
+
+    Parameters
+    ----------
+    statistic : ndarray of shape (m,)
+    drawn : ndarray of shape (n_draws, m)
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> drawn = np.abs(rng.standard_normal((10_000, 2)))
+    >>> stepdown_p_values(np.array([1.96, 5.0]), drawn).round(2)
+    array([0.05, 0.  ])
+    """
+    falling = np.argsort(-statistic, kind="stable")
+    largest = np.maximum.accumulate(drawn[:, falling[::-1]], axis=1)[:, ::-1]
+    p_value = [_share_beyond(statistic[k], largest[:, step]) for step, k in enumerate(falling)]
+    adjusted = np.empty(statistic.size)
+    adjusted[falling] = np.maximum.accumulate(p_value)
+    return adjusted
+
+
+def _share_beyond(statistic: FloatArray, drawn: FloatArray) -> FloatArray:
+    beyond = drawn.size - np.searchsorted(np.sort(drawn), statistic, side="left")
+    return np.asarray((1.0 + beyond) / (1.0 + drawn.size))
 
 
 def compare_all_pairs(

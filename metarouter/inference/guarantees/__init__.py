@@ -5,11 +5,13 @@ What is public is exported by :mod:`metarouter.inference`.
 
 from __future__ import annotations
 
-from metarouter.inference.guarantees._certify import as_delta, certify_predictions
-from metarouter.inference.guarantees._certify_router import certify_threshold
-from metarouter.inference.guarantees._demands import check_limit
-from metarouter.inference.guarantees._observed import Promise
-from metarouter.inference.guarantees._result import CertifiedThreshold
+from metarouter.inference.guarantees._certify import (
+    as_delta,
+    certify_predictions,
+    certify_threshold,
+)
+from metarouter.inference.guarantees._constraints import check_limit
+from metarouter.inference.guarantees._result import CertifiedThreshold, Promise
 
 __all__ = [
     "CertifiedThreshold",

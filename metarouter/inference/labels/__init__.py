@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from metarouter.inference.labels._augmented import AugmentedNuisances, augmented
-from metarouter.inference.labels._doubly_robust import doubly_robust_gains
-from metarouter.inference.labels._doubly_robust_result import DoublyRobustGains
+from metarouter.inference.labels._doubly_robust import DoublyRobustGains, doubly_robust_gains
 from metarouter.inference.labels._enough import Counts, Lack, count_labels, lack_of, lack_of_either
 from metarouter.inference.labels._features import chosen_features, column_names
 from metarouter.inference.labels._held_out import (

@@ -5,10 +5,8 @@ What is public is exported by :mod:`metarouter.inference`.
 
 from __future__ import annotations
 
-from metarouter.inference.planning._expected_area import expected_area
-from metarouter.inference.planning._expected_area_result import ExpectedArea, ForecastPoint
-from metarouter.inference.planning._plan import as_prices, plan_labels
-from metarouter.inference.planning._plan_result import LabelPlan, PlanOption
+from metarouter.inference.planning._expected_area import ExpectedArea, ForecastPoint, expected_area
+from metarouter.inference.planning._plan import LabelPlan, PlanOption, as_prices, plan_labels
 from metarouter.inference.planning._suggestion import (
     LabelSuggestion,
     sampling_weights,
