@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metarouter.inference.monitoring._conformal import (
+from metarouter.inference.monitoring._drift import (
     JUMPS,
+    EmbeddingMap,
     log_capital_of_scores,
     log_evidence,
     lowest_so_far,
@@ -16,11 +17,10 @@ from metarouter.inference.monitoring._conformal import (
     play,
     starting_capital,
 )
-from metarouter.inference.monitoring._embeddings import EmbeddingMap
 from metarouter.inference.monitoring._gain_scores import GainScores
 from metarouter.inference.monitoring._moments import cost_columns, quality_columns
-from metarouter.inference.monitoring._quantities import QUANTITIES
-from metarouter.inference.monitoring._sequences import (
+from metarouter.inference.monitoring._quantities import (
+    QUANTITIES,
     mean_half_width,
     share_evidence,
     share_limits,

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from metarouter.inference.curves._curve_influence import curve_pulls
 from metarouter.inference.curves._curve_values import (
     AtThresholds,
     AtUsage,
     CurveName,
     curve_of,
+    curve_pulls,
     running_sums,
 )
 from metarouter.inference.curves._deviations import (
     BandMethod,
     BandSettings,
     Deviations,
+    Seed,
     band_settings,
     deviations_of,
     least_share,
@@ -21,7 +22,6 @@ from metarouter.inference.curves._deviations import (
     steady_ends,
     steady_skewness,
 )
-from metarouter.inference.curves._half_samples import Seed
 from metarouter.inference.curves._rank_weighted import (
     EFFECTS,
     effects_over_queries,

@@ -13,15 +13,16 @@ import numpy as np
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import LIMITS, Verdict, rows_needed
 from metarouter.inference._verdict import about
-from metarouter.inference.diagnostics._benchmarks import benchmark_columns, nuisances_without
 from metarouter.inference.diagnostics._omitted_variable import (
     BiasBound,
     SensitivityElements,
+    benchmark_columns,
     bias_bound,
     confounding_strength,
     gain_of,
     linear_elements,
     nonparametric_elements,
+    nuisances_without,
     robustness_value,
 )
 from metarouter.inference.intervals import FloatArray, Measured

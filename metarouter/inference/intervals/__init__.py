@@ -21,16 +21,22 @@ from metarouter.inference.intervals._pulls import (
     unit_sums,
     variance_of_mean,
 )
-from metarouter.inference.intervals._ratio_limits import RatioErrors, fieller
 from metarouter.inference.intervals._ratios import (
     UNKNOWN,
     Measured,
+    RatioErrors,
+    fieller,
     log_interval,
     noise_share,
     share_interval,
 )
-from metarouter.inference.intervals._simultaneous import correlation_of, sup_t_quantile
-from metarouter.inference.intervals._skewed_limits import Limits, skewed_limits, third_over_second
+from metarouter.inference.intervals._simultaneous import (
+    Limits,
+    correlation_of,
+    skewed_limits,
+    sup_t_quantile,
+    third_over_second,
+)
 
 __all__ = [
     "UNKNOWN",

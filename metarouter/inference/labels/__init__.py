@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from metarouter.inference.labels._augmented import AugmentedNuisances, augmented
 from metarouter.inference.labels._doubly_robust import DoublyRobustGains, doubly_robust_gains
-from metarouter.inference.labels._enough import Counts, Lack, count_labels, lack_of, lack_of_either
 from metarouter.inference.labels._features import chosen_features, column_names
 from metarouter.inference.labels._held_out import (
     HeldOutPredictions,
@@ -13,10 +12,15 @@ from metarouter.inference.labels._held_out import (
     held_out_predictions,
 )
 from metarouter.inference.labels._labels import (
+    Counts,
+    Lack,
     ScaledLabels,
     Scaling,
     as_rows,
+    count_labels,
     fitted_nuisances,
+    lack_of,
+    lack_of_either,
     scaled_labels,
 )
 from metarouter.inference.labels._shift_estimates import (

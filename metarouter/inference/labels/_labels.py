@@ -1,4 +1,7 @@
-"""Labels of both sources on one scale, with what the estimated scale adds to every error."""
+"""Labels of both sources on one scale, with what the estimated scale adds to every error.
+
+Whether there are enough rows for a claim, and how many would do.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from numpy.typing import NDArray
 
 from metarouter.datasets import LabelledQueries, TrainingRows
 from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.inference._limits import MINIMA
+from metarouter.inference._verdict import scarce
 from metarouter.inference.intervals import FloatArray, Units, as_units
 from metarouter.nuisance import Nuisances
 from metarouter.scaling import GainScaler
@@ -21,7 +26,18 @@ from metarouter.utils.validation import (
     validate_weight,
 )
 
-__all__ = ["ScaledLabels", "as_rows", "fitted_nuisances", "row_count", "scaled_labels"]
+__all__ = [
+    "Counts",
+    "Lack",
+    "ScaledLabels",
+    "as_rows",
+    "count_labels",
+    "fitted_nuisances",
+    "lack_of",
+    "lack_of_either",
+    "row_count",
+    "scaled_labels",
+]
 
 Scaling = Any  # "variance", "max", "wasserstein", None, a number, or a fitted GainScaler
 
@@ -210,3 +226,69 @@ def _moments(values: FloatArray, share: FloatArray) -> tuple[float, float]:
         raise DataError("one of the sources has no label with a positive weight; add labels.")
     mean = float(np.average(values, weights=share))
     return mean, float(np.average((values - mean) ** 2, weights=share))
+
+
+class Counts(NamedTuple):
+    """Labels of either source, queries with both, independent units."""
+
+    gold: int
+    preference: int
+    paired: int
+    units: int
+
+
+class Lack(NamedTuple):
+    """How many labels would do, and the sentence that says so."""
+
+    needed: int
+    reason: str
+
+
+def count_labels(rows: TrainingRows) -> Counts:
+    """Count the labels that have a positive weight."""
+    is_gold = np.asarray(rows.is_gold, dtype=bool)
+    taken = np.ones(len(is_gold), dtype=bool)
+    if rows.sample_weight is not None:
+        taken = np.asarray(rows.sample_weight) > 0
+    query = np.asarray(rows.query)
+    paired = np.intersect1d(query[taken & is_gold], query[taken & ~is_gold])
+    units = as_units(query[taken] if rows.groups is None else np.asarray(rows.groups)[taken])
+    return Counts(
+        gold=int((taken & is_gold).sum()),
+        preference=int((taken & ~is_gold).sum()),
+        paired=len(paired),
+        units=int(taken.sum()) if units is None else int(units.max()) + 1,
+    )
+
+
+def lack_of(counts: Counts, *needs: tuple[str, int]) -> Lack | None:
+    """Return the first minimum that is not met, or None.
+
+    Parameters
+    ----------
+    counts : Counts
+        Of which the number of units is always checked.
+    *needs : tuple of str and int
+        Name of a minimum in `MINIMA`, and the rows that are there.
+    """
+    for name, there in (*needs, ("clusters", counts.units)):
+        minimum = MINIMA[name]
+        if minimum.missing(there):
+            return Lack(
+                minimum.count,
+                f"{scarce(there, minimum.what)} to judge this; {minimum.count} would do. "
+                f"{minimum.why}",
+            )
+    return None
+
+
+def lack_of_either(counts: Counts, gold: str = "gold_rows") -> Lack | None:
+    """Return what is missing where labels of both sources are needed, or None.
+
+    Parameters
+    ----------
+    counts : Counts
+    gold : {"gold_rows", "gold_rows_held_out"}
+        The minimum of gold labels.
+    """
+    return lack_of(counts, (gold, counts.gold), ("preference_rows", counts.preference))

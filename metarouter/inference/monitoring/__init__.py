@@ -1,10 +1,10 @@
 """Monitoring of a router after deployment (Meta-Router, appendix A.1).
 
 - ``_monitor``: what users hold; it validates a batch and hands it on to ``_memory``.
-- ``_blocks``, ``_gain_scores``, ``_alarm``, ``_embeddings``: what is remembered. Each is frozen,
+- ``_blocks``, ``_gain_scores``, ``_drift``: what is remembered. Each is frozen,
   and returns what it becomes, so that a refused batch leaves no trace.
-- ``_moments``, ``_sequences``, ``_quantities``, ``_conformal``: formulas on arrays.
-- ``_reporting``, ``_verdicts``, ``_report``, ``_plots``: what is said.
+- ``_moments``, ``_quantities``: formulas on arrays.
+- ``_report``: what is said.
 - ``_state``: one file, without pickle.
 
 The names that users need are those of ``metarouter.inference``.

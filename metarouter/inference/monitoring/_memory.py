@@ -9,20 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.exceptions import DataError
-from metarouter.inference.monitoring._alarm import DriftAlarm
 from metarouter.inference.monitoring._batch import Batch, FeatureNames, as_features
 from metarouter.inference.monitoring._blocks import BlockSums
-from metarouter.inference.monitoring._embeddings import EmbeddingDrift
+from metarouter.inference.monitoring._drift import DriftAlarm, EmbeddingDrift
 from metarouter.inference.monitoring._gain_scores import GainScores
 from metarouter.inference.monitoring._moments import (
     cost_columns,
     quality_columns,
     usage_columns,
 )
-from metarouter.inference.monitoring._report import MonitorReport
-from metarouter.inference.monitoring._reporting import report_on
+from metarouter.inference.monitoring._report import MonitorReport, Watched, report_on
 from metarouter.inference.monitoring._settings import MonitorSettings
-from metarouter.inference.monitoring._verdicts import Watched
 
 __all__ = ["Memory"]
 

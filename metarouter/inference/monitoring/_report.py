@@ -1,23 +1,299 @@
-"""What a monitor has seen so far."""
+"""Figures of a monitor.
+
+Verdicts on promises, on the draw of gold labels, and on drift.
+
+What a monitor has seen so far.
+
+From sums and alarms to a report.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter.inference._limits import Verdict, worst
-from metarouter.inference.monitoring._plots import plot_evidence, plot_quantity
-from metarouter.inference.monitoring._quantities import Estimates
-from metarouter.inference.monitoring._verdicts import AlarmReading, Reading
+from metarouter.exceptions import MetaRouterError
+from metarouter.inference._limits import LIMITS, MINIMA, Verdict, rows_needed, worst
+from metarouter.inference.monitoring._blocks import BlockSums
+from metarouter.inference.monitoring._drift import DriftAlarm
+from metarouter.inference.monitoring._quantities import QUANTITIES, Estimates, Quantity, estimates
+from metarouter.inference.monitoring._settings import N_ALARMS, PROMISES, MonitorSettings
+from metarouter.utils.plotting import new_axes
+from metarouter.utils.style import router_styles
 from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Course", "MonitorReport"]
+__all__ = [
+    "AlarmReading",
+    "Course",
+    "MonitorReport",
+    "Reading",
+    "Watched",
+    "judge_alarm",
+    "judge_draw",
+    "judge_promise",
+    "plot_evidence",
+    "plot_quantity",
+    "report_on",
+]
+
+_COURSE, _WINDOW, _PROMISE = "#0072B2", "#7F7F7F", "#D55E00"
+
+
+def plot_quantity(report: Any, quantity: str, ax: Any) -> Any:
+    """Draw the course of one quantity, its windows and its promise."""
+    if quantity not in report.courses:
+        known = ", ".join(report.courses) or "nothing yet"
+        raise MetaRouterError(f"{quantity!r} is not monitored here; there is {known}.")
+    course = report.courses[quantity]
+    ax = new_axes(ax, 7.0, 4.0)
+    marker = "o" if len(course.n) < 3 else None
+    ax.fill_between(
+        course.n, course.total.lower, course.total.upper, color=_COURSE, alpha=0.18, linewidth=0
+    )
+    ax.plot(
+        course.n, course.total.value, color=_COURSE, linewidth=1.8, marker=marker, markersize=4,
+        label=f"all so far, {report.level:.0%} at all times",
+    )  # fmt: skip
+    if len(course.window_n):
+        middle = course.window_n - report.window / 2
+        known = ~np.isnan(course.window.lower)
+        ax.plot(
+            middle, course.window.value, color=_WINDOW, marker="s", markersize=3.5, linestyle="",
+            label=f"each {report.window} rows, {report.level:.0%} for all windows",
+        )  # fmt: skip
+        ax.vlines(
+            middle[known], course.window.lower[known], course.window.upper[known],
+            color=_WINDOW, linewidth=0.8,
+        )  # fmt: skip
+    if not np.isnan(course.promise):
+        ax.axhline(course.promise, color=_PROMISE, linewidth=1.4, linestyle="--", label="promise")
+    ax.set_ylim(*_shown(course))
+    ax.set_xlim(left=0)
+    ax.set_xlabel("rows so far")
+    ax.set_ylabel(course.name)
+    _legend(ax, 3)
+    return ax
+
+
+def plot_evidence(report: Any, ax: Any) -> Any:
+    """Draw the evidence of each alarm on the scale of powers of ten."""
+    ax = new_axes(ax, 7.0, 4.0)
+    for name, style in router_styles(report.evidence).items():
+        rows, evidence = report.evidence[name].T
+        line = style.line() | {"marker": style.marker if len(rows) < 12 else None}
+        ax.plot(rows, evidence, **line)
+    ax.axhline(
+        np.log10(report.loud), color="#1A1A1A", linewidth=1.2, linestyle="--",
+        label=f"alarm: evidence {report.loud:.3g}",
+    )  # fmt: skip
+    for alarm in report.alarms:
+        if alarm.raised_at is not None:
+            style = router_styles(report.evidence)[alarm.name]
+            ax.axvline(alarm.raised_at, color=style.color, linewidth=0.8, linestyle=":")
+    ax.set_xlim(left=0)
+    ax.set_xlabel("rows so far; of the quality, gold labels (dotted: alarm)")
+    ax.set_ylabel("evidence for drift, log10")
+    _legend(ax, 2)
+    return ax
+
+
+def _shown(course: Any) -> tuple[float, float]:
+    """Choose limits that show all windows and what has settled, not the first, wide intervals."""
+    parts = [course.total.value, course.window.value, [course.promise]]
+    parts += [course.window.lower, course.window.upper]
+    if not np.isnan(course.total.lower[-1]):
+        parts += [course.total.lower[-1:], course.total.upper[-1:]]
+    middle = len(course.n) // 4
+    parts += [course.total.lower[middle:], course.total.upper[middle:]]
+    values = np.concatenate([np.asarray(part, dtype=float) for part in parts])
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return 0.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    room = 0.08 * (high - low) or 0.05
+    return low - room, high + room
+
+
+def _legend(ax: Any, columns: int) -> None:
+    ax.legend(
+        frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0),
+        ncols=columns,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One quantity, over all queries or over the last full window.
+
+    Parameters
+    ----------
+    quantity : str
+    over : str
+        "all", or which rows.
+    n : int
+        Rows that it rests on.
+    value, lower, upper : float
+        Estimate and confidence sequence now; NaN where there are too few rows.
+    missing : int
+        Rows that are missing to have them.
+    lacking : str
+        What they are.
+    promise : float
+        What was promised; NaN if nothing.
+    verdict : Verdict or None
+    reason : str
+    """
+
+    quantity: str
+    over: str
+    n: int
+    value: float
+    lower: float
+    upper: float
+    missing: int = 0
+    lacking: str = ""
+    promise: float = np.nan
+    verdict: Verdict | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """An alarm that is fed; None before it starts.
+
+    Parameters
+    ----------
+    alarm : DriftAlarm or None
+    skipped, rows_to_come : int
+        Rows before those that it tests, and how many of them are still missing.
+    """
+
+    alarm: DriftAlarm | None
+    skipped: int = 0
+    rows_to_come: int = 0
+
+
+@dataclass(frozen=True)
+class AlarmReading:
+    """One alarm for drift.
+
+    Parameters
+    ----------
+    name : str
+    n : int
+        Rows tested.
+    p_value : float
+        Anytime-valid, and adjusted for the number of alarms (Bonferroni).
+    raised_at, onset, delay : int or None
+        The row that raised it, the row after which evidence only rose, and their difference: an
+        estimate of the delay of detection.
+    verdict : Verdict
+    reason : str
+    """
+
+    name: str
+    n: int
+    p_value: float
+    raised_at: int | None
+    onset: int | None
+    delay: int | None
+    verdict: Verdict
+    reason: str
+
+
+def judge_promise(total: Reading, window: Reading | None, name: str, promise: float) -> Reading:
+    """Judge what was promised by the whole stream, and look at its last window too."""
+    sense = PROMISES[name]
+    limit = LIMITS["promise"]
+
+    def verdict_on(reading: Reading) -> Verdict:
+        if sense == "at most":
+            return limit.judge(reading.lower - promise, reading.upper - promise)
+        return limit.judge(promise - reading.upper, promise - reading.lower)
+
+    verdict = verdict_on(total)
+    words = f"{total.quantity} {sense} {promise:g}"
+    if verdict is not Verdict.FAIL and window is not None and verdict_on(window) is Verdict.FAIL:
+        verdict = Verdict.CAUTION
+        reason = f"{words}: not broken overall, but {window.over} break it."
+    elif verdict is Verdict.PASS:
+        reason = f"{words}: kept."
+    elif verdict is Verdict.FAIL:
+        reason = f"{words}: broken."
+    else:
+        reason = f"{words}: open; {_would_settle(total, promise)}"
+    return replace(total, promise=promise, verdict=verdict, reason=reason)
+
+
+def judge_draw(reading: Reading) -> Reading:
+    """Judge whether gold labels were drawn with the chances that were stated."""
+    limit = LIMITS["gold_draw"]
+    ends = np.array([reading.lower - 1.0, 1.0 - reading.upper, 0.0])
+    least, most = float(ends.max()), float(np.abs(ends).max())
+    verdict = limit.judge(least, most)
+    if np.isnan(least):
+        reason = f"{reading.quantity}: open; {_would_settle(reading, 1.0)}"
+    elif least == 0:
+        # It would take thousands of gold labels to show it; as with alarms, nothing was seen.
+        verdict, reason = Verdict.PASS, f"{reading.quantity}: no sign that they differ."
+    else:
+        verdict = Verdict.FAIL if verdict is Verdict.FAIL else Verdict.CAUTION
+        reason = (
+            f"{reading.quantity}: they differ, which biases quality; correct the stated chance "
+            "(gold_probability), or feed queries once their gold labels are there (in Python, "
+            "update_quality takes late ones)."
+        )
+    return replace(reading, promise=1.0, verdict=verdict, reason=reason)
+
+
+def judge_alarm(name: str, watched: Watched) -> AlarmReading:
+    """Judge one alarm; before it can be judged, say how many rows would do."""
+    alarm, minimum = watched.alarm, MINIMA["monitored_rows"]
+    n = 0 if alarm is None else alarm.n
+    p_value = np.nan if alarm is None else min(1.0, N_ALARMS * alarm.p_value)
+    if alarm is None or (minimum.missing(n) and alarm.raised_at is None):
+        lacking = watched.rows_to_come + minimum.missing(n)
+        reason = f"{name}: too early to say; {lacking} more rows would do."
+        return AlarmReading(name, n, p_value, None, None, None, Verdict.INCONCLUSIVE, reason)
+    if alarm.raised_at is None or alarm.onset is None:
+        level, limit = N_ALARMS * alarm.level, LIMITS["drift"]
+        limit = replace(limit, passes=max(limit.passes, level), fails=level)
+        verdict = limit.judge(p_value, p_value)
+        seen = "nothing seen" if verdict is Verdict.PASS else "worth a look, but no alarm"
+        reason = f"{name}: {seen} in {n} rows."
+        return AlarmReading(name, n, p_value, None, None, None, verdict, reason)
+    raised_at, onset = watched.skipped + alarm.raised_at, watched.skipped + alarm.onset
+    delay = raised_at - onset
+    reason = (
+        f"{name}: alarm at row {raised_at}, about {delay} rows after the drift began (evidence "
+        f"rose from row {onset} on)."
+    )
+    return AlarmReading(name, n, p_value, raised_at, onset, delay, Verdict.FAIL, reason)
+
+
+def _would_settle(reading: Reading, promise: float) -> str:
+    if reading.missing:
+        return f"{reading.missing} more {reading.lacking} would give an interval."
+    if np.isnan(reading.lower):
+        return (
+            f"the {reading.lacking} are all alike or 0 so far, or a few rare and large ones "
+            "decide, which leaves no interval."
+        )
+    half = (reading.upper - reading.lower) / 2.0
+    needed = rows_needed(reading.n, half, abs(reading.value - promise))
+    if needed is None:
+        return "the estimate stands exactly at the promise."
+    if needed <= reading.n:
+        return f"more rows than {reading.n} would settle it if things stay as they are."
+    return f"about {needed} rows would settle it if things stay as they are, {reading.n} are there."
+
 
 FloatArray = NDArray[np.float64]
 
@@ -174,3 +450,98 @@ class MonitorReport(Printed):
             "too few rows.",
             *(f"{verdict} on {reason}" for verdict, reason in judged),
         )
+
+
+def report_on(
+    settings: MonitorSettings,
+    kept: Mapping[str, BlockSums],
+    alarms: Mapping[str, Watched],
+) -> MonitorReport:
+    """Put together what is known.
+
+    Parameters
+    ----------
+    settings : MonitorSettings
+    kept : dict of str to BlockSums
+        Sums by name; those without rows are left out.
+    alarms : dict of str to Watched
+        Alarms that are fed.
+    """
+    courses = {
+        name: _course(quantity, kept[quantity.kept], settings)
+        for name, quantity in QUANTITIES.items()
+        if kept[quantity.kept].n
+    }
+    found: list[Reading] = []
+    for name, course in courses.items():
+        found += _read(name, course, settings)
+    return MonitorReport(
+        level=settings.level,
+        alarm_level=settings.alarm_level,
+        loud=1.0 / settings.level_per_alarm,
+        window=settings.window,
+        n_queries=kept["usage"].n,
+        n_gold=int(kept["quality"].total[1]),
+        readings=tuple(found),
+        alarms=tuple(judge_alarm(name, watched) for name, watched in alarms.items()),
+        courses=courses,
+        evidence={
+            name: _evidence(watched.alarm, watched.skipped)
+            for name, watched in alarms.items()
+            if watched.alarm is not None
+        },
+    )
+
+
+def _course(quantity: Quantity, sums: BlockSums, settings: MonitorSettings) -> Course:
+    path = sums.path()
+    # Windows share one chance of failing: window k takes 1 / (k (k + 1)) of it.
+    k = np.arange(1, len(sums.finished) + 1)
+    shared = settings.alpha / (k * (k + 1))
+    promise = getattr(settings, quantity.promise) if quantity.promise else None
+    return Course(
+        name=quantity.name,
+        n=path[:, 0],
+        total=estimates(quantity, path, settings.alpha, settings.horizon),
+        window_n=np.asarray(k * sums.size, dtype=np.float64),
+        window=estimates(quantity, sums.finished, shared, sums.size),
+        promise=np.nan if promise is None else float(promise),
+    )
+
+
+def _read(name: str, course: Course, settings: MonitorSettings) -> list[Reading]:
+    quantity = QUANTITIES[name]
+    lacking = "" if quantity.minimum is None else quantity.minimum.what
+    total = _last(course, "all", course.n, course.total, lacking)
+    if name == "drawn":
+        return [judge_draw(total)]
+    window = None
+    if len(course.window_n):
+        last = int(course.window_n[-1])
+        over = f"rows {last - settings.window + 1}-{last}"
+        size = np.array([settings.window])
+        window = _last(course, over, size, course.window, lacking)
+    if quantity.promise is not None and not np.isnan(course.promise):
+        total = judge_promise(total, window, quantity.promise, course.promise)
+    return [total] if window is None else [total, window]
+
+
+def _last(course: Course, over: str, n: Any, found: Estimates, lacking: str) -> Reading:
+    return Reading(
+        quantity=course.name,
+        over=over,
+        n=int(n[-1]),
+        value=float(found.value[-1]),
+        lower=float(found.lower[-1]),
+        upper=float(found.upper[-1]),
+        missing=int(found.missing[-1]),
+        lacking=lacking,
+    )
+
+
+def _evidence(alarm: DriftAlarm, skipped: int) -> FloatArray:
+    rows = alarm.every * np.arange(len(alarm.path))
+    values = [*alarm.path]
+    if alarm.n > rows[-1]:
+        rows, values = np.append(rows, alarm.n), [*values, alarm.evidence]
+    return np.column_stack([rows + skipped, np.array(values) / np.log(10.0)])

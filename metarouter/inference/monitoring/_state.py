@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 
 from metarouter.exceptions import DataError
-from metarouter.inference.monitoring._alarm import DriftAlarm
 from metarouter.inference.monitoring._batch import FeatureNames
 from metarouter.inference.monitoring._blocks import BlockSums
-from metarouter.inference.monitoring._embeddings import EmbeddingDrift, EmbeddingMap
+from metarouter.inference.monitoring._drift import DriftAlarm, EmbeddingDrift, EmbeddingMap
 from metarouter.inference.monitoring._gain_scores import GainScores
 from metarouter.inference.monitoring._memory import Memory
 from metarouter.inference.monitoring._settings import MonitorSettings

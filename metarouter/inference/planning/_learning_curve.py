@@ -1,16 +1,185 @@
-"""A learning curve: an inverse power law of the numbers of labels, with its uncertainty."""
+"""Areas of a router that was trained on parts of a pilot.
+
+What predictions of gold labels have not learned yet, because there are few labels.
+
+A learning curve: an inverse power law of the numbers of labels, with its uncertainty.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import joblib
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtrit
+from sklearn.base import clone
 
-from metarouter.inference.intervals import FloatArray
-from metarouter.inference.planning._subsamples import Cells
+from metarouter.base_learners import default_regressor
+from metarouter.datasets import LabelledQueries
+from metarouter.datasets._labelled_queries import take_rows
+from metarouter.evaluation._efficiency_gain import rank_gains
+from metarouter.fitting import fit_model, predict_mean
+from metarouter.inference.intervals import FloatArray, Units
+from metarouter.nuisance import Nuisances
+from metarouter.utils.groups import group_codes
+from metarouter.utils.random import seeded
 
-__all__ = ["Forecast", "LearningCurve", "fit_learning_curve"]
+__all__ = [
+    "Cells",
+    "Forecast",
+    "LearningCurve",
+    "areas_of_subsamples",
+    "fit_learning_curve",
+    "unlearned_square",
+]
+
+
+class Cells(NamedTuple):
+    """Numbers of training labels, shape (k,) each."""
+
+    n_gold: FloatArray
+    n_preference: FloatArray
+
+
+def areas_of_subsamples(
+    data: LabelledQueries,
+    router: Any,
+    cells: Cells,
+    n_test: int,
+    rounds: int,
+    seed: int,
+    n_jobs: int | None,
+) -> FloatArray:
+    """Train on nested random parts of the pilot, and evaluate on gold labels left out.
+
+    Returns
+    -------
+    ndarray of shape (rounds, k)
+        Areas of the efficiency gain, without bias for the test queries being few.
+    """
+    sources = np.random.SeedSequence(seed).spawn(rounds)
+    rows = joblib.Parallel(n_jobs=n_jobs)(
+        joblib.delayed(_one_round)(data, router, cells, n_test, source) for source in sources
+    )
+    return np.array(rows)
+
+
+def _one_round(
+    data: LabelledQueries, router: Any, cells: Cells, n_test: int, source: np.random.SeedSequence
+) -> list[float]:
+    rng = np.random.default_rng(source)
+    seed = int(rng.integers(2**31))
+    test, train = _split(data, n_test, rng)
+    gold = rng.permutation(train[data.has_gold[train]])
+    preference = rng.permutation(train[data.has_preference[train]])
+    return [
+        _area(_trained(data, router, gold[: int(g)], preference[: int(p)], seed), data, test)
+        for g, p in zip(*cells, strict=True)
+    ]
+
+
+def _split(
+    data: LabelledQueries, n_test: int, rng: np.random.Generator
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Draw whole groups until enough gold labels are in the test part; the rest trains."""
+    unit = np.arange(data.n_queries) if data.groups is None else group_codes(data.groups)
+    n_gold = np.bincount(unit, weights=data.has_gold)
+    drawn = rng.permutation(np.flatnonzero(n_gold))
+    n_drawn = 1 + int(np.searchsorted(np.cumsum(n_gold[drawn]), n_test))
+    in_test = np.isin(unit, drawn[:n_drawn])
+    return np.flatnonzero(in_test & data.has_gold), np.flatnonzero(~in_test)
+
+
+def _trained(
+    data: LabelledQueries,
+    router: Any,
+    gold: NDArray[np.intp],
+    preference: NDArray[np.intp],
+    seed: int,
+) -> Any:
+    labels = np.full((2, data.n_queries), np.nan)
+    labels[0, gold], labels[1, preference] = data.gold[gold], data.preference[preference]
+    kept = np.flatnonzero(~np.isnan(labels).all(axis=0))
+    rows = LabelledQueries(
+        X=take_rows(data.X, kept),
+        gold=labels[0, kept],
+        preference=labels[1, kept],
+        groups=None if data.groups is None else data.groups[kept],
+        weight=None if data.weight is None else data.weight[kept],
+    ).training_rows()
+    return seeded(clone(router), seed).fit(
+        rows.X, rows.y, rows.is_gold, sample_weight=rows.sample_weight, groups=rows.groups
+    )
+
+
+def _area(router: Any, data: LabelledQueries, test: NDArray[np.intp]) -> float:
+    weight = np.ones(test.size) if data.weight is None else data.weight[test]
+    share = weight / weight.sum()
+    gain = data.gold[test] - share @ data.gold[test]
+    ranked = rank_gains(gain, router.predict(take_rows(data.X, test)), share)
+    # The covariance of gain and rank, as that of a sample: with n - 1.
+    return float(share @ (gain * ranked.distribution)) * test.size / (test.size - 1)
+
+
+_SPLITS = 5
+_TRAINED_ON = 0.8  # of the gold labels, by out-of-fold predictions in five folds
+
+
+def unlearned_square(
+    recipe: Nuisances | None,
+    X: Any,
+    y: FloatArray,
+    is_gold: NDArray[np.bool_],
+    weight: FloatArray,
+    units: Units,
+    seed: int,
+) -> float:
+    """Return the mean square by which predictions of gold labels are off for want of labels.
+
+    It is part of the mean squared residual, and would be gone with ever more gold labels. It is 0
+    where that cannot be told: no query without a gold label, or one outcome model for both sources.
+
+    Parameters
+    ----------
+    recipe : Nuisances or None
+    X : array-like of shape (n, d)
+    y : ndarray of shape (n,)
+        Read where `is_gold`.
+    is_gold : ndarray of bool, shape (n,)
+    weight : ndarray of shape (n,)
+        In the mean over rows whose units have no gold label.
+    units : Units
+        Rows that belong together are never in two halves.
+    seed : int
+
+    Notes
+    -----
+    Models of two halves of the labels, which know nothing of each other, differ on a query that
+    neither has seen by twice the variance of one, on average. Variances fall as one over the
+    number of labels. What a model is off on all samples alike (its bias) is not seen.
+    """
+    codes = np.arange(y.size) if units is None else units
+    elsewhere = np.flatnonzero(~np.isin(codes, codes[is_gold]) & (weight > 0))
+    if (recipe is not None and recipe.pooled_outcome) or not elsewhere.size:
+        return 0.0
+    given = None if recipe is None else recipe.outcome
+    model = seeded(default_regressor() if given is None else clone(given), seed)
+    rng = np.random.default_rng(seed)
+    labelled = np.unique(codes[is_gold])
+    squares = np.zeros(elsewhere.size)
+    for _ in range(_SPLITS):
+        first = np.isin(codes, rng.permutation(labelled)[: labelled.size // 2])
+        one, other = (
+            predict_mean(
+                fit_model(model, take_rows(X, np.flatnonzero(half)), y[half]),
+                take_rows(X, elsewhere),
+            )
+            for half in (is_gold & first, is_gold & ~first)
+        )
+        squares += (one - other) ** 2 / 2 / _SPLITS
+    return float(np.average(squares, weights=weight[elsewhere])) * 0.5 / _TRAINED_ON
+
 
 _EXPONENTS = np.array([0.25, 0.5, 0.75, 1.0, 1.5])
 

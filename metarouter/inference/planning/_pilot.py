@@ -24,7 +24,7 @@ from metarouter.inference.labels import (
     scaled_labels,
 )
 from metarouter.inference.planning._label_variance import NOTHING, LabelVariance, Part, part_of
-from metarouter.inference.planning._unlearned import unlearned_square
+from metarouter.inference.planning._learning_curve import unlearned_square
 from metarouter.nuisance import Nuisances
 from metarouter.utils.columns import as_finite_column, check_same_length
 from metarouter.utils.random import seed_of, seeded

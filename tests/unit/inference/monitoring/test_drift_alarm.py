@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from oracles import monitoring as oracle
 
-from metarouter.inference.monitoring._alarm import DriftAlarm
-from metarouter.inference.monitoring._conformal import (
+from metarouter.inference.monitoring._drift import (
     JUMPS,
     SLOPES,
+    DriftAlarm,
+    EmbeddingMap,
     bet,
     online_p_values,
     starting_capital,
 )
-from metarouter.inference.monitoring._embeddings import EmbeddingMap
 
 
 def silent(n_scores=1, **options):

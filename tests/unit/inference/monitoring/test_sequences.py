@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from oracles import monitoring as oracle
 
-from metarouter.inference.monitoring._sequences import (
+from metarouter.inference.monitoring._quantities import (
     mean_half_width,
     share_evidence,
     share_limits,

@@ -16,7 +16,7 @@ from metarouter.inference import (
 )
 from metarouter.inference.planning._allocation import Prices, best_share, labels_for
 from metarouter.inference.planning._label_variance import NOTHING, LabelVariance, Part, part_of
-from metarouter.inference.planning._unlearned import unlearned_square
+from metarouter.inference.planning._learning_curve import unlearned_square
 from metarouter.nuisance import Nuisances
 
 RECIPE = Nuisances(outcome=LinearRegression(), propensity="constant", random_state=0)
