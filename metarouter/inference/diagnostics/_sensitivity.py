@@ -201,6 +201,7 @@ _ELEMENTS = {"aipw": nonparametric_elements, "overlap": linear_elements}
 
 
 _GRID = 61
+_ROBUST_BY_ITSELF = 0.1
 _COUNTS_FOR_NOTHING = 100  # a feature a hundred times weaker is no yardstick
 
 
@@ -413,10 +414,11 @@ def _judge(
     strongest = max(observed, key=lambda scenario: scenario.common)
     if strongest.common * _COUNTS_FOR_NOTHING < of_interval:
         return (
-            Verdict.CAUTION,
+            Verdict.PASS if of_interval >= _ROBUST_BY_ITSELF else Verdict.CAUTION,
             None,
-            "None of the features that were left out counts for anything, so there is no yardstick "
-            "for the robustness value.",
+            "None of the features that were left out counts for anything. To explain the shift "
+            f"away a difference would have to explain {of_interval:.1%} of what is left to explain "
+            "of both the labels and the source.",
         )
     ratio = of_interval / strongest.common
     return (

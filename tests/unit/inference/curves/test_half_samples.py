@@ -5,7 +5,7 @@ import pytest
 from ranked_queries import queries
 
 from metarouter.inference import efficiency_gain_band
-from metarouter.inference.curves import _half_samples as half_samples
+from metarouter.inference.curves import _deviations as half_samples
 
 
 def test_half_samples_of_a_mean_spread_like_its_standard_error():
