@@ -14,6 +14,7 @@ SCRIPTS = (
     "barp_table6",
     "barp_table7",
     "barp_figure3",
+    "bayesian_router",
     "dueling",
     "healthbench_judge",
     "labelling",

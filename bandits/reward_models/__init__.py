@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+from bandits.reward_models.baselines import (
+    LASER,
+    CalibratedPanel,
+    FrozenOffline,
+    Racing,
+    WeightedScore,
+    majority_vote,
+)
 from bandits.reward_models.bayesian_router import BayesianRouter
+from bandits.reward_models.controlled import make_drifting_pairs, replay_pairs
 from bandits.reward_models.offline import OfflineRewardRouter, load_offline_router
 from bandits.reward_models.pairs import RewardVerdicts, pair_features, read_verdicts
+from bandits.reward_models.rewards import (
+    RewardNormalizer,
+    agreement_reward,
+    dpo_loss,
+    loss_advantage,
+    verified_reward,
+)
 
 __all__ = [
+    "LASER",
     "BayesianRouter",
+    "CalibratedPanel",
+    "FrozenOffline",
     "OfflineRewardRouter",
+    "Racing",
+    "RewardNormalizer",
     "RewardVerdicts",
+    "WeightedScore",
+    "agreement_reward",
+    "dpo_loss",
     "load_offline_router",
+    "loss_advantage",
+    "majority_vote",
+    "make_drifting_pairs",
     "pair_features",
     "read_verdicts",
+    "replay_pairs",
+    "verified_reward",
 ]
