@@ -17,6 +17,8 @@ __all__ = ["Trained", "bradley_terry_loss", "classification_loss", "train"]
 
 Array = NDArray[np.float64]
 
+_TEMPERATURE = 4.0  # of cosines, where training begins
+
 
 class Trained(NamedTuple):
     """Weights of the best epoch."""
@@ -60,7 +62,7 @@ def train(X: Array, correct: Array, held_back: Any, router: Any, seed: int) -> T
         return torch.tensor(np.asarray(values), dtype=torch.float32, device=device)
 
     z, known = on_device((X - centre) / spread), on_device(correct)
-    weights = _initial(X.shape[1], correct.shape[1], router.n_components, rng)
+    weights = _initial(X.shape[1], correct[~held_back], router, rng)
     parameters = {name: on_device(value).requires_grad_() for name, value in weights.items()}
     optimiser = torch.optim.AdamW(
         parameters.values(), lr=router.learning_rate, weight_decay=router.weight_decay
@@ -69,6 +71,9 @@ def train(X: Array, correct: Array, held_back: Any, router: Any, seed: int) -> T
     test = on_device(np.flatnonzero(held_back)).long()
     normaliser = _Means(known[on_device(training).long()])
     best, kept, n_epochs, since = np.inf, parameters, 0, 0
+    if len(test):
+        best = _held_loss(parameters, z[test], known[test], router)
+        kept = {name: value.detach().clone() for name, value in parameters.items()}
     for epoch in range(1, router.max_epochs + 1):
         order = rng.permutation(training)
         for start in range(0, len(order), router.batch_size):
@@ -81,13 +86,12 @@ def train(X: Array, correct: Array, held_back: Any, router: Any, seed: int) -> T
         if not len(test):
             n_epochs = epoch
             continue
-        with torch.no_grad():
-            held = _loss(parameters, z[test], known[test], router, _Means(known[test]))
-        if not torch.isfinite(held):
+        held = _held_loss(parameters, z[test], known[test], router)
+        if not np.isfinite(held):
             break
         since += 1
-        if float(held) < best:
-            best, n_epochs, since = float(held), epoch, 0
+        if held < best:
+            best, n_epochs, since = held, epoch, 0
             kept = {name: value.detach().clone() for name, value in parameters.items()}
         if since >= router.patience:
             break
@@ -100,6 +104,11 @@ def train(X: Array, correct: Array, held_back: Any, router: Any, seed: int) -> T
     if router.normalize:
         learned["bt"] /= np.linalg.norm(learned["bt"], axis=1, keepdims=True)
     return Trained({"centre": centre, "spread": spread, **learned}, n_epochs)
+
+
+def _held_loss(parameters: dict[str, Tensor], z: Tensor, correct: Tensor, router: Any) -> float:
+    with torch.no_grad():
+        return float(_loss(parameters, z, correct, router, _Means(correct)))
 
 
 class _Means:
@@ -129,14 +138,28 @@ def _loss(
 
 
 def _initial(
-    n_features: int, n_models: int, width: int, rng: np.random.Generator
+    n_features: int, correct: Array, router: Any, rng: np.random.Generator
 ) -> dict[str, Array]:
-    # A small first layer leaves h near its constant coordinate: strengths over all pairs first.
-    reach = 0.5 / np.sqrt(n_features)
+    """Return weights that know the models' strengths over all pairs, and nothing of features.
+
+    A small first layer leaves h near its constant coordinate, so that scores begin in the order of
+    the rates of being right. The epoch that is kept may be this one: where features do not help on
+    held-back pairs, the router is the best single model.
+    """
+    width, n_models = router.n_components, correct.shape[1]
+    right, wrong = (correct == 1).sum(axis=0), (correct == 0).sum(axis=0)
+    strength = np.log((right + 1.0) / (wrong + 1.0))
+    strength = strength - strength.mean()
+    others = rng.normal(size=(n_models, width - 1))
+    others /= np.linalg.norm(others, axis=1, keepdims=True)
+    last = strength
+    if router.normalize:
+        last = np.clip(strength / _TEMPERATURE, -0.9, 0.9)
+        others *= np.sqrt(1.0 - last**2)[:, None]
     return {
-        "weight": rng.normal(0.0, reach, (n_features, width - 1)),
+        "weight": rng.normal(0.0, 0.1 / np.sqrt(n_features), (n_features, width - 1)),
         "bias": np.zeros(width - 1),
-        "bt": rng.normal(0.0, 1.0 / np.sqrt(width), (n_models, width)),
+        "bt": np.column_stack([others, last]),
         "cls": np.zeros((n_models, width)),
-        "log_temperature": np.log(np.array(4.0)),
+        "log_temperature": np.log(np.array(_TEMPERATURE)),
     }

@@ -74,7 +74,8 @@ class OfflineRewardRouter(TransformerMixin, BaseEstimator):
     reward_slope_, reward_level_ : float
         Least-squares line from scores to the rates of being right: rate = level + slope score.
     n_epochs_ : int
-        Epochs until the one that is kept.
+        Epochs until the one that is kept; 0 where features did not help on held-back pairs and
+        the router is the best single model.
     n_disagreements_ : int
         |D_bt|, the number of (pair, right model, wrong model).
 
