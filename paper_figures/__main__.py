@@ -24,6 +24,7 @@ SCRIPTS = (
     "nie_wager",
     "overlap",
     "real_data",
+    "reward_verdicts",
     "no_harm",
 )
 

@@ -255,7 +255,7 @@ def _rewards(
     if kind == "loss":
         return normalizer.update(dpo_loss(margin, own, beta)), 0.0, 0.0
     if kind in ("verified", "agreement"):
-        audited: NDArray[np.bool_] = rng.random(n) < share
+        audited = np.asarray(rng.random(n) < share)
         told = verified_reward(own, label) if kind == "verified" else agreement_reward(verdict, arm)
         calls, labels = (0, 1) if kind == "verified" else (n_models - 1, 0)
         return (
