@@ -6,7 +6,7 @@ import copy
 from abc import abstractmethod
 from collections.abc import Iterable
 from threading import Lock, RLock
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.random import Generator
@@ -18,7 +18,7 @@ from bandits._arms import check_arms, names_of, position_of, positions_of
 from bandits._ties import argmax_with_ties
 from bandits._validation import check_outcome, check_preference, check_propensity, contexts
 from metarouter.exceptions import DataError
-from metarouter.utils.parameters import check_parameter
+from metarouter.utils.parameters import check_parameter, check_parameters, number
 from metarouter.utils.random import seed_of
 
 __all__ = ["DuelingRouter", "Duels"]
@@ -93,6 +93,14 @@ class DuelingRouter(BaseEstimator):
     _lock: Any
     _known: Array  # scaled embeddings of all arms that ever were
     _identity: Positions  # where those of the present arms stand
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "embeddings": "no_validation",  # `check_embeddings`
+        "arms": "no_validation",  # `check_arms`
+        "cost": "no_validation",  # `check_costs`
+        "cost_cap": [number(above=0), None],
+        "random_state": ["random_state"],
+    }
 
     def __init__(
         self,
@@ -356,6 +364,7 @@ class DuelingRouter(BaseEstimator):
 
     def _begin(self, X: Any) -> None:
         """Check the arms and initialise without data."""
+        check_parameters(self)
         embeddings = check_embeddings(self.embeddings, type(self).__name__)
         n_arms, width = embeddings.shape
         names = check_arms(range(n_arms) if self.arms is None else self.arms)
@@ -366,9 +375,6 @@ class DuelingRouter(BaseEstimator):
         if n_arms < 2:
             raise DataError(f"There is one arm, {names[0]!r}; a duel needs at least two.")
         cost = None if self.cost is None else check_costs(self.cost, n_arms)
-        if self.cost_cap is not None:
-            wanted = "the cost that counts as 1, a number above 0, or None"
-            check_parameter("cost_cap", self.cost_cap, lambda value: value > 0, wanted)
         if X is None:
             self.n_features_in_ = width
         else:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bandits.dueling._langevin import DuelPosterior, Sampler
 from bandits.dueling.base import Array, DuelingRouter, Duels, Positions
-from metarouter.exceptions import DataError
-from metarouter.utils.parameters import check_parameter, check_whole
+from metarouter.utils.parameters import number, one_of, whole
 
 __all__ = ["FGTSRouter"]
 
@@ -87,6 +86,20 @@ class FGTSRouter(DuelingRouter):
     ['large', 'large']
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "n_samples": [whole()],
+        "uniform": [number(at_least=0, at_most=1)],
+        "distinct": ["boolean"],
+        "eta": [number(above=0)],
+        "mu": [number(at_least=0)],
+        "prior_variance": [number(above=0)],
+        "prior_similarity": [number()],
+        "sampler": [one_of("sgld", "laplace")],
+        "step": [number(above=0, at_most=1)],
+        "n_steps": [whole()],
+        "batch": [whole()],
+    }
+
     def __init__(
         self,
         embeddings: Any = None,
@@ -128,7 +141,6 @@ class FGTSRouter(DuelingRouter):
         return self._posterior.mode
 
     def _start(self) -> None:
-        self._check_parameters()
         self._posterior = DuelPosterior(
             np.full(self.n_features_in_, self.prior_similarity / np.sqrt(self.n_features_in_)),
             self.n_samples,
@@ -200,20 +212,6 @@ class FGTSRouter(DuelingRouter):
 
     def _set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
         self._posterior.set_arrays(arrays)
-
-    def _check_parameters(self) -> None:
-        check_whole("n_samples", self.n_samples)
-        check_whole("n_steps", self.n_steps)
-        check_whole("batch", self.batch)
-        above_zero, at_least_zero = "a number above 0", "a number of at least 0"
-        share = "a share, from 0 to 1"
-        check_parameter("uniform", self.uniform, lambda value: 0 <= value <= 1, share)
-        check_parameter("eta", self.eta, lambda value: value > 0, above_zero)
-        check_parameter("mu", self.mu, lambda value: value >= 0, at_least_zero)
-        check_parameter("prior_variance", self.prior_variance, lambda v: v > 0, above_zero)
-        check_parameter("step", self.step, lambda v: 0 < v <= 1, f"{above_zero}, at most 1")
-        if self.sampler not in ("sgld", "laplace"):
-            raise DataError(f"sampler is {self.sampler!r}; give 'sgld' or 'laplace'.")
 
 
 def _shares(position: NDArray[np.intp], n_positions: int) -> Array:

@@ -56,6 +56,7 @@ def estimators() -> dict[str, type[BaseEstimator]]:
 
 ESTIMATORS = estimators()
 NEEDED: dict[str, dict[str, Any]] = {
+    "FGTSRouter": {"embeddings": np.eye(2)},
     "TokenCost": {"primary": TokenRates(), "alternative": TokenRates()},
 }
 
@@ -63,10 +64,14 @@ NEEDED: dict[str, dict[str, Any]] = {
 def learn(estimator: Any) -> None:
     """Fit an estimator on data of its kind."""
     module, name = type(estimator).__module__, type(estimator).__name__
-    if module.startswith("bandits"):
+    if name == "FGTSRouter":
+        estimator.fit(X, [0] * 40, [1] * 40, np.ones(40))
+    elif module.startswith("bandits"):
         estimator.fit(X, QUALITY)
     elif "encoding" in module:
         estimator.fit(["a word", "another word"])
+    elif name == "OverlapRegion":
+        estimator.fit(X, IS_GOLD)
     elif name == "MultiModelMetaRouter":
         estimator.fit(X, PAIRS, Y, is_gold=IS_GOLD)
     elif name == "GainScaler":
