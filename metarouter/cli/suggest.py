@@ -54,8 +54,12 @@ class SuggestSettings:
     n: Annotated[int, typer.Option("--n", help="Queries to choose.", min=1)] = 50
     strategy: Annotated[
         Strategy,
-        typer.Option("--strategy", help="What to look for.", rich_help_panel=_CHOICE),
-    ] = Strategy.threshold
+        typer.Option(
+            "--strategy",
+            help="What to look for; none has beaten random so far (docs/labelling.md).",
+            rich_help_panel=_CHOICE,
+        ),
+    ] = Strategy.random
     threshold: Annotated[
         float,
         typer.Option(

@@ -98,7 +98,7 @@ def suggest_labels(
     model: Any,
     n: int = 50,
     *,
-    strategy: Strategy = "threshold",
+    strategy: Strategy = "random",
     threshold: float | ArrayLike = 0.0,
     floor: float = 0.25,
     random_state: int | np.random.Generator | None = None,
@@ -114,8 +114,9 @@ def suggest_labels(
         deviations (``predict(X, return_std=True)``) or be a forest, or a `MetaRouter` of one.
     n : int, default=50
         Queries to choose.
-    strategy : {"threshold", "uncertainty", "variance", "random"}, default="threshold"
-        What the probabilities are proportional to.
+    strategy : {"threshold", "uncertainty", "variance", "random"}, default="random"
+        What the probabilities are proportional to. No strategy has beaten "random" in the area
+        under the efficiency gain so far (``docs/labelling.md``).
 
         - ``"threshold"``: how likely a label is to turn the decision: the expected loss of deciding
           by the predicted gain, s phi(z) - |m| Phi(-z) with m the gain less the threshold, s its

@@ -61,7 +61,7 @@ def test_mistakes_are_one_sentence_and_leave_nothing_behind(
     assert "did you mean 'query'?" in of(few, "--text", "qury", *html)
     assert "--text" in of(few, *html)
     assert "no gold label" in of(tmp_path / "no_gold.csv", "--text", "query", *html)
-    assert "no preference label" in of(tmp_path / "no_votes.csv", "--text", "query", *html)
+    assert "'preference' of no_votes.csv" in of(tmp_path / "no_votes.csv", "--text", "query", *html)
     assert "'.doc'" in of(few, "--text", "query", "--out", out / "r.doc")
     assert "one file twice" in of(few, "--text", "query", *html, *html)
     assert "the table itself" in of(few, "--text", "query", "--format", "md", "--out", few)

@@ -40,8 +40,8 @@ def test_the_first_batch_needs_no_gold_labels(table: Path, tmp_path: Path) -> No
     bare = tmp_path / "bare.csv"
     pd.read_csv(table).assign(gold=np.nan).to_csv(bare, index=False)
     words = ("suggest", bare, "--features", "x*", "--n", 5, "--out", tmp_path / "o.csv")
-    assert "begin with --strategy random" in refused(*words)
-    assert run(*words, "--strategy", "random")[0] == 0
+    assert "begin with --strategy random" in refused(*words, "--strategy", "threshold")
+    assert run(*words)[0] == 0
 
 
 def test_the_table_itself_is_not_overwritten(table: Path) -> None:

@@ -73,7 +73,9 @@ def test_only_queries_without_gold_labels_are_chosen(
 
 def test_queries_near_the_threshold_are_likelier(pool: LabelledQueries, model: Any) -> None:
     gain = model.predict(pool.X)
-    suggestion = suggest_labels(pool, model, 30, threshold=0.5, random_state=0)
+    suggestion = suggest_labels(
+        pool, model, 30, strategy="threshold", threshold=0.5, random_state=0
+    )
     free = ~pool.has_gold
     probability = suggestion.inclusion_probability[free]
     near = np.abs(gain[free] - 0.5)
