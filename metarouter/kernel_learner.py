@@ -21,7 +21,14 @@ from metarouter.utils.parameters import whole
 from metarouter.utils.random import seed_of
 from metarouter.utils.validation import validate_features, validate_training
 
-__all__ = ["AveragedKernelRidge", "KernelSpace", "kernel_space", "rbf", "squared_distances"]
+__all__ = [
+    "AveragedKernelRidge",
+    "KernelSpace",
+    "kernel_space",
+    "rbf",
+    "squared_distances",
+    "sum_of_rbfs",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -34,6 +41,7 @@ SIGNAL_TO_NOISE = 10.0 ** np.arange(-4.0, 2.1, 0.5)
 LARGEST_SCALE_RATIO = 100.0
 _ROWS_FOR_MEDIAN = 500
 _ROWS_AT_ONCE = 4096
+_ROWS_IN_CACHE = 128
 _LEAST_WEIGHT = 1e-6  # settings with less posterior mass are left out of predictions
 
 
@@ -107,7 +115,49 @@ def squared_distances(first: FloatArray, second: FloatArray) -> FloatArray:
 
 def rbf(squared: FloatArray, length: float) -> FloatArray:
     """Gaussian kernel ``exp(-squared / (2 length^2))``."""
-    return np.exp(squared * (-0.5 / length**2))
+    exponent = squared * (-0.5 / length**2)
+    return np.exp(exponent, out=exponent)
+
+
+def sum_of_rbfs(
+    rows: FloatArray, landmarks: FloatArray, lengths: ArrayLike, coefficients: FloatArray
+) -> FloatArray:
+    """Sum over lengths of Gaussian kernels with the landmarks times coefficients.
+
+    All lengths share the distances. Where a length is half the one before it, the fourth power of
+    those kernel values takes the place of an exponential, which costs six times as much.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, p)
+    landmarks : ndarray of shape (l, p)
+    lengths : array-like of shape (k,)
+    coefficients : ndarray of shape (k, l)
+
+    Returns
+    -------
+    ndarray of shape (n,)
+    """
+    lengths = np.asarray(lengths, dtype=np.float64)
+    order = np.argsort(-lengths)
+    lengths, coefficients = lengths[order], coefficients[order]
+    # One product of matrices gives all squared distances: -2 x'l + |l|^2 + |x|^2.
+    left = np.column_stack([rows, np.ones(len(rows)), (rows**2).sum(axis=1)])
+    right = np.vstack([-2.0 * landmarks.T, (landmarks**2).sum(axis=1), np.ones(len(landmarks))])
+    total = np.zeros(len(rows))
+    for start in range(0, len(rows), _ROWS_IN_CACHE):
+        block = slice(start, start + _ROWS_IN_CACHE)
+        squared = left[block] @ right
+        np.maximum(squared, 0.0, out=squared)
+        values = squared
+        for k, length in enumerate(lengths):
+            if k and 2 * length == lengths[k - 1]:
+                np.square(values, out=values)
+                np.square(values, out=values)
+            elif k == 0 or length != lengths[k - 1]:
+                values = rbf(squared, length)
+            total[block] += values @ coefficients[k]
+    return total
 
 
 class AveragedKernelRidge(RegressorMixin, BaseEstimator):
@@ -187,12 +237,10 @@ class AveragedKernelRidge(RegressorMixin, BaseEstimator):
         return np.concatenate([self._predict_rows(X[rows]) for rows in _blocks(len(X))])
 
     def _predict_rows(self, X: NDArray[Any]) -> FloatArray:
-        squared = squared_distances(self.space_.transform(X), self.landmarks_)
-        prediction = np.full(len(X), self.mean_)
-        for length, coefficients in zip(LENGTHS, self.coefficients_, strict=True):
-            if coefficients.any():
-                prediction += rbf(squared, length) @ coefficients
-        return prediction
+        used = self.coefficients_.any(axis=1)
+        rows = self.space_.transform(X)
+        deviation = sum_of_rbfs(rows, self.landmarks_, LENGTHS[used], self.coefficients_[used])
+        return np.asarray(self.mean_ + deviation)
 
     def _fit_average(self, X: NDArray[Any], y: FloatArray, weight: FloatArray) -> None:
         n_rows = int((weight > 0).sum())

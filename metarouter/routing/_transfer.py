@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh, solve_triangular
 from scipy.special import logsumexp
 
-from metarouter.kernel_learner import KernelSpace, rbf, squared_distances
+from metarouter.kernel_learner import KernelSpace, rbf, squared_distances, sum_of_rbfs
 
 FloatArray = NDArray[np.float64]
 
@@ -186,17 +186,15 @@ class TransferPosterior:
     def mean(self, X: FloatArray, score: FloatArray) -> FloatArray:
         """Return psi-hat for new queries, shape (n,)."""
         standardised = self.intercept + self.rho * self._standardise(score)
-        # Parts with one kernel differ by their group variance and share their landmarks.
-        coefficients: dict[int, FloatArray] = {}
-        first: dict[int, GridPart] = {}
-        for part, own in zip(self.parts, self.coefficients, strict=True):
-            if part.kernel.ties_queries:
-                coefficients[part.number] = coefficients.get(part.number, 0.0) + own
-                first[part.number] = part
+        pieces = self._by_landmarks()
         for rows in _blocks(len(X)):
-            for number, part in first.items():
-                kernel = part.kernel.matrix(X[rows], part.landmarks)
-                standardised[rows] += kernel @ coefficients[number]
+            for kernels, landmarks, coefficients in pieces:
+                standardised[rows] += sum_of_rbfs(
+                    kernels[0].space.transform(X[rows]),
+                    landmarks,
+                    [kernel.length for kernel in kernels],
+                    coefficients,
+                )
         return self.level + self.scale * standardised
 
     def std(self, X: FloatArray, score: FloatArray) -> FloatArray:
@@ -215,6 +213,20 @@ class TransferPosterior:
         """Return the values of c on the grid, flat, and their posterior masses."""
         mass = np.sum([part.mass for part in self.parts], axis=0)
         return correlation_on_grid().ravel(), (mass / mass.sum()).ravel()
+
+    def _by_landmarks(self) -> list[tuple[list[Kernel], FloatArray, FloatArray]]:
+        """Kernels that share their landmarks, those landmarks, and delta's coefficients on them."""
+        pieces: list[tuple[list[Kernel], FloatArray, list[FloatArray]]] = []
+        for part, own in zip(self.parts, self.coefficients, strict=True):
+            if not part.kernel.ties_queries:
+                continue
+            shared = [k for k, piece in enumerate(pieces) if _same_landmarks(part, *piece[:2])]
+            if not shared:
+                pieces.append(([], part.landmarks, []))
+            kernels, _, coefficients = pieces[shared[0] if shared else -1]
+            kernels.append(part.kernel)
+            coefficients.append(part.kernel.variance * own)
+        return [(kernels, points, np.array(rows)) for kernels, points, rows in pieces]
 
     def _standardise(self, score: FloatArray) -> FloatArray:
         return np.asarray((score - self.score_level) / self.score_scale)
@@ -442,6 +454,16 @@ def _whitenings(rows: GoldRows) -> list[tuple[Whitening, float]]:
         log_determinant = float(np.log1p(variance * size).sum())
         whitenings.append((Whitening(root, rows.groups, factor, log_determinant), mass))
     return whitenings
+
+
+def _same_landmarks(part: GridPart, kernels: list[Kernel], landmarks: FloatArray) -> bool:
+    mine, theirs = part.kernel.space, kernels[0].space
+    return (
+        mine.median_distance == theirs.median_distance
+        and np.array_equal(mine.centre, theirs.centre)
+        and np.array_equal(mine.directions, theirs.directions)
+        and np.array_equal(part.landmarks, landmarks)
+    )
 
 
 def _blocks(n_rows: int) -> list[slice]:

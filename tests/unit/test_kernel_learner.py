@@ -1,0 +1,32 @@
+"""Sums of kernels that share distances are those of single kernels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from metarouter.kernel_learner import rbf, squared_distances, sum_of_rbfs
+
+RNG = np.random.default_rng(0)
+ROWS, LANDMARKS = RNG.normal(size=(300, 4)), RNG.normal(size=(7, 4))
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [(0.5, 1.0, 2.0), (0.35, 0.7, 1.4, 4.0), (1.0, 1.0, 0.5, 0.5), (3.0,), ()],
+    ids=str,
+)
+def test_sum_over_lengths_is_that_of_single_kernels(lengths) -> None:
+    coefficients = RNG.normal(size=(len(lengths), len(LANDMARKS)))
+    squared = squared_distances(ROWS, LANDMARKS)
+    expected = np.zeros(len(ROWS))
+    for length, own in zip(lengths, coefficients, strict=True):
+        expected += rbf(squared, length) @ own
+    total = sum_of_rbfs(ROWS, LANDMARKS, lengths, coefficients)
+    np.testing.assert_allclose(total, expected, rtol=0, atol=1e-12)
+
+
+def test_rows_far_away_have_no_kernel_value() -> None:
+    far = np.full((2, 4), 1e6)
+    total = sum_of_rbfs(far, LANDMARKS, [0.5, 1.0], np.ones((2, len(LANDMARKS))))
+    np.testing.assert_array_equal(total, 0.0)
