@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from bandits.evaluation._figure import router_name
 from bandits.evaluation.study_result import ALL, MIXTURE, SPLITS, BanditStudyResult
 from metarouter.evaluation import Estimates
-from metarouter.utils.markdown import with_interval
+from metarouter.utils.markdown import format_cell, with_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +41,7 @@ def main_table(part: pd.DataFrame) -> pd.DataFrame:
             {
                 "router": f"{router_name(row.router)}{' *' if row.best_here else ''}",
                 "score": _with_error(row.score, row.se_score),
-                "cost": f"{row.cost * _QUERIES:.3g} ({row.se_cost * _QUERIES:.1g})",
+                "cost": f"{row.cost * _QUERIES:.3g} ({_digit(row.se_cost * _QUERIES)})",
                 "reward": _with_error(row.reward, row.se_reward),
                 "regret": _with_error(row.regret, row.se_regret),
                 "reward minus best constant": _lead(row),
@@ -120,8 +121,12 @@ def _interval(estimate: Estimates) -> str:
     return with_interval(estimate.value[0], low[0], high[0])
 
 
+def _digit(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.1g}"
+
+
 def _with_error(value: float, se: float) -> str:
-    return f"{value:.4f} ({se:.4f})"
+    return f"{value:.4f} ({format_cell(se)})"
 
 
 def _splits(result: BanditStudyResult) -> list[str]:

@@ -171,7 +171,8 @@ def test_odd_types_that_say_clearly_what_they_mean_are_learned(right):
     "router", [LinUCB(arms=ARMS), RandomRouter(arms=ARMS), BaRP(arms=ARMS, epochs=2)]
 )
 def test_single_precision_is_no_reason_to_warn(router):
-    router = clone(router).partial_fit(**{**FEEDBACK, "X": X[:2].astype(np.float32)})
+    told = {**FEEDBACK, "X": X[:2].astype(np.float32), "propensity": [0.5, 0.5]}
+    router = clone(router).partial_fit(**told)
     assert router.predict(X.astype(np.float32)).shape == (40,)
 
 
