@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bandits._arms import check_arms
 from bandits._persistence import DUELING
 from bandits.dueling.base import DuelingRouter
-from metarouter._version import __version__
+from metarouter import __version__
 from metarouter.exceptions import RouterFileError
 from metarouter.utils.archives import write_arrays
 from metarouter.utils.parameters import check_parameter, check_whole
