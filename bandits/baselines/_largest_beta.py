@@ -69,7 +69,8 @@ def probabilities_of_largest(
     >>> probabilities_of_largest(success, failure, np.zeros(2), np.arange(2)).round(9).tolist()
     [0.00059988, 0.99940012]
     """
-    return np.array([_probability(success, failure, less, int(k)) for k in arms])
+    chances = [_probability(success, failure, less, int(k)) for k in arms]
+    return np.minimum(chances, 1.0)  # the quadrature may end a rounding error above
 
 
 def _probability(success: Array, failure: Array, less: Array, k: int) -> float:

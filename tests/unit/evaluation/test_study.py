@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.linear_model import Ridge
 
@@ -160,8 +161,8 @@ def test_a_threshold_router_is_ranked_by_its_decision_function(queries):
 
 
 def test_fits_that_do_not_depend_on_n_gold_are_made_once(queries):
-    routers = {"gold_only": MetaRouter(regressor=Ridge(), sources="gold")}
-    twice = {**routers, "again": MetaRouter(regressor=Ridge(), sources="gold")}
+    gold_only = MetaRouter(regressor=Ridge(), sources="gold", calibrate=False)
+    twice = {"gold_only": gold_only, "again": clone(gold_only)}
     result = MonteCarloStudy(twice, **SMALL).run(queries)
     assert (result.fits == 3).all()  # the oracle, and gold_only for two sizes
     assert (result.reused == 2).all()
