@@ -96,7 +96,7 @@ def test_a_shift_is_told_apart_when_its_interval_does_not_hold_zero(
     value: float, se: float, words: str, folder: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(_fit_summary, "mean_shift", lambda *_: MeanShift(value, se, "a mean"))
+    monkeypatch.setattr(_fit_summary, "mean_shift", lambda *_: MeanShift(value, se, 1e6, "a mean"))
     said = run(
         "fit", folder / "labels.csv", "--features", "x*", "--out", tmp_path / "r.skops",
         "--no-check", "--shift", "constant", "--n-jobs", 1,
