@@ -37,7 +37,7 @@ _FORMAT = "metarouter-router"
 _FORMAT_VERSION = 1
 _HEADER = "metarouter.json"
 _MEMBERS = ("schema.json", _HEADER)
-_ARRAY = re.compile(r"[0-9]+\.(npy|npz)")
+_ARRAY = re.compile(r"[0-9]+\.(npy|npz)|[0-9a-f-]{36}\.bin")  # .bin: bytes, as in boosted trees
 # Trees and sparse arrays deflate to a tenth; a file that would inflate to more is no router.
 _ALWAYS_ALLOWED = 2**26
 _LARGEST_RATIO = 50
