@@ -14,7 +14,7 @@ from metarouter.cli.outputs import input_file, output_file, output_path
 from metarouter.cli.route import RouteSettings
 from metarouter.datasets import read_table
 from metarouter.datasets._rows import DelimitedRows, Rows, open_rows, same_format, write_frame
-from metarouter.datasets._table_files import SUFFIXES, read_frame
+from metarouter.datasets._table_files import SEPARATORS, SUFFIXES, read_table_file
 from metarouter.exceptions import BudgetError, DataError, RouterFileError
 from metarouter.routing import ThresholdRouter, load_router, tune_threshold
 from metarouter.routing._pipeline import split_router, with_w
@@ -45,7 +45,10 @@ def run_route(settings: RouteSettings) -> None:
         if same_format(queries, out):
             rows.write(out, added)
         else:
-            write_frame(read_frame(queries).assign(**added), out)
+            # Between delimited formats cells stay text, so that 007 is not read as 7.
+            as_text = rows.columns() if {queries.suffix, out.suffix} <= set(SEPARATORS) else ()
+            frame = read_table_file(queries, as_text, settings.encoding).frame
+            write_frame(frame.assign(**added), out)
         _report(last, decided, settings)
 
 

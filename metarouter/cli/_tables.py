@@ -12,6 +12,7 @@ import typer
 
 from metarouter.cli._choices import ZeroMeans
 from metarouter.cli.options import COLUMNS, TextEncoding
+from metarouter.cli.outputs import input_file
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.utils.names import nearest
 
@@ -120,13 +121,23 @@ class TableOptions:
         MetaRouterError
             If text and features are both named, or one of two scores alone.
         """
-        from metarouter.datasets import read_table
-        from metarouter.datasets._rows import open_rows
-
         if self.text is not None and self.features:
             raise MetaRouterError(
                 "Both --text and --features are given: name a column of text or columns of numbers."
             )
+        with input_file(table) as path:
+            return self._read(path, domain, cost_primary, cost_alternative)
+
+    def _read(
+        self,
+        table: Path,
+        domain: str | None,
+        cost_primary: str | None,
+        cost_alternative: str | None,
+    ) -> LabelledQueries:
+        from metarouter.datasets import read_table
+        from metarouter.datasets._rows import open_rows
+
         known = open_rows(table, self.encoding).columns() if self.features else []
         ignored = self.group_by == "none"
         queries = read_table(

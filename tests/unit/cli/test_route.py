@@ -62,3 +62,13 @@ def test_a_file_that_is_read_is_never_written_over(folder: Path, tmp_path: Path)
     queries.write_bytes((folder / "new.csv").read_bytes())
     assert "files to read" in refused("route", folder / "router.skops", queries, "--out", queries)
     assert queries.read_bytes() == (folder / "new.csv").read_bytes()
+
+
+def test_identifiers_stay_text_between_delimited_formats(folder: Path, tmp_path: Path) -> None:
+    lines = (folder / "new.csv").read_text().splitlines()[:3]
+    ids = ("code", "007", "1e1")
+    table = tmp_path / "codes.csv"
+    table.write_text("".join(f"{name},{line}\n" for name, line in zip(ids, lines, strict=True)))
+    out = tmp_path / "codes.tsv"
+    assert run("route", folder / "router.skops", table, "--out", out)[0] == 0
+    assert [line.split("\t")[0] for line in out.read_text().splitlines()] == list(ids)
