@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from metarouter.datasets._table_files import COMPRESSED
 from metarouter.exceptions import MetaRouterError
 
 __all__ = ["input_file", "output_file", "output_folder", "output_path"]
@@ -72,6 +71,8 @@ def output_file(path: Path, *, suffixes: tuple[str, ...]) -> Path:
         If the path is a folder, has another ending than those given, or nothing can be written
         beside it.
     """
+    from metarouter.datasets._table_files import COMPRESSED
+
     if path.is_dir():
         raise MetaRouterError(f"--out {path} is a folder: name a file in it.")
     ending = path.suffix.lower()
