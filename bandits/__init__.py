@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from metarouter._version import __version__
+
 if TYPE_CHECKING:
     from bandits._persistence import load_bandit
     from bandits.base import BanditRouter
@@ -55,6 +57,7 @@ __all__ = [
     "Replay",
     "ReplayError",
     "SquareCB",
+    "__version__",
     "load_bandit",
 ]
 

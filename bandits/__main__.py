@@ -1,4 +1,4 @@
-"""``python -m bandits`` is the command line."""
+"""``python -m bandits`` is the command line that is installed as ``bandits``."""
 
 from __future__ import annotations
 

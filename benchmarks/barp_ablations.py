@@ -2,7 +2,7 @@
 
     METAROUTER_DATA_HOME=... python -m benchmarks.barp_ablations --dataset NAME --out DIR
 
-Splits, seeds and rewards are those of ``python -m bandits study``. Differences are paired by query
+Splits, seeds and rewards are those of ``bandits study``. Differences are paired by query
 and clustered by seed and query. `rises` counts the steps of the dial, over all seeds, at which the
 test cost or score went up while the weight of cost grew. `hypervolume` is the area between the
 points of the dial, the cost of the dearest model and a score of 0, as a share of the whole, of

@@ -2,7 +2,7 @@
 
     METAROUTER_DATA_HOME=... python -m benchmarks.linear_tuning --dataset NAME --out DIR
 
-Of the training queries of every split of ``python -m bandits study`` a fifth is held back; test
+Of the training queries of every split of ``bandits study`` a fifth is held back; test
 queries are left alone. Every setting plays the others once, one outcome per query, and is asked at
 the weights of cost .2, .4, .5, .6 and .8 what to do with those held back, whose outcomes are all
 known. The setting with the highest mean reward over splits and weights is chosen, per router and

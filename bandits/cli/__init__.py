@@ -1,4 +1,4 @@
-"""The command line: ``python -m bandits study`` and ``python -m bandits scenarios``."""
+"""The command line: ``bandits``, or ``python -m bandits`` where it is not installed."""
 
 from __future__ import annotations
 
@@ -23,4 +23,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     from bandits.cli._app import app
 
-    app(args=None if arguments is None else list(arguments), prog_name="python -m bandits")
+    app(args=None if arguments is None else list(arguments), prog_name="bandits")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from bandits import __version__
 from bandits.cli.duels import duels
 from bandits.cli.scenarios import scenarios
 from bandits.cli.study import study
@@ -22,17 +25,27 @@ app = typer.Typer(
 )
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"bandits {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _about() -> None:
+def _about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
     """Send each query to one of many language models, and learn from the answers that came back.
 
     A router in use sees the quality and the cost of the model it called and nothing else. Quality
     and cost are learned apart, so that one router serves every trade-off between them.
 
     ```
-    python -m bandits study --dataset routerbench_fewshot --out study
-    python -m bandits scenarios --out scenarios
-    python -m bandits duels --out duels
+    bandits study --dataset routerbench_fewshot --out study
+    bandits scenarios --out scenarios
+    bandits duels --out duels
     ```
     """
 

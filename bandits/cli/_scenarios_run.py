@@ -18,7 +18,7 @@ __all__ = ["ScenarioSettings", "run_scenarios"]
 
 @dataclass(frozen=True, kw_only=True)
 class ScenarioSettings:
-    """The options of ``python -m bandits scenarios``; empty tasks stand for those of the data."""
+    """The options of ``bandits scenarios``; empty tasks stand for those of the data."""
 
     dataset: str
     out: Path

@@ -25,7 +25,7 @@ __all__ = ["StudySettings", "run_study"]
 
 @dataclass(frozen=True, kw_only=True)
 class StudySettings:
-    """The options of ``python -m bandits study``; empty tasks stand for those of the data."""
+    """The options of ``bandits study``; empty tasks stand for those of the data."""
 
     dataset: str
     out: Path

@@ -11,7 +11,7 @@ __all__ = ["command_line", "one_line", "print_sentence"]
 
 def command_line() -> str:
     """Return the command as it was given."""
-    return shlex.join(["python", "-m", "bandits", *sys.argv[1:]])
+    return shlex.join(["bandits", *sys.argv[1:]])
 
 
 def one_line(router: Any) -> str:

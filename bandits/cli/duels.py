@@ -1,4 +1,4 @@
-"""``python -m bandits duels``: play routers that see only which of two answers was preferred."""
+"""``bandits duels``: play routers that see only which of two answers was preferred."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def duels(
     with standard errors over seeds.
 
     ```
-    python -m bandits duels --seeds 5 --out duels
-    python -m bandits duels --held-out arc_challenge --router excel_perf_cost \
+    bandits duels --seeds 5 --out duels
+    bandits duels --held-out arc_challenge --router excel_perf_cost \
         --router generic --out duels
     ```
     """

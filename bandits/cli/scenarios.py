@@ -1,4 +1,4 @@
-"""``python -m bandits scenarios``: play routers in worlds that change and compare them."""
+"""``bandits scenarios``: play routers in worlds that change and compare them."""
 
 from __future__ import annotations
 
@@ -126,8 +126,8 @@ def scenarios(
     scenarios.png, with standard errors over seeds.
 
     ```
-    python -m bandits scenarios --seeds 10 --out scenarios
-    python -m bandits scenarios --dataset llmrouter_14task --components 24 --out scenarios
+    bandits scenarios --seeds 10 --out scenarios
+    bandits scenarios --dataset llmrouter_14task --components 24 --out scenarios
     ```
     """
     from bandits.cli._scenarios_run import ScenarioSettings, run_scenarios

@@ -1,4 +1,4 @@
-"""``python -m bandits study``: play routers on published outcomes and compare them."""
+"""``bandits study``: play routers on published outcomes and compare them."""
 
 from __future__ import annotations
 
@@ -124,9 +124,9 @@ def study(
     errors.
 
     ```
-    python -m bandits study --dataset routerbench_fewshot --router linucb --router lints \
+    bandits study --dataset routerbench_fewshot --router linucb --router lints \
         --router epsilon_greedy --seeds 5 --out study
-    python -m bandits study --dataset llmrouter_14task --router linucb --alpha 0.2 --out study
+    bandits study --dataset llmrouter_14task --router linucb --alpha 0.2 --out study
     ```
     """
     from bandits.cli._study_run import StudySettings, run_study

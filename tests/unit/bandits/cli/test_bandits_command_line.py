@@ -1,4 +1,4 @@
-"""``python -m bandits study`` works, and says every mistake in one line."""
+"""``bandits study`` works, and says every mistake in one line."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+import bandits
 from bandits.cli._app import app
 
 MODELS = ("gpt-4-1106-preview", "mixtral-8x7b-chat", "mistral-7b-chat")
 
 
 def run(*words: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, [str(word) for word in words], prog_name="python -m bandits")
+    result = CliRunner().invoke(app, [str(word) for word in words], prog_name="bandits")
     return result.exit_code, result.stdout, result.stderr
 
 
@@ -115,7 +116,7 @@ def test_help_teaches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     code, shown, _ = run("study", "--help")
     assert code == 0
-    assert "python -m bandits study --dataset routerbench_fewshot" in shown
+    assert "bandits study --dataset routerbench_fewshot" in shown
     assert "0.95 quantile over all models" in shown
 
 
@@ -155,7 +156,11 @@ def test_the_module_is_the_command_line() -> None:
     )
     assert answer.returncode == 2
     assert answer.stderr.startswith("bandits: Missing option '--")
-    assert answer.stderr.rstrip().endswith("see python -m bandits study --help.")
+    assert answer.stderr.rstrip().endswith("see bandits study --help.")
+
+
+def test_the_program_says_its_version() -> None:
+    assert run("--version") == (0, f"bandits {bandits.__version__}\n", "")
 
 
 class TestScenarios:

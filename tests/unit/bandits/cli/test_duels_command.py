@@ -1,4 +1,4 @@
-"""``python -m bandits duels`` plays, prints and writes; mistakes are one line."""
+"""``bandits duels`` plays, prints and writes; mistakes are one line."""
 
 from __future__ import annotations
 
