@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from metarouter._version import __version__
+from metarouter import __version__
 
 if TYPE_CHECKING:
     from bandits._persistence import load_bandit
