@@ -13,13 +13,13 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 from sklearn.utils.validation import check_is_fitted
 
-from metarouter._nuisance_fits import ON_FOLD, OUT_OF_BAG, constant_propensity
-from metarouter._nuisance_promises import (
+from metarouter._nuisance_checks import (
     require_folds,
     require_forest,
     require_partition,
     require_weight,
 )
+from metarouter._nuisance_fits import ON_FOLD, OUT_OF_BAG, constant_propensity
 from metarouter.base_learners import default_classifier, default_regressor
 from metarouter.exceptions import MetaRouterError
 from metarouter.fitting import run_jobs

@@ -54,7 +54,8 @@ def grid_table(rows: list[str], rounds: int) -> str:
     return "\n".join(
         [
             f"{rounds} rounds a cell. Differences of areas (half width of the corrected 95% "
-            "interval); **bold**: above zero, _italic_: below zero, plain: not told apart.",
+            "interval); **bold**: above zero, _italic_: below zero, plain: "
+            "not significantly different.",
             "",
             "| bias | heterogeneity | n_gold | " + " | ".join(heads) + " |",
             "|---" * (3 + len(heads)) + "|",

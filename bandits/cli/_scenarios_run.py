@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bandits.cli._progress import progress_bar
 from bandits.cli._routers import Learning, RouterName, routers_of
-from bandits.cli._words import command_line, one_line, print_sentence
+from bandits.cli._text import command_line, one_line, print_sentence
 from bandits.evaluation import ScenarioStudy, study_table, write_scenario_report
 from metarouter.cli.console import console, print_frame
 from metarouter.cli.outputs import output_folder

@@ -9,7 +9,7 @@ from typing import Any
 
 from bandits.cli._progress import progress_bar
 from bandits.cli._routers import Learning, RouterName, routers_of
-from bandits.cli._words import command_line, one_line, print_sentence
+from bandits.cli._text import command_line, one_line, print_sentence
 from bandits.evaluation import (
     BanditStudy,
     BanditStudyReport,

@@ -39,10 +39,10 @@ def scenarios(
         str,
         typer.Option(
             "--dataset",
-            help="made_up (6 models, needs no data), routerbench_fewshot or llmrouter_14task.",
+            help="synthetic (6 models, needs no data), routerbench_fewshot or llmrouter_14task.",
             rich_help_panel=DATA,
         ),
-    ] = "made_up",
+    ] = "synthetic",
     router: Annotated[
         list[RouterName] | None,
         typer.Option(

@@ -33,7 +33,7 @@ def study(
         typer.Option(
             "--dataset",
             help="routerbench_fewshot (11 models with costs), llmrouter_14task (9 models, costs "
-            "from a price list) or made_up.",
+            "from a price list) or synthetic.",
             rich_help_panel=DATA,
             show_default=False,
         ),

@@ -56,7 +56,7 @@ _CAUTION = (
     "degrees of freedom, which are near the number of seeds minus one where the seeds decide. The "
     "seeds draw their training queries from one table and share most of them: a router that "
     "learned from another table may differ by more. With one seed the errors say nothing about "
-    "training. Each interval stands for itself: of many, some will look told apart by chance."
+    "training. Each interval stands for itself: of many, some will look significant by chance."
 )
 
 
@@ -197,7 +197,7 @@ def write_bandit_report(report: BanditStudyReport, folder: str | os.PathLike[str
 def _verdict(row: pd.Series) -> str:
     if row.difference_low > 0:
         return "better than"
-    return "worse than" if row.difference_high < 0 else "not told apart from"
+    return "worse than" if row.difference_high < 0 else "not significantly different from"
 
 
 def _write_frame(frame: pd.DataFrame, path: Path) -> Path:

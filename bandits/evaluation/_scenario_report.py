@@ -36,8 +36,8 @@ _INTRODUCTION = (
     "mean reward in the undisturbed outcomes of the very queries played, which nobody knows "
     "beforehand, and the next best where that one cannot be called. In brackets: standard errors "
     "over seeds; intervals are at 95%, by Student's t with the number of seeds minus one degrees "
-    "of freedom, paired seed by seed. Each stands for itself: of many, some will look told apart "
-    "by chance."
+    "of freedom, paired seed by seed. Each stands for itself: of many, some will look "
+    "significant by chance."
 )
 
 

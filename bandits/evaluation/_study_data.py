@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bandits.evaluation._made_up import made_up_matrix
+from bandits.evaluation._synthetic import synthetic_matrix
 from metarouter.datasets import (
     ModelMatrix,
     fetch_llmrouter_14task_matrix,
@@ -88,7 +88,8 @@ def study_table(name: str, data_home: str | os.PathLike[str] | None = None) -> S
 
     Parameters
     ----------
-    name : {"routerbench_fewshot", "llmrouter_14task", "made_up"}
+    name : {"routerbench_fewshot", "llmrouter_14task", "synthetic"}
+        "made_up", the former name of the last, is still taken.
     data_home : str or path-like, optional
         As in `metarouter.datasets.data_home`.
 
@@ -101,6 +102,7 @@ def study_table(name: str, data_home: str | os.PathLike[str] | None = None) -> S
     DataError
         If the name is not known or the files are missing.
     """
+    name = _FORMER_NAMES.get(name, name)
     if name not in STUDY_TABLES:
         raise DataError(
             f"There is no table of models' outcomes {name!r}{nearest(name, STUDY_TABLES)}: choose "
@@ -143,10 +145,10 @@ def _llmrouter(data_home: str | os.PathLike[str] | None) -> StudyTable:
     )
 
 
-def _made_up(data_home: str | os.PathLike[str] | None) -> StudyTable:
+def _synthetic(data_home: str | os.PathLike[str] | None) -> StudyTable:
     return StudyTable(
-        made_up_matrix(),
-        in_distribution=("made_up",),
+        synthetic_matrix(),
+        in_distribution=("synthetic",),
         out_of_distribution=(),
         pair=("giant", "small"),
     )
@@ -162,5 +164,6 @@ def _price_list_cost(matrix: ModelMatrix) -> NDArray[np.float64]:
 STUDY_TABLES: dict[str, Callable[[str | os.PathLike[str] | None], StudyTable]] = {
     "routerbench_fewshot": _routerbench,
     "llmrouter_14task": _llmrouter,
-    "made_up": _made_up,
+    "synthetic": _synthetic,
 }
+_FORMER_NAMES = {"made_up": "synthetic"}

@@ -64,7 +64,7 @@ class ScenarioStudy:
     --------
     >>> from bandits import LinUCB
     >>> from bandits.evaluation import study_table
-    >>> matrix = study_table("made_up").matrix
+    >>> matrix = study_table("synthetic").matrix
     >>> result = ScenarioStudy({"linucb": LinUCB()}, rounds=100, seeds=2).run(matrix)
     >>> result.scenarios[:4]
     ('stationary', 'drifting', 'dearer', 'cold_start')

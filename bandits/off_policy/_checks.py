@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2
 
 from bandits.off_policy import _estimators as formulas
-from bandits.off_policy._empirical_likelihood import price_of_known_means
+from bandits.off_policy._empirical_likelihood import divergence_of_constraints
 from bandits.off_policy._evidence import LARGEST_WEIGHT, largest_weight
-from bandits.off_policy._known_means import known_of_weights
+from bandits.off_policy._moment_constraints import constraints_of_weights
 from bandits.off_policy.logged_feedback import LoggedFeedback
 from metarouter.exceptions import DataError
 
@@ -199,7 +199,7 @@ def check_overlap(log: LoggedFeedback, target: Array) -> None:
             f"None of the {log.n} logged actions is one that the policy would take; collect logs "
             "that explore more."
         )
-    ratio = price_of_known_means(known_of_weights(weight, largest_weight(log)))
+    ratio = divergence_of_constraints(constraints_of_weights(weight, largest_weight(log)))
     if ratio > CONTRADICTION:
         raise DataError(
             f"The importance weights average {weight.mean():.3g} over {log.n} rows where 1 is "

@@ -39,7 +39,7 @@ def lower_bound(
     """
     n = len(weight)
     missing = max_weight if weight.sum() < n else 0.0
-    price = _distance_of_known_mean(np.append(weight, missing))
+    price = _divergence_of_constraint(np.append(weight, missing))
     allowed = price + f.isf(1 - level, 1, n) / (n + 1)
     bounds = []
     for unseen in (0.0, max_weight):
@@ -50,14 +50,14 @@ def lower_bound(
             continue
         beta = ((weights - weights.mean()) * scores).mean() / spread
         unexplained = max(scores.var() - beta**2 * spread, 0.0)
-        room = allowed - _distance_of_known_mean(weights)
+        room = allowed - _divergence_of_constraint(weights)
         if room >= 0:
             mean = scores.mean() + beta * (1 - weights.mean())
             bounds.append(mean - np.sqrt(unexplained * room))
     return float(min(bounds, default=-np.inf))
 
 
-def _distance_of_known_mean(weight: Array) -> float:
+def _divergence_of_constraint(weight: Array) -> float:
     """Return the mean squared deviation of n Q_i from 1 that a mean weight of 1 takes."""
     gap, spread = 1 - weight.mean(), weight.var()
     return 0.0 if gap == 0 else float(gap**2 / spread) if spread else np.inf

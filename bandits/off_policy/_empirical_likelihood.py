@@ -3,10 +3,11 @@
 Row i holds a gain g_i >= 0, whose mean is sought, and slacks f_i >= 0, whose means m are known. Of
 all distributions Q of (g, f) with E_Q[f] = m, those are kept that explain the rows nearly as well
 as the best one among them does: -2 sum log(n Q_i) <= c, c the chi-squared quantile with one degree
-of freedom plus what the best one pays for the known means (Owen 1988; Qin & Lawless 1994;
-Karampatziakis, Langford & Mineiro 2020, Empirical likelihood for contextual bandits). The least
-E_Q[g] among them is the bound. Q may put mass on rows that were never seen, as long as no gain or
-slack is negative: that keeps the bound honest when the rare, large weights are missing in the logs.
+of freedom plus the divergence that the moment constraints cost the best one (Owen 1988;
+Qin & Lawless 1994; Karampatziakis, Langford & Mineiro 2020, Empirical likelihood for contextual
+bandits). The least E_Q[g] among them is the bound. Q may put mass on rows that were never seen, as
+long as no gain or slack is negative: that keeps the bound honest when the rare, large weights are
+missing in the logs.
 
 Dual. Q_i is inversely proportional to g_i + u f_i, and the bound is the largest value over
 multipliers u >= 0, one per slack, of
@@ -33,14 +34,14 @@ from scipy.optimize import minimize
 Array = NDArray[np.float64]
 Loss = Callable[[Array], tuple[float, Array]]
 
-__all__ = ["KnownMeans", "lower_bound", "price_of_known_means"]
+__all__ = ["MomentConstraints", "divergence_of_constraints", "lower_bound"]
 
 # The search stays where the difference of two large numbers still has digits left.
 NEAR, FAR = 1e-12, 1e5
 SEARCHES = 50
 
 
-class KnownMeans(NamedTuple):
+class MomentConstraints(NamedTuple):
     """Slacks of shape (n, k), none negative, and their means in the population, shape (k,)."""
 
     slack: Array
@@ -51,20 +52,20 @@ class KnownMeans(NamedTuple):
         return np.maximum(self.slack, 0.0) / self.mean
 
 
-def lower_bound(gain: Array, known: KnownMeans, allowed: float) -> float:
+def lower_bound(gain: Array, known: MomentConstraints, allowed: float) -> float:
     """Return the least mean gain that the rows do not contradict.
 
     Parameters
     ----------
     gain : ndarray of shape (n,)
         Of at least 0.
-    known : KnownMeans
+    known : MomentConstraints
     allowed : float
-        c: a quantile of chi-squared plus `price_of_known_means`.
+        c: a quantile of chi-squared plus `divergence_of_constraints`.
 
     Examples
     --------
-    >>> reward, whole = np.repeat([0.0, 1.0], 50), KnownMeans(np.ones((100, 1)), np.ones(1))
+    >>> reward, whole = np.repeat([0.0, 1.0], 50), MomentConstraints(np.ones((100, 1)), np.ones(1))
     >>> 0.39 < lower_bound(reward, whole, allowed=3.84) < 0.42
     True
     """
@@ -80,8 +81,8 @@ def lower_bound(gain: Array, known: KnownMeans, allowed: float) -> float:
     return max(-_least(loss, relative.shape[1]) * scale, 0.0)
 
 
-def price_of_known_means(known: KnownMeans) -> float:
-    """Return -2 log of the empirical likelihood ratio of the known means, at least 0."""
+def divergence_of_constraints(known: MomentConstraints) -> float:
+    """Return -2 log of the empirical likelihood ratio of the moment constraints, at least 0."""
     n, relative = len(known.slack), known.relative()
 
     def loss(multipliers: Array) -> tuple[float, Array]:

@@ -8,8 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandits.off_policy import _estimators as formulas
-from bandits.off_policy._empirical_likelihood import KnownMeans
-from bandits.off_policy._known_means import joined, known_of_model, known_of_weights
+from bandits.off_policy._empirical_likelihood import MomentConstraints
+from bandits.off_policy._moment_constraints import (
+    constraints_of_model,
+    constraints_of_weights,
+    joined,
+)
 from bandits.off_policy.logged_feedback import LoggedFeedback
 
 __all__ = ["LARGEST_WEIGHT", "Evidence", "evidence_on", "largest_weight"]
@@ -57,12 +61,14 @@ class Evidence:
             raise ValueError("Doubly robust scores need a reward model.")
         return formulas.dr_scores(weight, self.reward, self.expected, self.of_action)
 
-    def known(self) -> KnownMeans:
+    def known(self) -> MomentConstraints:
         """Return all statistics whose means are known."""
-        of_weights = known_of_weights(self.weight, self.max_weight)
+        of_weights = constraints_of_weights(self.weight, self.max_weight)
         if self.expected is None or self.of_action is None:
             return of_weights
-        of_model = known_of_model(self.weight, self.expected, self.of_action, self.reward_range)
+        of_model = constraints_of_model(
+            self.weight, self.expected, self.of_action, self.reward_range
+        )
         return joined(of_weights, of_model)
 
 

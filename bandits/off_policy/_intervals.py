@@ -9,7 +9,7 @@ from scipy.stats import chi2, norm
 from bandits.off_policy import _cressie_read as cressie_read
 from bandits.off_policy import _empirical_likelihood as likelihood
 from bandits.off_policy._evidence import Evidence
-from bandits.off_policy._known_means import joined
+from bandits.off_policy._moment_constraints import joined
 from bandits.off_policy.confidence_sequence import ValueSequence
 
 __all__ = [
@@ -43,7 +43,7 @@ def likelihood_bounds(evidence: Evidence, level: float) -> Bounds:
     """
     low, high = evidence.reward_range
     known = evidence.known()
-    allowed = float(chi2.ppf(level, 1)) + likelihood.price_of_known_means(known)
+    allowed = float(chi2.ppf(level, 1)) + likelihood.divergence_of_constraints(known)
     return (
         low + likelihood.lower_bound(evidence.won, known, allowed),
         high - likelihood.lower_bound(evidence.missed, known, allowed),
@@ -57,7 +57,7 @@ def likelihood_bounds_of_difference(first: Evidence, second: Evidence, level: fl
     """
     low, high = first.reward_range
     known = joined(first.known(), second.known())
-    allowed = float(chi2.ppf(level, 1)) + likelihood.price_of_known_means(known)
+    allowed = float(chi2.ppf(level, 1)) + likelihood.divergence_of_constraints(known)
     return (
         likelihood.lower_bound(first.won + second.missed, known, allowed) - (high - low),
         (high - low) - likelihood.lower_bound(first.missed + second.won, known, allowed),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from metarouter.cli._demo_words import next_steps, truth_section, truth_tables
+from metarouter.cli._demo_text import next_steps, truth_section, truth_tables
 from metarouter.cli._study_summary import areas_wide
 from metarouter.cli._tables import with_named_columns
 from metarouter.cli.console import console, print_frame

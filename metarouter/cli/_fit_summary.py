@@ -97,7 +97,8 @@ def _scale_and_shift(model: Any, rows: TrainingRows) -> list[str]:
         says = {
             "held": ": cheap labels understate the primary model.",
             "reversed": ": cheap labels overstate the primary model.",
-            "not told apart": "; not told apart from 0, though it may differ between queries.",
+            "not significantly different": "; not significantly different from 0, though it "
+            "may differ between queries.",
         }[verdict(*shift.interval())]
         lines.append(
             f"Mean estimated shift, gold minus preference: {shift} in preference units "

@@ -164,7 +164,7 @@ def _write(report: MonitorReport, out: Path) -> None:
 
     write_text(out / "monitor.md", f"# Monitoring of the router\n\n{report.to_markdown()}\n")
     write_text(out / "monitor.csv", report.to_frame().to_csv(index=False))
-    drawn = {name: (report.plot, {"quantity": name}) for name in report.courses}
+    drawn = {name: (report.plot, {"quantity": name}) for name in report.trajectories}
     for name, (plot, options) in {**drawn, "evidence": (report.plot_evidence, {})}.items():
         figure = Figure(figsize=(7.0, 4.0), layout="constrained")
         plot(figure.subplots(), **options)

@@ -16,7 +16,7 @@ from metarouter.cli.study import StudySettings
 from metarouter.datasets import LabelledQueries
 from metarouter.evaluation import MonteCarloStudy, StudyResult, default_routers
 from metarouter.evaluation._checkpoint import finished_rounds, forget_rounds
-from metarouter.evaluation._study_promises import as_sizes
+from metarouter.evaluation._study_checks import as_sizes
 from metarouter.exceptions import MetaRouterError
 from metarouter.reporting import StudyReport, write_study_report
 from metarouter.utils.groups import count_groups

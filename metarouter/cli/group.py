@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from metarouter.cli._options_in_words import as_options
+from metarouter.cli._option_text import as_options
 from metarouter.cli._streams import any_encoding
 from metarouter.exceptions import MetaRouterError
 

@@ -13,7 +13,7 @@ import numpy as np
 from metarouter.datasets import LabelledQueries
 from metarouter.evaluation._checkpoint import StudyFolder, study_fingerprint
 from metarouter.evaluation._rounds import RoundOutcome, RoundPlan, run_round, split_of
-from metarouter.evaluation._study_promises import (
+from metarouter.evaluation._study_checks import (
     as_sizes,
     check_count,
     check_labels,

@@ -1,4 +1,4 @@
-"""The claims of Meta-Router, section 4.1: held, reversed or not told apart by a study."""
+"""Claims of Meta-Router, section 4.1, in a study: held, reversed, not significantly different."""
 
 from __future__ import annotations
 
@@ -99,7 +99,11 @@ class Trend:
             return verdict(low, high)
         if -self.margin < low and high < self.margin:
             return "held"
-        return "reversed" if low > self.margin or high < -self.margin else "not told apart"
+        return (
+            "reversed"
+            if low > self.margin or high < -self.margin
+            else "not significantly different"
+        )
 
 
 def verdict(low: float, high: float) -> str:
@@ -108,11 +112,11 @@ def verdict(low: float, high: float) -> str:
     Examples
     --------
     >>> verdict(0.01, 0.02), verdict(-0.02, -0.01), verdict(-0.01, 0.01)
-    ('held', 'reversed', 'not told apart')
+    ('held', 'reversed', 'not significantly different')
     """
     if low > 0:
         return "held"
-    return "reversed" if high < 0 else "not told apart"
+    return "reversed" if high < 0 else "not significantly different"
 
 
 def check_claims(
@@ -242,12 +246,12 @@ def in_plain_words(claims: list[Claim]) -> list[str]:
 
 
 def _verdicts_in_words(verdicts: dict[str, str]) -> str:
-    """Write verdicts as in "better than pooled, not told apart from gold only"."""
+    """Write verdicts as in "better than pooled, not significantly different from gold only"."""
     parts = []
     for word, joined in (
         ("held", "better than"),
         ("reversed", "worse than"),
-        ("not told apart", "not told apart from"),
+        ("not significantly different", "not significantly different from"),
     ):
         names = [router_label(name) for name, found in verdicts.items() if found == word]
         if names:

@@ -20,8 +20,8 @@ WORDS = {
     "usage": "share of the queries sent to the primary model",
 }
 _OF_STUDIES = {
-    "held, reversed, not told apart": "the 95% interval of the claimed difference lies above zero, "
-    "below zero, or holds zero",
+    "held, reversed, not significantly different": "the 95% interval of the claimed difference "
+    "lies above zero, below zero, or holds zero",
 }
 ROUTERS = {
     "oracle": "learned from the gold label of every training query",

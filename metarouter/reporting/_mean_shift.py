@@ -82,8 +82,8 @@ def mean_shift(model: MetaRouter, rows: TrainingRows) -> MeanShift | None:
     found = _estimate(shift, labels)
     if found is None:
         return None
-    kind = choose_covariance("auto", found.units)
-    spread = variance_of_mean(found.pull, found.leverage, found.is_gold, found.units, kind)
+    kind = choose_covariance("auto", found.clusters)
+    spread = variance_of_mean(found.influence, found.leverage, found.is_gold, found.clusters, kind)
     inside, how = shift.in_overlap_, found.how
     if not inside.all():
         how += f", over the {int(inside.sum())} of {inside.size} labels within the overlap"

@@ -20,7 +20,7 @@ from metarouter.reporting._document import (
     Section,
     Table,
 )
-from metarouter.reporting._report_words import (
+from metarouter.reporting._formatting import (
     PREFERENCE,
     columns,
     estimates,

@@ -15,7 +15,7 @@ from metarouter.reporting._document import (
     Section,
     Table,
 )
-from metarouter.reporting._report_words import columns, estimates, needed_in_words, percent
+from metarouter.reporting._formatting import columns, estimates, needed_in_words, percent
 from metarouter.reporting._routing_analysis import RoutingAnalysis
 from metarouter.utils.groups import count_groups
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from metarouter.evaluation import default_routers
 from metarouter.inference import LIMITS, MINIMA
 from metarouter.reporting._document import Bullets, Column, Paragraph, Section, Table, Terms
+from metarouter.reporting._formatting import columns
 from metarouter.reporting._glossary import ROUTERS, WORDS
-from metarouter.reporting._report_words import columns
 from metarouter.reporting._routing_analysis import DEFAULT_SHARE, RoutingAnalysis
 from metarouter.reporting._versions import package_versions
 from metarouter.utils.style import router_label

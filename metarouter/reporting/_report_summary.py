@@ -12,8 +12,8 @@ from metarouter.reporting._document import (
     Paragraph,
     Section,
 )
+from metarouter.reporting._formatting import GOLD, PREFERENCE, counted, percent
 from metarouter.reporting._report_threshold import plan_in_words, promise_in_words
-from metarouter.reporting._report_words import GOLD, PREFERENCE, counted, percent
 from metarouter.reporting._routing_analysis import RoutingAnalysis, RoutingResults, Unanswered
 from metarouter.utils.style import router_label
 

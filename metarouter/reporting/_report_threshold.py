@@ -13,7 +13,7 @@ from metarouter.reporting._document import (
     Section,
     Table,
 )
-from metarouter.reporting._report_words import columns, decimals_of, not_answered, percent
+from metarouter.reporting._formatting import columns, decimals_of, not_answered, percent
 from metarouter.reporting._routing_analysis import DEFAULT_SHARE, RoutingAnalysis, Unanswered
 from metarouter.utils.style import router_label
 

@@ -49,7 +49,7 @@ _CAUTION = (
     "source*, and more rounds do not bring it to zero. It is approximate and rather too wide than "
     "too narrow. Neither speaks about queries of another kind, nor about gold labels that were not "
     "placed at random. Every interval stands for itself at 95%: of many claims, some will look "
-    "told apart by chance."
+    "significant by chance."
 )
 _GROUPED_CAUTION = (
     " Here whole groups were split, and the corrected standard error does not know how few groups "
@@ -116,12 +116,13 @@ class StudyReport:
         if not claims:
             return "No meta-router was compared with a baseline."
         here = [claim.verdict_here for claim in claims]
+        elsewhere = [claim.verdict_elsewhere for claim in claims]
+        alike = here.count("not significantly different")
         counts = (
             f"Of {len(claims)} comparisons on this table, the meta-routers are better in "
-            f"{here.count('held')}, worse in {here.count('reversed')} and not told apart in "
-            f"{here.count('not told apart')}; for other tables like it they are better in "
-            f"{sum(c.verdict_elsewhere == 'held' for c in claims)} and worse in "
-            f"{sum(c.verdict_elsewhere == 'reversed' for c in claims)}."
+            f"{here.count('held')}, worse in {here.count('reversed')} and not "
+            f"significantly different in {alike}; for other tables like it they are better in "
+            f"{elsewhere.count('held')} and worse in {elsewhere.count('reversed')}."
         )
         sentences = "\n".join(f"- {sentence}" for sentence in in_plain_words(claims))
         return "\n\n".join([counts, sentences, markdown_table(claims_frame(claims))])

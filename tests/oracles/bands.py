@@ -77,7 +77,7 @@ def stepdown_by_hand(statistic, drawn):
     return adjusted
 
 
-def toc_pulls_of_econml(gain, score, threshold):
+def toc_influence_of_econml(gain, score, threshold):
     """Influence function of `econml.validate.utils.calc_uplift` (0.17), for comparison."""
     sent = (np.asarray(score) >= threshold).astype(float)
     mean = np.mean(gain)

@@ -74,7 +74,7 @@ def bound_of_shift(labels, nuisances, kind, strength, weight):
     return theta + strength * np.sqrt(sigma2 * nu2)
 
 
-def pulls_by_moving_weights(estimate, weight, step=1e-6):
+def influence_by_moving_weights(estimate, weight, step=1e-6):
     """Derivative of an estimate with respect to each weight, times the weight."""
     moved = np.empty(len(weight))
     for i in range(len(weight)):

@@ -13,7 +13,7 @@ def possible_corners(max_weight, low, high):
 
 
 def least_mean(weight, control, gain, corners, statistic):
-    """Minimise E_Q[gain] over rows and corners, with known means, by sequential programming."""
+    """Minimise E_Q[gain] over rows and corners under moment constraints, by SLSQP."""
     n = len(weight)
     w, c, g = (
         np.concatenate([rows, [corner[k] for corner in corners]])

@@ -64,8 +64,10 @@ def test_windows_hold_all_at_once():
     missed = []
     for seed in range(60):
         rng = np.random.default_rng([seed, 7])
-        course = RouterMonitor(window=50).update(rng.random(1000) < 0.3).report().courses["share"]
-        missed.append(((course.window.lower > 0.3) | (course.window.upper < 0.3)).any())
+        trajectory = (
+            RouterMonitor(window=50).update(rng.random(1000) < 0.3).report().trajectories["share"]
+        )
+        missed.append(((trajectory.window.lower > 0.3) | (trajectory.window.upper < 0.3)).any())
     assert np.mean(missed) <= 0.05 + 3 * sqrt(0.05 * 0.95 / 60)
 
 

@@ -32,14 +32,14 @@ from metarouter.inference.curves import (
     Seed,
     as_gains,
     band_settings,
-    curve_pulls,
+    curve_influence,
     deviations_of,
+    floor_at_ends,
     running_sums,
     scored_queries,
-    steady_ends,
-    steady_skewness,
+    skewness_at_ends,
 )
-from metarouter.inference.intervals import FloatArray, Limits, skewed_limits, unit_sums
+from metarouter.inference.intervals import FloatArray, Limits, cluster_sums, skewed_limits
 from metarouter.utils.columns import as_finite_column, check_same_length
 from metarouter.utils.plotting import new_axes
 from metarouter.utils.style import random_line
@@ -314,13 +314,13 @@ class _Dial(NamedTuple):
         advantage = gain.gained - gain.total * cost.gained / cost.total
         return np.concatenate([quality, money, advantage], axis=1)
 
-    def pulls(self) -> FloatArray:
+    def influence_values(self) -> FloatArray:
         """Influence times share of every query on these numbers, shape (n, 3 m)."""
         share, added, of_total, points = self.gains.share, [], [], []
         for column in (self.gains, self.costs):
             sums = running_sums(column)
             points.append(self.where.read(sums))
-            added.append(curve_pulls("qini", column, sums, points[-1], self.where))
+            added.append(curve_influence("qini", column, sums, points[-1], self.where))
             of_total.append((share * (column.gain - points[-1].total[0, 0]))[:, None])
         gain, cost = points
         spent, slope = cost.gained / cost.total, gain.total / cost.total
@@ -338,19 +338,23 @@ def _band(dial: _Dial, settings: BandSettings) -> CostQualityBand:
     queries, value = dial.gains, dial.numbers()[0]
     usage = dial.where.read(running_sums(queries)).usage[0]
     quality, cost, advantage = np.split(value, 3)
-    lack = too_few_queries(queries)
+    shortage = too_few_queries(queries)
     errors = _Errors.unknown(usage.size)
-    if lack is None:
-        pull = cache(dial.pulls)  # the influence method has use for it twice
-        deviations = deviations_of(dial.numbers, pull, queries, settings)
-        pulls = unit_sums(pull(), queries.units)
-        errors = _errors(deviations, pulls, usage, queries.effective_units, settings.level)
+    if shortage is None:
+        influence = cache(dial.influence_values)  # the influence method has use for it twice
+        deviations = deviations_of(dial.numbers, influence, queries, settings)
+        influence_values = cluster_sums(influence(), queries.clusters)
+        errors = _errors(
+            deviations, influence_values, usage, queries.effective_clusters, settings.level
+        )
     both = skewed_limits(value[: 2 * usage.size], errors.joint_se, errors.critical, errors.skewness)
     low, high = np.split(both.lower, 2), np.split(both.upper, 2)
     margin = errors.advantage_critical * errors.advantage_se
     gained = Limits(advantage - margin, advantage + margin)
     quality_se, cost_se = np.split(errors.joint_se, 2)
-    verdict, needed, reason = lack or somewhere_above_zero(usage, advantage, gained, queries.n_gold)
+    verdict, needed, reason = shortage or somewhere_above_zero(
+        usage, advantage, gained, queries.n_gold
+    )
     where, share = dial.where, queries.share
     alternative = float(share @ dial.base_cost), float(share @ dial.base_quality)
     return CostQualityBand(
@@ -405,21 +409,27 @@ class _Errors(NamedTuple):
 
 
 def _errors(
-    deviations: Deviations, pulls: FloatArray, usage: FloatArray, n_effective: float, level: float
+    deviations: Deviations,
+    influence_values: FloatArray,
+    usage: FloatArray,
+    n_effective: float,
+    level: float,
 ) -> _Errors:
     m = usage.size
     joint, advantage = deviations.taken(slice(2 * m)), deviations.taken(slice(2 * m, None))
     # Quality and cost added by routing start at nothing; the alternative's own errors do not.
-    steady = [steady_ends(se, usage, n_effective, both=False) for se in np.split(joint.se, 2)]
+    floored = [floor_at_ends(se, usage, n_effective, both=False) for se in np.split(joint.se, 2)]
     skewness = [
-        steady_skewness(pull, se, usage, n_effective, both=False)
-        for pull, se in zip(np.split(pulls[:, : 2 * m], 2, axis=1), steady, strict=True)
+        skewness_at_ends(influence, se, usage, n_effective, both=False)
+        for influence, se in zip(
+            np.split(influence_values[:, : 2 * m], 2, axis=1), floored, strict=True
+        )
     ]
     return _Errors(
-        np.concatenate(steady),
+        np.concatenate(floored),
         np.concatenate(skewness),
         joint.critical(level),
-        steady_ends(advantage.se, usage, n_effective),
+        floor_at_ends(advantage.se, usage, n_effective),
         advantage.critical(level),
         deviations.pointwise(level),
     )

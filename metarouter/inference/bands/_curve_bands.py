@@ -25,15 +25,15 @@ from metarouter.inference.curves import (
     BandSettings,
     CurveName,
     ScoredQueries,
+    curve_influence,
     curve_of,
-    curve_pulls,
     deviations_of,
+    floor_at_ends,
     least_share,
     running_sums,
-    steady_ends,
-    steady_skewness,
+    skewness_at_ends,
 )
-from metarouter.inference.intervals import FloatArray, Limits, skewed_limits, unit_sums
+from metarouter.inference.intervals import FloatArray, Limits, cluster_sums, skewed_limits
 from metarouter.utils.columns import as_finite_column, as_grid
 from metarouter.utils.plotting import new_axes
 from metarouter.utils.style import random_line, router_styles
@@ -52,8 +52,8 @@ __all__ = [
     "curve_line",
     "draw_band",
     "errors_in_words",
+    "floored_errors",
     "somewhere_above_zero",
-    "steady_errors",
     "too_few_queries",
     "with_anchors",
 ]
@@ -238,8 +238,8 @@ class Finding(NamedTuple):
 def too_few_queries(queries: ScoredQueries) -> Finding | None:
     """Return INCONCLUSIVE where intervals would not hold their level, else None."""
     least, what, there = MINIMA["gold_rows"].count, "gold labels", queries.n_gold
-    if queries.units is not None and queries.n_gold_units < MINIMA["clusters"].count:
-        least, there = MINIMA["clusters"].count, queries.n_gold_units
+    if queries.clusters is not None and queries.n_gold_clusters < MINIMA["clusters"].count:
+        least, there = MINIMA["clusters"].count, queries.n_gold_clusters
         what = "independent groups with gold labels"
     if there >= least:
         return None
@@ -320,7 +320,7 @@ def curve_band(
         usage=points.usage[0],
         total=float(points.total[0, 0]),
         statistic=lambda kept: curve_of(curve, where.read(running_sums(queries, kept))),
-        pull=lambda: curve_pulls(curve, queries, sums, points, where),
+        influence=lambda: curve_influence(curve, queries, sums, points, where),
     )
 
 
@@ -334,29 +334,31 @@ def assembled(
     usage: FloatArray,
     total: float,
     statistic: Callable[[NDArray[np.bool_]], FloatArray],
-    pull: Callable[[], FloatArray],
+    influence: Callable[[], FloatArray],
     reference: str | None = None,
 ) -> CurveBand:
     """Put limits, a band and a verdict around a curve."""
-    lack = too_few_queries(queries)
+    shortage = too_few_queries(queries)
     se, all_at_once = np.full(value.size, np.nan), np.nan
     single = band = Limits(se, se)
-    if lack is None:
-        pull = cache(pull)  # the influence method has use for it twice
-        deviations = deviations_of(statistic, pull, queries, settings)
-        se = steady_errors(curve, deviations.se, usage, queries)
+    if shortage is None:
+        influence = cache(influence)  # the influence method has use for it twice
+        deviations = deviations_of(statistic, influence, queries, settings)
+        se = floored_errors(curve, deviations.se, usage, queries)
         one = deviations.pointwise(settings.level)
         all_at_once = deviations.taken(where.shown).critical(settings.level)
-        pulls, both = unit_sums(pull(), queries.units), curve != "qini"
-        skewness = steady_skewness(pulls, se, usage, queries.units_for_errors, both=both)
+        influence_values, both = cluster_sums(influence(), queries.clusters), curve != "qini"
+        skewness = skewness_at_ends(
+            influence_values, se, usage, queries.clusters_for_errors, both=both
+        )
         band = skewed_limits(value, se, all_at_once, skewness)
         # Read near two standard errors, symmetric limits do unless few gains carry the variance.
         single = Limits(value - one * se, value + one * se)
-        if queries.units_for_errors < queries.effective_units:
+        if queries.clusters_for_errors < queries.effective_clusters:
             single = skewed_limits(value, se, one, skewness)
     usage, value, se = usage[where.shown], value[where.shown], se[where.shown]
     single, band = (Limits(*(end[where.shown] for end in limits)) for limits in (single, band))
-    verdict, needed, reason = lack or somewhere_above_zero(usage, value, band, queries.n_gold)
+    verdict, needed, reason = shortage or somewhere_above_zero(usage, value, band, queries.n_gold)
     return CurveBand(
         curve=curve,
         usage=usage,
@@ -427,11 +429,11 @@ def as_where(
 def with_anchors(where: AtUsage | AtThresholds, queries: ScoredQueries) -> AtUsage | AtThresholds:
     """Read the curve also where enough gains lie on either side, if gains are rare and large.
 
-    `steady_ends` takes errors near the ends of a curve from there, whatever usages are asked for.
+    `floor_at_ends` takes errors near the ends of a curve from there, whatever usages are asked for.
     """
-    if isinstance(where, AtThresholds) or queries.units_for_errors == queries.effective_units:
+    if isinstance(where, AtThresholds) or queries.clusters_for_errors == queries.effective_clusters:
         return where
-    inner = least_share(queries.units_for_errors)
+    inner = least_share(queries.clusters_for_errors)
     grid = np.union1d(where.grid, [inner, 1 - inner])
     return AtUsage(grid, np.searchsorted(grid, where.grid))
 
@@ -451,9 +453,11 @@ def _at_thresholds(
     return AtThresholds(falling, block)
 
 
-def steady_errors(
+def floored_errors(
     curve: CurveName, se: FloatArray, usage: FloatArray, queries: ScoredQueries
 ) -> FloatArray:
     """Keep errors at the ends of a curve from resting on a handful of queries."""
     scale = usage if curve == "toc" else np.ones(usage.size)
-    return steady_ends(se * scale, usage, queries.units_for_errors, both=curve != "qini") / scale
+    return (
+        floor_at_ends(se * scale, usage, queries.clusters_for_errors, both=curve != "qini") / scale
+    )

@@ -33,13 +33,13 @@ from metarouter.inference.curves import (
     ScoredQueries,
     Seed,
     band_settings,
-    curve_pulls,
+    curve_influence,
     deviations_of,
     effects_over_usage,
-    rank_weighted_pulls,
+    floor_at_ends,
+    rank_weighted_influence,
     running_sums,
     scored_queries,
-    steady_ends,
 )
 from metarouter.inference.intervals import FloatArray, RatioErrors, fieller
 from metarouter.utils.columns import as_grid
@@ -66,7 +66,8 @@ class PerformanceGapBand(Printed):
     lower, upper : ndarray of shape (m,)
         Limits that hold at one usage.
     band_lower, band_upper : ndarray of shape (m,)
-        Limits that hold at all usages at once. Infinite where the gap is not told from zero.
+        Limits that hold at all usages at once. Infinite where the gap is not significantly
+        different from zero.
     apgr, apgr_lower, apgr_upper : float
         Average PGR over usages from 0 to 1; 0.5 for random routing.
     target : tuple of float
@@ -189,7 +190,7 @@ class PerformanceGapBand(Printed):
 
     @property
     def gap_is_known(self) -> bool:
-        """Whether the gap is told from zero, without which no share of it is known."""
+        """Whether the gap is significantly different from zero, else no share of it is known."""
         return bool(np.isfinite(self.apgr_lower))
 
 
@@ -249,8 +250,8 @@ def gap_limits(collected: Collected, target: tuple[float, ...], level: float) ->
     )
     left = _left_over(deviations, ratio[:-1])
     critical = left.critical(level)
-    steady = steady_ends(left.se, collected.usage, collected.n_effective)
-    wider = np.divide(steady, left.se, out=np.ones_like(steady), where=left.se > 0)
+    floored = floor_at_ends(left.se, collected.usage, collected.n_effective)
+    wider = np.divide(floored, left.se, out=np.ones_like(floored), where=left.se > 0)
     band = RatioErrors(errors.numerator[:-1], errors.denominator, errors.both[:-1])
     lower, upper = _widened(
         ratio, fieller(numerator, collected.gap, errors, one), np.append(wider, 1.0)
@@ -293,7 +294,7 @@ def _widened(
 def _crossings(
     collected: Collected, deviations: Deviations, target: float, one: float
 ) -> tuple[float, float]:
-    """Return the first and last usage at which Y(u) - target T is not told from zero."""
+    """Return the first and last usage at which Y(u) - target T may be zero."""
     m = collected.usage.size
     difference = collected.gained - target * collected.gap
     margin = one * _left_over(deviations, np.full(m, target)).se
@@ -360,8 +361,8 @@ def performance_gap_band(
     PGR(u) is the ratio of Y(u), the gain collected at usage u, to the gap T. A ratio has no
     standard error worth the name when T is uncertain; its limits are those of Fieller, all x with
     ``|Y(u) - x T| <= c se(Y(u) - x T)``. CPT is where ``Y(u) - target T`` crosses zero, and its
-    interval holds the usages at which that difference is not told from zero, so that neither the
-    gap nor the slope of the curve need be known well.
+    interval holds the usages at which that difference is not significantly different from zero, so
+    that neither the gap nor the slope of the curve need be known well.
 
     References
     ----------
@@ -430,20 +431,20 @@ def _collected(queries: ScoredQueries, where: AtUsage, settings: BandSettings) -
         integral = effects_over_usage(sums, ("area",)) + points.total / 2
         return np.concatenate([points.gained, integral, points.total], axis=1)
 
-    def pulls() -> FloatArray:
+    def influence_values() -> FloatArray:
         sums = running_sums(queries)
         points = where.read(sums)
         of_gap = (queries.share * (queries.gain - points.total[0, 0]))[:, None]
-        of_area = rank_weighted_pulls(queries, sums, ("area",))
-        of_curve = curve_pulls("qini", queries, sums, points, where)
+        of_area = rank_weighted_influence(queries, sums, ("area",))
+        of_curve = curve_influence("qini", queries, sums, points, where)
         return np.concatenate([of_curve, of_area + of_gap / 2, of_gap], axis=1)
 
     *gained, integral, gap = numbers(None)[0]
     deviations = None
     if too_few_queries(queries) is None:
-        deviations = deviations_of(numbers, pulls, queries, settings)
+        deviations = deviations_of(numbers, influence_values, queries, settings)
     return Collected(
-        where.grid, np.array(gained), integral, gap, deviations, queries.units_for_errors
+        where.grid, np.array(gained), integral, gap, deviations, queries.clusters_for_errors
     )
 
 
@@ -453,7 +454,8 @@ def _judge(limits: GapLimits, apgr: float, collected: Collected, n: int) -> Find
         return Finding(
             Verdict.INCONCLUSIVE,
             needed,
-            "The gap between the models is not told from zero, so that no share of it is known; "
+            "The gap between the models is not significantly different from zero, so that no share "
+            "of it is known; "
             f"if its estimate is right, {about(needed, n)} gold labels would do, {n} are there.",
         )
     beyond = apgr - 0.5

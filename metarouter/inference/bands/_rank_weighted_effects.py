@@ -25,7 +25,7 @@ from metarouter.inference.curves import (
     effects_over_queries,
     effects_over_usage,
     method_for_ranks,
-    rank_weighted_pulls,
+    rank_weighted_influence,
     running_sums,
     scored_queries,
 )
@@ -245,7 +245,7 @@ def rank_weighted_effects(
     2  qini_scaled  0.994  0.054   0.888    1.100      0.0
     """
     queries = scored_queries(gold_gain, psi_hat, sample_weight=sample_weight, groups=groups)
-    chosen = method_for_ranks(method, queries.effective_units)
+    chosen = method_for_ranks(method, queries.effective_clusters)
     settings = band_settings(chosen, level, n_draws, random_state)
     if average not in ("usage", "queries"):
         raise MetaRouterError(f"average={average!r} is unknown; choose 'usage' or 'queries'.")
@@ -254,17 +254,17 @@ def rank_weighted_effects(
         return _effects(queries, kept, average)
 
     value = statistic(np.ones((1, queries.n), dtype=bool))[0]
-    lack = too_few_queries(queries)
+    shortage = too_few_queries(queries)
     se = margin = np.full(value.size, np.nan)
-    if lack is None:
+    if shortage is None:
         sums = running_sums(queries)
         deviations = deviations_of(
-            statistic, lambda: rank_weighted_pulls(queries, sums), queries, settings
+            statistic, lambda: rank_weighted_influence(queries, sums), queries, settings
         )
         se, margin = deviations.se, deviations.pointwise(settings.level) * deviations.se
     with np.errstate(invalid="ignore", divide="ignore"):
         p_value = p_value_of(np.where(value == 0, 0.0, value / se), queries.df)
-    verdict, needed, reason = lack or above_zero(
+    verdict, needed, reason = shortage or above_zero(
         "The area under the efficiency gain", float(value[0]), float(margin[0]), queries.n_gold
     )
     return RankWeightedEffects(

@@ -25,13 +25,13 @@ from metarouter.inference.intervals import (
     weighted_least_squares,
 )
 from metarouter.inference.labels import (
-    Lack,
+    SampleSizeCheck,
     Scaling,
     as_held_out,
     as_rows,
+    check_either_sample_size,
     count_labels,
     fitted_nuisances,
-    lack_of_either,
     scaled_labels,
 )
 from metarouter.nuisance import Nuisances
@@ -225,11 +225,11 @@ def calibration_test(
     check_effect(effect)
     rows = as_rows(data)
     counts = count_labels(rows)
-    lack = lack_of_either(counts, "gold_rows_held_out")
-    if lack is not None:
-        return _too_few(effect, level, counts.gold, counts.preference, lack)
+    shortage = check_either_sample_size(counts, "gold_rows_held_out")
+    if shortage is not None:
+        return _too_few(effect, level, counts.gold, counts.preference, shortage)
     labels = scaled_labels(rows, scaling)
-    kind = choose_covariance(covariance, labels.units, ("HC3", "cluster"))
+    kind = choose_covariance(covariance, labels.clusters, ("HC3", "cluster"))
     held_out = as_held_out(predictions, data, labels, effect, random_state)
     prediction, taken = held_out.of(effect), held_out.fold >= 0
     if effect == "shift":
@@ -252,7 +252,7 @@ def calibration_test(
         outcome,
         share,
         labels.is_gold,
-        labels.units,
+        labels.clusters,
         kind,
         names=list(NAMES),
     )
@@ -334,7 +334,7 @@ def _judge(
 
 
 def _too_few(
-    effect: Effect, level: float, gold: int, preference: int, lack: Lack
+    effect: Effect, level: float, gold: int, preference: int, shortage: SampleSizeCheck
 ) -> CalibrationTest:
     columns = ("coefficient", "se", "df", "lower", "upper", "p_value", "p_calibrated")
     return CalibrationTest(
@@ -346,6 +346,6 @@ def _too_few(
         n_gold=gold,
         n_preference=preference,
         verdict=Verdict.INCONCLUSIVE,
-        needed=lack.needed,
-        reason=lack.reason,
+        needed=shortage.needed,
+        reason=shortage.reason,
     )

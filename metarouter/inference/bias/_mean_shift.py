@@ -26,21 +26,21 @@ from metarouter.inference.intervals import (
 )
 from metarouter.inference.labels import (
     Counts,
-    Lack,
+    SampleSizeCheck,
     ScaledLabels,
     Scaling,
     ShiftEstimate,
     as_rows,
     augmented,
+    check_either_sample_size,
+    check_sample_size,
     count_labels,
     difference_of_means,
     doubly_robust_mean,
     fitted_nuisances,
-    lack_of,
-    lack_of_either,
     overlap_weighted_slope,
     paired_mean,
-    query_units,
+    query_clusters,
     scaled_labels,
 )
 from metarouter.nuisance import Nuisances
@@ -277,9 +277,9 @@ def mean_shift_test(
         "n_preference": counts.preference,
         "n_paired": counts.paired,
     }
-    lack = _lack(chosen, counts)
-    if lack is not None:
-        return _too_few(known, lack)
+    shortage = _shortage(chosen, counts)
+    if shortage is not None:
+        return _too_few(known, shortage)
     labels = scaled_labels(rows, scaling)
     known |= {
         "covariance": _choose_errors(covariance, labels, chosen),
@@ -303,19 +303,19 @@ def _choose_method(method: str, counts: Counts) -> str:
     return "paired" if enough and 2 * counts.paired >= counts.gold else "aipw"
 
 
-def _lack(method: str, counts: Counts) -> Lack | None:
+def _shortage(method: str, counts: Counts) -> SampleSizeCheck | None:
     if method == "paired":
-        return lack_of(counts, ("paired_queries", counts.paired))
-    return lack_of_either(counts)
+        return check_sample_size(counts, ("paired_queries", counts.paired))
+    return check_either_sample_size(counts)
 
 
 def _choose_errors(covariance: Covariance, labels: ScaledLabels, method: str) -> str:
     if method != "paired":
-        return choose_covariance(covariance, labels.units)
+        return choose_covariance(covariance, labels.clusters)
     # The two rows of one query are one difference, not a cluster: only larger groups are.
-    if query_units(labels) is None:
+    if query_clusters(labels) is None:
         return "t" if covariance in ("auto", "cluster") else choose_covariance(covariance, None)
-    return choose_covariance(covariance, labels.units)
+    return choose_covariance(covariance, labels.clusters)
 
 
 def _estimate(
@@ -333,7 +333,11 @@ def _estimate(
 
 def _tested(known: dict[str, Any], estimate: ShiftEstimate) -> MeanShiftTest:
     spread = variance_of_mean(
-        estimate.pull, estimate.leverage, estimate.is_gold, estimate.units, known["covariance"]
+        estimate.influence,
+        estimate.leverage,
+        estimate.is_gold,
+        estimate.clusters,
+        known["covariance"],
     )
     se = max(float(np.sqrt(spread.variance)), _least_error(estimate, known, spread.df))
     lower, upper = interval_of(estimate.value, se, spread.df, known["level"])
@@ -342,7 +346,7 @@ def _tested(known: dict[str, Any], estimate: ShiftEstimate) -> MeanShiftTest:
     verdict, needed, reason = _judge(estimate.value, float(lower), float(upper), known)
     n_rows = int((estimate.leverage > 0).sum())
     known = {name: value for name, value in known.items() if name != "reach"}
-    clusters = estimate.units if known["covariance"] == "cluster" else None
+    clusters = estimate.clusters if known["covariance"] == "cluster" else None
     return MeanShiftTest(
         value=estimate.value,
         se=se,
@@ -369,20 +373,20 @@ def _least_error(estimate: ShiftEstimate, known: dict[str, Any], df: float) -> f
     is then at most what Clopper and Pearson say for k of n (the rule of three where k = 0); each
     moves the mean by the largest deviation that was seen, or that the labels allow.
     """
-    values, units = estimate.values, estimate.units
+    values, clusters = estimate.values, estimate.clusters
     if known["method"] == "paired" and values.size:
         usual, counts = np.unique(values, return_counts=True)
         deviation = np.abs(values - usual[np.argmax(counts)])
         rare = deviation > 1e-12 * max(1.0, float(np.abs(values).max()))
-    elif not np.abs(estimate.pull).max(initial=0.0) > 0:
+    elif not np.abs(estimate.influence).max(initial=0.0) > 0:
         deviation, rare = np.zeros(1), np.zeros(int(known["n_gold"]), dtype=bool)
     else:
         return 0.0
     n, k = int(rare.size), int(rare.sum())
     if k >= _ENOUGH_DEVIATING or 2 * k > n:
         return 0.0
-    if units is not None and known["covariance"] == "cluster":
-        n = int(units.max()) + 1
+    if clusters is not None and known["covariance"] == "cluster":
+        n = int(clusters.max()) + 1
     alpha = 1 - known["level"]
     unseen = float(betaincinv(k + 1, max(1, n - k), 1 - alpha / 2)) - k / n
     reach = float(deviation.max()) if k else known["reach"] + abs(estimate.value)
@@ -416,7 +420,7 @@ def _judge(
     )
 
 
-def _too_few(known: dict[str, Any], lack: Lack) -> MeanShiftTest:
+def _too_few(known: dict[str, Any], shortage: SampleSizeCheck) -> MeanShiftTest:
     nan = float("nan")
     numbers = ("value", "se", "df", "lower", "upper", "statistic", "p_value", "factor", "unit")
     unknown: dict[str, Any] = dict.fromkeys(numbers, nan)
@@ -427,8 +431,8 @@ def _too_few(known: dict[str, Any], lack: Lack) -> MeanShiftTest:
         factor_is="not estimated",
         n_units=0,
         verdict=Verdict.INCONCLUSIVE,
-        needed=lack.needed,
-        reason=lack.reason,
+        needed=shortage.needed,
+        reason=shortage.reason,
         values=np.empty(0),
         **known,
     )

@@ -27,13 +27,13 @@ from metarouter.inference.intervals import (
     weighted_least_squares,
 )
 from metarouter.inference.labels import (
-    Lack,
+    SampleSizeCheck,
     Scaling,
     as_rows,
+    check_either_sample_size,
     chosen_features,
     count_labels,
     fitted_nuisances,
-    lack_of_either,
     orthogonal_scores,
     scaled_labels,
 )
@@ -251,13 +251,13 @@ def best_linear_projection(
         "n_gold": counts.gold,
         "n_preference": counts.preference,
     }
-    lack = lack_of_either(counts)
+    shortage = check_either_sample_size(counts)
     fewest = MINIMA["rows_per_coefficient"].count * (1 + len(names))
-    if lack is not None or counts.gold < fewest:
-        return _too_few(known, lack, fewest)
+    if shortage is not None or counts.gold < fewest:
+        return _too_few(known, shortage, fewest)
 
     labels = scaled_labels(rows, scaling)
-    kind = choose_covariance(covariance, labels.units, ("HC3", "cluster"))
+    kind = choose_covariance(covariance, labels.clusters, ("HC3", "cluster"))
     needed = ("propensity", "gold_outcome", "preference_outcome")
     fitted = fitted_nuisances(labels, nuisances, needed, random_state, n_jobs)
     scores = orthogonal_scores(labels, fitted)
@@ -270,13 +270,13 @@ def best_linear_projection(
         outcome,
         share,
         labels.is_gold,
-        labels.units,
+        labels.clusters,
         kind,
         names=["mean", *names],
-        further_pull=np.outer(
-            labels.factor_pull, _projected(design, share, scores.gold) / labels.factor
+        further_influence=np.outer(
+            labels.factor_influence, _projected(design, share, scores.gold) / labels.factor
         )
-        + _centring_pull(design, share, outcome),
+        + _centring_influence(design, share, outcome),
     )
     slopes = list(range(1, 1 + len(names)))
     joint = wald_test(fit, slopes)
@@ -332,22 +332,24 @@ def _projected(design: FloatArray, share: FloatArray, outcome: FloatArray) -> Fl
     return np.asarray(np.linalg.solve(weighted.T @ design, weighted.T @ outcome), dtype=np.float64)
 
 
-def _centring_pull(design: FloatArray, share: FloatArray, outcome: FloatArray) -> FloatArray:
-    """Return the pull on the mean effect through the estimated means of the features.
+def _centring_influence(design: FloatArray, share: FloatArray, outcome: FloatArray) -> FloatArray:
+    """Return the influence on the mean effect through the estimated means of the features.
 
     The first coefficient is the mean of the scores, whose variance holds that of the features;
     the regression's residuals do not.
     """
     slopes = _projected(design, share, outcome)
-    pull = np.zeros_like(design)
-    pull[:, 0] = share * (design[:, 1:] @ slopes[1:])
-    return pull
+    influence = np.zeros_like(design)
+    influence[:, 0] = share * (design[:, 1:] @ slopes[1:])
+    return influence
 
 
-def _too_few(known: dict[str, Any], lack: Lack | None, fewest: int) -> BestLinearProjection:
+def _too_few(
+    known: dict[str, Any], shortage: SampleSizeCheck | None, fewest: int
+) -> BestLinearProjection:
     k, nan = len(known["names"]), float("nan")
-    if lack is None or known["n_gold"] < fewest:
-        lack = Lack(
+    if shortage is None or known["n_gold"] < fewest:
+        shortage = SampleSizeCheck(
             fewest,
             f"{known['n_gold']} gold labels are too few for {k} coefficients; {fewest} would do. "
             f"{MINIMA['rows_per_coefficient'].why}",
@@ -369,7 +371,7 @@ def _too_few(known: dict[str, Any], lack: Lack | None, fewest: int) -> BestLinea
         joint=WaldTest(nan, k - 1, nan, nan),
         covariance="none",
         verdict=Verdict.INCONCLUSIVE,
-        needed=lack.needed,
-        reason=lack.reason,
+        needed=shortage.needed,
+        reason=shortage.reason,
         **known,
     )

@@ -27,13 +27,13 @@ from metarouter.inference.intervals import (
     weighted_least_squares,
 )
 from metarouter.inference.labels import (
-    Lack,
+    SampleSizeCheck,
     Scaling,
     as_held_out,
     as_rows,
+    check_either_sample_size,
     count_labels,
     fitted_nuisances,
-    lack_of_either,
     orthogonal_scores,
     scaled_labels,
 )
@@ -260,11 +260,11 @@ def sorted_group_effects(
     rows = as_rows(data)
     counts = count_labels(rows)
     known: dict[str, Any] = {"effect": effect, "by": by, "level": level}
-    lack = lack_of_either(counts, "gold_rows_held_out")
-    if lack is not None:
-        return _too_few(known, n_groups, lack)
+    shortage = check_either_sample_size(counts, "gold_rows_held_out")
+    if shortage is not None:
+        return _too_few(known, n_groups, shortage)
     labels = scaled_labels(rows, scaling)
-    kind = choose_covariance(covariance, labels.units, ("HC3", "cluster"))
+    kind = choose_covariance(covariance, labels.clusters, ("HC3", "cluster"))
     held_out = as_held_out(predictions, data, labels, by, random_state)
     needed = ("propensity", "gold_outcome", "preference_outcome")
     fitted = fitted_nuisances(labels, nuisances, needed, random_state, n_jobs)
@@ -275,7 +275,7 @@ def sorted_group_effects(
     fewest = MINIMA["rows_per_group"].count
     if n_gold.min() < fewest:
         enough = int(np.ceil(counts.gold * fewest / max(1, n_gold.min())))
-        return _too_few(known, n_groups, _group_lack(int(n_gold.min()), enough))
+        return _too_few(known, n_groups, _group_shortage(int(n_gold.min()), enough))
 
     share = labels.share_within(taken)
     design = (group[:, None] == np.arange(n_groups)).astype(float)
@@ -286,10 +286,10 @@ def sorted_group_effects(
         scores.shift if effect == "shift" else scores.gold,
         share,
         labels.is_gold,
-        labels.units,
+        labels.clusters,
         kind,
         names=[f"group {k + 1}" for k in range(n_groups)],
-        further_pull=np.outer(labels.factor_pull, slope),
+        further_influence=np.outer(labels.factor_influence, slope),
     )
     predicted = np.array(
         [
@@ -383,16 +383,16 @@ def _judge(
     )
 
 
-def _group_lack(least: int, enough: int) -> Lack:
+def _group_shortage(least: int, enough: int) -> SampleSizeCheck:
     minimum = MINIMA["rows_per_group"]
-    return Lack(
+    return SampleSizeCheck(
         enough,
         f"The smallest group holds {least} held-out gold labels; {minimum.count} are needed, which "
         f"about {enough} gold labels in all would give, or fewer groups. {minimum.why}",
     )
 
 
-def _too_few(known: dict[str, Any], n_groups: int, lack: Lack) -> SortedGroupEffects:
+def _too_few(known: dict[str, Any], n_groups: int, shortage: SampleSizeCheck) -> SortedGroupEffects:
     columns = (
         "predicted",
         "value",
@@ -413,7 +413,7 @@ def _too_few(known: dict[str, Any], n_groups: int, lack: Lack) -> SortedGroupEff
         scheme="none",
         covariance="none",
         verdict=Verdict.INCONCLUSIVE,
-        needed=lack.needed,
-        reason=lack.reason,
+        needed=shortage.needed,
+        reason=shortage.reason,
         **known,
     )

@@ -29,12 +29,12 @@ from metarouter.inference.curves import (
     ScoredQueries,
     Seed,
     band_settings,
+    curve_influence,
     curve_of,
-    curve_pulls,
     deviations_of,
     effects_over_usage,
     method_for_ranks,
-    rank_weighted_pulls,
+    rank_weighted_influence,
     running_sums,
 )
 from metarouter.inference.intervals import FloatArray, p_value_of
@@ -374,17 +374,17 @@ def compare_all_pairs(
     compared = _at_usage(usage) if usage is not None else _effect(effect)
     routers = routers_on_queries(gold_gain, predictions, sample_weight, groups)
     by_rank = usage is None and effect == "autoc"
-    chosen = method_for_ranks(method, routers.base.effective_units if by_rank else np.inf)
+    chosen = method_for_ranks(method, routers.base.effective_clusters if by_rank else np.inf)
     settings = band_settings(chosen, level, n_draws, random_state)
     value = routers.of_halves(compared)[0]
     pairs, contrast = all_pairs(value.size)
     difference = value @ contrast
-    lack = too_few_queries(routers.base)
+    shortage = too_few_queries(routers.base)
     deviations = None
-    if lack is None:
+    if shortage is None:
         deviations = deviations_of(
             lambda kept: routers.of_halves(compared, kept),
-            lambda: routers.pulls(compared),
+            lambda: routers.influence_values(compared),
             routers.base,
             settings,
         )
@@ -393,7 +393,7 @@ def compare_all_pairs(
     names = routers.names
     not_beaten = _not_beaten(names, pairs, difference, margin)
     best = _judge(names, pairs, value, difference, margin, not_beaten, routers.base.n_gold)
-    verdict, needed, reason = lack or best
+    verdict, needed, reason = shortage or best
     return AllPairs(
         what=compared.name,
         routers=names,
@@ -430,10 +430,10 @@ def _effect(name: str) -> RouterStatistic:
     def of_halves(queries: ScoredQueries, kept: NDArray[np.bool_] | None) -> FloatArray:
         return effects_over_usage(running_sums(queries, kept), (name,))
 
-    def pulls(queries: ScoredQueries) -> FloatArray:
-        return rank_weighted_pulls(queries, running_sums(queries), (name,))
+    def influence_values(queries: ScoredQueries) -> FloatArray:
+        return rank_weighted_influence(queries, running_sums(queries), (name,))
 
-    return RouterStatistic(name, of_halves, pulls)
+    return RouterStatistic(name, of_halves, influence_values)
 
 
 def _at_usage(usage: float) -> RouterStatistic:
@@ -442,11 +442,11 @@ def _at_usage(usage: float) -> RouterStatistic:
     def of_halves(queries: ScoredQueries, kept: NDArray[np.bool_] | None) -> FloatArray:
         return curve_of("efficiency_gain", where.read(running_sums(queries, kept)))
 
-    def pulls(queries: ScoredQueries) -> FloatArray:
+    def influence_values(queries: ScoredQueries) -> FloatArray:
         sums = running_sums(queries)
-        return curve_pulls("efficiency_gain", queries, sums, where.read(sums), where)
+        return curve_influence("efficiency_gain", queries, sums, where.read(sums), where)
 
-    return RouterStatistic(f"efficiency gain at usage {usage:g}", of_halves, pulls)
+    return RouterStatistic(f"efficiency gain at usage {usage:g}", of_halves, influence_values)
 
 
 def _not_beaten(

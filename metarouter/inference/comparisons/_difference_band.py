@@ -14,8 +14,8 @@ from metarouter.inference.curves import (
     ScoredQueries,
     Seed,
     band_settings,
+    curve_influence,
     curve_of,
-    curve_pulls,
     running_sums,
 )
 from metarouter.inference.intervals import FloatArray
@@ -93,11 +93,11 @@ def difference_band(
     def of_halves(queries: ScoredQueries, kept: NDArray[np.bool_] | None) -> FloatArray:
         return curve_of(curve, where.read(running_sums(queries, kept)))
 
-    def pulls(queries: ScoredQueries) -> FloatArray:
+    def influence_values(queries: ScoredQueries) -> FloatArray:
         sums = running_sums(queries)
-        return curve_pulls(curve, queries, sums, where.read(sums), where)
+        return curve_influence(curve, queries, sums, where.read(sums), where)
 
-    both = RouterStatistic(curve, of_halves, pulls)
+    both = RouterStatistic(curve, of_halves, influence_values)
     return assembled(
         curve,
         routers.base,
@@ -107,7 +107,7 @@ def difference_band(
         usage=where.read(running_sums(routers.base)).usage[0],
         total=float(routers.base.share @ routers.base.gain),
         statistic=lambda kept: _first_minus_second(routers.of_halves(both, kept)),
-        pull=lambda: _first_minus_second(routers.pulls(both)),
+        influence=lambda: _first_minus_second(routers.influence_values(both)),
         reference="reference",
     )
 

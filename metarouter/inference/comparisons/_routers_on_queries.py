@@ -22,7 +22,7 @@ class RouterStatistic(NamedTuple):
 
     name: str
     of_halves: Callable[[ScoredQueries, NDArray[np.bool_] | None], FloatArray]  # (b, m)
-    pulls: Callable[[ScoredQueries], FloatArray]  # (n, m)
+    influence_values: Callable[[ScoredQueries], FloatArray]  # (n, m)
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,13 @@ class RoutersOnQueries:
             axis=1,
         )
 
-    def pulls(self, statistic: RouterStatistic) -> FloatArray:
-        """Compute the pulls on every router in the order of the rows, (n, n_routers * m)."""
+    def influence_values(self, statistic: RouterStatistic) -> FloatArray:
+        """Compute the influence on every router in the order of the rows, (n, n_routers * m)."""
         parts = []
         for queries in self.by_router.values():
-            pulls = statistic.pulls(queries)
-            in_rows = np.empty_like(pulls)
-            in_rows[queries.order] = pulls
+            influence_values = statistic.influence_values(queries)
+            in_rows = np.empty_like(influence_values)
+            in_rows[queries.order] = influence_values
             parts.append(in_rows)
         return np.concatenate(parts, axis=1)
 

@@ -6,8 +6,8 @@ from metarouter.inference.curves._curve_values import (
     AtThresholds,
     AtUsage,
     CurveName,
+    curve_influence,
     curve_of,
-    curve_pulls,
     running_sums,
 )
 from metarouter.inference.curves._deviations import (
@@ -17,16 +17,16 @@ from metarouter.inference.curves._deviations import (
     Seed,
     band_settings,
     deviations_of,
+    floor_at_ends,
     least_share,
     method_for_ranks,
-    steady_ends,
-    steady_skewness,
+    skewness_at_ends,
 )
 from metarouter.inference.curves._rank_weighted import (
     EFFECTS,
     effects_over_queries,
     effects_over_usage,
-    rank_weighted_pulls,
+    rank_weighted_influence,
 )
 from metarouter.inference.curves._scored_queries import (
     GoldGain,
@@ -49,17 +49,17 @@ __all__ = [
     "Seed",
     "as_gains",
     "band_settings",
+    "curve_influence",
     "curve_of",
-    "curve_pulls",
     "deviations_of",
     "effects_over_queries",
     "effects_over_usage",
+    "floor_at_ends",
     "least_share",
     "method_for_ranks",
-    "rank_weighted_pulls",
+    "rank_weighted_influence",
     "running_sums",
     "scored_queries",
+    "skewness_at_ends",
     "sorted_gains",
-    "steady_ends",
-    "steady_skewness",
 ]

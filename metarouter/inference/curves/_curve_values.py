@@ -55,8 +55,8 @@ __all__ = [
     "CurveName",
     "Points",
     "RunningSums",
+    "curve_influence",
     "curve_of",
-    "curve_pulls",
     "gain_at_the_margin",
     "running_sums",
 ]
@@ -151,7 +151,7 @@ def curve_of(curve: CurveName, points: Points) -> FloatArray:
     return np.where(points.usage > 0, mean - points.total, 0.0)
 
 
-def curve_pulls(
+def curve_influence(
     curve: CurveName,
     queries: ScoredQueries,
     sums: RunningSums,
@@ -178,7 +178,7 @@ def curve_pulls(
     relative = 0.0 if curve == "qini" else 1.0
     scale = usage if curve == "toc" else np.ones(usage.size)
     if isinstance(where, AtUsage):
-        kappa = gain_at_the_margin(sums, usage, queries.effective_units)
+        kappa = gain_at_the_margin(sums, usage, queries.effective_clusters)
     elif curve == "toc":
         kappa = gained / usage
     else:

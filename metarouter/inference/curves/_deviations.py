@@ -27,7 +27,7 @@ from scipy.special import stdtrit
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference.curves._scored_queries import ScoredQueries
-from metarouter.inference.intervals import FloatArray, Units, third_over_second, unit_sums
+from metarouter.inference.intervals import Clusters, FloatArray, cluster_sums, third_over_second
 from metarouter.utils.columns import as_level
 
 __all__ = [
@@ -40,11 +40,11 @@ __all__ = [
     "band_settings",
     "check_draws",
     "deviations_of",
+    "floor_at_ends",
     "half_sample",
     "least_share",
     "method_for_ranks",
-    "steady_ends",
-    "steady_skewness",
+    "skewness_at_ends",
 ]
 
 Seed = int | np.random.Generator | None
@@ -56,7 +56,7 @@ _FEWEST_DRAWS = 100
 
 
 def half_sample(
-    statistic: Statistic, n_rows: int, units: Units, *, n_draws: int, rng: np.random.Generator
+    statistic: Statistic, n_rows: int, clusters: Clusters, *, n_draws: int, rng: np.random.Generator
 ) -> FloatArray:
     """Compute a statistic on many random halves of the units.
 
@@ -66,7 +66,7 @@ def half_sample(
         From booleans of shape (b, n_rows), which say what rows each half holds, to values of shape
         (b, m).
     n_rows : int
-    units : ndarray of int of shape (n_rows,) or None
+    clusters : ndarray of int of shape (n_rows,) or None
         Rows of one unit are kept or left out together.
     n_draws : int
     rng : Generator
@@ -76,13 +76,13 @@ def half_sample(
     ndarray of shape (n_draws, m)
         Deviations of the statistics of the halves from their mean.
     """
-    n_units = n_rows if units is None else int(units.max()) + 1
+    n_units = n_rows if clusters is None else int(clusters.max()) + 1
     half = n_units // 2
     step = max(1, _CELLS // n_rows)
     parts = []
     for start in range(0, n_draws, step):
         kept = _halves(rng, min(step, n_draws - start), n_units, half)
-        parts.append(statistic(kept if units is None else kept[:, units]))
+        parts.append(statistic(kept if clusters is None else kept[:, clusters]))
     draws = np.concatenate(parts)
     # With an odd number of units the smaller half is drawn, which spreads a little more.
     deviation = (draws - draws.mean(axis=0)) * np.sqrt(half / (n_units - half))
@@ -180,10 +180,10 @@ class Deviations:
     ----------
     values : ndarray of shape (k, m)
         Such that ``values.T @ values`` is the covariance matrix of the estimates: deviations of
-        half-samples, or pulls of independent units.
+        half-samples, or influence values of independent clusters.
     are_draws : bool
-        Whether every row is a draw of all errors, as half-samples are; a unit's pull is not, but
-        the sum of all pulls with normal multipliers is.
+        Whether every row is a draw of all errors, as half-samples are; a cluster's influence
+        is not, but the sum of all influence values with normal multipliers is.
     df : float
         Degrees of freedom of the standard errors.
     n_draws : int
@@ -239,21 +239,23 @@ class Deviations:
         return np.asarray(np.abs(errors) / spread[:, None])
 
 
-def _normals_like(pulls: FloatArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
-    """Draw normals whose covariance is that of the pulls.
+def _normals_like(
+    influence_values: FloatArray, n_draws: int, rng: np.random.Generator
+) -> FloatArray:
+    """Draw normals whose covariance is that of the influence values.
 
-    Multiplying the pulls by independent standard normals and adding up, as the Gaussian multiplier
-    bootstrap does, gives normals whose covariance is the matrix of products of the pulls: they are
-    drawn from that matrix.
+    Multiplying the influence values by independent standard normals and adding up, as the Gaussian
+    multiplier bootstrap does, gives normals whose covariance is the matrix of products of the
+    influence values: they are drawn from that matrix.
     """
-    value, vector = np.linalg.eigh(pulls.T @ pulls)
+    value, vector = np.linalg.eigh(influence_values.T @ influence_values)
     root = vector * np.sqrt(np.clip(value, 0.0, None))
     return np.asarray(rng.standard_normal((n_draws, len(value))) @ root.T)
 
 
 def deviations_of(
     statistic: Statistic,
-    pull: Callable[[], FloatArray],
+    influence: Callable[[], FloatArray],
     queries: ScoredQueries,
     settings: BandSettings,
 ) -> Deviations:
@@ -263,23 +265,23 @@ def deviations_of(
     ----------
     statistic : callable
         From booleans of shape (b, n), which say what each half holds, to values of shape (b, m).
-    pull : callable
+    influence : callable
         Returns influence times share, shape (n, m).
     queries : ScoredQueries
     settings : BandSettings
     """
     if settings.method == "influence":
         n_units = queries.n_units
-        values = unit_sums(pull(), queries.units) * np.sqrt(n_units / (n_units - 1))
+        values = cluster_sums(influence(), queries.clusters) * np.sqrt(n_units / (n_units - 1))
         return Deviations(values, False, queries.df, settings.n_draws, settings.rng)
     draws = half_sample(
-        statistic, queries.n, queries.units, n_draws=settings.n_draws, rng=settings.rng
+        statistic, queries.n, queries.clusters, n_draws=settings.n_draws, rng=settings.rng
     )
     values = draws / np.sqrt(settings.n_draws - 1)
     return Deviations(values, True, queries.df, settings.n_draws, settings.rng)
 
 
-def steady_ends(
+def floor_at_ends(
     se: FloatArray, usage: FloatArray, n_effective: float, *, both: bool = True
 ) -> FloatArray:
     """Keep standard errors of a running sum from resting on a handful of queries at its ends.
@@ -296,15 +298,15 @@ def steady_ends(
     n_effective : float
     both : bool, default=True
     """
-    steady = se.copy()
+    floored = se.copy()
     for end in _ends(usage, n_effective, both):
         floor = se[end.nearest] * np.sqrt(end.share / end.share[end.nearest])
-        steady = np.where(end.inside, np.maximum(steady, floor), steady)
-    return steady
+        floored = np.where(end.inside, np.maximum(floored, floor), floored)
+    return floored
 
 
-def steady_skewness(
-    pulls: FloatArray,
+def skewness_at_ends(
+    influence_values: FloatArray,
     se: FloatArray,
     usage: FloatArray,
     n_effective: float,
@@ -315,21 +317,21 @@ def steady_skewness(
 
     Parameters
     ----------
-    pulls : ndarray of shape (n_units, m)
+    influence_values : ndarray of shape (n_units, m)
     se : ndarray of shape (m,)
-        As `steady_ends` returned them.
+        As `floor_at_ends` returned them.
     usage, n_effective, both
-        As in `steady_ends`.
+        As in `floor_at_ends`.
 
     Returns
     -------
     ndarray of shape (m,)
     """
-    ratio = third_over_second(pulls)
-    steady = ratio.copy()
+    ratio = third_over_second(influence_values)
+    floored = ratio.copy()
     for end in _ends(usage, n_effective, both):
-        steady = np.where(end.inside & (end.share > 0), ratio[end.nearest], steady)
-    return np.divide(steady, se, out=np.zeros_like(se), where=se > 0)
+        floored = np.where(end.inside & (end.share > 0), ratio[end.nearest], floored)
+    return np.divide(floored, se, out=np.zeros_like(se), where=se > 0)
 
 
 def least_share(n_effective: float) -> float:

@@ -30,7 +30,7 @@ from metarouter.inference.curves._curve_values import RunningSums
 from metarouter.inference.curves._scored_queries import ScoredQueries
 from metarouter.inference.intervals import FloatArray
 
-__all__ = ["EFFECTS", "effects_over_queries", "effects_over_usage", "rank_weighted_pulls"]
+__all__ = ["EFFECTS", "effects_over_queries", "effects_over_usage", "rank_weighted_influence"]
 
 _Function = Callable[[FloatArray], FloatArray]
 
@@ -84,13 +84,13 @@ def effects_over_queries(
     )
 
 
-def rank_weighted_pulls(
+def rank_weighted_influence(
     queries: ScoredQueries, sums: RunningSums, names: Sequence[str] = tuple(EFFECTS)
 ) -> FloatArray:
     """Return influence times share of every query on every effect, shape (n, n_names)."""
     usage, slope = (values[0] for values in _usage_and_slope(sums))
     size = np.diff(queries.ends, prepend=0)
-    pulls = []
+    influence_values = []
     for weighting in (EFFECTS[name] for name in names):
         mean = np.diff(weighting.integral(usage)) / np.diff(usage)
         edge = weighting.slope(usage[1:])
@@ -99,8 +99,8 @@ def rank_weighted_pulls(
         level = slope * edge + after - float(slope @ np.diff(weighting.moment(usage)))
         by_query = [np.repeat(values, size) for values in (slope, mean, level)]
         influence = (queries.gain - by_query[0]) * by_query[1] + by_query[2]
-        pulls.append(weighting.factor * queries.share * influence)
-    return np.stack(pulls, axis=1)
+        influence_values.append(weighting.factor * queries.share * influence)
+    return np.stack(influence_values, axis=1)
 
 
 def _usage_and_slope(sums: RunningSums) -> tuple[FloatArray, FloatArray]:

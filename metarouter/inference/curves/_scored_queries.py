@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import DataError
-from metarouter.inference.intervals import FloatArray, Units, as_units, unit_sums
+from metarouter.inference.intervals import Clusters, FloatArray, as_clusters, cluster_sums
 from metarouter.inference.labels import DoublyRobustGains
 from metarouter.utils.columns import (
     as_finite_column,
@@ -41,7 +41,7 @@ class ScoredQueries:
         The score of every block.
     cost : ndarray of shape (n,) or None
         Extra cost of the primary model.
-    units : ndarray of int of shape (n,) or None
+    clusters : ndarray of int of shape (n,) or None
         Queries of one unit depend on each other; None where every query stands for itself.
     order : ndarray of int of shape (n,)
         Place of each of these queries among those that were given.
@@ -54,7 +54,7 @@ class ScoredQueries:
     ends: NDArray[np.intp]
     score: FloatArray
     cost: FloatArray | None
-    units: Units
+    clusters: Clusters
     order: NDArray[np.intp]
     is_gold: NDArray[np.bool_] | None
 
@@ -71,28 +71,28 @@ class ScoredQueries:
     @property
     def n_units(self) -> int:
         """Number of independent units."""
-        return self.n if self.units is None else int(self.units.max()) + 1
+        return self.n if self.clusters is None else int(self.clusters.max()) + 1
 
     @property
-    def n_gold_units(self) -> int:
+    def n_gold_clusters(self) -> int:
         """Number of independent units with a gold label: those that errors are learned from."""
         if self.is_gold is None:
             return self.n_units
-        return int((unit_sums(self.is_gold.astype(np.float64), self.units) > 0).sum())
+        return int((cluster_sums(self.is_gold.astype(np.float64), self.clusters) > 0).sum())
 
     @property
     def df(self) -> float:
         """Degrees of freedom of standard errors."""
-        return float(self.n_gold_units - 1)
+        return float(self.n_gold_clusters - 1)
 
     @property
-    def effective_units(self) -> float:
+    def effective_clusters(self) -> float:
         """Number of equally heavy units that would leave as much uncertainty (Kish 1965)."""
         share = self.share if self.is_gold is None else self.share * self.is_gold
-        return float(share.sum() ** 2 / np.sum(unit_sums(share, self.units) ** 2))
+        return float(share.sum() ** 2 / np.sum(cluster_sums(share, self.clusters) ** 2))
 
     @property
-    def units_for_errors(self) -> float:
+    def clusters_for_errors(self) -> float:
         """Number of effective units, fewer where few gains carry the variance.
 
         The standard error of a mean is itself known from about three over the kurtosis of its
@@ -101,12 +101,12 @@ class ScoredQueries:
         of 4.5, half as much again as the normal distribution's, nothing is taken off.
         """
         centred = self.gain - self.share @ self.gain
-        summed = unit_sums(self.share * centred, self.units)
+        summed = cluster_sums(self.share * centred, self.clusters)
         second, fourth = float((summed**2).sum()), float((summed**4).sum())
         if not second > 0:
-            return self.effective_units
-        kurtosis = fourth / second**2 * self.effective_units
-        return self.effective_units / max(1.0, kurtosis / _USUAL_KURTOSIS)
+            return self.effective_clusters
+        kurtosis = fourth / second**2 * self.effective_clusters
+        return self.effective_clusters / max(1.0, kurtosis / _USUAL_KURTOSIS)
 
     @property
     def spent(self) -> FloatArray:
@@ -192,7 +192,7 @@ def sorted_gains(gains: Gains, score: FloatArray, cost: FloatArray | None = None
         ends=ends,
         score=score[order][ends - 1],
         cost=None if cost is None else _some(cost[order], score.size),
-        units=None if sorted_ones.groups is None else as_units(sorted_ones.groups),
+        clusters=None if sorted_ones.groups is None else as_clusters(sorted_ones.groups),
         order=order,
         is_gold=sorted_ones.is_gold,
     )

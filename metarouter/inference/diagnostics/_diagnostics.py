@@ -28,11 +28,11 @@ from metarouter.inference.labels import (
     HeldOutPredictions,
     Scaling,
     as_rows,
+    check_either_sample_size,
+    check_sample_size,
     count_labels,
     fitted_nuisances,
     held_out_predictions,
-    lack_of,
-    lack_of_either,
     scaled_labels,
 )
 from metarouter.nuisance import ALL_NUISANCES, Nuisances
@@ -212,8 +212,8 @@ def check_data(
     rows = as_rows(data)
     counts = count_labels(rows)
     shared = nuisances
-    lack = lack_of_either(counts)
-    if lack is None:
+    shortage = check_either_sample_size(counts)
+    if shortage is None:
         labels = scaled_labels(rows, scaling)
         shared = fitted_nuisances(labels, nuisances, ALL_NUISANCES, random_state, n_jobs)
     settings: dict[str, Any] = {
@@ -359,7 +359,7 @@ def _calibrations(
 
     effects = ("shift",) if isinstance(model, ShiftLearner) else ("shift", "gain")
     predictions: Any = model
-    enough = lack_of(counts, ("gold_rows_held_out", counts.gold)) is None
+    enough = check_sample_size(counts, ("gold_rows_held_out", counts.gold)) is None
     if enough and not isinstance(model, HeldOutPredictions):
         predictions = held_out_predictions(
             data, model, scaling=settings["scaling"], random_state=settings["random_state"]

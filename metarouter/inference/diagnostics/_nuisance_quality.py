@@ -15,12 +15,12 @@ from scipy.special import xlogy
 from metarouter.inference._limits import LIMITS, Verdict, rows_needed, worst
 from metarouter.inference.intervals import UNKNOWN, FloatArray, Measured, log_interval, noise_share
 from metarouter.inference.labels import (
-    Lack,
+    SampleSizeCheck,
     ScaledLabels,
     as_rows,
+    check_either_sample_size,
     count_labels,
     fitted_nuisances,
-    lack_of_either,
     scaled_labels,
 )
 from metarouter.nuisance import ALL_NUISANCES, Nuisances
@@ -185,9 +185,9 @@ def nuisance_quality(
     level = as_level(level)
     rows = as_rows(data)
     counts = count_labels(rows)
-    lack = lack_of_either(counts)
-    if lack is not None:
-        return _too_few(level, counts.gold, counts.preference, lack)
+    shortage = check_either_sample_size(counts)
+    if shortage is not None:
+        return _too_few(level, counts.gold, counts.preference, shortage)
     labels = scaled_labels(rows, scaling)
     fitted = fitted_nuisances(labels, nuisances, ALL_NUISANCES, random_state, n_jobs)
     everywhere = np.ones(len(labels.y), dtype=bool)
@@ -229,18 +229,23 @@ def _error_ratio(
     y = labels.y[rows]
     own, base = (y - prediction[rows]) ** 2, (y - share @ y) ** 2
     error, variance = max(float(share @ own), _SMALLEST), float(share @ base)
-    pull = share * (own / error - base / variance)
+    influence = share * (own / error - base / variance)
     constant = float(share @ y)
     from_constant = prediction[rows] - constant
     noise = noise_share(error - variance, float(share @ from_constant**2))
     return log_interval(
         error / variance,
-        pull,
+        influence,
         share,
         labels.is_gold[rows],
-        _units(labels, rows),
+        _clusters(labels, rows),
         level,
-        shared_pull=np.sqrt(noise) * share * 2 * (y - prediction[rows]) * from_constant / error,
+        shared_influence=np.sqrt(noise)
+        * share
+        * 2
+        * (y - prediction[rows])
+        * from_constant
+        / error,
     )
 
 
@@ -254,17 +259,19 @@ def _log_losses(
     base = float(-xlogy(kappa, kappa) - xlogy(1 - kappa, 1 - kappa))
     loss = float(share @ own)
     rows = np.ones(len(own), dtype=bool)
-    units = _units(labels, rows)
+    clusters = _clusters(labels, rows)
     # The entropy of the gold share moves by log((1 - kappa) / kappa) per unit of the share.
-    entropy_pull = np.log((1 - kappa) / kappa) * (is_gold - kappa) / base
-    of_loss = log_interval(loss, share * (own / loss - 1), share, is_gold, units, level)
-    pull = share * (own / loss - 1 - entropy_pull)
+    entropy_influence = np.log((1 - kappa) / kappa) * (is_gold - kappa) / base
+    of_loss = log_interval(loss, share * (own / loss - 1), share, is_gold, clusters, level)
+    influence = share * (own / loss - 1 - entropy_influence)
     # Near a constant the log loss is quadratic in the log odds, with curvature p (1 - p) / 2.
     from_constant = np.log(p / (1 - p)) - np.log(kappa / (1 - kappa))
     curvature = kappa * (1 - kappa) / 2
     noise = noise_share(loss - base, curvature * float(share @ from_constant**2))
     shared = np.sqrt(noise) * share * (is_gold - p) * from_constant / loss
-    ratio = log_interval(loss / base, pull, share, is_gold, units, level, shared_pull=shared)
+    ratio = log_interval(
+        loss / base, influence, share, is_gold, clusters, level, shared_influence=shared
+    )
     return of_loss, ratio
 
 
@@ -285,10 +292,10 @@ def _needed(
     return max((count for count in wanted if count is not None), default=None)
 
 
-def _units(labels: ScaledLabels, rows: NDArray[np.bool_]) -> NDArray[np.intp] | None:
-    if labels.units is None:
+def _clusters(labels: ScaledLabels, rows: NDArray[np.bool_]) -> NDArray[np.intp] | None:
+    if labels.clusters is None:
         return None
-    return np.unique(labels.units[rows], return_inverse=True)[1].reshape(-1)
+    return np.unique(labels.clusters[rows], return_inverse=True)[1].reshape(-1)
 
 
 def _reason(verdicts: dict[str, Verdict], leaking: list[str]) -> str:
@@ -317,7 +324,9 @@ def advice_on(nuisances: list[str]) -> str:
     return " ".join(said)
 
 
-def _too_few(level: float, gold: int, preference: int, lack: Lack) -> NuisanceQuality:
+def _too_few(
+    level: float, gold: int, preference: int, shortage: SampleSizeCheck
+) -> NuisanceQuality:
     outcomes = ("marginal_outcome", "gold_outcome", "preference_outcome")
     return NuisanceQuality(
         r2=dict.fromkeys(outcomes, UNKNOWN),
@@ -332,6 +341,6 @@ def _too_few(level: float, gold: int, preference: int, lack: Lack) -> NuisanceQu
         level=level,
         verdicts=dict.fromkeys((*outcomes, "propensity"), Verdict.INCONCLUSIVE),
         verdict=Verdict.INCONCLUSIVE,
-        needed=lack.needed,
-        reason=lack.reason,
+        needed=shortage.needed,
+        reason=shortage.reason,
     )

@@ -24,9 +24,9 @@ from scipy.optimize import brentq
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference.intervals import (
+    Clusters,
     FloatArray,
     Measured,
-    Units,
     interval_of,
     log_interval,
     variance_of_mean,
@@ -133,17 +133,17 @@ _LARGEST = 1 - 1e-9
 
 
 class SensitivityElements(NamedTuple):
-    """theta, sigma^2 and nu^2, each with what every row pulls on it."""
+    """theta, sigma^2 and nu^2, each with the influence of every row on it."""
 
     theta: float
     sigma2: float
     nu2: float
-    theta_pull: FloatArray
-    sigma2_pull: FloatArray
-    nu2_pull: FloatArray
+    theta_influence: FloatArray
+    sigma2_influence: FloatArray
+    nu2_influence: FloatArray
     share: FloatArray
     is_gold: NDArray[np.bool_]
-    units: Units
+    clusters: Clusters
 
 
 class BiasBound(NamedTuple):
@@ -184,12 +184,12 @@ def nonparametric_elements(labels: ScaledLabels, nuisances: Nuisances) -> Sensit
         estimate.value,
         sigma2,
         nu2,
-        estimate.pull,
-        share * (squared - sigma2) + labels.factor_pull * _residual_slope(labels, own, share),
+        estimate.influence,
+        share * (squared - sigma2) + labels.factor_influence * _residual_slope(labels, own, share),
         share * (riesz2 - nu2),
         share,
         is_gold,
-        labels.units,
+        labels.clusters,
     )
 
 
@@ -205,12 +205,12 @@ def linear_elements(labels: ScaledLabels, nuisances: Nuisances) -> SensitivityEl
         estimate.value,
         sigma2,
         nu2,
-        estimate.pull,
-        share * (squared - sigma2) + labels.factor_pull * _residual_slope(labels, own, share),
+        estimate.influence,
+        share * (squared - sigma2) + labels.factor_influence * _residual_slope(labels, own, share),
         share * (nu2 - spread * nu2**2),
         share,
         labels.is_gold,
-        labels.units,
+        labels.clusters,
     )
 
 
@@ -232,17 +232,17 @@ def bias_bound(elements: SensitivityElements, strength: float, level: float) -> 
         truth lies beyond one end only.
     """
     largest = float(np.sqrt(elements.sigma2 * elements.nu2))
-    pull = elements.sigma2 * elements.nu2_pull + elements.nu2 * elements.sigma2_pull
-    pull = pull / (2 * largest)
+    influence = elements.sigma2 * elements.nu2_influence + elements.nu2 * elements.sigma2_influence
+    influence = influence / (2 * largest)
     ends, errors, reaches = [], [], []
     for sign in (-1.0, 1.0):
         end = elements.theta + sign * strength * largest
         spread = variance_of_mean(
-            elements.theta_pull + sign * strength * pull,
+            elements.theta_influence + sign * strength * influence,
             elements.share,
             elements.is_gold,
-            elements.units,
-            "HC3" if elements.units is None else "cluster",
+            elements.clusters,
+            "HC3" if elements.clusters is None else "cluster",
         )
         se = float(np.sqrt(spread.variance))
         ends.append(end)
@@ -304,10 +304,14 @@ def _excess(
 ) -> Measured:
     """Return the ratio of two elements of one sample, minus 1, within [0, 1)."""
     above, below = getattr(larger, name), getattr(smaller, name)
-    pull = getattr(larger, f"{name}_pull") / above - getattr(smaller, f"{name}_pull") / below
+    influence = (
+        getattr(larger, f"{name}_influence") / above - getattr(smaller, f"{name}_influence") / below
+    )
     found = Measured(above / below - 1, np.nan, np.nan)
-    if pull.any():
-        ratio = log_interval(above / below, pull, larger.share, larger.is_gold, larger.units, level)
+    if influence.any():
+        ratio = log_interval(
+            above / below, influence, larger.share, larger.is_gold, larger.clusters, level
+        )
         found = ratio.mapped(-1.0, 1.0)
     return Measured(*(float(np.clip(number, 0, _LARGEST)) for number in found))
 

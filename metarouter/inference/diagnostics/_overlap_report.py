@@ -21,12 +21,12 @@ from metarouter.inference.intervals import (
     share_interval,
 )
 from metarouter.inference.labels import (
-    Lack,
+    SampleSizeCheck,
     ScaledLabels,
     as_rows,
+    check_either_sample_size,
     count_labels,
     fitted_nuisances,
-    lack_of_either,
     scaled_labels,
 )
 from metarouter.nuisance import Nuisances
@@ -255,9 +255,9 @@ def overlap_report(
     level = as_level(level)
     rows = as_rows(data)
     counts = count_labels(rows)
-    lack = lack_of_either(counts)
-    if lack is not None:
-        return _too_few(level, np.asarray(rows.is_gold, dtype=bool), lack)
+    shortage = check_either_sample_size(counts)
+    if shortage is not None:
+        return _too_few(level, np.asarray(rows.is_gold, dtype=bool), shortage)
     labels = scaled_labels(rows, scaling)
     fitted = fitted_nuisances(labels, nuisances, ("propensity",), random_state, n_jobs)
     report = _measured(labels, fitted, _recalibrated(labels, fitted), level)
@@ -294,8 +294,12 @@ def _measured(
 ) -> OverlapReport:
     is_gold, share = labels.is_gold, labels.share
     low, high = support_bounds(float(share @ is_gold))
-    missing = share_interval(propensity < low, np.where(is_gold, 0.0, share), labels.units, level)
-    reverse = share_interval(propensity > high, np.where(is_gold, share, 0.0), labels.units, level)
+    missing = share_interval(
+        propensity < low, np.where(is_gold, 0.0, share), labels.clusters, level
+    )
+    reverse = share_interval(
+        propensity > high, np.where(is_gold, share, 0.0), labels.clusters, level
+    )
     gold = _effective(labels, propensity, level)
     preference = _effective(labels, 1 - propensity, level)
     verdicts = {
@@ -332,8 +336,10 @@ def _effective(labels: ScaledLabels, own: FloatArray, level: float) -> Measured:
         return Measured(1.0, 1.0, 1.0)
     share = labels.share
     mean, inverse = float(share @ own), float(share @ (1 / own))
-    pull = -share * ((own / mean - 1) + (1 / own / inverse - 1))
-    found = log_interval(1 / (mean * inverse), pull, share, labels.is_gold, labels.units, level)
+    influence = -share * ((own / mean - 1) + (1 / own / inverse - 1))
+    found = log_interval(
+        1 / (mean * inverse), influence, share, labels.is_gold, labels.clusters, level
+    )
     return found._replace(upper=min(1.0, found.upper))
 
 
@@ -345,7 +351,7 @@ def _reason(
     if verdict is Verdict.INCONCLUSIVE:
         wanted = (LIMITS["out_of_support"].fails - LIMITS["out_of_support"].passes) / 2
         needed = rows_needed(labels.n_preference, (missing.upper - missing.lower) / 2, wanted)
-        where = "" if labels.units is None else ", in as many more groups,"
+        where = "" if labels.clusters is None else ", in as many more groups,"
         return needed, (
             f"The overlap is open; {about(needed, labels.n_preference)} preference labels{where} "
             f"would settle it, {labels.n_preference} are there."
@@ -357,7 +363,7 @@ def _reason(
     )
 
 
-def _too_few(level: float, is_gold: NDArray[np.bool_], lack: Lack) -> OverlapReport:
+def _too_few(level: float, is_gold: NDArray[np.bool_], shortage: SampleSizeCheck) -> OverlapReport:
     names = ("out_of_support", "effective_gold", "effective_preference")
     return OverlapReport(
         out_of_support=UNKNOWN,
@@ -371,8 +377,8 @@ def _too_few(level: float, is_gold: NDArray[np.bool_], lack: Lack) -> OverlapRep
         level=level,
         verdicts=dict.fromkeys(names, Verdict.INCONCLUSIVE),
         verdict=Verdict.INCONCLUSIVE,
-        needed=lack.needed,
-        reason=lack.reason,
+        needed=shortage.needed,
+        reason=shortage.reason,
         propensity=np.empty(0),
         is_gold=np.empty(0, dtype=bool),
     )

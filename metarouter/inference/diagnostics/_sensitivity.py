@@ -28,12 +28,12 @@ from metarouter.inference.diagnostics._omitted_variable import (
 from metarouter.inference.intervals import FloatArray, Measured
 from metarouter.inference.labels import (
     Counts,
-    Lack,
+    SampleSizeCheck,
     ScaledLabels,
     as_rows,
+    check_either_sample_size,
     count_labels,
     fitted_nuisances,
-    lack_of_either,
     scaled_labels,
 )
 from metarouter.nuisance import Nuisances
@@ -281,9 +281,9 @@ def sensitivity_analysis(
     counts = count_labels(rows)
     known: dict[str, Any] = {"null": null, "level": level, "method": method}
     known |= {"n_gold": counts.gold, "n_preference": counts.preference}
-    lack = lack_of_either(counts)
-    if lack is not None:
-        return _too_few(known, lack)
+    shortage = check_either_sample_size(counts)
+    if shortage is not None:
+        return _too_few(known, shortage)
     labels = scaled_labels(rows, scaling)
     fitted = fitted_nuisances(labels, nuisances, _NEEDED[method], random_state, n_jobs)
     elements = _ELEMENTS[method](labels, fitted)
@@ -429,15 +429,15 @@ def _judge(
     )
 
 
-def _too_few(known: dict[str, Any], lack: Lack) -> SensitivityAnalysis:
+def _too_few(known: dict[str, Any], shortage: SampleSizeCheck) -> SensitivityAnalysis:
     numbers = ("value", "lower", "upper", "robustness", "robustness_interval")
     unknown: dict[str, Any] = dict.fromkeys(numbers, float("nan"))
     return SensitivityAnalysis(
         **unknown,
         scenarios=(),
         verdict=Verdict.INCONCLUSIVE,
-        needed=lack.needed,
-        reason=lack.reason,
+        needed=shortage.needed,
+        reason=shortage.reason,
         curve=np.empty((0, 5)),
         **known,
     )

@@ -88,7 +88,7 @@ def finding_of(
             "gap to recover a share of; demand min_gain instead."
         )
         return SearchResult(Verdict.INCONCLUSIVE, closest, None, None, words)
-    silent = " and ".join(test.demand.name for test in tests if test.is_silent)
+    silent = " and ".join(test.demand.name for test in tests if test.is_degenerate)
     if silent:
         words = (
             f"All that the gold labels say about {silent} is 0, which does not tell how far their "
@@ -288,7 +288,7 @@ def _result(
         search=search,
         n=queries.n,
         n_gold=queries.n_gold,
-        n_units=queries.n if queries.units is None else int(queries.units.max()) + 1,
+        n_units=queries.n if queries.clusters is None else int(queries.clusters.max()) + 1,
         level=level,
         verdict=finding.verdict,
         needed_gold=finding.needed_gold,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter.inference.intervals import FloatArray, Units, unit_sums
+from metarouter.inference.intervals import Clusters, FloatArray, cluster_sums
 from metarouter.routing._tuning import turning_points
 
 __all__ = ["Moments", "RoutingPath", "routing_path", "running_mean", "running_moments"]
@@ -98,7 +98,7 @@ def running_mean(
 
 
 def running_moments(
-    path: RoutingPath, base: FloatArray, move: FloatArray, share: FloatArray, units: Units
+    path: RoutingPath, base: FloatArray, move: FloatArray, share: FloatArray, clusters: Clusters
 ) -> Moments:
     """Compute the mean of ``base + sent * move`` at every w, its variance and third cumulant.
 
@@ -106,7 +106,7 @@ def running_moments(
     ----------
     path, base, move, share
         As for `running_mean`.
-    units : ndarray of int of shape (n,) or None
+    clusters : ndarray of int of shape (n,) or None
         Queries of one unit depend on each other.
 
     Notes
@@ -117,10 +117,10 @@ def running_moments(
     whole path costs one sort.
     """
     mean = running_mean(path, base, move, share)
-    unit = np.arange(share.size) if units is None else units
+    unit = np.arange(share.size) if clusters is None else clusters
     # Values are taken from the mean at w = 0, so that little is lost in the differences below.
     value = base + np.where(path.sent, move, 0.0) - mean[0]
-    total, weight = unit_sums(share * value, unit), unit_sums(share, unit)
+    total, weight = cluster_sums(share * value, unit), cluster_sums(share, unit)
     moved = unit[path.mover]
     change = share[path.mover] * _change(path, move)
     before = total[moved] + _earlier_changes(change, moved)

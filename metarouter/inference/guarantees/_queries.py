@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import DataError
-from metarouter.inference.intervals import FloatArray, Units, as_units
+from metarouter.inference.intervals import Clusters, FloatArray, as_clusters
 from metarouter.inference.labels import DoublyRobustGains
 from metarouter.utils.columns import (
     as_finite_column,
@@ -54,7 +54,7 @@ class CertifyingQueries:
         Columns [alternative, primary].
     share : ndarray of shape (n,)
         Weights that sum to one.
-    units : ndarray of int of shape (n,) or None
+    clusters : ndarray of int of shape (n,) or None
     independent : bool
         Whether queries weigh the same and stand for themselves, as finite-sample bounds demand.
     gain : Gain or None
@@ -63,7 +63,7 @@ class CertifyingQueries:
     psi_hat: FloatArray
     costs: FloatArray
     share: FloatArray
-    units: Units
+    clusters: Clusters
     independent: bool
     gain: Gain | None
 
@@ -99,7 +99,7 @@ class CertifyingQueries:
             self.psi_hat[rows],
             self.costs[rows],
             share / share.sum(),
-            None if self.units is None else as_units(self.units[rows]),
+            None if self.clusters is None else as_clusters(self.clusters[rows]),
             self.independent,
             gain,
         )
@@ -133,14 +133,14 @@ def certifying_queries(
         # Queries out of support have no score, whatever weights are given.
         check_same_length("gold_gain", gold_gain.score.size, "psi_hat", n)
         weight = np.where(np.asarray(gold_gain.sample_weight) > 0, weight, 0.0)
-    units = as_units(as_groups(groups, n))
+    clusters = as_clusters(as_groups(groups, n))
     positive = weight[weight > 0]
     return CertifyingQueries(
         psi_hat=scores,
         costs=np.tile([0.0, 1.0], (n, 1)) if costs is None else _as_costs(costs, n),
         share=weight / weight.sum(),
-        units=units,
-        independent=units is None and bool(positive.min() == positive.max()),
+        clusters=clusters,
+        independent=clusters is None and bool(positive.min() == positive.max()),
         gain=None if gold_gain is None else _as_gain(gold_gain, weight),
     )
 

@@ -20,10 +20,10 @@ from metarouter.inference.guarantees._testing import has_enough
 from metarouter.inference.intervals import (
     FloatArray,
     RatioErrors,
+    cluster_sums,
     fieller,
     interval_of,
     share_interval,
-    unit_sums,
 )
 from metarouter.routing._pipeline import with_w
 from metarouter.utils.plotting import new_axes
@@ -99,11 +99,11 @@ def observed(
     denominator = float(demand.share @ demand.denominator)
     enough = demand.is_count or has_enough(demand, queries)
     ratio = numerator / denominator if denominator and enough else np.nan
-    pulls = demand.share[:, None] * np.column_stack(
+    influence_values = demand.share[:, None] * np.column_stack(
         [value - numerator, demand.denominator - denominator]
     )
-    summed = unit_sums(pulls, queries.units)
-    informed = unit_sums(demand.share * demand.information, queries.units) > 0
+    summed = cluster_sums(influence_values, queries.clusters)
+    informed = cluster_sums(demand.share * demand.information, queries.clusters) > 0
     n_units = int(informed.sum())
     covariance = summed.T @ summed * n_units / max(1, n_units - 1)
     slope = np.array([1.0, -ratio]) / denominator if denominator else np.full(2, np.nan)
@@ -135,7 +135,7 @@ def _limits(
     covariance: FloatArray,
 ) -> tuple[float, float]:
     if demand.is_count:
-        measured = share_interval(sent, demand.share, queries.units, level)
+        measured = share_interval(sent, demand.share, queries.clusters, level)
         return measured.lower, measured.upper
     df = max(1.0, n_units - 1.0)
     if np.ptp(demand.denominator[demand.share > 0]) == 0:
@@ -317,10 +317,10 @@ class CertifiedThreshold(Printed):
         return "Threshold with a guarantee"
 
     def _facts(self) -> dict[str, str]:
-        units = {} if self.n_units == self.n else {"independent groups": f"{self.n_units}"}
+        clusters = {} if self.n_units == self.n else {"independent groups": f"{self.n_units}"}
         return (
             {"queries": f"{self.n}", "gold labels": f"{self.n_gold}"}
-            | units
+            | clusters
             | {
                 "w": f"{self.w:.6g}",
                 "certified w": f"{self.certified_low:.6g} to {self.certified_high:.6g}",

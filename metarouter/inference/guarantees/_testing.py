@@ -52,7 +52,7 @@ from metarouter.inference.guarantees._path import (
     running_moments,
 )
 from metarouter.inference.guarantees._queries import CertifyingQueries
-from metarouter.inference.intervals import FloatArray, unit_sums
+from metarouter.inference.intervals import FloatArray, cluster_sums
 
 __all__ = [
     "Method",
@@ -183,9 +183,9 @@ class Tested:
         return _has_no_gap(self.demand)
 
     @property
-    def is_silent(self) -> bool:
+    def is_degenerate(self) -> bool:
         """Whether all gold labels say 0, of which the central limit theorem knows nothing."""
-        return self.method == "clt" and _is_silent(self.demand)
+        return self.method == "clt" and _is_degenerate(self.demand)
 
 
 def tested(demand: Demand, queries: CertifyingQueries, path: RoutingPath, method: Method) -> Tested:
@@ -198,9 +198,9 @@ def tested(demand: Demand, queries: CertifyingQueries, path: RoutingPath, method
     """
     chosen = _choose(method, demand, queries)
     sign, z = demand.sign, demand.base - demand.limit * demand.denominator
-    moments = running_moments(path, sign * z, sign * demand.move, demand.share, queries.units)
+    moments = running_moments(path, sign * z, sign * demand.move, demand.share, queries.clusters)
     informed = demand.share * demand.information
-    n_units = int((unit_sums(informed, queries.units) > 0).sum())
+    n_units = int((cluster_sums(informed, queries.clusters) > 0).sum())
     se = np.sqrt(np.maximum(moments.variance, least_variance(demand, queries)))
     df = float(max(1, n_units - 1))
     if chosen == "clt":
@@ -217,10 +217,10 @@ def tested(demand: Demand, queries: CertifyingQueries, path: RoutingPath, method
 
 def has_enough(demand: Demand, queries: CertifyingQueries) -> bool:
     """Whether the central limit theorem may be called upon: enough labels, not all of them 0."""
-    informed = unit_sums(demand.share * demand.information, queries.units)
-    least = MINIMA["gold_rows" if queries.units is None else "clusters"]
+    informed = cluster_sums(demand.share * demand.information, queries.clusters)
+    least = MINIMA["gold_rows" if queries.clusters is None else "clusters"]
     few = least.missing(int((informed > 0).sum()))
-    return not (few or _is_silent(demand) or tail_decides(demand, queries))
+    return not (few or _is_degenerate(demand) or tail_decides(demand, queries))
 
 
 def tail_decides(demand: Demand, queries: CertifyingQueries) -> bool:
@@ -243,8 +243,8 @@ def _skewness(demand: Demand, queries: CertifyingQueries, sent: float) -> float:
     """Skewness of the mean of what must not exceed zero, if all queries went to one model."""
     informed = demand.share * demand.information
     value = demand.sign * (demand.base + sent * demand.move - demand.limit * demand.denominator)
-    pull = informed * (value - informed @ value / informed.sum())
-    summed = unit_sums(pull, queries.units)
+    influence = informed * (value - informed @ value / informed.sum())
+    summed = cluster_sums(influence, queries.clusters)
     spread = float(summed @ summed)
     # What rounding leaves of a constant is no spread.
     if spread <= (1e-9 * float(np.abs(informed * value).max(initial=0.0))) ** 2:
@@ -263,7 +263,7 @@ def _has_no_gap(demand: Demand) -> bool:
     return demand.name == "min_gap_share" and not demand.share @ demand.denominator > 0
 
 
-def _is_silent(demand: Demand) -> bool:
+def _is_degenerate(demand: Demand) -> bool:
     return not demand.is_budget and not demand.share @ demand.move**2 > 0
 
 
@@ -276,7 +276,7 @@ def least_variance(demand: Demand, queries: CertifyingQueries) -> float:
     those of one group being taken for one.
     """
     informed = demand.share * demand.information
-    n_queries, n_units = _effective(informed), _effective(unit_sums(informed, queries.units))
+    n_queries, n_units = _effective(informed), _effective(cluster_sums(informed, queries.clusters))
     second_moment = float(demand.share @ demand.move**2)
     # Rare and large values carry the variance: it takes more queries to have seen enough of them.
     fourth_moment = float(demand.share @ demand.move**4) * float(informed.sum())
@@ -395,7 +395,7 @@ _MOST_LEARNED = 100
 
 def split(queries: CertifyingQueries, seed: int) -> tuple[CertifyingQueries, CertifyingQueries]:
     """Part the queries in two, whole units and gold labels alike; the first is the smaller."""
-    unit = np.arange(queries.share.size) if queries.units is None else queries.units
+    unit = np.arange(queries.share.size) if queries.clusters is None else queries.clusters
     has_gold = np.zeros(int(unit.max()) + 1, dtype=bool)
     if queries.gain is not None:
         has_gold[unit[queries.gain.is_gold]] = True

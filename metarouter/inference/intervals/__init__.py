@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from metarouter.inference.intervals._influence import (
+    Alternative,
+    Clusters,
+    Covariance,
+    FloatArray,
+    as_clusters,
+    choose_covariance,
+    cluster_sums,
+    interval_of,
+    p_value_of,
+    variance_of_mean,
+)
 from metarouter.inference.intervals._least_squares import (
     LinearFit,
     WaldTest,
     require_full_rank,
     wald_test,
     weighted_least_squares,
-)
-from metarouter.inference.intervals._pulls import (
-    Alternative,
-    Covariance,
-    FloatArray,
-    Units,
-    as_units,
-    choose_covariance,
-    interval_of,
-    p_value_of,
-    unit_sums,
-    variance_of_mean,
 )
 from metarouter.inference.intervals._ratios import (
     UNKNOWN,
@@ -41,16 +41,17 @@ from metarouter.inference.intervals._simultaneous import (
 __all__ = [
     "UNKNOWN",
     "Alternative",
+    "Clusters",
     "Covariance",
     "FloatArray",
     "Limits",
     "LinearFit",
     "Measured",
     "RatioErrors",
-    "Units",
     "WaldTest",
-    "as_units",
+    "as_clusters",
     "choose_covariance",
+    "cluster_sums",
     "correlation_of",
     "fieller",
     "interval_of",
@@ -62,7 +63,6 @@ __all__ = [
     "skewed_limits",
     "sup_t_quantile",
     "third_over_second",
-    "unit_sums",
     "variance_of_mean",
     "wald_test",
     "weighted_least_squares",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import fdtrc
 
 from metarouter.exceptions import DataError
-from metarouter.inference.intervals._pulls import FloatArray, Units, unit_sums, welch_df
+from metarouter.inference.intervals._influence import Clusters, FloatArray, cluster_sums, welch_df
 
 __all__ = ["LinearFit", "WaldTest", "require_full_rank", "wald_test", "weighted_least_squares"]
 
@@ -50,11 +50,11 @@ def weighted_least_squares(
     outcome: FloatArray,
     share: FloatArray,
     is_gold: NDArray[np.bool_],
-    units: Units,
+    clusters: Clusters,
     covariance: str,
     *,
     names: list[str],
-    further_pull: FloatArray | None = None,
+    further_influence: FloatArray | None = None,
 ) -> LinearFit:
     """Regress an outcome on a design, with HC3 or cluster-jackknife errors.
 
@@ -63,15 +63,15 @@ def weighted_least_squares(
     design : array of shape (n, k)
     outcome : array of shape (n,)
     share : array of shape (n,)
-        Weights that sum to one; rows of weight 0 count only where they have a further pull.
+        Weights that sum to one; rows of weight 0 count only where they have further influence.
     is_gold : array of bool of shape (n,)
         For the degrees of freedom.
-    units : array of int of shape (n,) or None
+    clusters : array of int of shape (n,) or None
     covariance : {"HC3", "cluster"}
     names : list of str
         Of the columns, for errors.
-    further_pull : array of shape (n, k), optional
-        What each row pulls on the coefficients beside the regression, for example through the
+    further_influence : array of shape (n, k), optional
+        Influence of each row on the coefficients beside the regression, for example through the
         factor between the scales of the labels.
 
     Raises
@@ -80,29 +80,29 @@ def weighted_least_squares(
         If the columns depend on each other, or one rests on a single row (unit).
     """
     taken = share > 0
-    if further_pull is not None:
-        taken = taken | further_pull.any(axis=1)
+    if further_influence is not None:
+        taken = taken | further_influence.any(axis=1)
     design, outcome, share, is_gold = design[taken], outcome[taken], share[taken], is_gold[taken]
-    units = None if units is None or covariance != "cluster" else units[taken]
-    if units is not None:
-        units = np.unique(units, return_inverse=True)[1].reshape(-1)
+    clusters = None if clusters is None or covariance != "cluster" else clusters[taken]
+    if clusters is not None:
+        clusters = np.unique(clusters, return_inverse=True)[1].reshape(-1)
     require_full_rank(design, share, names)
     bread: FloatArray = np.asarray(
         np.linalg.inv(design.T @ (share[:, None] * design)), dtype=np.float64
     )
     coefficient = bread @ (design.T @ (share * outcome))
     residual = outcome - design @ coefficient
-    pull = (
-        _row_pull(design, residual, share, bread, names)
-        if units is None
-        else _unit_pull(design, residual, share, bread, units, names)
+    influence = (
+        _row_influence(design, residual, share, bread, names)
+        if clusters is None
+        else _cluster_influence(design, residual, share, bread, clusters, names)
     )
-    if further_pull is not None:
-        pull = pull + unit_sums(further_pull[taken], units)
-    n_units = len(pull)
-    shrink = 1.0 if units is None else (n_units - 1) / n_units
-    df = np.minimum(welch_df(pull, is_gold, units), max(1.0, n_units - design.shape[1]))
-    return LinearFit(coefficient, shrink * pull.T @ pull, df, design @ coefficient)
+    if further_influence is not None:
+        influence = influence + cluster_sums(further_influence[taken], clusters)
+    n_units = len(influence)
+    shrink = 1.0 if clusters is None else (n_units - 1) / n_units
+    df = np.minimum(welch_df(influence, is_gold, clusters), max(1.0, n_units - design.shape[1]))
+    return LinearFit(coefficient, shrink * influence.T @ influence, df, design @ coefficient)
 
 
 def wald_test(fit: LinearFit, columns: list[int], null: FloatArray | float = 0.0) -> WaldTest:
@@ -129,7 +129,7 @@ def wald_test(fit: LinearFit, columns: list[int], null: FloatArray | float = 0.0
         return WaldTest(statistic, q, left, float(fdtrc(q, left, statistic)))
 
 
-def _row_pull(
+def _row_influence(
     design: FloatArray,
     residual: FloatArray,
     share: FloatArray,
@@ -148,12 +148,12 @@ def _row_pull(
     return onto * (share * residual / (1 - leverage))[:, None]
 
 
-def _unit_pull(
+def _cluster_influence(
     design: FloatArray,
     residual: FloatArray,
     share: FloatArray,
     bread: FloatArray,
-    units: NDArray[np.intp],
+    clusters: NDArray[np.intp],
     names: list[str],
 ) -> FloatArray:
     """Return what every unit adds to the coefficients: full estimate minus the one without it.
@@ -161,17 +161,17 @@ def _unit_pull(
     Without unit g the normal equations are (M - M_g) b = v - v_g, hence
     b_full - b_(-g) = (M - M_g)^-1 X_g' W_g e_g with the full fit's residuals e.
     """
-    score = unit_sums(design * (share * residual)[:, None], units)
+    score = cluster_sums(design * (share * residual)[:, None], clusters)
     moments = np.linalg.inv(bread)
-    pull = np.empty_like(score)
-    order = np.argsort(units, kind="stable")
-    bounds = np.searchsorted(units[order], np.arange(len(score) + 1))
+    influence = np.empty_like(score)
+    order = np.argsort(clusters, kind="stable")
+    bounds = np.searchsorted(clusters[order], np.arange(len(score) + 1))
     for first in range(0, len(score), _CHUNK):
         last = min(first + _CHUNK, len(score))
         rows = order[bounds[first] : bounds[last]]
         own = np.zeros((last - first, design.shape[1], design.shape[1]))
         outer = design[rows, :, None] * (design[rows] * share[rows, None])[:, None, :]
-        np.add.at(own, units[rows] - first, outer)
+        np.add.at(own, clusters[rows] - first, outer)
         left = moments - own
         # Scaled to the full moments, the least eigenvalue is one minus the largest leverage.
         kept = np.linalg.det(bread @ left)
@@ -182,8 +182,8 @@ def _unit_pull(
                 f"column {column!r} varies within one group of rows only, so its uncertainty "
                 "cannot be measured; merge rare categories, or leave the column out."
             )
-        pull[first:last] = np.linalg.solve(left, score[first:last, :, None])[:, :, 0]
-    return pull
+        influence[first:last] = np.linalg.solve(left, score[first:last, :, None])[:, :, 0]
+    return influence
 
 
 def require_full_rank(design: FloatArray, share: FloatArray, names: list[str]) -> None:

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from metarouter.inference.intervals._pulls import (
+from metarouter.inference.intervals._influence import (
+    Clusters,
     FloatArray,
-    Units,
+    cluster_sums,
     interval_of,
-    unit_sums,
     variance_of_mean,
 )
 
@@ -80,35 +80,35 @@ UNKNOWN = Measured(float("nan"), float("nan"), float("nan"))
 
 def log_interval(
     value: float,
-    log_pull: FloatArray,
+    log_influence: FloatArray,
     share: FloatArray,
     is_gold: NDArray[np.bool_],
-    units: Units,
+    clusters: Clusters,
     level: float,
     *,
-    shared_pull: FloatArray | None = None,
+    shared_influence: FloatArray | None = None,
 ) -> Measured:
-    """Interval of a positive quantity from its pulls on the logarithmic scale.
+    """Interval of a positive quantity from its influence values on the logarithmic scale.
 
     Parameters
     ----------
     value : float
-    log_pull : array of shape (n,)
-        What each row pulls on the logarithm; sums to about zero.
+    log_influence : array of shape (n,)
+        Influence of each row on the logarithm; sums to about zero.
     share : array of shape (n,)
         Leverages of the rows.
     is_gold, units
         As in `variance_of_mean`.
     level : float
-    shared_pull : array of shape (n,), optional
-        The part of the pulls that is counted twice (see `noise_share`).
+    shared_influence : array of shape (n,), optional
+        The part of the influence that is counted twice (see `noise_share`).
     """
-    kind = "HC3" if units is None else "cluster"
-    spread = variance_of_mean(log_pull, share, is_gold, units, kind)
-    df = min(spread.df, _heavy_tailed_df(unit_sums(log_pull, units)))
+    kind = "HC3" if clusters is None else "cluster"
+    spread = variance_of_mean(log_influence, share, is_gold, clusters, kind)
+    df = min(spread.df, _heavy_tailed_df(cluster_sums(log_influence, clusters)))
     variance = spread.variance
-    if shared_pull is not None:
-        variance += float(np.sum(unit_sums(shared_pull, units) ** 2))
+    if shared_influence is not None:
+        variance += float(np.sum(cluster_sums(shared_influence, clusters) ** 2))
     lower, upper = interval_of(np.log(value), np.sqrt(variance), df, level)
     return Measured(value, float(np.exp(lower)), float(np.exp(upper)))
 
@@ -134,7 +134,7 @@ def noise_share(excess: float, spread: float) -> float:
 
 
 def _heavy_tailed_df(summed: FloatArray) -> float:
-    """Degrees of freedom of a sum of squared pulls with heavy tails (Satterthwaite 1946).
+    """Degrees of freedom of a sum of squares with heavy tails (Satterthwaite 1946).
 
     The mean of n squares has the coefficient of variation sqrt((kurtosis - 1) / n), and
     chi-squared with df degrees of freedom has sqrt(2 / df). Squared errors, whose squares these
@@ -148,7 +148,7 @@ def _heavy_tailed_df(summed: FloatArray) -> float:
 
 
 def share_interval(
-    inside: NDArray[np.bool_], share: FloatArray, units: Units, level: float
+    inside: NDArray[np.bool_], share: FloatArray, clusters: Clusters, level: float
 ) -> Measured:
     """Wilson's interval of a weighted share, with an effective number of rows.
 
@@ -157,14 +157,14 @@ def share_interval(
     """
     taken = share > 0
     inside, share = inside[taken], share[taken] / share[taken].sum()
-    units = None if units is None else units[taken]
+    clusters = None if clusters is None else clusters[taken]
     p = float(share @ inside)
     n = 1.0 / float(share @ share)
-    if units is not None:
-        pull = np.bincount(units, weights=share * (inside - p))
-        mass = np.bincount(units, weights=share)
+    if clusters is not None:
+        influence = np.bincount(clusters, weights=share * (inside - p))
+        mass = np.bincount(clusters, weights=share)
         whole = 1.0 / float(mass @ mass)
-        spread = float(pull @ pull)
+        spread = float(influence @ influence)
         n = min(n, max(1.0, whole), p * (1 - p) / spread) if spread > 0 else min(n, whole)
     z = float(ndtri(0.5 + level / 2))
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)

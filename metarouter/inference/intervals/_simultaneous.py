@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metarouter.inference.intervals._pulls import FloatArray
+from metarouter.inference.intervals._influence import FloatArray
 
 __all__ = ["Limits", "correlation_of", "skewed_limits", "sup_t_quantile", "third_over_second"]
 
@@ -35,12 +35,12 @@ class Limits(NamedTuple):
     upper: FloatArray
 
 
-def third_over_second(pulls: FloatArray) -> FloatArray:
+def third_over_second(influence_values: FloatArray) -> FloatArray:
     """Ratio of the third to the second cumulant of estimates, in their own units.
 
     Parameters
     ----------
-    pulls : ndarray of shape (n_units, m)
+    influence_values : ndarray of shape (n_units, m)
         Influence times share, added over independent units.
 
     Returns
@@ -49,8 +49,8 @@ def third_over_second(pulls: FloatArray) -> FloatArray:
         Divided by the standard error, it is the skewness of the estimate. Of a running sum, whose
         cumulants all grow in proportion to what was summed, it is the same all along.
     """
-    square = pulls * pulls
-    second, third = square.sum(axis=0), np.einsum("ij,ij->j", square, pulls)
+    square = influence_values * influence_values
+    second, third = square.sum(axis=0), np.einsum("ij,ij->j", square, influence_values)
     return np.divide(third, second, out=np.zeros_like(second), where=second > 0)
 
 

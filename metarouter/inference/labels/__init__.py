@@ -13,14 +13,14 @@ from metarouter.inference.labels._held_out import (
 )
 from metarouter.inference.labels._labels import (
     Counts,
-    Lack,
+    SampleSizeCheck,
     ScaledLabels,
     Scaling,
     as_rows,
+    check_either_sample_size,
+    check_sample_size,
     count_labels,
     fitted_nuisances,
-    lack_of,
-    lack_of_either,
     scaled_labels,
 )
 from metarouter.inference.labels._shift_estimates import (
@@ -30,7 +30,7 @@ from metarouter.inference.labels._shift_estimates import (
     orthogonal_scores,
     overlap_weighted_slope,
     paired_mean,
-    query_units,
+    query_clusters,
 )
 
 __all__ = [
@@ -38,7 +38,7 @@ __all__ = [
     "Counts",
     "DoublyRobustGains",
     "HeldOutPredictions",
-    "Lack",
+    "SampleSizeCheck",
     "ScaledLabels",
     "Scaling",
     "Scheme",
@@ -46,6 +46,8 @@ __all__ = [
     "as_held_out",
     "as_rows",
     "augmented",
+    "check_either_sample_size",
+    "check_sample_size",
     "chosen_features",
     "column_names",
     "count_labels",
@@ -54,11 +56,9 @@ __all__ = [
     "doubly_robust_mean",
     "fitted_nuisances",
     "held_out_predictions",
-    "lack_of",
-    "lack_of_either",
     "orthogonal_scores",
     "overlap_weighted_slope",
     "paired_mean",
-    "query_units",
+    "query_clusters",
     "scaled_labels",
 ]

@@ -15,7 +15,13 @@ from metarouter.datasets import LabelledQueries, TrainingRows
 from metarouter.datasets._labelled_queries import take_rows
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import MINIMA, Verdict
-from metarouter.inference.intervals import FloatArray, Units, as_units, interval_of, unit_sums
+from metarouter.inference.intervals import (
+    Clusters,
+    FloatArray,
+    as_clusters,
+    cluster_sums,
+    interval_of,
+)
 from metarouter.inference.labels._labels import as_rows
 from metarouter.nuisance import Nuisances
 from metarouter.utils.columns import as_finite_column, as_level
@@ -359,29 +365,31 @@ def _means(
     queries: _Queries, score: FloatArray, propensity: FloatArray, weight: FloatArray | None
 ) -> dict[str, float]:
     """Mean of all scores, and Hajek's mean of the gold labels, with errors."""
-    units = as_units(queries.groups)
+    clusters = as_clusters(queries.groups)
     weights = np.ones(score.size) if weight is None else weight
     share = weights / weights.sum()
     of_gold = np.where(queries.is_gold, share / propensity, 0.0)
     of_gold = of_gold / of_gold.sum()
     value, gold_value = float(share @ score), float(of_gold @ queries.label)
     n_gold = int((queries.is_gold & (weights > 0)).sum())
-    n_units = int((unit_sums(of_gold, units) > 0).sum())
+    n_units = int((cluster_sums(of_gold, clusters) > 0).sum())
     enough = n_gold >= MINIMA["gold_rows"].count
     known: dict[str, float] = {"mean": value, "gold_mean": gold_value, "df": float(n_units - 1)}
-    pulls = {
+    influence_values = {
         "mean_se": share * (score - value),
         "gold_mean_se": of_gold * (queries.label - gold_value),
     }
-    errors = {name: _error(pull, units, n_units) for name, pull in pulls.items()}
+    errors = {
+        name: _error(influence, clusters, n_units) for name, influence in influence_values.items()
+    }
     labels = queries.label[queries.is_gold & (weights > 0)]
     # Labels that are all alike do not tell how far their mean may be off.
     known_spread = enough and n_units > 1 and np.ptp(labels) > 0
     return known | (errors if known_spread else dict.fromkeys(errors, np.nan))
 
 
-def _error(pull: FloatArray, units: Units, n_units: int) -> float:
-    summed = unit_sums(pull, units)
+def _error(influence: FloatArray, clusters: Clusters, n_units: int) -> float:
+    summed = cluster_sums(influence, clusters)
     return float(np.sqrt(n_units / max(1, n_units - 1) * (summed @ summed)))
 
 

@@ -14,7 +14,7 @@ from metarouter.datasets import LabelledQueries, TrainingRows
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import MINIMA
 from metarouter.inference._verdict import scarce
-from metarouter.inference.intervals import FloatArray, Units, as_units
+from metarouter.inference.intervals import Clusters, FloatArray, as_clusters
 from metarouter.nuisance import Nuisances
 from metarouter.scaling import GainScaler
 from metarouter.utils.random import seed_of, seeded
@@ -28,13 +28,13 @@ from metarouter.utils.validation import (
 
 __all__ = [
     "Counts",
-    "Lack",
+    "SampleSizeCheck",
     "ScaledLabels",
     "as_rows",
+    "check_either_sample_size",
+    "check_sample_size",
     "count_labels",
     "fitted_nuisances",
-    "lack_of",
-    "lack_of_either",
     "row_count",
     "scaled_labels",
 ]
@@ -45,15 +45,15 @@ Scaling = Any  # "variance", "max", "wasserstein", None, a number, or a fitted G
 class ScaledLabels(NamedTuple):
     """One row per label, gold labels multiplied by `factor`.
 
-    `factor_pull` is what each row pulls on the factor: zero where it is held fixed.
+    `factor_influence` is the influence of each row on the factor: zero where it is held fixed.
     """
 
     rows: TrainingRows
     y: FloatArray
     share: FloatArray
-    units: Units
+    clusters: Clusters
     factor: float
-    factor_pull: FloatArray
+    factor_influence: FloatArray
     factor_is: str
 
     @property
@@ -150,14 +150,16 @@ def scaled_labels(data: Any, scaling: Scaling = "variance") -> ScaledLabels:
     weight = validate_weight(rows.sample_weight, source)
     share = weight / weight.sum()
     factor, estimated, words = _factor(labels, source, rows.sample_weight, scaling)
-    pull = _factor_pull(labels, source, share, factor) if estimated else np.zeros(len(labels))
+    influence = (
+        _factor_influence(labels, source, share, factor) if estimated else np.zeros(len(labels))
+    )
     return ScaledLabels(
         rows=rows,
         y=np.where(source, labels * factor, labels),
         share=share,
-        units=as_units(rows.query if rows.groups is None else rows.groups),
+        clusters=as_clusters(rows.query if rows.groups is None else rows.groups),
         factor=factor,
-        factor_pull=pull,
+        factor_influence=influence,
         factor_is=words,
     )
 
@@ -209,16 +211,16 @@ def _factor(
     return factor, False, "none: labels share a unit" if method is None else f"{method}, held fixed"
 
 
-def _factor_pull(
+def _factor_influence(
     labels: FloatArray, source: NDArray[np.bool_], share: FloatArray, factor: float
 ) -> FloatArray:
-    """Return the pulls on c = sd(y) / sd(r): c / 2 times those on log Var(y) - log Var(r)."""
-    pull = np.empty(len(labels))
+    """Return the influence on c = sd(y) / sd(r): c / 2 times those on log Var(y) - log Var(r)."""
+    influence = np.empty(len(labels))
     for rows, sign in ((source, -1.0), (~source, 1.0)):
         mean, variance = _moments(labels[rows], share[rows])
         own = share[rows] / share[rows].sum()
-        pull[rows] = sign * factor / 2 * own * ((labels[rows] - mean) ** 2 / variance - 1)
-    return pull
+        influence[rows] = sign * factor / 2 * own * ((labels[rows] - mean) ** 2 / variance - 1)
+    return influence
 
 
 def _moments(values: FloatArray, share: FloatArray) -> tuple[float, float]:
@@ -234,10 +236,10 @@ class Counts(NamedTuple):
     gold: int
     preference: int
     paired: int
-    units: int
+    clusters: int
 
 
-class Lack(NamedTuple):
+class SampleSizeCheck(NamedTuple):
     """How many labels would do, and the sentence that says so."""
 
     needed: int
@@ -252,16 +254,16 @@ def count_labels(rows: TrainingRows) -> Counts:
         taken = np.asarray(rows.sample_weight) > 0
     query = np.asarray(rows.query)
     paired = np.intersect1d(query[taken & is_gold], query[taken & ~is_gold])
-    units = as_units(query[taken] if rows.groups is None else np.asarray(rows.groups)[taken])
+    clusters = as_clusters(query[taken] if rows.groups is None else np.asarray(rows.groups)[taken])
     return Counts(
         gold=int((taken & is_gold).sum()),
         preference=int((taken & ~is_gold).sum()),
         paired=len(paired),
-        units=int(taken.sum()) if units is None else int(units.max()) + 1,
+        clusters=int(taken.sum()) if clusters is None else int(clusters.max()) + 1,
     )
 
 
-def lack_of(counts: Counts, *needs: tuple[str, int]) -> Lack | None:
+def check_sample_size(counts: Counts, *needs: tuple[str, int]) -> SampleSizeCheck | None:
     """Return the first minimum that is not met, or None.
 
     Parameters
@@ -271,10 +273,10 @@ def lack_of(counts: Counts, *needs: tuple[str, int]) -> Lack | None:
     *needs : tuple of str and int
         Name of a minimum in `MINIMA`, and the rows that are there.
     """
-    for name, there in (*needs, ("clusters", counts.units)):
+    for name, there in (*needs, ("clusters", counts.clusters)):
         minimum = MINIMA[name]
         if minimum.missing(there):
-            return Lack(
+            return SampleSizeCheck(
                 minimum.count,
                 f"{scarce(there, minimum.what)} to judge this; {minimum.count} would do. "
                 f"{minimum.why}",
@@ -282,7 +284,7 @@ def lack_of(counts: Counts, *needs: tuple[str, int]) -> Lack | None:
     return None
 
 
-def lack_of_either(counts: Counts, gold: str = "gold_rows") -> Lack | None:
+def check_either_sample_size(counts: Counts, gold: str = "gold_rows") -> SampleSizeCheck | None:
     """Return what is missing where labels of both sources are needed, or None.
 
     Parameters
@@ -291,4 +293,4 @@ def lack_of_either(counts: Counts, gold: str = "gold_rows") -> Lack | None:
     gold : {"gold_rows", "gold_rows_held_out"}
         The minimum of gold labels.
     """
-    return lack_of(counts, (gold, counts.gold), ("preference_rows", counts.preference))
+    return check_sample_size(counts, (gold, counts.gold), ("preference_rows", counts.preference))

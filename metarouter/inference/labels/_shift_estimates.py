@@ -1,4 +1,4 @@
-"""The mean shift E Delta, estimated in four ways, each with what every row pulls on it."""
+"""The mean shift E Delta, estimated in four ways, each with the influence of every row on it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.exceptions import DataError
-from metarouter.inference.intervals import FloatArray, Units, as_units, unit_sums
+from metarouter.inference.intervals import Clusters, FloatArray, as_clusters, cluster_sums
 from metarouter.inference.labels._augmented import AugmentedNuisances
 from metarouter.inference.labels._labels import ScaledLabels
 from metarouter.nuisance import Nuisances
@@ -22,22 +22,22 @@ __all__ = [
     "overlap_weighted_slope",
     "paired_mean",
     "pairs_of",
-    "query_units",
+    "query_clusters",
 ]
 
 
 class ShiftEstimate(NamedTuple):
     """An estimate of E Delta.
 
-    `pull`, `leverage`, `is_gold` and `units` have one entry per row (per query when paired).
-    `values` is what was averaged, where there is such a thing.
+    `influence`, `leverage`, `is_gold` and `clusters` have one entry per row (per query when
+    paired). `values` is what was averaged, where there is such a thing.
     """
 
     value: float
-    pull: FloatArray
+    influence: FloatArray
     leverage: FloatArray
     is_gold: NDArray[np.bool_]
-    units: Units
+    clusters: Clusters
     values: FloatArray
     how: str
 
@@ -115,30 +115,30 @@ def paired_mean(labels: ScaledLabels) -> ShiftEstimate:
     difference = labels.y[gold] - labels.y[preference]
     share = labels.share[gold] / labels.share[gold].sum()
     value = float(share @ difference)
-    pull = np.zeros(len(labels.y))
-    pull[gold] = share * (difference - value)
-    pull += labels.factor_pull * float(share @ labels.gold_part[gold])
+    influence = np.zeros(len(labels.y))
+    influence[gold] = share * (difference - value)
+    influence += labels.factor_influence * float(share @ labels.gold_part[gold])
     leverage = np.zeros(len(labels.y))
     leverage[gold] = share
     # The two rows of a query are one observation, whatever else depends on what.
     query = np.unique(labels.rows.query, return_inverse=True)[1].reshape(-1)
     return ShiftEstimate(
         value,
-        unit_sums(pull, query),
-        unit_sums(leverage, query),
+        cluster_sums(influence, query),
+        cluster_sums(leverage, query),
         np.ones(int(query.max()) + 1, dtype=bool),
-        query_units(labels),
+        query_clusters(labels),
         difference,
         "mean of gold minus preference labels over queries with both",
     )
 
 
-def query_units(labels: ScaledLabels) -> Units:
+def query_clusters(labels: ScaledLabels) -> Clusters:
     """Return the units of the queries, None where every query stands for itself."""
     if labels.rows.groups is None:
         return None
     first = np.unique(labels.rows.query, return_index=True)[1]
-    return as_units(np.asarray(labels.rows.groups)[first])
+    return as_clusters(np.asarray(labels.rows.groups)[first])
 
 
 def doubly_robust_mean(
@@ -151,10 +151,10 @@ def doubly_robust_mean(
     slope = float(share @ scores.gold) / labels.factor
     return ShiftEstimate(
         value,
-        share * (scores.shift - value) + labels.factor_pull * slope,
+        share * (scores.shift - value) + labels.factor_influence * slope,
         share,
         labels.is_gold,
-        labels.units,
+        labels.clusters,
         scores.shift[scores.inside],
         "mean of the doubly robust scores (AIPW)",
     )
@@ -171,10 +171,10 @@ def overlap_weighted_slope(labels: ScaledLabels, nuisances: Nuisances) -> ShiftE
     left = source_residual * (outcome_residual - value * source_residual) / spread
     return ShiftEstimate(
         value,
-        share * left + labels.factor_pull * slope,
+        share * left + labels.factor_influence * slope,
         share * source_residual**2 / spread,
         labels.is_gold,
-        labels.units,
+        labels.clusters,
         np.empty(0),
         "residual on residual, weighted towards overlap",
     )
@@ -186,13 +186,13 @@ def difference_of_means(labels: ScaledLabels) -> ShiftEstimate:
     gold = np.where(is_gold, labels.share, 0.0) / labels.share[is_gold].sum()
     preference = np.where(is_gold, 0.0, labels.share) / labels.share[~is_gold].sum()
     of_gold, of_preference = float(gold @ labels.y), float(preference @ labels.y)
-    pull = gold * (labels.y - of_gold) - preference * (labels.y - of_preference)
+    influence = gold * (labels.y - of_gold) - preference * (labels.y - of_preference)
     return ShiftEstimate(
         of_gold - of_preference,
-        pull + labels.factor_pull * of_gold / labels.factor,
+        influence + labels.factor_influence * of_gold / labels.factor,
         gold + preference,
         is_gold,
-        labels.units,
+        labels.clusters,
         np.empty(0),
         "difference of the two means",
     )

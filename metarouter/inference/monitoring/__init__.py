@@ -1,6 +1,6 @@
 """Monitoring of a router after deployment (Meta-Router, appendix A.1).
 
-- ``_monitor``: what users hold; it validates a batch and hands it on to ``_memory``.
+- ``_monitor``: what users hold; it validates a batch and hands it on to ``_state``.
 - ``_blocks``, ``_gain_scores``, ``_drift``: what is remembered. Each is frozen,
   and returns what it becomes, so that a refused batch leaves no trace.
 - ``_moments``, ``_quantities``: formulas on arrays.

@@ -183,7 +183,7 @@ def log_evidence(log_capital: FloatArray) -> FloatArray:
 
 
 def lowest_so_far(
-    course: FloatArray, lowest: FloatArray, lowest_at: NDArray[np.intp], n: int
+    trajectory: FloatArray, lowest: FloatArray, lowest_at: NDArray[np.intp], n: int
 ) -> tuple[FloatArray, NDArray[np.intp]]:
     """Follow how low something was, and after which row it was last lower than ever.
 
@@ -200,9 +200,9 @@ def lowest_so_far(
     lowest, lowest_at : ndarray of shape (m, ...)
         After each row.
     """
-    lows = np.minimum.accumulate(np.concatenate([lowest[None], course]))
-    rows = np.arange(n + 1, n + 1 + len(course)).reshape(-1, *[1] * lowest.ndim)
-    fell = np.where(course < lows[:-1], rows, lowest_at)
+    lows = np.minimum.accumulate(np.concatenate([lowest[None], trajectory]))
+    rows = np.arange(n + 1, n + 1 + len(trajectory)).reshape(-1, *[1] * lowest.ndim)
+    fell = np.where(trajectory < lows[:-1], rows, lowest_at)
     return lows[1:], np.maximum.accumulate(fell)
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 from numpy.typing import ArrayLike
 
 from metarouter.exceptions import DataError
+from metarouter.inference.monitoring._archive import file_digest, read_state, write_state
 from metarouter.inference.monitoring._batch import as_batch
-from metarouter.inference.monitoring._memory import Memory
 from metarouter.inference.monitoring._report import MonitorReport
 from metarouter.inference.monitoring._settings import MonitorSettings
-from metarouter.inference.monitoring._state import file_digest, read_state, write_state
+from metarouter.inference.monitoring._state import MonitorState
 from metarouter.utils.files import exclusive
 from metarouter.utils.random import seed_of
 from metarouter.utils.tables import Printed
@@ -86,7 +86,7 @@ class RouterMonitor(Printed):
     and from one distribution, say. Queries that come in runs (a customer's many at once, nights and
     days) are not, and may be reported as the drift that they are.
 
-    Memory. Alarms keep 8 bytes per row and score (18 of embeddings, by default).
+    MonitorState. Alarms keep 8 bytes per row and score (18 of embeddings, by default).
 
     References
     ----------
@@ -128,18 +128,18 @@ class RouterMonitor(Printed):
             max_share, max_cost, min_saving, min_gain, max_loss, level, alarm_level,
             window, horizon, burn_in, n_components, seed_of(random_state),
         )  # fmt: skip
-        memory = Memory.empty(settings)
-        self._memory = memory if reference is None else memory.referring_to(reference)
+        state = MonitorState.empty(settings)
+        self._state = state if reference is None else state.referring_to(reference)
 
     @property
     def settings(self) -> MonitorSettings:
         """What the monitor was told at its start."""
-        return self._memory.settings
+        return self._state.settings
 
     @property
     def batches(self) -> tuple[str, ...]:
         """Ids of the batches that were taken in, where they were given."""
-        return self._memory.batches
+        return self._state.batches
 
     def update(
         self,
@@ -185,7 +185,7 @@ class RouterMonitor(Printed):
         batch = as_batch(
             routed_to_primary, cost_primary, cost_alternative, prediction, gold, gold_probability
         )
-        self._memory = self._memory.after(batch, features, batch_id)
+        self._state = self._state.after(batch, features, batch_id)
         return self
 
     def update_quality(
@@ -217,12 +217,12 @@ class RouterMonitor(Printed):
             If something is wrong with the batch. The monitor is then as it was.
         """
         batch = as_batch(routed_to_primary, None, None, prediction, gold, gold_probability)
-        self._memory = self._memory.after_quality(batch)
+        self._state = self._state.after_quality(batch)
         return self
 
     def report(self) -> MonitorReport:
         """Return what is known now."""
-        return self._memory.report()
+        return self._state.report()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file, whole or not at all.
@@ -248,7 +248,7 @@ class RouterMonitor(Printed):
                     f"{path} was written by another monitor since this one was loaded: load it "
                     "again and repeat the update, or save to another file."
                 )
-            write_state(self._memory, path)
+            write_state(self._state, path)
             self._files = {**known, place: file_digest(place)}
 
     @classmethod
@@ -262,7 +262,7 @@ class RouterMonitor(Printed):
         """
         monitor = cls.__new__(cls)
         digest = file_digest(path)
-        monitor._memory = read_state(path)
+        monitor._state = read_state(path)
         monitor._files = {os.path.realpath(path): digest}
         return monitor
 

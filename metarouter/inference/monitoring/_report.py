@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlarmReading",
-    "Course",
     "MonitorReport",
     "Reading",
+    "Trajectory",
     "Watched",
     "judge_alarm",
     "judge_draw",
@@ -43,41 +43,48 @@ __all__ = [
     "report_on",
 ]
 
-_COURSE, _WINDOW, _PROMISE = "#0072B2", "#7F7F7F", "#D55E00"
+_TRAJECTORY, _WINDOW, _PROMISE = "#0072B2", "#7F7F7F", "#D55E00"
 
 
 def plot_quantity(report: Any, quantity: str, ax: Any) -> Any:
-    """Draw the course of one quantity, its windows and its promise."""
-    if quantity not in report.courses:
-        known = ", ".join(report.courses) or "nothing yet"
+    """Draw the trajectory of one quantity, its windows and its promise."""
+    if quantity not in report.trajectories:
+        known = ", ".join(report.trajectories) or "nothing yet"
         raise MetaRouterError(f"{quantity!r} is not monitored here; there is {known}.")
-    course = report.courses[quantity]
+    trajectory = report.trajectories[quantity]
     ax = new_axes(ax, 7.0, 4.0)
-    marker = "o" if len(course.n) < 3 else None
+    marker = "o" if len(trajectory.n) < 3 else None
     ax.fill_between(
-        course.n, course.total.lower, course.total.upper, color=_COURSE, alpha=0.18, linewidth=0
+        trajectory.n,
+        trajectory.total.lower,
+        trajectory.total.upper,
+        color=_TRAJECTORY,
+        alpha=0.18,
+        linewidth=0,
     )
     ax.plot(
-        course.n, course.total.value, color=_COURSE, linewidth=1.8, marker=marker, markersize=4,
-        label=f"all so far, {report.level:.0%} at all times",
+        trajectory.n, trajectory.total.value, color=_TRAJECTORY, linewidth=1.8, marker=marker,
+        markersize=4, label=f"all so far, {report.level:.0%} at all times",
     )  # fmt: skip
-    if len(course.window_n):
-        middle = course.window_n - report.window / 2
-        known = ~np.isnan(course.window.lower)
+    if len(trajectory.window_n):
+        middle = trajectory.window_n - report.window / 2
+        known = ~np.isnan(trajectory.window.lower)
         ax.plot(
-            middle, course.window.value, color=_WINDOW, marker="s", markersize=3.5, linestyle="",
-            label=f"each {report.window} rows, {report.level:.0%} for all windows",
+            middle, trajectory.window.value, color=_WINDOW, marker="s", markersize=3.5,
+            linestyle="", label=f"each {report.window} rows, {report.level:.0%} for all windows",
         )  # fmt: skip
         ax.vlines(
-            middle[known], course.window.lower[known], course.window.upper[known],
+            middle[known], trajectory.window.lower[known], trajectory.window.upper[known],
             color=_WINDOW, linewidth=0.8,
         )  # fmt: skip
-    if not np.isnan(course.promise):
-        ax.axhline(course.promise, color=_PROMISE, linewidth=1.4, linestyle="--", label="promise")
-    ax.set_ylim(*_shown(course))
+    if not np.isnan(trajectory.promise):
+        ax.axhline(
+            trajectory.promise, color=_PROMISE, linewidth=1.4, linestyle="--", label="promise"
+        )
+    ax.set_ylim(*_shown(trajectory))
     ax.set_xlim(left=0)
     ax.set_xlabel("rows so far")
-    ax.set_ylabel(course.name)
+    ax.set_ylabel(trajectory.name)
     _legend(ax, 3)
     return ax
 
@@ -104,14 +111,14 @@ def plot_evidence(report: Any, ax: Any) -> Any:
     return ax
 
 
-def _shown(course: Any) -> tuple[float, float]:
+def _shown(trajectory: Any) -> tuple[float, float]:
     """Choose limits that show all windows and what has settled, not the first, wide intervals."""
-    parts = [course.total.value, course.window.value, [course.promise]]
-    parts += [course.window.lower, course.window.upper]
-    if not np.isnan(course.total.lower[-1]):
-        parts += [course.total.lower[-1:], course.total.upper[-1:]]
-    middle = len(course.n) // 4
-    parts += [course.total.lower[middle:], course.total.upper[middle:]]
+    parts = [trajectory.total.value, trajectory.window.value, [trajectory.promise]]
+    parts += [trajectory.window.lower, trajectory.window.upper]
+    if not np.isnan(trajectory.total.lower[-1]):
+        parts += [trajectory.total.lower[-1:], trajectory.total.upper[-1:]]
+    middle = len(trajectory.n) // 4
+    parts += [trajectory.total.lower[middle:], trajectory.total.upper[middle:]]
     values = np.concatenate([np.asarray(part, dtype=float) for part in parts])
     values = values[np.isfinite(values)]
     if not values.size:
@@ -299,7 +306,7 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Course:
+class Trajectory:
     """How a quantity went: at the end of every window, and now.
 
     Parameters
@@ -342,7 +349,7 @@ class MonitorReport(Printed):
         Decisions and gold labels so far.
     readings : tuple of Reading
     alarms : tuple of AlarmReading
-    courses : dict of str to Course
+    trajectories : dict of str to Trajectory
     evidence : dict of str to ndarray of shape (m, 2)
         Rows and log10 of the evidence of each alarm.
     """
@@ -355,8 +362,13 @@ class MonitorReport(Printed):
     n_gold: int
     readings: tuple[Reading, ...]
     alarms: tuple[AlarmReading, ...]
-    courses: dict[str, Course] = field(repr=False)
+    trajectories: dict[str, Trajectory] = field(repr=False)
     evidence: dict[str, FloatArray] = field(repr=False)
+
+    @property
+    def courses(self) -> dict[str, Trajectory]:
+        """Former name of `trajectories`, kept for one release."""
+        return self.trajectories
 
     @property
     def verdict(self) -> Verdict:
@@ -402,7 +414,7 @@ class MonitorReport(Printed):
         ----------
         ax : matplotlib Axes, optional
         quantity : str, default="share"
-            One of `courses`.
+            One of `trajectories`.
 
         Returns
         -------
@@ -467,14 +479,14 @@ def report_on(
     alarms : dict of str to Watched
         Alarms that are fed.
     """
-    courses = {
-        name: _course(quantity, kept[quantity.kept], settings)
+    trajectories = {
+        name: _trajectory(quantity, kept[quantity.kept], settings)
         for name, quantity in QUANTITIES.items()
         if kept[quantity.kept].n
     }
     found: list[Reading] = []
-    for name, course in courses.items():
-        found += _read(name, course, settings)
+    for name, trajectory in trajectories.items():
+        found += _read(name, trajectory, settings)
     return MonitorReport(
         level=settings.level,
         alarm_level=settings.alarm_level,
@@ -484,7 +496,7 @@ def report_on(
         n_gold=int(kept["quality"].total[1]),
         readings=tuple(found),
         alarms=tuple(judge_alarm(name, watched) for name, watched in alarms.items()),
-        courses=courses,
+        trajectories=trajectories,
         evidence={
             name: _evidence(watched.alarm, watched.skipped)
             for name, watched in alarms.items()
@@ -493,13 +505,13 @@ def report_on(
     )
 
 
-def _course(quantity: Quantity, sums: BlockSums, settings: MonitorSettings) -> Course:
+def _trajectory(quantity: Quantity, sums: BlockSums, settings: MonitorSettings) -> Trajectory:
     path = sums.path()
     # Windows share one chance of failing: window k takes 1 / (k (k + 1)) of it.
     k = np.arange(1, len(sums.finished) + 1)
     shared = settings.alpha / (k * (k + 1))
     promise = getattr(settings, quantity.promise) if quantity.promise else None
-    return Course(
+    return Trajectory(
         name=quantity.name,
         n=path[:, 0],
         total=estimates(quantity, path, settings.alpha, settings.horizon),
@@ -509,26 +521,26 @@ def _course(quantity: Quantity, sums: BlockSums, settings: MonitorSettings) -> C
     )
 
 
-def _read(name: str, course: Course, settings: MonitorSettings) -> list[Reading]:
+def _read(name: str, trajectory: Trajectory, settings: MonitorSettings) -> list[Reading]:
     quantity = QUANTITIES[name]
     lacking = "" if quantity.minimum is None else quantity.minimum.what
-    total = _last(course, "all", course.n, course.total, lacking)
+    total = _last(trajectory, "all", trajectory.n, trajectory.total, lacking)
     if name == "drawn":
         return [judge_draw(total)]
     window = None
-    if len(course.window_n):
-        last = int(course.window_n[-1])
+    if len(trajectory.window_n):
+        last = int(trajectory.window_n[-1])
         over = f"rows {last - settings.window + 1}-{last}"
         size = np.array([settings.window])
-        window = _last(course, over, size, course.window, lacking)
-    if quantity.promise is not None and not np.isnan(course.promise):
-        total = judge_promise(total, window, quantity.promise, course.promise)
+        window = _last(trajectory, over, size, trajectory.window, lacking)
+    if quantity.promise is not None and not np.isnan(trajectory.promise):
+        total = judge_promise(total, window, quantity.promise, trajectory.promise)
     return [total] if window is None else [total, window]
 
 
-def _last(course: Course, over: str, n: Any, found: Estimates, lacking: str) -> Reading:
+def _last(trajectory: Trajectory, over: str, n: Any, found: Estimates, lacking: str) -> Reading:
     return Reading(
-        quantity=course.name,
+        quantity=trajectory.name,
         over=over,
         n=int(n[-1]),
         value=float(found.value[-1]),

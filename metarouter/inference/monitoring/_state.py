@@ -1,135 +1,153 @@
-"""One file for a monitor: arrays, and a tree of plain values that says where they belong.
-
-Nothing in it is executed on loading: numbers, words and arrays of numbers, put into the few frozen
-dataclasses that are named here.
-"""
+"""All that a monitor remembers, as one value that is replaced and never changed."""
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
-import os
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from metarouter.exceptions import DataError
-from metarouter.inference.monitoring._batch import FeatureNames
+from metarouter.inference.monitoring._batch import Batch, FeatureNames, as_features
 from metarouter.inference.monitoring._blocks import BlockSums
-from metarouter.inference.monitoring._drift import DriftAlarm, EmbeddingDrift, EmbeddingMap
+from metarouter.inference.monitoring._drift import DriftAlarm, EmbeddingDrift
 from metarouter.inference.monitoring._gain_scores import GainScores
-from metarouter.inference.monitoring._memory import Memory
-from metarouter.inference.monitoring._settings import MonitorSettings
-from metarouter.utils.archives import read_arrays, write_arrays
-
-__all__ = ["file_digest", "read_state", "write_state"]
-
-_FORMAT = "metarouter-monitor"
-_VERSION = 3
-_HEADER = "monitor"
-_FOREIGN = (
-    AttributeError,
-    KeyError,
-    OSError,
-    TypeError,
-    ValueError,
-    RecursionError,
+from metarouter.inference.monitoring._moments import (
+    cost_columns,
+    quality_columns,
+    usage_columns,
 )
-_KINDS: dict[str, Any] = {
-    kind.__name__: kind
-    for kind in (
-        BlockSums,
-        DriftAlarm,
-        EmbeddingDrift,
-        EmbeddingMap,
-        FeatureNames,
-        GainScores,
-        Memory,
-        MonitorSettings,
-    )
-}
+from metarouter.inference.monitoring._report import MonitorReport, Watched, report_on
+from metarouter.inference.monitoring._settings import MonitorSettings
+
+__all__ = ["MonitorState"]
+
+_COLUMNS = {"usage": 1, "cost": 9, "quality": 11}
+_ALARM_SCORES = {"predictions": 1, "cost": 3, "quality": 2}
+_POINTS_PER_WINDOW = 10
 
 
-def write_state(memory: Memory, path: str | os.PathLike[str]) -> None:
-    """Write what a monitor remembers, whole or not at all."""
-    arrays: dict[str, Any] = {}
-    header = {"format": _FORMAT, "version": _VERSION, "memory": _plain(memory, arrays)}
-    arrays[_HEADER] = np.array(json.dumps(header))
-    write_arrays(path, arrays)
+@dataclass(frozen=True)
+class MonitorState:
+    """Sums, what was learned about gold labels, alarms.
 
-
-def file_digest(path: str | os.PathLike[str]) -> str | None:
-    """Return what tells one version of a file from another, or None where there is none."""
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
-
-
-def read_state(path: str | os.PathLike[str]) -> Memory:
-    """Read what a monitor remembers.
-
-    Raises
-    ------
-    DataError
-        If the file is not there, truncated, or no monitor of this version.
+    Parameters
+    ----------
+    settings : MonitorSettings
+    kept : dict of str to BlockSums
+        Sums of decisions, of costs, and of quality; each with rows of its own.
+    scores : GainScores
+    alarms : dict of str to DriftAlarm
+    embeddings : EmbeddingDrift
+    names : FeatureNames or None
+    batches : tuple of str
+        Batches that were taken in, by their ids.
     """
-    if not os.path.isfile(path):
-        raise DataError(f"There is no file {path}: check the path.")
-    try:
-        arrays = read_arrays(path)
-        header = json.loads(str(arrays[_HEADER]))
-        version = header["version"] if header["format"] == _FORMAT else None
-        memory = _built(header["memory"], arrays) if version == _VERSION else None
-    except _FOREIGN as error:
-        raise _foreign(path) from error
-    if version is None or not (memory is None or isinstance(memory, Memory)):
-        raise _foreign(path)
-    if memory is None:
-        raise DataError(
-            f"{path} is a monitor of format {version}, but format {_VERSION} is read here: start a "
-            "new one."
-        )
-    return memory
 
+    settings: MonitorSettings
+    kept: dict[str, BlockSums]
+    scores: GainScores
+    alarms: dict[str, DriftAlarm]
+    embeddings: EmbeddingDrift
+    names: FeatureNames | None = None
+    batches: tuple[str, ...] = ()
 
-def _foreign(path: str | os.PathLike[str]) -> DataError:
-    return DataError(
-        f"{path} is truncated or was not written by RouterMonitor.save: name another file, or "
-        "start a new monitor."
-    )
-
-
-def _plain(value: Any, arrays: dict[str, Any]) -> Any:
-    if isinstance(value, np.ndarray):
-        name = f"a{len(arrays)}"
-        arrays[name] = value
-        return {"array": name}
-    if dataclasses.is_dataclass(value):
-        fields = {
-            field.name: _plain(getattr(value, field.name), arrays)
-            for field in dataclasses.fields(value)
+    @classmethod
+    def empty(cls, settings: MonitorSettings) -> MonitorState:
+        """Remember nothing yet."""
+        every = max(1, settings.window // _POINTS_PER_WINDOW)
+        alarms = {
+            name: DriftAlarm.silent(
+                k, level=settings.level_per_alarm, every=every, seed=(settings.seed, number)
+            )
+            for number, (name, k) in enumerate(_ALARM_SCORES.items(), start=1)
         }
-        return {"kind": type(value).__name__, "fields": fields}
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, tuple):
-        return {"tuple": [_plain(item, arrays) for item in value]}
-    if isinstance(value, dict):
-        return {"dict": {name: _plain(item, arrays) for name, item in value.items()}}
-    return value
+        embeddings = EmbeddingDrift(
+            burn_in=settings.burn_in,
+            n_components=settings.n_components,
+            seed=settings.seed,
+            every=every,
+            level=settings.level_per_alarm,
+            waiting=np.empty((0, 0)),
+        )
+        kept = {name: BlockSums.empty(k, settings.window) for name, k in _COLUMNS.items()}
+        return cls(settings, kept, GainScores.fresh(), alarms, embeddings)
+
+    def referring_to(self, reference: Any) -> MonitorState:
+        """Compare embeddings with those of a reference, shape (m, d)."""
+        X, names = as_features(reference, np.shape(reference)[0] if np.ndim(reference) else 0, None)
+        needed = 2 * self.settings.burn_in
+        if len(X) < needed:
+            raise DataError(
+                f"reference has {len(X)} rows, but {needed} are needed, half of them (burn_in) to "
+                "learn from: give more, or lower burn_in."
+            )
+        return replace(self, names=names, embeddings=self.embeddings.referring_to(X))
+
+    def after(self, batch: Batch, features: Any, batch_id: str | None) -> MonitorState:
+        """Return what is remembered after a batch."""
+        if batch_id is not None and batch_id in self.batches:
+            raise DataError(f"The batch {batch_id!r} was taken in already: give each batch once.")
+        names, embeddings = self.names, self.embeddings
+        if features is not None:
+            X, names = as_features(features, len(batch.primary), names)
+            embeddings = embeddings.after(X)
+        known = self.after_quality(batch).after_costs(batch)
+        told = batch.prediction[~np.isnan(batch.prediction)]
+        usage = self.kept["usage"].after(usage_columns(batch.primary))
+        predictions = self.alarms["predictions"].after(told[:, None])
+        return replace(
+            known,
+            kept=known.kept | {"usage": usage},
+            alarms=known.alarms | {"predictions": predictions},
+            embeddings=embeddings,
+            names=names,
+            batches=self.batches if batch_id is None else (*self.batches, batch_id),
+        )
+
+    def after_costs(self, batch: Batch) -> MonitorState:
+        """Return what is remembered after the costs of a batch."""
+        if batch.cost_primary is None or batch.cost_alternative is None:
+            return self
+        columns = cost_columns(batch.primary, batch.cost_primary, batch.cost_alternative)
+        return replace(
+            self,
+            kept=self.kept | {"cost": self.kept["cost"].after(columns)},
+            alarms=self.alarms | {"cost": self.alarms["cost"].after(columns[:, :3])},
+        )
+
+    def after_quality(self, batch: Batch) -> MonitorState:
+        """Return what is remembered after the gold labels of a batch."""
+        if batch.gold is None or batch.probability is None:
+            return self
+        drawn = ~np.isnan(batch.gold)
+        score, scores = self.scores.score(
+            batch.primary, batch.prediction, batch.gold, batch.probability
+        )
+        columns = quality_columns(batch.primary, drawn, batch.probability, score)
+        watched = _watched(batch.gold[drawn], batch.prediction[drawn])
+        return replace(
+            self,
+            kept=self.kept | {"quality": self.kept["quality"].after(columns)},
+            scores=scores,
+            alarms=self.alarms | {"quality": self.alarms["quality"].after(watched)},
+        )
+
+    def report(self) -> MonitorReport:
+        """Say what is known now."""
+        alarms: dict[str, Watched] = {}
+        if self.names is not None:
+            drift = self.embeddings
+            alarms["drift of the embeddings"] = Watched(
+                drift.alarm, drift.skipped, drift.rows_to_come
+            )
+        for name, alarm in self.alarms.items():
+            if alarm.n or (name in self.kept and self.kept[name].n):
+                alarms[f"drift of the {name}"] = Watched(alarm)
+        return report_on(self.settings, self.kept, alarms)
 
 
-def _built(value: Any, arrays: dict[str, Any]) -> Any:
-    if not isinstance(value, dict):
-        return value
-    if "array" in value:
-        return arrays[value["array"]]
-    if "kind" in value:
-        fields = {name: _built(item, arrays) for name, item in value["fields"].items()}
-        return _KINDS[value["kind"]](**fields)
-    if "tuple" in value:
-        return tuple(_built(item, arrays) for item in value["tuple"])
-    return {name: _built(item, arrays) for name, item in value["dict"].items()}
+def _watched(gold: NDArray[np.float64], prediction: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what is watched of each gold label: itself, and how far it is from its prediction."""
+    return np.column_stack([gold, np.where(np.isnan(prediction), gold, gold - prediction)])

@@ -1,6 +1,7 @@
 """The variance of an estimate as a function of the numbers of labels.
 
-Labels of either source pull on an estimate by themselves, and so do the queries they belong to:
+Labels of either source have influence on an estimate by themselves, and so do the queries they
+belong to:
 
     Var = gold / n_gold + preference / n_preference + query / n_queries.
 
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from metarouter.inference.intervals import FloatArray, Units, unit_sums
+from metarouter.inference.intervals import Clusters, FloatArray, cluster_sums
 
 __all__ = ["NOTHING", "LabelVariance", "Part", "part_of"]
 
@@ -44,17 +45,21 @@ NOTHING = Part(0.0, 0.0, 0)
 
 
 def part_of(
-    pull: FloatArray, units: Units, n: int, slope: FloatArray | None = None, unlearned: float = 0.0
+    influence: FloatArray,
+    clusters: Clusters,
+    n: int,
+    slope: FloatArray | None = None,
+    unlearned: float = 0.0,
 ) -> Part:
-    """Return the part of `n` labels from what they pull on the estimate.
+    """Return the part of `n` labels from their influence values.
 
     Parameters
     ----------
-    pull : ndarray of shape (n_rows,)
-    units : Units
+    influence : ndarray of shape (n_rows,)
+    clusters : Units
     n : int
     slope : ndarray of shape (n_rows,), optional
-        What a residual of one would pull; the same everywhere by default.
+        Influence of a residual of one; the same everywhere by default.
     unlearned : float, default=0.0
         Share of the part that is owed to predictions that learned from too few labels.
 
@@ -65,7 +70,7 @@ def part_of(
     >>> round(float(part_of(label / 4, None, 4).value), 6)  # the variance of one label
     6.666667
     """
-    summed = unit_sums(pull, units)
+    summed = cluster_sums(influence, clusters)
     there = summed != 0
     squares = summed[there] ** 2
     m = max(2, squares.size)
@@ -73,8 +78,8 @@ def part_of(
     if squares.size:
         # A small pilot rarely shows its tails: residuals are taken to have those of the normal at
         # least, E(e^4) = 3 E(e^2)^2.
-        usual = np.ones(pull.size) if slope is None else slope**2
-        usual = unit_sums(np.where(pull != 0, usual, 0.0), units)[there]
+        usual = np.ones(influence.size) if slope is None else slope**2
+        usual = cluster_sums(np.where(influence != 0, usual, 0.0), clusters)[there]
         usual = usual * squares.mean() / usual.mean()
         spread = max(spread, float(np.sqrt(3 * (usual**2).mean() - usual.mean() ** 2)))
     value = n * m / (m - 1) * squares.sum()

@@ -20,7 +20,7 @@ from metarouter.datasets import LabelledQueries
 from metarouter.datasets._labelled_queries import take_rows
 from metarouter.evaluation._efficiency_gain import rank_gains
 from metarouter.fitting import fit_model, predict_mean
-from metarouter.inference.intervals import FloatArray, Units
+from metarouter.inference.intervals import Clusters, FloatArray
 from metarouter.nuisance import Nuisances
 from metarouter.utils.groups import group_codes
 from metarouter.utils.random import seeded
@@ -132,7 +132,7 @@ def unlearned_square(
     y: FloatArray,
     is_gold: NDArray[np.bool_],
     weight: FloatArray,
-    units: Units,
+    clusters: Clusters,
     seed: int,
 ) -> float:
     """Return the mean square by which predictions of gold labels are off for want of labels.
@@ -149,7 +149,7 @@ def unlearned_square(
     is_gold : ndarray of bool, shape (n,)
     weight : ndarray of shape (n,)
         In the mean over rows whose units have no gold label.
-    units : Units
+    clusters : Units
         Rows that belong together are never in two halves.
     seed : int
 
@@ -159,7 +159,7 @@ def unlearned_square(
     neither has seen by twice the variance of one, on average. Variances fall as one over the
     number of labels. What a model is off on all samples alike (its bias) is not seen.
     """
-    codes = np.arange(y.size) if units is None else units
+    codes = np.arange(y.size) if clusters is None else clusters
     elsewhere = np.flatnonzero(~np.isin(codes, codes[is_gold]) & (weight > 0))
     if (recipe is not None and recipe.pooled_outcome) or not elsewhere.size:
         return 0.0

@@ -13,7 +13,7 @@ from metarouter.base_learners import default_regressor
 from metarouter.datasets import LabelledQueries
 from metarouter.evaluation._efficiency_gain import area_influence, rank_gains
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference.intervals import FloatArray, Units, as_units
+from metarouter.inference.intervals import Clusters, FloatArray, as_clusters
 from metarouter.inference.labels import (
     DoublyRobustGains,
     Scaling,
@@ -59,37 +59,37 @@ def shift_pilot(
 ) -> Pilot:
     """Mean shift: by pairs where labels are nested, else by doubly robust scores.
 
-    Labels pull on the mean through their own residual and, where the factor between the two scales
-    is estimated, through that. The shift of a query pulls through the query.
+    Labels have influence on the mean through their own residual and, where the factor between the
+    two scales is estimated, through that. The shift of a query has its own, through the query.
     """
     labels = scaled_labels(data, scaling)
     if nested:
         pairs = paired_mean(labels)
         n_pairs = pairs.values.size
         variance = LabelVariance(
-            part_of(pairs.pull, pairs.units, n_pairs), NOTHING, NOTHING, nested=True
+            part_of(pairs.influence, pairs.clusters, n_pairs), NOTHING, NOTHING, nested=True
         )
         return Pilot(pairs.value, variance, "units of the preference labels")
     fitted = fitted_nuisances(labels, nuisances, _SHIFT_NUISANCES, random_state, n_jobs)
     scores = orthogonal_scores(labels, fitted)
     share = labels.share_within(scores.inside)
     value = float(share @ scores.shift)
-    of_factor = labels.factor_pull * float(share @ scores.gold) / labels.factor
+    of_factor = labels.factor_influence * float(share @ scores.gold) / labels.factor
     residual = labels.y - fitted.gold_outcome_
     unlearned = _unlearned(
         nuisances, labels.rows.X, labels.y, residual, labels.is_gold, share, fitted.propensity_,
-        labels.units, random_state,
+        labels.clusters, random_state,
     )  # fmt: skip
     gold = share * (scores.gold - fitted.gold_outcome_)
     preference = share * (fitted.preference_outcome_ - scores.preference)
     query = share * (fitted.gold_outcome_ - fitted.preference_outcome_)
-    is_gold, units = labels.is_gold, labels.units
+    is_gold, clusters = labels.is_gold, labels.clusters
     variance = LabelVariance(
         part_of(
-            np.where(is_gold, gold + of_factor, 0.0), units, labels.n_gold, unlearned=unlearned
+            np.where(is_gold, gold + of_factor, 0.0), clusters, labels.n_gold, unlearned=unlearned
         ),
-        part_of(np.where(is_gold, 0.0, preference + of_factor), units, labels.n_preference),
-        part_of(query - share * query.sum(), units, is_gold.size),
+        part_of(np.where(is_gold, 0.0, preference + of_factor), clusters, labels.n_preference),
+        part_of(query - share * query.sum(), clusters, is_gold.size),
         nested=False,
     )
     return Pilot(value, variance, "units of the preference labels")
@@ -115,7 +115,7 @@ def gain_pilot(
     if scored.sample_weight is not None:
         weight = np.asarray(scored.sample_weight, dtype=np.float64)
     share = weight / weight.sum()
-    units = as_units(scored.groups)
+    clusters = as_clusters(scored.groups)
     mean = float(share @ scored.score)
     if psi_hat is None:
         value, slope, influence = mean, np.ones(share.size), scored.score - mean
@@ -132,10 +132,10 @@ def gain_pilot(
         X = _with_preference(data) if nested else data.X
         unlearned = _unlearned(
             nuisances, X, data.gold, data.gold - scored.prediction, scored.is_gold, share * slope,
-            scored.propensity, units, random_state,
+            scored.propensity, clusters, random_state,
         )  # fmt: skip
     gold_part = part_of(
-        share * residual, units, n_gold, share * slope / scored.propensity, unlearned
+        share * residual, clusters, n_gold, share * slope / scored.propensity, unlearned
     )
     # What the influence would be, had the gold label itself been put in for its score.
     own = (influence - (1 - scored.propensity) * residual)[gold]
@@ -153,7 +153,7 @@ def _unlearned(
     is_gold: NDArray[np.bool_],
     slope: FloatArray,
     propensity: FloatArray,
-    units: Units,
+    clusters: Clusters,
     random_state: Any,
 ) -> float:
     """Return the share of the gold labels' part that is owed to there being few of them."""
@@ -162,7 +162,7 @@ def _unlearned(
     # Both are means over all queries of slope^2 / p, from queries with and without a gold label.
     residual_square = np.average(residual[gold] ** 2, weights=(slope / p)[gold] ** 2)
     weight = slope**2 / (p * (1 - p))
-    owed = unlearned_square(nuisances, X, y, gold, weight, units, seed_of(random_state))
+    owed = unlearned_square(nuisances, X, y, gold, weight, clusters, seed_of(random_state))
     return min(_MOST_UNLEARNED, owed / residual_square) if residual_square > 0 else 0.0
 
 

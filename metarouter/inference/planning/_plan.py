@@ -19,12 +19,12 @@ from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import MINIMA, Verdict
 from metarouter.inference._verdict import scarce
 from metarouter.inference.labels import (
-    Lack,
+    SampleSizeCheck,
     Scaling,
     as_rows,
+    check_either_sample_size,
+    check_sample_size,
     count_labels,
-    lack_of,
-    lack_of_either,
 )
 from metarouter.inference.planning._allocation import Labels, Prices, best_share, labels_for
 from metarouter.inference.planning._axes import verdict_alone
@@ -381,7 +381,7 @@ def plan_labels(
     Notes
     -----
     The variance is ``gold / n_gold + preference / n_preference + query / n_queries``, and each part
-    is measured by what the labels of the pilot pull on the estimate. Nuisances learn from more
+    is measured by the influence of the pilot's labels on the estimate. Nuisances learn from more
     labels than the pilot had, so that the plan is a little on the safe side. The interval of
     the half width holds the error of the pilot and that of the planned labels, and reaches down to
     the width that predictions of gold labels would give which have nothing left to learn: by how
@@ -425,9 +425,9 @@ def plan_labels(
         "aim": aim,
         "power": power,
     }
-    lack = _lack(data, quantity, nested)
-    if lack is not None:
-        return LabelPlan.unknown(lack.needed, lack.reason, **known)
+    shortage = _shortage(data, quantity, nested)
+    if shortage is not None:
+        return LabelPlan.unknown(shortage.needed, shortage.reason, **known)
     if quantity == "mean_shift":
         pilot = shift_pilot(data, nested, nuisances, scaling, random_state, n_jobs)
     else:
@@ -521,15 +521,15 @@ def _reason(best: PlanOption, even: PlanOption, known: dict[str, Any]) -> str:
     )
 
 
-def _lack(data: Any, quantity: str, nested: bool) -> Lack | None:
+def _shortage(data: Any, quantity: str, nested: bool) -> SampleSizeCheck | None:
     if quantity != "mean_shift":
         there = int(getattr(data, "n_gold", _FEWEST))
         words = f"{scarce(there, 'gold labels')} to plan on; {_FEWEST} would do."
-        return Lack(_FEWEST, words) if there < _FEWEST else None
+        return SampleSizeCheck(_FEWEST, words) if there < _FEWEST else None
     counts = count_labels(as_rows(data))
     if nested:
-        return lack_of(counts, ("paired_queries", counts.paired))
-    return lack_of_either(counts)
+        return check_sample_size(counts, ("paired_queries", counts.paired))
+    return check_either_sample_size(counts)
 
 
 def _one_aim(aims: dict[str, float | None]) -> tuple[str, float]:

@@ -89,7 +89,7 @@ def test_a_router_without_a_price_says_how_to_name_one(folder: Path, tmp_path: P
     [
         (-1.99, 1.0, "cheap labels overstate the primary model."),
         (1.99, 1.0, "cheap labels understate the primary model."),
-        (1.95, 1.0, "not told apart from 0"),
+        (1.95, 1.0, "not significantly different from 0"),
     ],
 )
 def test_a_shift_is_told_apart_when_its_interval_does_not_hold_zero(

@@ -1,4 +1,4 @@
-"""Claims are held, reversed or not told apart, by one rule everywhere."""
+"""Claims are held, reversed or not significantly different, by one rule everywhere."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def claim(baseline: str, here: tuple[float, float], other: tuple[float, float]) 
 def test_a_verdict_needs_an_interval_on_one_side_of_zero() -> None:
     assert verdict(0.1, 0.2) == "held"
     assert verdict(-0.2, -0.1) == "reversed"
-    assert verdict(-0.1, 0.2) == "not told apart"
-    assert verdict(0.0, 0.2) == "not told apart"
+    assert verdict(-0.1, 0.2) == "not significantly different"
+    assert verdict(0.0, 0.2) == "not significantly different"
 
 
 def test_an_interval_that_is_not_known_tells_nothing_apart() -> None:
-    assert verdict(np.nan, np.nan) == "not told apart"
+    assert verdict(np.nan, np.nan) == "not significantly different"
 
 
 def test_every_meta_router_is_held_against_every_baseline_at_every_size(
@@ -62,7 +62,7 @@ def test_words_say_where_the_two_verdicts_part() -> None:
     ]
     assert in_plain_words(parted) == [
         "With 50 gold labels, DR-learner is better than pooled, worse than gold only on this "
-        "table; for other tables like it: not told apart from pooled and gold only."
+        "table; for other tables like it: not significantly different from pooled and gold only."
     ]
 
 
@@ -84,7 +84,7 @@ def test_flat_is_held_only_where_the_whole_interval_lies_within_the_margin() -> 
 
     assert flat(-0.05, 0.08) == "held"
     assert flat(0.15, 0.2) == flat(-0.3, -0.11) == "reversed"
-    assert flat(-0.05, 0.2) == flat(-1, 1) == "not told apart"
+    assert flat(-0.05, 0.2) == flat(-1, 1) == "not significantly different"
     assert Trend("rises", 0.1, (0.05, 0.15)).verdict == "held"
 
 

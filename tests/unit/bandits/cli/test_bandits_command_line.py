@@ -190,7 +190,7 @@ class TestScenarios:
         ("words", "complaint"),
         [
             (["--dataset", "madeup"], "did you mean"),
-            (["--task", "law"], "made_up has no task 'law': choose from made_up"),
+            (["--task", "law"], "synthetic has no task 'law': choose from synthetic"),
             (["--rounds", "3"], "--rounds"),
             (["--discount", "0"], "--discount"),
         ],

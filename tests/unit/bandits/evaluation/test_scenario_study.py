@@ -20,7 +20,7 @@ ROUTERS = {"linucb": LinUCB(), "beta_ts": BetaTS()}
 
 @pytest.fixture(scope="module")
 def matrix():
-    return study_table("made_up").matrix
+    return study_table("synthetic").matrix
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_what_is_written_is_what_was_found(result, tmp_path):
 
 
 def test_it_prints_and_draws_like_every_result(result):
-    assert "Routers in worlds that change: made_up, 120 rounds" in result.summary()
+    assert "Routers in worlds that change: synthetic, 120 rounds" in result.summary()
     assert r"cold\_start &" in result.to_latex()
     axes = result.plot()
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [

@@ -8,14 +8,14 @@ from scipy.stats import chi2
 
 from bandits.off_policy import _cressie_read as cressie_read
 from bandits.off_policy import fitted_rewards
-from bandits.off_policy._empirical_likelihood import KnownMeans, price_of_known_means
+from bandits.off_policy._empirical_likelihood import MomentConstraints, divergence_of_constraints
 from bandits.off_policy._evidence import Evidence, evidence_on
 from bandits.off_policy._intervals import (
     cressie_read_bounds,
     likelihood_bounds,
     likelihood_bounds_of_difference,
 )
-from bandits.off_policy._known_means import joined
+from bandits.off_policy._moment_constraints import joined
 from benchmarks._logged_worlds import World
 
 STATISTIC = float(chi2.ppf(0.95, 1))
@@ -75,8 +75,8 @@ def test_the_dual_is_the_least_mean_over_all_distributions(seed):
 
 def test_weights_that_average_1_cost_nothing():
     share = np.repeat([0.0, 1.0], 20)
-    known = KnownMeans(np.column_stack([1 - share, share]), np.array([0.5, 0.5]))
-    assert price_of_known_means(known) == pytest.approx(0.0, abs=1e-9)
+    known = MomentConstraints(np.column_stack([1 - share, share]), np.array([0.5, 0.5]))
+    assert divergence_of_constraints(known) == pytest.approx(0.0, abs=1e-9)
 
 
 def test_a_good_model_narrows_the_interval_and_a_bad_one_hardly_widens_it():
@@ -148,7 +148,7 @@ def test_means_known_of_two_policies_cost_at_least_those_of_one(draw):
     one, other = (
         evidence_on(log, target(log.X), predicted) for target in (world.best, world.believed_best)
     )
-    prices = [price_of_known_means(evidence.known()) for evidence in (one, other)]
-    assert price_of_known_means(joined(one.known(), other.known())) >= max(prices) - 1e-6
+    prices = [divergence_of_constraints(evidence.known()) for evidence in (one, other)]
+    assert divergence_of_constraints(joined(one.known(), other.known())) >= max(prices) - 1e-6
     lower, upper = likelihood_bounds_of_difference(one, other, 0.95)
     assert -1 < lower < upper < 1

@@ -8,7 +8,7 @@ from oracles.bands import (
     efficiency_gain_at,
     gained_at,
     toc_at,
-    toc_pulls_of_econml,
+    toc_influence_of_econml,
 )
 from ranked_queries import queries
 
@@ -105,7 +105,7 @@ def test_errors_at_thresholds_are_right_where_those_of_econml_are_not(threshold,
         band = toc_band(gain, score, thresholds=[threshold], method="influence", n_draws=100)
         found.append(band.value[0])
         ours.append(band.se[0])
-        theirs.append(toc_pulls_of_econml(gain, score, threshold).std() / np.sqrt(n))
+        theirs.append(toc_influence_of_econml(gain, score, threshold).std() / np.sqrt(n))
     truth = np.std(found)
     assert np.mean(ours) == pytest.approx(truth, rel=0.12)
     assert abs(np.mean(theirs) / truth - 1) > abs(off - 1)

@@ -41,7 +41,7 @@ def test_the_published_facts_of_figure_s2_are_found():
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_pulls_of_a_paired_mean_are_its_derivatives(make, weighted):
+def test_influence_of_a_paired_mean_are_its_derivatives(make, weighted):
     weight = np.random.default_rng(1).uniform(0.5, 2, 40) if weighted else None
     data = make.labelled(40, both=True, unit=2.0, weight=weight)
     estimate = paired_mean(scaled_labels(data))
@@ -51,11 +51,11 @@ def test_pulls_of_a_paired_mean_are_its_derivatives(make, weighted):
 
     weight = np.ones(40) if weight is None else weight
     assert estimate.value == pytest.approx(value(weight))
-    derivatives = naive.pulls_by_moving_weights(value, weight)
-    np.testing.assert_allclose(estimate.pull, derivatives, atol=1e-8)
+    derivatives = naive.influence_by_moving_weights(value, weight)
+    np.testing.assert_allclose(estimate.influence, derivatives, atol=1e-8)
 
 
-def test_pulls_of_a_difference_of_means_are_its_derivatives(make):
+def test_influence_of_a_difference_of_means_are_its_derivatives(make):
     data = make.labelled(60, unit=2.0)
     labels = scaled_labels(data)
     estimate = difference_of_means(labels)
@@ -63,12 +63,12 @@ def test_pulls_of_a_difference_of_means_are_its_derivatives(make):
     def value(w):
         return naive.difference_of_means(labels.rows.y, labels.is_gold, w)
 
-    derivatives = naive.pulls_by_moving_weights(value, np.ones(60))
+    derivatives = naive.influence_by_moving_weights(value, np.ones(60))
     assert estimate.value == pytest.approx(value(np.ones(60)))
-    np.testing.assert_allclose(estimate.pull, derivatives, atol=1e-8)
+    np.testing.assert_allclose(estimate.influence, derivatives, atol=1e-8)
 
 
-def test_pulls_of_the_doubly_robust_mean_are_its_derivatives(make):
+def test_influence_of_the_doubly_robust_mean_are_its_derivatives(make):
     data = make.labelled(80, unit=2.0)
     labels = scaled_labels(data)
     fitted = fitted_nuisances(labels, make.recipe(), ALL_NUISANCES, 0)
@@ -84,9 +84,9 @@ def test_pulls_of_the_doubly_robust_mean_are_its_derivatives(make):
             fitted.preference_outcome_,
         )
 
-    derivatives = naive.pulls_by_moving_weights(value, np.ones(80))
+    derivatives = naive.influence_by_moving_weights(value, np.ones(80))
     assert estimate.value == pytest.approx(value(np.ones(80)))
-    np.testing.assert_allclose(estimate.pull, derivatives, atol=1e-8)
+    np.testing.assert_allclose(estimate.influence, derivatives, atol=1e-8)
 
 
 def test_a_given_factor_leaves_its_own_error_out(make):

@@ -8,7 +8,7 @@ from ranked_queries import queries
 from metarouter.inference.curves import (
     AtThresholds,
     AtUsage,
-    curve_pulls,
+    curve_influence,
     running_sums,
     scored_queries,
 )
@@ -22,7 +22,7 @@ def test_influence_at_thresholds_is_the_derivative_by_the_weights(curve):
     found = scored_queries(gain, score)
     where = AtThresholds(np.array([0.5]), np.array([(score >= 0.5).sum()]))
     sums = running_sums(found)
-    pulls = curve_pulls(curve, found, sums, where.read(sums), where)[:, 0]
+    influence_values = curve_influence(curve, found, sums, where.read(sums), where)[:, 0]
 
     def value(share):
         sent = found.gain[:, None] * 0 + (score[found.order] >= 0.5)[:, None]
@@ -34,7 +34,9 @@ def test_influence_at_thresholds_is_the_derivative_by_the_weights(curve):
             "qini": gained,
         }[curve]
 
-    assert pulls * 40 == pytest.approx(influence_by_contamination(value, np.ones(40)), abs=1e-6)
+    assert influence_values * 40 == pytest.approx(
+        influence_by_contamination(value, np.ones(40)), abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("curve", ORACLES)
@@ -45,10 +47,10 @@ def test_influence_at_a_usage_within_ties_is_the_derivative_by_the_weights(curve
     found = scored_queries(gain, score, sample_weight=weight)
     where = AtUsage(np.array([0.2, 0.5, 0.8]))
     sums = running_sums(found)
-    pulls = curve_pulls(curve, found, sums, where.read(sums), where)
+    influence_values = curve_influence(curve, found, sums, where.read(sums), where)
     for k, usage in enumerate(where.grid):
         slopes = influence_by_contamination(
             lambda share, u=usage: ORACLES[curve](found.gain, score[found.order], share, u),
             found.share,
         )
-        assert pulls[:, k] / found.share == pytest.approx(slopes, abs=1e-5)
+        assert influence_values[:, k] / found.share == pytest.approx(slopes, abs=1e-5)

@@ -68,7 +68,9 @@ def test_bounds_and_robustness_values_are_those_of_doubleml(elements_of):
     assert elements.nu2 == pytest.approx(nu2, rel=1e-8)
     bound = bias_bound(elements, confounding_strength(0.04, 0.05), LEVEL)
     assert (bound.lower, bound.upper) == pytest.approx((lower, upper), rel=1e-7)
-    assert np.sqrt(elements.theta_pull @ elements.theta_pull) == pytest.approx(theta_se, rel=1e-10)
+    assert np.sqrt(elements.theta_influence @ elements.theta_influence) == pytest.approx(
+        theta_se, rel=1e-10
+    )
     assert robustness_value(elements, 0.0) == pytest.approx(value, abs=1e-5)
 
 
@@ -84,7 +86,7 @@ def test_errors_of_bounds_are_their_derivatives_which_doubleml_exchanges(element
     *_, low_se, high_se, _ = DOUBLEML[elements_of][1]
     for sign, ours, theirs in ((-1, bound.lower_se, high_se), (1, bound.upper_se, low_se)):
         end = partial(naive.bound_of_shift, labels, fitted, elements_of.__name__, sign * strength)
-        derivative = naive.pulls_by_moving_weights(end, np.ones(200))
+        derivative = naive.influence_by_moving_weights(end, np.ones(200))
         # HC3 divides by 1 - 1/n where all weights are equal.
         assert ours * 199 / 200 == pytest.approx(np.sqrt(derivative @ derivative), rel=2e-3)
         assert theirs == pytest.approx(np.sqrt(derivative @ derivative), rel=1e-6)
@@ -98,11 +100,15 @@ def test_bounds_and_robustness_values_are_those_of_econml():
     theta, sigma, nu, cov = theirs.dml_sensitivity_values(t, y)
     ours = (elements.theta, elements.sigma2, elements.nu2)
     assert ours == pytest.approx((float(theta), float(sigma), float(nu)), rel=1e-12)
-    pulls = np.array([elements.theta_pull, elements.sigma2_pull, elements.nu2_pull])
+    influence_values = np.array(
+        [elements.theta_influence, elements.sigma2_influence, elements.nu2_influence]
+    )
     # econml takes the derivative of the moment of nu^2 with the wrong sign, and with it both of its
     # covariances (see the test of derivatives above).
     sign = np.array([[1, 1, -1], [1, 1, -1], [-1, -1, 1]])
-    np.testing.assert_allclose(pulls @ pulls.T, sign * cov, rtol=1e-8, atol=1e-14)
+    np.testing.assert_allclose(
+        influence_values @ influence_values.T, sign * cov, rtol=1e-8, atol=1e-14
+    )
     lower, upper = theirs.sensitivity_interval(
         theta, sigma, nu, cov, 0.05, 0.04, 0.05, 1.0, interval_type="theta"
     )

@@ -16,9 +16,11 @@ def regression(n=60, seed=0):
     return design, outcome, weight / weight.sum(), rng.random(n) < 0.4, rng.integers(0, 15, n)
 
 
-def fitted(design, outcome, share, is_gold, units, kind, **more):
+def fitted(design, outcome, share, is_gold, clusters, kind, **more):
     names = [f"x{k}" for k in range(design.shape[1])]
-    return weighted_least_squares(design, outcome, share, is_gold, units, kind, names=names, **more)
+    return weighted_least_squares(
+        design, outcome, share, is_gold, clusters, kind, names=names, **more
+    )
 
 
 def test_hc3_is_that_of_statsmodels():
@@ -47,28 +49,33 @@ def test_hc3_is_what_leaving_out_one_row_at_a_time_gives():
 
 
 def test_cluster_errors_are_what_leaving_out_one_group_at_a_time_gives():
-    design, outcome, share, is_gold, units = regression()
-    fit = fitted(design, outcome, share, is_gold, units, "cluster")
-    naive = leave_out_covariance(design, outcome, share, units)
-    n_units = len(np.unique(units))
+    design, outcome, share, is_gold, clusters = regression()
+    fit = fitted(design, outcome, share, is_gold, clusters, "cluster")
+    naive = leave_out_covariance(design, outcome, share, clusters)
+    n_units = len(np.unique(clusters))
     np.testing.assert_allclose(fit.covariance, naive * (n_units - 1) / n_units, rtol=1e-8)
 
 
 def test_group_numbers_may_have_gaps():
-    design, outcome, share, is_gold, units = regression()
-    one = fitted(design, outcome, share, is_gold, units, "cluster")
-    other = fitted(design, outcome, share, is_gold, units * 7 + 3, "cluster")
+    design, outcome, share, is_gold, clusters = regression()
+    one = fitted(design, outcome, share, is_gold, clusters, "cluster")
+    other = fitted(design, outcome, share, is_gold, clusters * 7 + 3, "cluster")
     np.testing.assert_array_equal(one.covariance, other.covariance)
     np.testing.assert_array_equal(one.df, other.df)
 
 
 def test_rows_without_weight_do_not_count():
-    design, outcome, share, is_gold, units = regression()
+    design, outcome, share, is_gold, clusters = regression()
     kept = np.arange(len(outcome)) % 3 > 0
     left = np.where(kept, share, 0.0)
-    full = fitted(design, outcome, left / left.sum(), is_gold, units, "cluster")
+    full = fitted(design, outcome, left / left.sum(), is_gold, clusters, "cluster")
     part = fitted(
-        design[kept], outcome[kept], left[kept] / left.sum(), is_gold[kept], units[kept], "cluster"
+        design[kept],
+        outcome[kept],
+        left[kept] / left.sum(),
+        is_gold[kept],
+        clusters[kept],
+        "cluster",
     )
     np.testing.assert_allclose(full.covariance, part.covariance)
 
@@ -104,10 +111,10 @@ def test_a_category_of_one_row_is_refused_with_its_column():
 
 
 def test_a_category_of_one_group_is_refused():
-    design, outcome, share, is_gold, units = regression()
-    lonely = np.column_stack([design, units == 5]).astype(float)
+    design, outcome, share, is_gold, clusters = regression()
+    lonely = np.column_stack([design, clusters == 5]).astype(float)
     with pytest.raises(DataError, match="column 'x3' varies within one group"):
-        fitted(lonely, outcome, share, is_gold, units, "cluster")
+        fitted(lonely, outcome, share, is_gold, clusters, "cluster")
 
 
 def test_more_coefficients_than_rows_are_refused():

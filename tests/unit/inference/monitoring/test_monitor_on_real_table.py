@@ -53,7 +53,7 @@ def test_in_random_order_nothing_is_seen_and_the_truth_is_held(stream):
         report = watched(stream, rng.permutation(len(stream.X)), rng).report()
         alarms += any(alarm.raised_at is not None for alarm in report.alarms)
         for name, value in truth.items():
-            total = report.courses[name].total
+            total = report.trajectories[name].total
             missed += bool(((total.lower > value) | (total.upper < value)).any())
     # Binomial, 5% each: 3 of 8 and 5 of 24 come up with a chance of less than 1%.
     assert alarms < 3

@@ -217,9 +217,9 @@ def test_monitors_print_and_draw_whatever_they_have_seen(streams):
             assert text
             assert " nan" not in text
         assert max(len(line) for line in monitor.summary().splitlines()) <= 120
-        for name in monitor.report().courses:
+        for name in monitor.report().trajectories:
             ax = monitor.plot(Figure().subplots(), quantity=name)
-            assert ax.get_ylabel() == monitor.report().courses[name].name
+            assert ax.get_ylabel() == monitor.report().trajectories[name].name
         assert monitor.report().plot_evidence(Figure().subplots()).get_xlabel()
     with pytest.raises(MetaRouterError, match="'speed' is not monitored"):
         full.plot(quantity="speed")

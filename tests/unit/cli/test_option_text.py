@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from command_line import refused
 
-from metarouter.cli._options_in_words import as_options
+from metarouter.cli._option_text import as_options
 
 
 @pytest.mark.parametrize(

@@ -9,24 +9,24 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bandits.off_policy._empirical_likelihood import KnownMeans
+from bandits.off_policy._empirical_likelihood import MomentConstraints
 
-__all__ = ["joined", "known_of_model", "known_of_weights"]
+__all__ = ["constraints_of_model", "constraints_of_weights", "joined"]
 
 Array = NDArray[np.float64]
 
 
-def known_of_weights(weight: Array, max_weight: float) -> KnownMeans:
+def constraints_of_weights(weight: Array, max_weight: float) -> MomentConstraints:
     """Return 1 - w / W and w / W: with their sum, that of a distribution, is known to be 1."""
     share = weight / max_weight
-    return KnownMeans(
+    return MomentConstraints(
         np.column_stack([1 - share, share]), np.array([1 - 1 / max_weight, 1 / max_weight])
     )
 
 
-def known_of_model(
+def constraints_of_model(
     weight: Array, expected: Array, of_action: Array, reward_range: tuple[float, float]
-) -> KnownMeans:
+) -> MomentConstraints:
     """Return w (q - low) + high - q_pi and w (high - q) + q_pi - low, both of mean high - low.
 
     They differ from high - low by plus and minus w q - q_pi and the weight's own deviation from 1.
@@ -34,12 +34,12 @@ def known_of_model(
     low, high = reward_range
     above = weight * (of_action - low) + high - expected
     below = weight * (high - of_action) + expected - low
-    return KnownMeans(np.column_stack([above, below]), np.full(2, high - low))
+    return MomentConstraints(np.column_stack([above, below]), np.full(2, high - low))
 
 
-def joined(*parts: KnownMeans) -> KnownMeans:
+def joined(*parts: MomentConstraints) -> MomentConstraints:
     """Return all slacks side by side."""
-    return KnownMeans(
+    return MomentConstraints(
         np.column_stack([part.slack for part in parts]),
         np.concatenate([part.mean for part in parts]),
     )

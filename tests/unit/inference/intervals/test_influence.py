@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import ttest_1samp, ttest_ind
 
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference.intervals._pulls import (
-    as_units,
+from metarouter.inference.intervals._influence import (
+    as_clusters,
     choose_covariance,
     p_value_of,
     variance_of_mean,
@@ -15,7 +15,7 @@ from metarouter.inference.intervals._pulls import (
 from metarouter.inference.intervals._simultaneous import correlation_of, sup_t_quantile
 
 
-def pulls(n=50, seed=0):
+def influence_values(n=50, seed=0):
     rng = np.random.default_rng(seed)
     values = rng.standard_normal(n)
     share = np.full(n, 1 / n)
@@ -23,8 +23,8 @@ def pulls(n=50, seed=0):
 
 
 def test_the_t_variance_of_a_mean_is_the_textbook_one():
-    pull, share, values = pulls()
-    found = variance_of_mean(pull, share, np.ones(50, bool), None, "t")
+    influence, share, values = influence_values()
+    found = variance_of_mean(influence, share, np.ones(50, bool), None, "t")
     assert found.variance == pytest.approx(values.var(ddof=1) / 50)
     assert found.df == 49
     statistic = values.mean() / np.sqrt(found.variance)
@@ -32,17 +32,19 @@ def test_the_t_variance_of_a_mean_is_the_textbook_one():
 
 
 def test_groups_of_one_row_change_hardly_anything():
-    pull, share, _ = pulls()
-    alone = variance_of_mean(pull, share, np.ones(50, bool), None, "HC3").variance
-    grouped = variance_of_mean(pull, share, np.ones(50, bool), np.arange(50), "cluster").variance
+    influence, share, _ = influence_values()
+    alone = variance_of_mean(influence, share, np.ones(50, bool), None, "HC3").variance
+    grouped = variance_of_mean(
+        influence, share, np.ones(50, bool), np.arange(50), "cluster"
+    ).variance
     assert grouped == pytest.approx(alone * 1.0, rel=0.03)
 
 
 def test_rows_that_repeat_themselves_count_once():
-    pull, share, _ = pulls()
-    once = variance_of_mean(pull, share, np.ones(50, bool), np.arange(50), "cluster")
+    influence, share, _ = influence_values()
+    once = variance_of_mean(influence, share, np.ones(50, bool), np.arange(50), "cluster")
     twice = variance_of_mean(
-        np.repeat(pull, 2) / 2,
+        np.repeat(influence, 2) / 2,
         np.repeat(share, 2) / 2,
         np.ones(100, bool),
         np.repeat(np.arange(50), 2),
@@ -57,9 +59,9 @@ def test_degrees_of_freedom_of_two_sources_are_welchs():
     gold, preference = 5 * rng.standard_normal(12), rng.standard_normal(80)
     is_gold = np.arange(92) < 12
     # (n - 1) against n in the variances moves Welch's number by a few per cent.
-    pull = np.concatenate([(gold - gold.mean()) / 12, (preference - preference.mean()) / 80])
+    influence = np.concatenate([(gold - gold.mean()) / 12, (preference - preference.mean()) / 80])
     welch = ttest_ind(gold, preference, equal_var=False).df
-    assert welch_df(pull[:, None], is_gold, None)[0] == pytest.approx(welch, rel=0.05)
+    assert welch_df(influence[:, None], is_gold, None)[0] == pytest.approx(welch, rel=0.05)
 
 
 def test_the_p_value_does_not_take_the_smaller_tail():
@@ -72,10 +74,10 @@ def test_the_p_value_does_not_take_the_smaller_tail():
 
 
 def test_units_are_none_where_every_row_stands_for_itself():
-    assert as_units(None) is None
-    assert as_units(["x", "y", 3]) is None
-    assert as_units(np.array([4, 4, 9])).tolist() == [0, 0, 1]
-    assert as_units(np.array([1, "1", 1], dtype=object)).tolist() == [0, 1, 0]
+    assert as_clusters(None) is None
+    assert as_clusters(["x", "y", 3]) is None
+    assert as_clusters(np.array([4, 4, 9])).tolist() == [0, 0, 1]
+    assert as_clusters(np.array([1, "1", 1], dtype=object)).tolist() == [0, 1, 0]
 
 
 def test_errors_are_clustered_wherever_rows_belong_together():

@@ -1,9 +1,9 @@
-"""Variances of estimates from what every row pulls on them.
+"""Variances of estimates from the influence of every row on them.
 
-A row's pull on an estimate is its influence times its share of all rows. Pulls of one row are
-added over everything that the row enters (a mean, the factor between the two scales of labels);
-pulls of rows that depend on each other are added over the group. The variance is the sum of the
-squares of what is left.
+Influence values here are influence functions times a row's share of all rows. Those of one row
+are added over everything that the row enters (a mean, the factor between the two scales of
+labels); those of rows that depend on each other are added over the cluster. The variance is the
+sum of the squares of what is left.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ from metarouter.utils.groups import group_codes
 __all__ = [
     "Alternative",
     "Covariance",
-    "PulledVariance",
-    "as_units",
+    "MeanVariance",
+    "as_clusters",
     "choose_covariance",
+    "cluster_sums",
     "interval_of",
     "p_value_of",
-    "unit_sums",
     "variance_of_mean",
     "welch_df",
 ]
 
 FloatArray = NDArray[np.float64]
-Units = NDArray[np.intp] | None
+Clusters = NDArray[np.intp] | None
 Covariance = Literal["auto", "t", "HC3", "cluster"]
 Alternative = Literal["two-sided", "less", "greater"]
 
 
-class PulledVariance(NamedTuple):
+class MeanVariance(NamedTuple):
     """A variance and the degrees of freedom of its estimate."""
 
     variance: float
     df: float
 
 
-def as_units(groups: ArrayLike | None) -> Units:
+def as_clusters(groups: ArrayLike | None) -> Clusters:
     """Give every row the number of its unit; None where every row stands for itself.
 
     Examples
     --------
-    >>> as_units(["b", "a", "b"])
+    >>> as_clusters(["b", "a", "b"])
     array([1, 0, 1])
-    >>> as_units([1, 2, 3]) is None
+    >>> as_clusters([1, 2, 3]) is None
     True
     """
     if groups is None:
@@ -62,7 +62,7 @@ def as_units(groups: ArrayLike | None) -> Units:
 
 
 def choose_covariance(
-    wanted: Covariance, units: Units, known: tuple[str, ...] = ("t", "HC3", "cluster")
+    wanted: Covariance, clusters: Clusters, known: tuple[str, ...] = ("t", "HC3", "cluster")
 ) -> str:
     """Resolve "auto": cluster-robust where rows belong together, HC3 elsewhere.
 
@@ -76,8 +76,8 @@ def choose_covariance(
             f"covariance={wanted!r} is unknown here; choose 'auto' or one of {', '.join(known)}."
         )
     if wanted == "auto":
-        return "HC3" if units is None else "cluster"
-    if wanted == "cluster" and units is None:
+        return "HC3" if clusters is None else "cluster"
+    if wanted == "cluster" and clusters is None:
         raise MetaRouterError(
             "covariance='cluster' needs rows that share a group, but every row stands for itself; "
             "give groups, or use 'HC3'."
@@ -85,58 +85,62 @@ def choose_covariance(
     return wanted
 
 
-def unit_sums(pull: FloatArray, units: Units) -> FloatArray:
-    """Add pulls, shape (n, ...), over the units they belong to."""
-    if units is None:
-        return pull
-    total = np.zeros((int(units.max()) + 1, *pull.shape[1:]))
-    np.add.at(total, units, pull)
+def cluster_sums(influence: FloatArray, clusters: Clusters) -> FloatArray:
+    """Add influence values, shape (n, ...), over clusters."""
+    if clusters is None:
+        return influence
+    total = np.zeros((int(clusters.max()) + 1, *influence.shape[1:]))
+    np.add.at(total, clusters, influence)
     return total
 
 
 def variance_of_mean(
-    pull: FloatArray, share: FloatArray, is_gold: NDArray[np.bool_], units: Units, covariance: str
-) -> PulledVariance:
-    """Variance of a weighted mean from its pulls.
+    influence: FloatArray,
+    share: FloatArray,
+    is_gold: NDArray[np.bool_],
+    clusters: Clusters,
+    covariance: str,
+) -> MeanVariance:
+    """Variance of a weighted mean from its influence values.
 
     Parameters
     ----------
-    pull : array of shape (n,)
+    influence : array of shape (n,)
         Sums to zero.
     share : array of shape (n,)
         Weights that sum to one: the leverage of each row on the mean.
     is_gold : array of bool of shape (n,)
         For the degrees of freedom.
-    units : array of int of shape (n,) or None
+    clusters : array of int of shape (n,) or None
     covariance : {"t", "HC3", "cluster"}
-        "t" is s^2 / n; "HC3" divides each pull by one minus its leverage (MacKinnon & White 1985);
-        "cluster" does so with whole units, which is the jackknife over units (CR3).
+        "t" is s^2 / n; "HC3" divides each influence value by one minus its leverage (MacKinnon &
+        White 1985); "cluster" does so with whole clusters, which is the jackknife over them (CR3).
 
     Raises
     ------
     DataError
-        If fewer than two units pull.
+        If fewer than two clusters have influence.
     """
-    taken = (share > 0) | (pull != 0)
-    pull, share, is_gold = pull[taken], share[taken], is_gold[taken]
-    units = None if units is None or covariance != "cluster" else as_units(units[taken])
-    summed, leverage = unit_sums(pull, units), unit_sums(share, units)
+    taken = (share > 0) | (influence != 0)
+    influence, share, is_gold = influence[taken], share[taken], is_gold[taken]
+    clusters = None if clusters is None or covariance != "cluster" else as_clusters(clusters[taken])
+    summed, leverage = cluster_sums(influence, clusters), cluster_sums(share, clusters)
     n_units = len(summed)
     if n_units < 2:
         raise DataError(
             f"{n_units} independent unit leaves no way to measure uncertainty; give labels of at "
             "least two queries (groups)."
         )
-    df = welch_df(summed[:, None], is_gold, units)[0]
+    df = welch_df(summed[:, None], is_gold, clusters)[0]
     if covariance == "t":
-        return PulledVariance(n_units / (n_units - 1) * float(summed @ summed), df)
+        return MeanVariance(n_units / (n_units - 1) * float(summed @ summed), df)
     spread = summed / (1 - leverage)
     shrink = (n_units - 1) / n_units if covariance == "cluster" else 1.0
-    return PulledVariance(shrink * float(spread @ spread), df)
+    return MeanVariance(shrink * float(spread @ spread), df)
 
 
-def welch_df(summed: FloatArray, is_gold: NDArray[np.bool_], units: Units) -> FloatArray:
-    """Degrees of freedom of a sum of squared pulls, by column (Welch 1947, Satterthwaite 1946).
+def welch_df(summed: FloatArray, is_gold: NDArray[np.bool_], clusters: Clusters) -> FloatArray:
+    """Degrees of freedom of a sum of squares, by column (Welch 1947, Satterthwaite 1946).
 
     A few gold labels often carry nearly all of the variance. It is then known as badly as from
     those few, however many preference labels there are: with units of several kinds (gold,
@@ -147,11 +151,11 @@ def welch_df(summed: FloatArray, is_gold: NDArray[np.bool_], units: Units) -> Fl
     summed : array of shape (n_units, k)
         Pulls, added over units.
     is_gold : array of bool of shape (n,)
-    units : array of int of shape (n,) or None
+    clusters : array of int of shape (n,) or None
     """
     n_units = len(summed)
-    has_gold = unit_sums(is_gold.astype(float), units) > 0
-    has_preference = unit_sums((~is_gold).astype(float), units) > 0
+    has_gold = cluster_sums(is_gold.astype(float), clusters) > 0
+    has_preference = cluster_sums((~is_gold).astype(float), clusters) > 0
     kind = has_gold + 2 * has_preference
     total, parts = np.zeros(summed.shape[1]), np.zeros(summed.shape[1])
     for value in (1, 2, 3):

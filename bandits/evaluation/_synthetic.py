@@ -1,4 +1,4 @@
-"""Made-up outcomes of models whose truth is known: what to call hangs on the query."""
+"""Synthetic outcomes of models, whose truth is known: the best model depends on the query."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from metarouter.datasets import ModelMatrix
 
-__all__ = ["made_up_matrix"]
+__all__ = ["synthetic_matrix"]
 
 # Log odds of a right answer to a query at the centre, and price of a query of mean length.
 _MODELS = {
@@ -19,7 +19,7 @@ _MODELS = {
 }
 
 
-def made_up_matrix(n_queries: int = 20_000, *, n_features: int = 8, seed: int = 0) -> ModelMatrix:
+def synthetic_matrix(n_queries: int = 20_000, *, n_features: int = 8, seed: int = 0) -> ModelMatrix:
     """Make queries, and what six models do on them.
 
     An answer is right, quality 1, with a probability whose log odds are linear in the features;
@@ -38,7 +38,7 @@ def made_up_matrix(n_queries: int = 20_000, *, n_features: int = 8, seed: int = 
 
     Examples
     --------
-    >>> matrix = made_up_matrix(100)
+    >>> matrix = synthetic_matrix(100)
     >>> matrix.X.shape, matrix.quality.shape
     ((100, 8), (100, 6))
     """
@@ -53,8 +53,8 @@ def made_up_matrix(n_queries: int = 20_000, *, n_features: int = 8, seed: int = 
         quality=(rng.random(right.shape) < right).astype(np.float64),
         cost=price * length,
         models=tuple(_MODELS),
-        task=np.full(n_queries, "made_up"),
+        task=np.full(n_queries, "synthetic"),
         text=np.array([f"query {k}" for k in range(n_queries)], dtype=object),
-        name="made_up",
+        name="synthetic",
         notes=("outcomes are drawn from logits that are linear in eight features",),
     )
