@@ -189,7 +189,7 @@ class TestScenarios:
     @pytest.mark.parametrize(
         ("words", "complaint"),
         [
-            (["--dataset", "madeup"], "did you mean"),
+            (["--dataset", "syntetic"], "did you mean"),
             (["--task", "law"], "synthetic has no task 'law': choose from synthetic"),
             (["--rounds", "3"], "--rounds"),
             (["--discount", "0"], "--discount"),
