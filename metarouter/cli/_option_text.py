@@ -36,6 +36,8 @@ _OPTION_OF = {
     "min_saving": "--min-saving",
     "min_gain": "--min-gain",
     "max_loss": "--max-loss",
+    "gain_bounds": "--gain-bounds",
+    "cost_bounds": "--cost-bounds",
     "alarm_level": "--alarm-level",
     "cv": "--folds",
     "folds": "--folds",
@@ -63,7 +65,7 @@ _PHRASES: tuple[tuple[re.Pattern[str], Any], ...] = (
     (
         re.compile(
             r"(?<![\w-])(n_gold|n_test|max_share|max_cost|min_saving|min_gain|max_loss|alarm_level"
-            r"|data_home)(?![\w=])"
+            r"|gain_bounds|cost_bounds|data_home)(?![\w=])"
         ),
         _dashed,
     ),

@@ -11,7 +11,7 @@ from metarouter.cli.options import COLUMNS, GoldColumn
 
 __all__ = ["monitor"]
 
-_PROMISES = "What was promised (said once, with the first table)"
+_PROMISES = "Constraints (said once, with the first table)"
 _WATCHING = "How to watch (said once, with the first table)"
 
 
@@ -125,6 +125,25 @@ def monitor(
             show_default=False,
         ),
     ] = None,
+    gain_bounds: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            "--gain-bounds",
+            help="Lowest and highest gold label that there can be, known beforehand: intervals of "
+            "quality then hold whatever has not been seen yet.",
+            rich_help_panel=_PROMISES,
+            show_default=False,
+        ),
+    ] = None,
+    cost_bounds: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            "--cost-bounds",
+            help="The same of the cost of a query.",
+            rich_help_panel=_PROMISES,
+            show_default=False,
+        ),
+    ] = None,
     level: Annotated[
         float | None,
         typer.Option(
@@ -159,7 +178,7 @@ def monitor(
     Each call takes in one table of routed queries, adds it to the monitor's file, and prints what
     is known by now. The usage ratio (PMUR, primary model usage ratio) is the share of queries sent
     to the primary model. Intervals hold however often you look. Leaves with exit code 3 if a
-    promise is broken or an alarm for drift was raised, with 0 otherwise.
+    constraint is broken or an alarm for drift was raised, with 0 otherwise.
 
     ```
     metarouter monitor monitor.npz monday.csv --max-share 0.3 --features 'e*'
@@ -174,6 +193,8 @@ def monitor(
         "min_saving": min_saving,
         "min_gain": min_gain,
         "max_loss": max_loss,
+        "gain_bounds": gain_bounds,
+        "cost_bounds": cost_bounds,
         "level": level,
         "alarm_level": alarm_level,
         "window": window,

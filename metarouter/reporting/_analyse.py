@@ -23,7 +23,6 @@ from metarouter.inference import (
     sorted_group_effects,
 )
 from metarouter.inference._verdict import scarce
-from metarouter.inference.guarantees import check_limit
 from metarouter.inference.labels import fitted_nuisances, scaled_labels
 from metarouter.nuisance import ALL_NUISANCES
 from metarouter.reporting._analyse_routing import attempt, nuisances_of, routing_results
@@ -76,8 +75,7 @@ def analyse(queries: LabelledQueries, settings: ReportSettings | None = None) ->
     PASS 75
     """
     settings = ReportSettings() if settings is None else settings
-    for name, limit in settings.demands.items():
-        check_limit(name, limit)
+    _ = settings.constraints  # a limit out of range is refused before anything is fitted
     if settings.folds < FIRST_TRAINING_FOLDS + 1:
         raise MetaRouterError(
             f"folds={settings.folds} leaves no queries to test routers on: the first "

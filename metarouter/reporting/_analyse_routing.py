@@ -25,7 +25,6 @@ from metarouter.inference import (
 from metarouter.nuisance import Nuisances
 from metarouter.reporting._held_out_routers import HeldOutRouters
 from metarouter.reporting._routing_analysis import (
-    DEFAULT_SHARE,
     ReportSettings,
     RoutingResults,
     Unanswered,
@@ -140,17 +139,16 @@ def _threshold(
         costs = np.column_stack([tested.cost_alternative, tested.cost_primary])
     # Gold labels of a random part speak for all queries; others need the doubly robust scores.
     drawn = settings.propensity == "constant" or not isinstance(scores, DoublyRobustGains)
-    demands: dict[str, Any] = {**(settings.demands or {"max_share": DEFAULT_SHARE})}
     return certify_predictions(
         psi_hat,
         tested.gold if drawn else scores,
+        settings.constraints,
         costs=costs,
         delta=settings.delta,
         sample_weight=tested.weight,
         groups=tested.groups,
         level=settings.level,
         random_state=settings.seed,
-        **demands,
     )
 
 

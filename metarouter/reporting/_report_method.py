@@ -7,7 +7,7 @@ from metarouter.inference import LIMITS, MINIMA
 from metarouter.reporting._document import Bullets, Column, Paragraph, Section, Table, Terms
 from metarouter.reporting._formatting import columns
 from metarouter.reporting._glossary import ROUTERS, WORDS
-from metarouter.reporting._routing_analysis import DEFAULT_SHARE, RoutingAnalysis
+from metarouter.reporting._routing_analysis import RoutingAnalysis
 from metarouter.reporting._versions import package_versions
 from metarouter.utils.style import router_label
 
@@ -68,7 +68,7 @@ def method_section(analysis: RoutingAnalysis) -> Section:
 def _settings(analysis: RoutingAnalysis) -> dict[str, str]:
     queries, chosen = analysis.queries, analysis.settings
     drawn = chosen.propensity == "constant"
-    demands = ", ".join(f"{name} = {limit:g}" for name, limit in chosen.demands.items())
+    demands = ", ".join(f"{item.name} = {item.limit:g}" for item in chosen.constraints)
     settings = {
         "command": chosen.command,
         "table": queries.name,
@@ -80,8 +80,8 @@ def _settings(analysis: RoutingAnalysis) -> dict[str, str]:
         "nuisances": "out of bag" if chosen.method == "oob" else f"{chosen.folds} folds",
         "folds of the routers": str(chosen.folds),
         "groups": "none" if queries.groups is None else "kept together",
-        "demands on the threshold": demands or f"max_share = {DEFAULT_SHARE:g} (none was named)",
-        "probability of a broken demand": f"at most {chosen.delta:g}",
+        "constraints on the threshold": demands + " (none was named)" * (not chosen.demands),
+        "probability of a broken constraint": f"at most {chosen.delta:g}",
         "prices of a gold and a preference label": f"{chosen.gold_price:g} and "
         f"{chosen.preference_price:g}",
         "level of intervals and bands": f"{chosen.level:g}",

@@ -13,7 +13,7 @@ from metarouter.reporting._document import (
     Section,
 )
 from metarouter.reporting._formatting import GOLD, PREFERENCE, counted, percent
-from metarouter.reporting._report_threshold import plan_in_words, promise_in_words
+from metarouter.reporting._report_threshold import estimate_in_words, plan_in_words
 from metarouter.reporting._routing_analysis import RoutingAnalysis, RoutingResults, Unanswered
 from metarouter.utils.style import router_label
 
@@ -176,9 +176,9 @@ def _threshold(found: RoutingResults) -> Finding:
     if not threshold.is_certified:
         return Finding(f"{question} {threshold.reason}", threshold.verdict)
     kept = counted(
-        f"{promise.words} {promise.demand}" for promise in threshold.promises if promise.demand
+        f"{found.words} {found.demand}" for found in threshold.estimates if found.is_demanded
     )
-    seen = counted(promise_in_words(promise) for promise in threshold.promises)
+    seen = counted(estimate_in_words(found) for found in threshold.estimates)
     return Finding(
         f"{question} w = {threshold.w:.4g} keeps the {kept} on new queries, except with "
         f"probability {threshold.delta:g}. Observed: {seen}.",

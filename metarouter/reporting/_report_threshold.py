@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from metarouter.inference import CertifiedThreshold, LabelPlan, Promise, Verdict
+from metarouter.inference import CertifiedThreshold, ConstraintEstimate, LabelPlan, Verdict
 from metarouter.reporting._cells import Cell, Estimate, PValue
 from metarouter.reporting._document import (
     Block,
@@ -17,13 +17,13 @@ from metarouter.reporting._formatting import columns, decimals_of, not_answered,
 from metarouter.reporting._routing_analysis import DEFAULT_SHARE, RoutingAnalysis, Unanswered
 from metarouter.utils.style import router_label
 
-__all__ = ["plan_in_words", "planning_section", "promise_in_words", "threshold_section"]
+__all__ = ["estimate_in_words", "plan_in_words", "planning_section", "threshold_section"]
 
-_SHARES = ("max_share", "max_cost_ratio", "min_gap_share")
+_SHARES = ("max_cost_ratio", "min_gap_share", "min_saving")
 
 
 def threshold_section(analysis: RoutingAnalysis) -> Section:
-    """Recommend a threshold, with what it promises and what it costs."""
+    """Recommend a threshold, with what it keeps and what it costs."""
     title = "Recommended threshold"
     if isinstance(analysis.routing, Unanswered):
         return Section(title, not_answered(analysis.routing))
@@ -39,7 +39,7 @@ def threshold_section(analysis: RoutingAnalysis) -> Section:
             f"probability {settings.delta:g} over the labels at hand."
         ),
         Findings((Finding(_recommended(found), found.verdict),)),
-        _promises(found),
+        _estimates(found),
     ]
     if not settings.demands:
         blocks.insert(
@@ -63,47 +63,42 @@ def _recommended(found: CertifiedThreshold) -> str:
     )
 
 
-def _promises(found: CertifiedThreshold) -> Table:
+def _estimates(found: CertifiedThreshold) -> Table:
     rows: list[tuple[Cell, ...]] = [
-        (
-            promise.words,
-            promise.demand,
-            _seen(promise),
-            PValue(promise.p_value),
-            promise.n,
-        )
-        for promise in found.promises
+        (kept.words, kept.demand, _seen(kept), PValue(kept.p_value), kept.n)
+        for kept in found.estimates
     ]
     return Table(
         "What the threshold keeps and costs"
         if found.is_certified
-        else "Where the demands come closest to being kept",
-        columns("quantity", "demanded", "observed", "p value of a broken demand", "labels"),
+        else "Where the constraints come closest to being kept",
+        columns("quantity", "demanded", "observed", "p value of a broken constraint", "labels"),
         tuple(rows),
         f"{percent(found.level)} intervals hold for this threshold by itself; the guarantee "
-        f"({found.guarantee}) is about the demands. It is about routers that learned from the "
+        f"({found.guarantee}) is about the constraints. It is about routers that learned from the "
         "labels of the folds before, and their predictions for queries that they had not seen; "
         "that the labels of one fold both test one router and train the next is left aside.",
     )
 
 
-def _seen(promise: Promise) -> Estimate:
-    share = promise.name in _SHARES
-    ends = (promise.value, promise.lower, promise.upper)
+def _seen(kept: ConstraintEstimate) -> Estimate:
+    share = kept.name in _SHARES or kept.constraint.is_count
+    ends = (kept.value, kept.lower, kept.upper)
     return Estimate(*ends, percent=share, decimals=1 if share else decimals_of(ends))
 
 
-def promise_in_words(promise: Promise) -> str:
+def estimate_in_words(kept: ConstraintEstimate) -> str:
     """Say what a threshold was seen to do, with its interval."""
-    return f"{promise.words} {_seen(promise)}"
+    return f"{kept.words} {_seen(kept)}"
 
 
 def _path(found: CertifiedThreshold) -> Figure:
     return Figure(
         "threshold",
-        "How far each demand lies from its limit, in standard errors, over the share of queries "
-        "that is sent; above zero it is kept on the labels at hand. Shaded: certified thresholds.",
-        f"One curve per demand. {found.reason}",
+        "How far each constraint lies from its limit, in standard errors, over the share of "
+        "queries that is sent; above zero it is kept on the labels at hand. Shaded: certified "
+        "thresholds.",
+        f"One curve per constraint. {found.reason}",
         found.plot,
         size=(5.2, 4.2 + 0.25 * len(found.path.distance)),
         data={"usage": found.path.usage_ratio, **found.path.distance},

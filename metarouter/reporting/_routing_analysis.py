@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -12,6 +12,7 @@ from metarouter.inference import (
     BestLinearProjection,
     CalibrationTest,
     CertifiedThreshold,
+    Constraint,
     CostQualityBand,
     CurveBand,
     Diagnostics,
@@ -20,7 +21,9 @@ from metarouter.inference import (
     MeanShiftTest,
     RankWeightedEffects,
     SortedGroupEffects,
+    max_share,
 )
+from metarouter.inference.guarantees import as_constraints
 from metarouter.reporting._held_out_routers import HeldOutRouters
 
 __all__ = ["DEFAULT_SHARE", "ReportSettings", "RoutingAnalysis", "RoutingResults", "Unanswered"]
@@ -54,12 +57,12 @@ class ReportSettings:
     level : float, default=0.95
         Of every interval and band.
     models : (str, str), default=("alternative", "primary")
-    demands : dict of str to float, optional
-        What the threshold must keep, under the names of `metarouter.inference.certify_threshold`
-        (``max_share``, ``max_cost``, ``min_gain``, ...). Without any, at most half of the queries
-        may go to the primary model.
+    demands : sequence of Constraint, or dict of str to float, optional
+        What the threshold must keep: constraints, or limits under the names of
+        `metarouter.inference.certify_threshold` (``max_share``, ``max_cost``, ``min_gain``, ...).
+        Without any, at most half of the queries may go to the primary model.
     delta : float, default=0.1
-        Probability with which the demands may be broken.
+        Probability with which the constraints may be broken.
     gold_price, preference_price : float, default=1.0 and 0.01
         Of one label, for the plan.
     seed : int, default=0
@@ -78,7 +81,7 @@ class ReportSettings:
     folds: int = 5
     level: float = 0.95
     models: tuple[str, str] = ("alternative", "primary")
-    demands: Mapping[str, float] = field(default_factory=dict)
+    demands: Constraint | Iterable[Constraint] | Mapping[str, float] = ()
     delta: float = 0.1
     gold_price: float = 1.0
     preference_price: float = 0.01
@@ -86,6 +89,17 @@ class ReportSettings:
     n_jobs: int | None = None
     described_by: str = "features of the table"
     command: str = ""
+
+    @property
+    def constraints(self) -> tuple[Constraint, ...]:
+        """What the threshold must keep.
+
+        Raises
+        ------
+        BudgetError
+            If a limit is out of range.
+        """
+        return as_constraints(self.demands or max_share(DEFAULT_SHARE))
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
-"""The verdict on a search for a threshold, and what would mend one that found nothing.
+"""Choose the trade-off w so that constraints are kept with a stated probability.
 
-Choose the trade-off w so that demands are kept with a stated probability.
-
-Certify the threshold of a router.
+`certify_threshold` is what users call: it gets predictions and costs from a router and hands them
+to `certify_predictions`, which lays out the constraints (``_constraints``), tests them at every w
+(``_path``, ``_testing``), and words what was found (``_result``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -15,13 +16,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import MINIMA, Verdict
-from metarouter.inference.guarantees._constraints import Bounds, as_demands
+from metarouter.inference.guarantees._constraints import (
+    Bounds,
+    CertifyingQueries,
+    Constraint,
+    as_constraints,
+    certifying_queries,
+    constrained_mean,
+    max_cost,
+    max_share,
+    min_gain,
+)
 from metarouter.inference.guarantees._path import RoutingPath, routing_path, running_mean
-from metarouter.inference.guarantees._queries import CertifyingQueries, certifying_queries
 from metarouter.inference.guarantees._result import (
     CertifiedThreshold,
+    ConstraintEstimate,
     GuaranteePath,
-    Promise,
     observed,
 )
 from metarouter.inference.guarantees._testing import (
@@ -58,7 +68,7 @@ __all__ = [
 
 
 class SearchResult(NamedTuple):
-    """What came of a search."""
+    """Verdict on a search, and the labels that are missing."""
 
     verdict: Verdict
     closest: int
@@ -72,7 +82,7 @@ def finding_of(
 ) -> SearchResult:
     """Judge a search that tested at `level`, and count the labels that are missing."""
     closest = most_promising(tests, search)
-    names = " and ".join(test.demand.name for test in tests)
+    names = " and ".join(test.constrained.name for test in tests)
     if certified:
         on_average = tests[0].method == "conformal"
         verdict = Verdict.CAUTION if on_average else Verdict.PASS
@@ -85,17 +95,17 @@ def finding_of(
     if any(test.has_no_gap for test in tests):
         words = (
             "Always asking the primary model gains nothing on these queries, so that there is no "
-            "gap to recover a share of; demand min_gain instead."
+            "gap to recover a share of; give min_gain instead."
         )
         return SearchResult(Verdict.INCONCLUSIVE, closest, None, None, words)
-    silent = " and ".join(test.demand.name for test in tests if test.is_degenerate)
+    silent = " and ".join(test.constrained.name for test in tests if test.is_degenerate)
     if silent:
         words = (
             f"All that the gold labels say about {silent} is 0, which does not tell how far their "
             "mean may be off; give more labels, or gain_bounds."
         )
         return SearchResult(Verdict.INCONCLUSIVE, closest, None, None, words)
-    rests_on_few = " and ".join(test.demand.name for test in tests if test.rests_on_few)
+    rests_on_few = " and ".join(test.constrained.name for test in tests if test.rests_on_few)
     if rests_on_few:
         words = (
             f"{rests_on_few}: the labels are all alike, or a few rare and large ones decide, so "
@@ -137,14 +147,18 @@ _WORDS = {
 
 def _scarce(tests: Sequence[Tested]) -> int | None:
     """Return the number of gold labels where it is too small for the central limit theorem."""
-    counts = [test.demand.n for test in tests if test.method == "clt" and not test.demand.is_budget]
+    counts = [
+        test.constrained.n
+        for test in tests
+        if test.method == "clt" and not test.constrained.is_budget
+    ]
     return min(counts) if counts and min(counts) < MINIMA["gold_rows"].count else None
 
 
 def _wanted(
     tests: Sequence[Tested], gold: int | None, queries: int | None
 ) -> list[tuple[int, str, int]]:
-    there = {test.demand.is_budget: test.demand.n for test in tests}
+    there = {test.constrained.is_budget: test.constrained.n for test in tests}
     rows = ((gold, "gold labels", False), (queries, "queries", True))
     return [(wanted, noun, there[kind]) for wanted, noun, kind in rows if wanted is not None]
 
@@ -156,8 +170,10 @@ Prefer = Literal["auto", "quality", "cost"]
 def certify_predictions(
     psi_hat: ArrayLike,
     gold_gain: ArrayLike | DoublyRobustGains | None = None,
+    constraints: Constraint | Iterable[Constraint] = (),
     *,
     costs: ArrayLike | None = None,
+    latencies: ArrayLike | None = None,
     max_share: float | None = None,
     max_cost: float | None = None,
     max_cost_ratio: float | None = None,
@@ -185,10 +201,14 @@ def certify_predictions(
         Predicted gains, each by a model that has not seen the query's own labels.
     gold_gain : array-like of shape (n,) or DoublyRobustGains, optional
         As for `certify_threshold`.
+    constraints : Constraint or sequence of Constraint, default=()
+        As for `certify_threshold`.
     costs : array-like of shape (n, 2), optional
         Columns [alternative, primary]; by default 0 and 1.
+    latencies : array-like of shape (n, 2), optional
+        Seconds that either model takes, the same columns; for `max_slow_share`.
     max_share, max_cost, max_cost_ratio, min_gain, max_loss, min_gap_share, max_missed_gain
-        Demands, as for `certify_threshold`.
+        Constraints by their names, as for `certify_threshold`.
     delta, method, search, prefer, gain_bounds, cost_bounds, grid, sample_weight, groups, level
         As for `certify_threshold`.
     random_state : int, RandomState or None
@@ -217,8 +237,7 @@ def certify_predictions(
     delta, level = as_delta(delta), as_level(level)
     _check_choice("search", search, ("ends", "split"))
     _check_choice("prefer", prefer, ("auto", "quality", "cost"))
-    queries = certifying_queries(psi_hat, gold_gain, costs, sample_weight, groups)
-    limits = {
+    named = {
         "max_share": max_share,
         "max_cost": max_cost,
         "max_cost_ratio": max_cost_ratio,
@@ -227,13 +246,22 @@ def certify_predictions(
         "min_gap_share": min_gap_share,
         "max_missed_gain": max_missed_gain,
     }
-    bounds = (gain_bounds, cost_bounds)
+    demanded = as_constraints(constraints, named)
+    queries = certifying_queries(
+        psi_hat,
+        gold_gain,
+        costs=costs,
+        latencies=latencies,
+        gain_bounds=gain_bounds,
+        cost_bounds=cost_bounds,
+        sample_weight=sample_weight,
+        groups=groups,
+    )
     points = None if grid is None else _as_grid(grid)
     if search == "split":
         learned, queries = split(queries, seed_of(random_state))
-        tests = _tests(learned, limits, bounds, method)[1]
-        points, order = learned_order(learned, tests, points)
-    path, tests = _tests(queries, limits, bounds, method)
+        points, order = learned_order(learned, _tests(learned, demanded, method)[1], points)
+    path, tests = _tests(queries, demanded, method)
     position = np.arange(path.w.size) if points is None else path.at(points)
     if search == "split":
         certified = certified_in_order(tests, position, order, delta)
@@ -242,47 +270,15 @@ def certify_predictions(
         certified = certified_between_ends(tests, position, delta)
         each = level_of_each_walk(tests, delta)
     walk = _Walk(path.w if points is None else points, position, certified, each)
-    return _result(queries, path, tests, walk, (delta, level, search, prefer), bounds)
-
-
-class _Walk(NamedTuple):
-    """Trade-offs in growing order, their positions on the path, and which are certified."""
-
-    w: FloatArray
-    position: NDArray[np.intp]
-    certified: NDArray[np.bool_]
-    level: float
-
-
-def _tests(
-    queries: CertifyingQueries,
-    limits: dict[str, float | None],
-    bounds: tuple[Bounds, Bounds],
-    method: Method,
-) -> tuple[RoutingPath, list[Tested]]:
-    demands = as_demands(queries, limits, *bounds)
-    path = routing_path(queries.psi_hat, queries.costs[:, 1] - queries.costs[:, 0])
-    return path, [tested(demand, queries, path, method) for demand in demands]
-
-
-def _result(
-    queries: CertifyingQueries,
-    path: RoutingPath,
-    tests: list[Tested],
-    walk: _Walk,
-    settings: tuple[float, float, str, str],
-    bounds: tuple[Bounds, Bounds],
-) -> CertifiedThreshold:
-    delta, level, search, prefer = settings
     chosen = _choose(tests, walk, prefer)
     finding = finding_of(tests, path, walk.level, chosen is not None, search)
-    position = finding.closest if chosen is None else int(walk.position[chosen])
-    certified = walk.w[walk.certified]
+    at = finding.closest if chosen is None else int(walk.position[chosen])
+    passed = walk.w[walk.certified]
     return CertifiedThreshold(
         w=np.nan if chosen is None else float(walk.w[chosen]),
-        certified_low=float(certified.min()) if certified.size else np.nan,
-        certified_high=float(certified.max()) if certified.size else np.nan,
-        promises=_promises(queries, path, tests, position, level, bounds),
+        certified_low=float(passed.min()) if passed.size else np.nan,
+        certified_high=float(passed.max()) if passed.size else np.nan,
+        estimates=_estimates(queries, path, tests, at, level),
         delta=delta,
         guarantee=_guarantee(tests),
         search=search,
@@ -298,47 +294,60 @@ def _result(
     )
 
 
+class _Walk(NamedTuple):
+    """Trade-offs in growing order, their positions on the path, and which are certified."""
+
+    w: FloatArray
+    position: NDArray[np.intp]
+    certified: NDArray[np.bool_]
+    level: float
+
+
+def _tests(
+    queries: CertifyingQueries, demanded: Sequence[Constraint], method: Method
+) -> tuple[RoutingPath, list[Tested]]:
+    means = [constrained_mean(constraint, queries) for constraint in demanded]
+    path = routing_path(queries.psi_hat, queries.costs[:, 1] - queries.costs[:, 0])
+    return path, [tested(mean, queries, path, method) for mean in means]
+
+
 def _choose(tests: list[Tested], walk: _Walk, prefer: str) -> int | None:
-    """Pick one of the certified trade-offs: all of them keep all demands."""
+    """Pick one of the certified trade-offs: all of them keep all constraints."""
     places = np.flatnonzero(walk.certified)
     if not places.size:
         return None
     if prefer == "auto":
-        prefer = "quality" if any(test.demand.is_budget for test in tests) else "cost"
+        prefer = "quality" if any(test.constrained.is_budget for test in tests) else "cost"
     return int(places[0 if prefer == "quality" else -1])
 
 
-def _promises(
-    queries: CertifyingQueries,
-    path: RoutingPath,
-    tests: list[Tested],
-    position: int,
-    level: float,
-    bounds: tuple[Bounds, Bounds],
-) -> tuple[Promise, ...]:
+def _estimates(
+    queries: CertifyingQueries, path: RoutingPath, tests: list[Tested], position: int, level: float
+) -> tuple[ConstraintEstimate, ...]:
     sent = path.sent_at(position)
-    kept = [
+    demanded = [
         observed(
-            test.demand,
+            test.constrained,
             queries,
             sent,
             level,
             p_value=np.nan if test.method == "conformal" else float(test.p_value[position]),
-            method="binomial" if test.is_exact and test.demand.is_count else test.method,
+            method="binomial" if test.is_exact and test.constrained.is_count else test.method,
         )
         for test in tests
     ]
-    names = {promise.name for promise in kept}
-    known = {
-        "max_share": True,
-        "max_cost": bool((queries.costs != (0.0, 1.0)).any()),  # else it is the share
-        "min_gain": queries.gain is not None,
+    names = {estimate.name for estimate in demanded}
+    others: dict[Constraint, bool] = {
+        max_share(0.0): True,
+        max_cost(0.0): bool((queries.costs != (0.0, 1.0)).any()),  # else it is the share
+        min_gain(0.0): queries.gain is not None,
     }
-    others: dict[str, float | None] = {
-        name: 0.0 for name, there in known.items() if there and name not in names
-    }
-    more = as_demands(queries, others, *bounds) if others else ()
-    return (*kept, *(observed(demand, queries, sent, level) for demand in more))
+    more = (
+        observed(constrained_mean(constraint, queries), queries, sent, level)
+        for constraint, is_known in others.items()
+        if is_known and constraint.name not in names
+    )
+    return (*demanded, *more)
 
 
 def _guarantee_path(
@@ -347,12 +356,12 @@ def _guarantee_path(
     one = np.ones(queries.share.size)
     usage = running_mean(path, 0 * one, one, queries.share)
     with np.errstate(divide="ignore", invalid="ignore"):
-        distance = {test.demand.name: -test.mean / test.se for test in tests}
+        distance = {test.constrained.name: -test.mean / test.se for test in tests}
     return GuaranteePath(
         w=walk.w,
         usage_ratio=usage[walk.position],
         distance={name: values[walk.position] for name, values in distance.items()},
-        p_value={test.demand.name: test.p_value[walk.position] for test in tests},
+        p_value={test.constrained.name: test.p_value[walk.position] for test in tests},
         certified=walk.certified,
     )
 
@@ -364,7 +373,7 @@ def _guarantee(tests: list[Tested]) -> str:
 
 
 def as_delta(delta: float) -> float:
-    """Validate a probability with which demands may be broken."""
+    """Validate a probability with which constraints may be broken."""
     if not (is_real(delta) and 0 < delta < 0.5):
         raise MetaRouterError(f"delta is {delta!r}: give a probability above 0 and below 0.5.")
     return float(delta)
@@ -388,35 +397,24 @@ def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
         raise MetaRouterError(f"{name}={value!r} is unknown; choose one of {', '.join(known)}.")
 
 
+_SETTINGS = tuple(
+    name
+    for name, parameter in inspect.signature(certify_predictions).parameters.items()
+    if parameter.kind is inspect.Parameter.KEYWORD_ONLY and name != "costs"
+)
+
+
 def certify_threshold(
     router: Any,
     X: Any,
     gold_gain: ArrayLike | DoublyRobustGains | None = None,
-    *,
-    max_share: float | None = None,
-    max_cost: float | None = None,
-    max_cost_ratio: float | None = None,
-    min_gain: float | None = None,
-    max_loss: float | None = None,
-    min_gap_share: float | None = None,
-    max_missed_gain: float | None = None,
-    delta: float = 0.1,
-    method: Method = "auto",
-    search: Search = "ends",
-    prefer: Prefer = "auto",
-    gain_bounds: Bounds = None,
-    cost_bounds: Bounds = None,
-    grid: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    groups: ArrayLike | None = None,
-    level: float = 0.95,
-    random_state: Any = None,
-    **cost_inputs: Any,
+    constraints: Constraint | Iterable[Constraint] = (),
+    **settings: Any,
 ) -> CertifiedThreshold:
     """Choose w so that a budget and a quality are kept with probability 1 - delta.
 
     `tune_threshold` finds the w that keeps a budget on a sample; on new queries it breaks it about
-    every second time. This keeps all demands at once on new queries, but for a share `delta` of
+    every second time. This keeps all constraints at once on new queries, but for a share `delta` of
     the samples that it might have been given.
 
     Parameters
@@ -428,6 +426,9 @@ def certify_threshold(
     gold_gain : array-like of shape (n,) or DoublyRobustGains, optional
         Gold labels, NaN where there is none: these must then be a random part of the queries.
         Where they are not, or are scarce, give `doubly_robust_gains`. Budgets need none.
+    constraints : Constraint or sequence of Constraint, default=()
+        What must be kept, as in ``[max_share(0.3), min_gain(0.1), max_slow_share(0.05, 2.0)]``:
+        those below, `min_saving`, `max_slow_share`, or your own (see `Constraint`).
     max_share : float, optional
         Largest share of queries sent to the primary model.
     max_cost : float, optional
@@ -445,17 +446,17 @@ def certify_threshold(
         Largest mean of the positive gains that are missed, E[(1 - D) max(o, 0)]: the regret of
         the queries that stay with the alternative. Gold labels only.
     delta : float, default=0.1
-        The demands may be broken with this probability.
+        The constraints may be broken with this probability.
     method : {"auto", "hoeffding_bentkus", "clt", "conformal"}, default="auto"
         - ``"hoeffding_bentkus"``: finite-sample p values of bounded values (the exact binomial
           test for `max_share`); no weights, groups or doubly robust scores.
         - ``"clt"``: one-sided t tests, for values without bounds; weights and groups count.
-        - ``"auto"``: the first where it is possible, else the second, demand by demand.
+        - ``"auto"``: the first where it is possible, else the second, constraint by constraint.
         - ``"conformal"``: conformal risk control. It holds in expectation only, not for the one
           sample at hand, and only for budgets and `max_missed_gain`.
     search : {"ends", "split"}, default="ends"
         "ends" walks from w = infinity for budgets and from w = 0 for quality, and takes what both
-        have passed; with demands of both kinds each walk gets half of delta. "split" learns the
+        have passed; with constraints of both kinds each walk gets half of delta. "split" learns the
         order of w on a third of the queries and walks along it on the others; take it where
         quality is not at its best at w = 0, because psi-hat promises too much there.
     prefer : {"auto", "quality", "cost"}, default="auto"
@@ -472,6 +473,8 @@ def certify_threshold(
         Of the two-sided intervals of what is observed.
     random_state : int, RandomState or None
         Of the split.
+    latencies : array-like of shape (n, 2), optional
+        Seconds that either model takes, columns [alternative, primary]; for `max_slow_share`.
     **cost_inputs
         What the cost model needs to know of each query, as for `ThresholdRouter.predict`.
 
@@ -488,7 +491,7 @@ def certify_threshold(
     DataError
         If lengths differ, values leave their bounds, or gold labels are missing.
     MetaRouterError
-        If a choice is unknown, or the method does not hold for a demand.
+        If a choice is unknown, or the method does not hold for a constraint.
 
     See Also
     --------
@@ -497,9 +500,9 @@ def certify_threshold(
 
     Notes
     -----
-    Every demand is a mean over queries that must not exceed its limit, and is tested at every w
-    (learn-then-test). Fixed-sequence testing from a safe end keeps the family-wise error; demands
-    with the same safe end share one walk with the largest of their p values. See
+    Every constraint is on a mean over queries that must not exceed its limit, and is tested at
+    every w (learn-then-test). Fixed-sequence testing from a safe end keeps the family-wise error;
+    constraints with the same safe end share one walk with the largest of their p values. See
     ``docs/guarantees.md`` for what is proven and how often promises were broken in worlds with
     known truth.
 
@@ -526,31 +529,22 @@ def certify_threshold(
     PASS 0.34
     >>> found.apply(router).predict(np.array([[0.1], [0.9]])).tolist()
     ['alternative', 'primary']
+
+    Quality, share and latency together, as objects:
+
+    >>> from metarouter.inference import max_share, max_slow_share, min_gain
+    >>> seconds = rng.exponential([0.3, 0.8], (2000, 2))
+    >>> constraints = [max_share(0.4), min_gain(0.2), max_slow_share(0.08, seconds=2.0)]
+    >>> found = certify_threshold(
+    ...     router, X[1000:], gold[1000:], constraints, latencies=seconds
+    ... )
+    >>> print(found.verdict)
+    PASS
     """
+    given = {name: settings.pop(name) for name in _SETTINGS if name in settings}
     features, last = split_router(router, X)
     psi_hat = last.predict_gain(features)
-    if cost_bounds is None and isinstance(last._cost_model(), UnitCost):
-        cost_bounds = (0.0, 1.0)
-    return certify_predictions(
-        psi_hat,
-        gold_gain,
-        costs=costs_of(last, features, len(psi_hat), cost_inputs),
-        max_share=max_share,
-        max_cost=max_cost,
-        max_cost_ratio=max_cost_ratio,
-        min_gain=min_gain,
-        max_loss=max_loss,
-        min_gap_share=min_gap_share,
-        max_missed_gain=max_missed_gain,
-        delta=delta,
-        method=method,
-        search=search,
-        prefer=prefer,
-        gain_bounds=gain_bounds,
-        cost_bounds=cost_bounds,
-        grid=grid,
-        sample_weight=sample_weight,
-        groups=groups,
-        level=level,
-        random_state=random_state,
-    )
+    if given.get("cost_bounds") is None and isinstance(last._cost_model(), UnitCost):
+        given["cost_bounds"] = (0.0, 1.0)
+    costs = costs_of(last, features, len(psi_hat), settings)
+    return certify_predictions(psi_hat, gold_gain, constraints, costs=costs, **given)

@@ -14,8 +14,11 @@ from scipy.special import stdtrit
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import Verdict
-from metarouter.inference.guarantees._constraints import Demand
-from metarouter.inference.guarantees._queries import CertifyingQueries
+from metarouter.inference.guarantees._constraints import (
+    CertifyingQueries,
+    ConstrainedMean,
+    Constraint,
+)
 from metarouter.inference.guarantees._testing import has_enough
 from metarouter.inference.intervals import (
     FloatArray,
@@ -33,38 +36,31 @@ from metarouter.utils.tables import Printed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CertifiedThreshold", "GuaranteePath", "Promise", "observed"]
+__all__ = ["CertifiedThreshold", "ConstraintEstimate", "GuaranteePath", "observed"]
 
 
 @dataclass(frozen=True)
-class Promise:
-    """One quantity of a routing, and the demand on it if there is one.
+class ConstraintEstimate:
+    """What a routing was seen to do of what a constraint limits.
 
     Parameters
     ----------
-    name : str
-        As in the signature of `certify_threshold`.
-    words : str
-        What is measured.
-    limit : float
-        NaN where nothing is demanded.
-    at_least : bool
-        Whether the limit is a lower one.
+    constraint : Constraint
+    is_demanded : bool
+        Whether the constraint was asked for; else it only says what is measured.
     value, se, lower, upper : float
         Observed, with a two-sided interval that holds for one threshold; NaN where there are too
         few labels for one.
     p_value : float
-        Of "the demand is not met"; NaN where nothing is demanded, or only in expectation.
+        Of "the constraint is not met"; NaN where nothing is demanded, or only in expectation.
     method : str
         What the p value rests on; "" where nothing is demanded.
     n : int
         Queries, or gold labels, that it rests on.
     """
 
-    name: str
-    words: str
-    limit: float
-    at_least: bool
+    constraint: Constraint
+    is_demanded: bool
     value: float
     se: float
     lower: float
@@ -74,58 +70,74 @@ class Promise:
     n: int
 
     @property
+    def name(self) -> str:
+        """Name of the constraint, as in the signature of `certify_threshold`."""
+        return self.constraint.name
+
+    @property
+    def words(self) -> str:
+        """What is measured."""
+        return self.constraint.described()
+
+    @property
+    def limit(self) -> float:
+        """The limit, NaN where nothing is demanded."""
+        return self.constraint.limit if self.is_demanded else np.nan
+
+    @property
+    def at_least(self) -> bool:
+        """Whether the limit is a lower one."""
+        return self.constraint.at_least
+
+    @property
     def demand(self) -> str:
         """The demand in words, "" if there is none."""
-        if np.isnan(self.limit):
-            return ""
-        return f"{'at least' if self.at_least else 'at most'} {self.limit:g}"
+        return f"{self.constraint.sense} {self.limit:g}" if self.is_demanded else ""
 
 
 def observed(
-    demand: Demand,
+    constrained: ConstrainedMean,
     queries: CertifyingQueries,
     sent: NDArray[np.bool_],
     level: float,
     *,
     p_value: float = np.nan,
     method: str = "",
-) -> Promise:
-    """Measure the quantity that a demand limits; the demand counts if a method is named.
+) -> ConstraintEstimate:
+    """Measure what a constraint limits; the constraint counts if a method is named.
 
     With fewer labels than an interval needs to hold its level, value and interval are NaN.
     """
-    value = demand.base + np.where(sent, demand.move, 0.0)
-    numerator = float(demand.share @ value)
-    denominator = float(demand.share @ demand.denominator)
-    enough = demand.is_count or has_enough(demand, queries)
+    value = constrained.base + np.where(sent, constrained.move, 0.0)
+    numerator = float(constrained.share @ value)
+    denominator = float(constrained.share @ constrained.denominator)
+    enough = constrained.is_count or has_enough(constrained, queries)
     ratio = numerator / denominator if denominator and enough else np.nan
-    influence_values = demand.share[:, None] * np.column_stack(
-        [value - numerator, demand.denominator - denominator]
+    influence_values = constrained.share[:, None] * np.column_stack(
+        [value - numerator, constrained.denominator - denominator]
     )
     summed = cluster_sums(influence_values, queries.clusters)
-    informed = cluster_sums(demand.share * demand.information, queries.clusters) > 0
+    informed = cluster_sums(constrained.share * constrained.information, queries.clusters) > 0
     n_units = int(informed.sum())
     covariance = summed.T @ summed * n_units / max(1, n_units - 1)
     slope = np.array([1.0, -ratio]) / denominator if denominator else np.full(2, np.nan)
     se = float(np.sqrt(slope @ covariance @ slope)) if n_units > 1 else np.nan
-    lower, upper = _limits(demand, queries, sent, level, ratio, se, n_units, covariance)
-    return Promise(
-        name=demand.name,
-        words=demand.words,
-        limit=demand.limit if method else np.nan,
-        at_least=demand.sign < 0,
+    lower, upper = _limits(constrained, queries, sent, level, ratio, se, n_units, covariance)
+    return ConstraintEstimate(
+        constraint=constrained.constraint,
+        is_demanded=bool(method),
         value=ratio,
         se=se,
         lower=lower,
         upper=upper,
         p_value=p_value,
         method=method,
-        n=demand.n,
+        n=constrained.n,
     )
 
 
 def _limits(
-    demand: Demand,
+    constrained: ConstrainedMean,
     queries: CertifyingQueries,
     sent: NDArray[np.bool_],
     level: float,
@@ -134,14 +146,15 @@ def _limits(
     n_units: int,
     covariance: FloatArray,
 ) -> tuple[float, float]:
-    if demand.is_count:
-        measured = share_interval(sent, demand.share, queries.clusters, level)
+    if constrained.is_count:
+        counted = (constrained.base + np.where(sent, constrained.move, 0.0)) > 0.5
+        measured = share_interval(counted, constrained.share, queries.clusters, level)
         return measured.lower, measured.upper
     df = max(1.0, n_units - 1.0)
-    if np.ptp(demand.denominator[demand.share > 0]) == 0:
+    if np.ptp(constrained.denominator[constrained.share > 0]) == 0:
         lower, upper = interval_of(value, se, df, level)
         return float(lower), float(upper)
-    denominator = float(demand.share @ demand.denominator)
+    denominator = float(constrained.share @ constrained.denominator)
     errors = RatioErrors(covariance[:1, 0], float(covariance[1, 1]), covariance[:1, 1])
     ends = fieller(
         np.array([value * denominator]), denominator, errors, stdtrit(df, 0.5 + level / 2)
@@ -161,17 +174,17 @@ _METHODS = {
 
 @dataclass(frozen=True)
 class GuaranteePath:
-    """Every demand at every trade-off that was looked at.
+    """Every constraint at every trade-off that was looked at.
 
     Parameters
     ----------
     w, usage_ratio : ndarray of shape (m,)
         The trade-off, and the share of queries that it sends to the primary model.
     distance : dict of str to ndarray of shape (m,)
-        For every demand, how far the observed value lies on its good side of the limit, in
+        For every constraint, how far the observed value lies on its good side of the limit, in
         standard errors.
     p_value : dict of str to ndarray of shape (m,)
-        Of "the demand is not met".
+        Of "the constraint is not met".
     certified : ndarray of bool of shape (m,)
     """
 
@@ -193,19 +206,19 @@ class GuaranteePath:
 
 @dataclass(frozen=True)
 class CertifiedThreshold(Printed):
-    """The trade-off w that keeps every demand with a stated probability, if there is one.
+    """The trade-off w that keeps every constraint with a stated probability, if there is one.
 
     Parameters
     ----------
     w : float
         The chosen trade-off; NaN if none is certified.
     certified_low, certified_high : float
-        Smallest and largest certified w. All certified w keep all demands at once.
-    promises : tuple of Promise
-        The demands first, then what else is known of the routing. Where nothing is certified they
-        describe the w at which the demands come closest to being met.
+        Smallest and largest certified w. All certified w keep all constraints at once.
+    estimates : tuple of ConstraintEstimate
+        The constraints first, then what else is known of the routing. Where nothing is certified
+        they describe the w at which the constraints come closest to being met.
     delta : float
-        The promise may be broken with this probability, over draws of the queries at hand.
+        The guarantee may be broken with this probability, over draws of the queries at hand.
     guarantee : {"finite samples", "large samples", "in expectation only"}
     search : {"ends", "split"}
     n, n_gold, n_units : int
@@ -223,7 +236,7 @@ class CertifiedThreshold(Printed):
     w: float
     certified_low: float
     certified_high: float
-    promises: tuple[Promise, ...]
+    estimates: tuple[ConstraintEstimate, ...]
     delta: float
     guarantee: str
     search: str
@@ -239,7 +252,7 @@ class CertifiedThreshold(Printed):
 
     @property
     def is_certified(self) -> bool:
-        """Whether there is a threshold that keeps the demands."""
+        """Whether there is a threshold that keeps the constraints."""
         return not np.isnan(self.w)
 
     def apply(self, router: Any) -> Any:
@@ -263,29 +276,38 @@ class CertifiedThreshold(Printed):
             raise MetaRouterError(f"No threshold is certified, so none is set. {self.reason}")
         return with_w(router, self.w)
 
-    def promise(self, name: str) -> Promise:
-        """Return the promise of one name, as ``max_share`` or ``min_gain``."""
-        return next(promise for promise in self.promises if promise.name == name)
+    def estimate(self, name: str) -> ConstraintEstimate:
+        """Return the estimate of one name, as ``max_share`` or ``min_gain``."""
+        return next(estimate for estimate in self.estimates if estimate.name == name)
+
+    def promise(self, name: str) -> ConstraintEstimate:
+        """Former name of `estimate`, kept for one release."""
+        return self.estimate(name)
+
+    @property
+    def promises(self) -> tuple[ConstraintEstimate, ...]:
+        """Former name of `estimates`, kept for one release."""
+        return self.estimates
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per demand, and per quantity that is only observed."""
+        """Return one row per constraint, and per quantity that is only observed."""
         import pandas as pd
 
         return pd.DataFrame(
             {
-                "quantity": [promise.words for promise in self.promises],
-                "demand": [promise.demand for promise in self.promises],
-                "observed": [promise.value for promise in self.promises],
-                "ci_low": [promise.lower for promise in self.promises],
-                "ci_high": [promise.upper for promise in self.promises],
-                "p_value": [promise.p_value for promise in self.promises],
-                "by": [_METHODS[promise.method] for promise in self.promises],
-                "n": [promise.n for promise in self.promises],
+                "quantity": [found.words for found in self.estimates],
+                "demand": [found.demand for found in self.estimates],
+                "observed": [found.value for found in self.estimates],
+                "ci_low": [found.lower for found in self.estimates],
+                "ci_high": [found.upper for found in self.estimates],
+                "p_value": [found.p_value for found in self.estimates],
+                "by": [_METHODS[found.method] for found in self.estimates],
+                "n": [found.n for found in self.estimates],
             }
         )
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw how far every demand is from its limit, at every usage ratio.
+        """Draw how far every constraint is from its limit, at every usage ratio.
 
         Parameters
         ----------
@@ -303,7 +325,7 @@ class CertifiedThreshold(Printed):
         if self.is_certified:
             chosen = usage[int(np.argmin(np.abs(self.path.w - self.w)))]
             ax.axvline(chosen, color="#1A1A1A", linewidth=1.2, label=f"chosen, w = {self.w:.3g}")
-        words = {promise.name: f"{promise.words} {promise.demand}" for promise in self.promises}
+        words = {found.name: f"{found.words} {found.demand}" for found in self.estimates}
         for (name, distance), color in zip(self.path.distance.items(), _COLORS, strict=False):
             ax.plot(usage, distance, color=color, linewidth=1.5, label=words[name])
         ax.axhline(0.0, **reference_line(), label="limit")

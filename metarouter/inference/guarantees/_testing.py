@@ -4,26 +4,27 @@ The family-wise error over many of them is controlled by MAPIE. Its Hoeffding-Be
 not used: it is no part of its documented interface (and has moved between releases), and it is
 four lines; a test holds the two together.
 
-The p value of every demand at every w.
+The p value of every constraint at every w.
 
 Which w are certified: walks from the safe ends, or along an order learned on other queries.
 
 A larger w spends less, a smaller one sends more queries that promise to gain. So each kind of
-demand has a safe end, and fixed-sequence testing walks from there until the first p value above
+constraint has a safe end, and fixed-sequence testing walks from there until the first p value above
 its level. What is proven:
 
-- Demands of one kind. With p the largest of their p values, H(w) = "some demand is not met at w" is
-  tested at level delta (intersection-union). If the walk goes beyond the first w* at which H holds,
-  it has passed p(w*) <= delta, which happens with probability delta at most. Routings change only
-  at the turning points of the sample and are continuous from the right in w, hence a walk over the
-  turning points is a walk over all w, and no grid has to be fixed beforehand.
-- Demands of both kinds, ``search="ends"``. Two walks, each at delta / 2. Both are right with
-  probability 1 - delta, and every w that both passed keeps every demand. At delta = 0.1 the halving
-  widens margins from 1.28 to 1.64 errors, by 28%.
+- Constraints of one kind. With p the largest of their p values, H(w) = "some constraint is not met
+  at w" is tested at level delta (intersection-union). If the walk goes beyond the first w* at which
+  H holds, it has passed p(w*) <= delta, which happens with probability delta at most. Routings
+  change only at the turning points of the sample and are continuous from the right in w, hence a
+  walk over the turning points is a walk over all w, and no grid has to be fixed beforehand.
+- Constraints of both kinds, ``search="ends"``. Two walks, each at delta / 2. Both are right with
+  probability 1 - delta, and every w that both passed keeps every constraint. At delta = 0.1 the
+  halving widens margins from 1.28 to 1.64 errors, by 28%.
 - ``search="split"``. The order of w is learned on a part of the queries (smallest p value first, as
-  in Pareto testing, Laufer-Goldshtein et al. 2023); along it the largest p value of all demands, on
-  the other queries, is tested at delta. A third of the labels given away widens margins by 22%. It
-  pays where quality is not at its best at w = 0, for there the walk from that end stops at once.
+  in Pareto testing, Laufer-Goldshtein et al. 2023); along it the largest p value of all
+  constraints, on the other queries, is tested at delta. A third of the labels given away widens
+  margins by 22%. It pays where quality is not at its best at w = 0, for there the walk from that
+  end stops at once.
 
 Whatever is certified is certified all at once, so that any choice among it keeps the promise.
 
@@ -44,14 +45,13 @@ from scipy.special import bdtr, rel_entr, stdtr, stdtrit
 
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import MINIMA, rows_needed
-from metarouter.inference.guarantees._constraints import Demand
+from metarouter.inference.guarantees._constraints import CertifyingQueries, ConstrainedMean
 from metarouter.inference.guarantees._path import (
     RoutingPath,
     routing_path,
     running_mean,
     running_moments,
 )
-from metarouter.inference.guarantees._queries import CertifyingQueries
 from metarouter.inference.intervals import FloatArray, cluster_sums
 
 __all__ = [
@@ -146,25 +146,25 @@ _USUAL_KURTOSIS = 4.5
 
 @dataclass(frozen=True)
 class Tested:
-    """A demand along a path.
+    """A constraint along a path.
 
     Parameters
     ----------
-    demand : Demand
+    constrained : ConstrainedMean
     method : {"hoeffding_bentkus", "clt", "conformal"}
     mean : ndarray of shape (m,)
-        What must not exceed zero, in the demand's own unit.
+        What must not exceed zero, in the constraint's own unit.
     se : ndarray of shape (m,)
         Its standard error, never below that of `least_variance`.
     p_value : ndarray of shape (m,)
-        Of "the demand is not met"; with conformal risk control 0 where it is met in expectation
+        Of "the constraint is not met"; with conformal risk control 0 where it is met in expectation
         and 1 elsewhere.
     df : float
     rests_on_few : bool
         Whether the central limit theorem is not to be called upon, see `tail_decides`.
     """
 
-    demand: Demand
+    constrained: ConstrainedMean
     method: str
     mean: FloatArray
     se: FloatArray
@@ -180,69 +180,75 @@ class Tested:
     @property
     def has_no_gap(self) -> bool:
         """Whether a share of a gap is demanded where there is no gap."""
-        return _has_no_gap(self.demand)
+        return _has_no_gap(self.constrained)
 
     @property
     def is_degenerate(self) -> bool:
         """Whether all gold labels say 0, of which the central limit theorem knows nothing."""
-        return self.method == "clt" and _is_degenerate(self.demand)
+        return self.method == "clt" and _is_degenerate(self.constrained)
 
 
-def tested(demand: Demand, queries: CertifyingQueries, path: RoutingPath, method: Method) -> Tested:
-    """Test a demand at every w of a path.
+def tested(
+    constrained: ConstrainedMean, queries: CertifyingQueries, path: RoutingPath, method: Method
+) -> Tested:
+    """Test a constraint at every w of a path.
 
     Raises
     ------
     MetaRouterError
         If the method is unknown, or needs bounds or independence that are not there.
     """
-    chosen = _choose(method, demand, queries)
-    sign, z = demand.sign, demand.base - demand.limit * demand.denominator
-    moments = running_moments(path, sign * z, sign * demand.move, demand.share, queries.clusters)
-    informed = demand.share * demand.information
+    chosen = _choose(method, constrained, queries)
+    sign, z = constrained.sign, constrained.base - constrained.limit * constrained.denominator
+    moments = running_moments(
+        path, sign * z, sign * constrained.move, constrained.share, queries.clusters
+    )
+    informed = constrained.share * constrained.information
     n_units = int((cluster_sums(informed, queries.clusters) > 0).sum())
-    se = np.sqrt(np.maximum(moments.variance, least_variance(demand, queries)))
+    se = np.sqrt(np.maximum(moments.variance, least_variance(constrained, queries)))
     df = float(max(1, n_units - 1))
     if chosen == "clt":
         p_value = student(moments.mean, se, df, moments.third)
-        if not has_enough(demand, queries):
+        if not has_enough(constrained, queries):
             p_value = np.ones_like(p_value)
     else:
-        p_value = _bounded(demand, path, moments.mean, chosen)
-    if _has_no_gap(demand):
+        p_value = _bounded(constrained, path, moments.mean, chosen)
+    if _has_no_gap(constrained):
         p_value = np.ones_like(p_value)
-    few = chosen == "clt" and tail_decides(demand, queries)
-    return Tested(demand, chosen, moments.mean, se, p_value, df, few)
+    few = chosen == "clt" and tail_decides(constrained, queries)
+    return Tested(constrained, chosen, moments.mean, se, p_value, df, few)
 
 
-def has_enough(demand: Demand, queries: CertifyingQueries) -> bool:
+def has_enough(constrained: ConstrainedMean, queries: CertifyingQueries) -> bool:
     """Whether the central limit theorem may be called upon: enough labels, not all of them 0."""
-    informed = cluster_sums(demand.share * demand.information, queries.clusters)
+    informed = cluster_sums(constrained.share * constrained.information, queries.clusters)
     least = MINIMA["gold_rows" if queries.clusters is None else "clusters"]
     few = least.missing(int((informed > 0).sum()))
-    return not (few or _is_degenerate(demand) or tail_decides(demand, queries))
+    return not (few or _is_degenerate(constrained) or tail_decides(constrained, queries))
 
 
-def tail_decides(demand: Demand, queries: CertifyingQueries) -> bool:
+def tail_decides(constrained: ConstrainedMean, queries: CertifyingQueries) -> bool:
     """Whether a handful of rare and large values decides, or all gold labels are alike.
 
     The mean of n values, of which a share p is large, has the skewness (n p)^(-1/2): above 0.4
     it rests on six values or fewer. Samples that hold too few of them are then so common, and look
     so harmless, that no correction for skewness keeps its level. Looked at are all labels that are
-    there, wherever their queries go, on the side that endangers the demand. A tail of which the
+    there, wherever their queries go, on the side that endangers the constraint. A tail of which the
     sample holds nothing at all cannot be seen: only bounds help there.
     """
-    if demand.is_budget:  # costs are known for every query: Hall's correction sees their tail
+    if constrained.is_budget:  # costs are known for every query: Hall's correction sees their tail
         return False
-    if np.ptp(demand.move[demand.information & (demand.share > 0)]) == 0:
+    if np.ptp(constrained.move[constrained.information & (constrained.share > 0)]) == 0:
         return True
-    return max(_skewness(demand, queries, sent) for sent in (0.0, 1.0)) > _MOST_SKEWNESS
+    return max(_skewness(constrained, queries, sent) for sent in (0.0, 1.0)) > _MOST_SKEWNESS
 
 
-def _skewness(demand: Demand, queries: CertifyingQueries, sent: float) -> float:
+def _skewness(constrained: ConstrainedMean, queries: CertifyingQueries, sent: float) -> float:
     """Skewness of the mean of what must not exceed zero, if all queries went to one model."""
-    informed = demand.share * demand.information
-    value = demand.sign * (demand.base + sent * demand.move - demand.limit * demand.denominator)
+    informed = constrained.share * constrained.information
+    value = constrained.sign * (
+        constrained.base + sent * constrained.move - constrained.limit * constrained.denominator
+    )
     influence = informed * (value - informed @ value / informed.sum())
     summed = cluster_sums(influence, queries.clusters)
     spread = float(summed @ summed)
@@ -253,21 +259,21 @@ def _skewness(demand: Demand, queries: CertifyingQueries, sent: float) -> float:
 
 
 def worst_distance(tests: Sequence[Tested]) -> FloatArray:
-    """Return how many errors the worst demand lies beyond its limit, shape (m,)."""
+    """Return how many errors the worst constraint lies beyond its limit, shape (m,)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         distance = [np.where(test.se > 0, test.mean / test.se, test.mean) for test in tests]
     return np.asarray(np.max(distance, axis=0))
 
 
-def _has_no_gap(demand: Demand) -> bool:
-    return demand.name == "min_gap_share" and not demand.share @ demand.denominator > 0
+def _has_no_gap(constrained: ConstrainedMean) -> bool:
+    return not (constrained.is_budget or constrained.share @ constrained.denominator > 0)
 
 
-def _is_degenerate(demand: Demand) -> bool:
-    return not demand.is_budget and not demand.share @ demand.move**2 > 0
+def _is_degenerate(constrained: ConstrainedMean) -> bool:
+    return not constrained.is_budget and not constrained.share @ constrained.move**2 > 0
 
 
-def least_variance(demand: Demand, queries: CertifyingQueries) -> float:
+def least_variance(constrained: ConstrainedMean, queries: CertifyingQueries) -> float:
     """Variance of the mean if only thirty informative queries were on their own side.
 
     Where nearly all queries go to one model, the few others may all happen to be alike, or be
@@ -275,13 +281,13 @@ def least_variance(demand: Demand, queries: CertifyingQueries) -> float:
     knows nothing there; with this floor it never claims more than thirty such queries could show,
     those of one group being taken for one.
     """
-    informed = demand.share * demand.information
+    informed = constrained.share * constrained.information
     n_queries, n_units = _effective(informed), _effective(cluster_sums(informed, queries.clusters))
-    second_moment = float(demand.share @ demand.move**2)
+    second_moment = float(constrained.share @ constrained.move**2)
     # Rare and large values carry the variance: it takes more queries to have seen enough of them.
-    fourth_moment = float(demand.share @ demand.move**4) * float(informed.sum())
+    fourth_moment = float(constrained.share @ constrained.move**4) * float(informed.sum())
     kurtosis = fourth_moment / max(second_moment**2, np.finfo(float).tiny)
-    if demand.is_budget:
+    if constrained.is_budget:
         kurtosis = 1.0
     fewest = _FEWEST * max(1.0, kurtosis / _USUAL_KURTOSIS)
     return min(1.0, fewest / n_queries) * second_moment / n_units
@@ -292,41 +298,47 @@ def _effective(share: FloatArray) -> float:
     return float(share.sum() ** 2 / (share @ share))
 
 
-def _bounded(demand: Demand, path: RoutingPath, mean: FloatArray, chosen: str) -> FloatArray:
-    assert demand.bounds is not None
-    ends = sorted(demand.sign * end for end in demand.bounds)
+def _bounded(
+    constrained: ConstrainedMean, path: RoutingPath, mean: FloatArray, chosen: str
+) -> FloatArray:
+    assert constrained.bounds is not None
+    ends = sorted(constrained.sign * end for end in constrained.bounds)
     width = ends[1] - ends[0]
     limit = -ends[0] / width
     if chosen == "conformal":
-        met = (demand.n * (mean - ends[0]) / width + 1) / (demand.n + 1) <= limit
+        met = (constrained.n * (mean - ends[0]) / width + 1) / (constrained.n + 1) <= limit
         return np.where(met, 0.0, 1.0)
-    if demand.is_count:
-        sent = running_mean(path, demand.base, demand.move, demand.share)
-        return hoeffding_bentkus(sent, demand.n, demand.limit, binary=True)
-    return hoeffding_bentkus((mean - ends[0]) / width, demand.n, limit)
+    if constrained.is_count:
+        counted = running_mean(path, constrained.base, constrained.move, constrained.share)
+        # The limit as given, without what arithmetic on bounds leaves of it.
+        limit = constrained.limit
+        if constrained.sign < 0:
+            counted, limit = 1 - counted, 1 - limit
+        return hoeffding_bentkus(counted, constrained.n, limit, binary=True)
+    return hoeffding_bentkus((mean - ends[0]) / width, constrained.n, limit)
 
 
-def _choose(method: Method, demand: Demand, queries: CertifyingQueries) -> str:
+def _choose(method: Method, constrained: ConstrainedMean, queries: CertifyingQueries) -> str:
     if method not in _METHODS:
         raise MetaRouterError(f"method={method!r} is unknown; choose one of {', '.join(_METHODS)}.")
-    possible = queries.independent and demand.bounds is not None
+    possible = queries.independent and constrained.bounds is not None
     if method == "conformal":
-        require_conformal(demand, queries)
+        require_conformal(constrained, queries)
     elif method == "hoeffding_bentkus" and not possible:
         lacks = (
-            f"bounds for {demand.name} (gain_bounds= or cost_bounds=; doubly robust scores have "
-            "none)"
+            f"bounds for {constrained.name} (gain_bounds= or cost_bounds=; doubly robust scores "
+            "have none)"
             if queries.independent
             else "queries of equal weight that stand for themselves"
         )
         raise MetaRouterError(f"method='hoeffding_bentkus' needs {lacks}; use 'clt'.")
-    elif method == "auto" or demand.is_count:
+    elif method == "auto" or constrained.is_count:
         # A count of independent queries has an exact test, whatever is asked for.
         return "hoeffding_bentkus" if possible else "clt"
     return method
 
 
-def require_conformal(demand: Demand, queries: CertifyingQueries) -> None:
+def require_conformal(constrained: ConstrainedMean, queries: CertifyingQueries) -> None:
     """Refuse what conformal risk control does not hold for.
 
     Raises
@@ -335,21 +347,18 @@ def require_conformal(demand: Demand, queries: CertifyingQueries) -> None:
         If the loss of a query is unbounded or may rise towards the safe end, or if queries differ
         in weight or depend on each other.
     """
-    monotone = demand.name in ("max_cost", "max_cost_ratio") or (
-        demand.name in ("max_share", "max_missed_gain")
-        and bool((queries.costs[:, 1] >= queries.costs[:, 0]).all())
-    )
-    if not (monotone and queries.independent and demand.bounds is not None):
+    monotone = constrained.constraint.only_falls(queries)
+    if not (monotone and queries.independent and constrained.bounds is not None):
         raise MetaRouterError(
             f"method='conformal' holds for bounded losses of exchangeable queries that can only "
-            f"fall towards the safe end, which is not said of {demand.name} here; budgets and "
+            f"fall towards the safe end, which is not said of {constrained.name} here; budgets and "
             "max_missed_gain with bounds and without weights or groups are such losses."
         )
 
 
 def level_of_each_walk(tests: Sequence[Tested], delta: float) -> float:
-    """Return delta over the number of ends that the demands walk from."""
-    return delta / len({test.demand.is_budget for test in tests})
+    """Return delta over the number of ends that the constraints walk from."""
+    return delta / len({test.constrained.is_budget for test in tests})
 
 
 def certified_between_ends(
@@ -359,7 +368,7 @@ def certified_between_ends(
     level = level_of_each_walk(tests, delta)
     certified = np.ones(position.size, dtype=bool)
     for budget in (True, False):
-        of_kind = [test for test in tests if test.demand.is_budget == budget]
+        of_kind = [test for test in tests if test.constrained.is_budget == budget]
         if of_kind:
             from_the_safe_end = np.arange(position.size)[:: -1 if budget else 1]
             certified &= _passed(of_kind, position, from_the_safe_end, level)
@@ -374,7 +383,7 @@ def certified_in_order(
 
 
 def largest_p_values(tests: Sequence[Tested]) -> FloatArray:
-    """Return, for every w, the p value of "some demand is not met", shape (m,)."""
+    """Return, for every w, the p value of "some constraint is not met", shape (m,)."""
     return np.asarray(np.max([test.p_value for test in tests], axis=0))
 
 
@@ -426,11 +435,11 @@ _MOST = 10_000_000
 
 
 class Needed(NamedTuple):
-    """Rows that would do; None where no number would, or where the demand is not made."""
+    """Rows that would do; None where no number would, or where the constraint is not made."""
 
     gold: int | None
     queries: int | None
-    unmet: tuple[str, ...]  # demands that are not even met as observed, somewhere on the walk
+    unmet: tuple[str, ...]  # constraints that are not even met as observed, somewhere on the walk
 
 
 def most_promising(tests: Sequence[Tested], search: str) -> int:
@@ -443,7 +452,7 @@ def most_promising(tests: Sequence[Tested], search: str) -> int:
         own = worst_distance([test])
         if search == "split":
             distance.append(own)
-        elif test.demand.is_budget:
+        elif test.constrained.is_budget:
             distance.append(np.maximum.accumulate(own[::-1])[::-1])
         else:
             distance.append(np.maximum.accumulate(own))
@@ -462,13 +471,13 @@ def needed_at(tests: Sequence[Tested], position: int, delta: float, search: str)
         Level of each walk.
     search : {"ends", "split"}
     """
-    hardest = {test.demand.name: _hardest(test, position, search) for test in tests}
-    unmet = tuple(name for test in tests if test.mean[hardest[name := test.demand.name]] >= 0)
+    hardest = {test.constrained.name: _hardest(test, position, search) for test in tests}
+    unmet = tuple(name for test in tests if test.mean[hardest[name := test.constrained.name]] >= 0)
     counts = {
         budget: [
-            _rows(test, hardest[test.demand.name], delta)
+            _rows(test, hardest[test.constrained.name], delta)
             for test in tests
-            if test.demand.is_budget == budget
+            if test.constrained.is_budget == budget
         ]
         for budget in (True, False)
     }
@@ -480,7 +489,7 @@ def _hardest(test: Tested, position: int, search: str) -> int:
     if search == "split":
         return position
     own = worst_distance([test])
-    if test.demand.is_budget:
+    if test.constrained.is_budget:
         return position + int(np.argmax(own[position:]))
     return int(np.argmax(own[: position + 1]))
 
@@ -491,19 +500,19 @@ def _most(counts: list[int | None]) -> int | None:
 
 
 def _rows(test: Tested, position: int, delta: float) -> int | None:
-    demand, mean = test.demand, float(test.mean[position])
+    constrained, mean = test.constrained, float(test.mean[position])
     if mean >= 0:
         return None
     if test.method == "clt":
         margin = float(stdtrit(test.df, 1 - delta) * test.se[position])
-        wanted = rows_needed(demand.n, margin, -mean)
+        wanted = rows_needed(constrained.n, margin, -mean)
         return None if wanted is None else max(wanted, MINIMA["gold_rows"].count)
-    assert demand.bounds is not None
-    low, high = sorted(demand.sign * end for end in demand.bounds)
+    assert constrained.bounds is not None
+    low, high = sorted(constrained.sign * end for end in constrained.bounds)
     scaled, limit = (mean - low) / (high - low), -low / (high - low)
     if test.method == "conformal":
-        return max(demand.n, int(np.ceil((1 - limit) / (limit - scaled))))
-    return _smallest(scaled, limit, delta, demand.n, binary=demand.is_count)
+        return max(constrained.n, int(np.ceil((1 - limit) / (limit - scaled))))
+    return _smallest(scaled, limit, delta, constrained.n, binary=constrained.is_count)
 
 
 def _smallest(mean: float, limit: float, delta: float, n: int, *, binary: bool) -> int | None:

@@ -19,11 +19,13 @@ __all__ = [
     "extra_cost",
     "extra_cost_of_share",
     "gain",
+    "gain_sums",
     "labels",
     "labels_of_either",
     "labels_of_others",
     "labels_of_sent",
     "loss",
+    "loss_sums",
     "quality_columns",
     "rows",
     "saving",
@@ -151,12 +153,22 @@ def extra_cost_of_share(sums: FloatArray) -> OfShare:
         return OfShare(share, np.zeros_like(share), every / none - 1.0)
 
 
+def gain_sums(sums: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the sums of the scores of queries that were sent, and of their squares."""
+    return sums[7], sums[8]
+
+
+def loss_sums(sums: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the same of queries that were not sent."""
+    return sums[5] - sums[7], sums[6] - sums[8]
+
+
 def gain(sums: FloatArray) -> Moments:
-    return _mean(sums[0], sums[7], sums[8])
+    return _mean(sums[0], *gain_sums(sums))
 
 
 def loss(sums: FloatArray) -> Moments:
-    return _mean(sums[0], sums[5] - sums[7], sums[6] - sums[8])
+    return _mean(sums[0], *loss_sums(sums))
 
 
 def efficiency_gain(sums: FloatArray) -> Moments:

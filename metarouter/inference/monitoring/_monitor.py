@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
 
 from metarouter.exceptions import DataError
+from metarouter.inference.guarantees import Constraint
 from metarouter.inference.monitoring._archive import file_digest, read_state, write_state
 from metarouter.inference.monitoring._batch import as_batch
 from metarouter.inference.monitoring._report import MonitorReport
-from metarouter.inference.monitoring._settings import MonitorSettings
+from metarouter.inference.monitoring._settings import MonitorSettings, limits_of
 from metarouter.inference.monitoring._state import MonitorState
 from metarouter.utils.files import exclusive
 from metarouter.utils.random import seed_of
@@ -44,7 +46,14 @@ class RouterMonitor(Printed):
         decisions a in {0, 1} and gold labels r.
     max_loss : float, optional
         Promise: the largest mean gold gain given up against always calling the primary model,
-        E((1 - a) r). Promises have the names and the meaning of `certify_threshold`.
+        E((1 - a) r).
+    constraints : Constraint or sequence of Constraint, default=()
+        The same as objects, such as those that a threshold was certified with:
+        ``[max_share(0.3), min_gain(0.1)]``.
+    gain_bounds, cost_bounds : pair of float, optional
+        Ends that no gold label, and no cost of a query with either model, can leave; known, not
+        taken from the data. Sequences for gain and loss, and for the cost per query, are then
+        exact at any number of rows, whatever tail has not been seen yet.
     level : float, default=0.95
     alarm_level : float, default=0.05
     window : int, default=500
@@ -81,12 +90,13 @@ class RouterMonitor(Printed):
     chances that may change. Those for costs and quality are asymptotic, and appear from 200 queries
     with costs, and from 20 gold labels of the answering model in question, on, but not while a few
     rare and large values decide (skewness of the mean above 0.45). A tail of which nothing has come
-    yet cannot be seen: where gains of a rare kind may be large, wait for more labels. Alarms are
-    exact at any number of rows, whatever they watch, as long as rows are exchangeable: independent
-    and from one distribution, say. Queries that come in runs (a customer's many at once, nights and
-    days) are not, and may be reported as the drift that they are.
+    yet cannot be seen: where gains of a rare kind may be large, give `gain_bounds`; sequences are
+    then exact. Alarms are exact at any number of rows, whatever they watch, as long as rows are
+    exchangeable: independent and from one distribution, say. Queries that come in runs (a
+    customer's many at once, nights and days) are not, and may be reported as the drift that they
+    are.
 
-    MonitorState. Alarms keep 8 bytes per row and score (18 of embeddings, by default).
+    Memory. Alarms keep 8 bytes per row and score (18 of embeddings, by default).
 
     References
     ----------
@@ -115,6 +125,9 @@ class RouterMonitor(Printed):
         min_saving: float | None = None,
         min_gain: float | None = None,
         max_loss: float | None = None,
+        constraints: Constraint | Iterable[Constraint] = (),
+        gain_bounds: tuple[float, float] | None = None,
+        cost_bounds: tuple[float, float] | None = None,
         level: float = 0.95,
         alarm_level: float = 0.05,
         window: int = 500,
@@ -124,10 +137,25 @@ class RouterMonitor(Printed):
         n_components: int = 16,
         random_state: Any = 0,
     ) -> None:
+        named = {
+            "max_share": max_share,
+            "max_cost": max_cost,
+            "min_saving": min_saving,
+            "min_gain": min_gain,
+            "max_loss": max_loss,
+        }
         settings = MonitorSettings(
-            max_share, max_cost, min_saving, min_gain, max_loss, level, alarm_level,
-            window, horizon, burn_in, n_components, seed_of(random_state),
-        )  # fmt: skip
+            **limits_of(constraints, named),
+            level=level,
+            alarm_level=alarm_level,
+            window=window,
+            horizon=horizon,
+            burn_in=burn_in,
+            n_components=n_components,
+            seed=seed_of(random_state),
+            gain_bounds=gain_bounds,
+            cost_bounds=cost_bounds,
+        )
         state = MonitorState.empty(settings)
         self._state = state if reference is None else state.referring_to(reference)
 

@@ -27,9 +27,11 @@ from metarouter.inference.monitoring._moments import Moments, OfShare
 
 __all__ = [
     "QUANTITIES",
+    "BoundedSums",
     "Estimates",
     "Limits",
     "Quantity",
+    "bounded_limits",
     "estimates",
     "mean_half_width",
     "share_evidence",
@@ -44,6 +46,7 @@ _COIN_VARIANCE = 0.2  # of a share near 0.28 or 0.72: only tunes where the seque
 _TUNED_FOR = 0.05
 _HALVINGS = 45
 _COLUMNS_AT_ONCE = 20_000
+_BOUNDED_BETS = 25  # from one over the bounds' width down to a 4096th of it
 
 
 class Limits(NamedTuple):
@@ -157,6 +160,96 @@ def share_limits(total: ArrayLike, n: ArrayLike, alpha: ArrayLike, horizon: floa
     return Limits(*ends)
 
 
+class BoundedSums(NamedTuple):
+    """How a quantity with known bounds is read from sums.
+
+    Parameters
+    ----------
+    total, squares : callable
+        From sums of shape (k, m) to the sums of numbers x and of their squares.
+    reach : pair of float
+        How far x reaches below and above zero, both at least 0.
+    unit : float
+        Width of the bounds, the unit of the bets.
+    ends : pair of float
+        Between which the mean must lie.
+    """
+
+    total: Callable[[FloatArray], FloatArray]
+    squares: Callable[[FloatArray], FloatArray]
+    reach: tuple[float, float]
+    unit: float
+    ends: tuple[float, float]
+
+
+def bounded_limits(
+    total: ArrayLike,
+    squares: ArrayLike,
+    n: ArrayLike,
+    alpha: ArrayLike,
+    reach: tuple[float, float],
+    unit: float,
+) -> Limits:
+    """Return a confidence sequence for the mean of bounded numbers, exact at any count.
+
+    For numbers x_i >= -c with conditional means m_i and a bet 0 < b < 1 / c,
+
+        exp(b sum (x_i - m_i) - psi(b) sum x_i^2),   psi(b) = (-log(1 - c b) - c b) / c^2,
+
+    is a supermartingale that starts at 1 at most (Fan, Grama & Liu 2015; Howard et al. 2021,
+    theorem 4, the prediction of every x_i being 0), and so is every mixture of it over bets. It is
+    an empirical Bernstein bound: the squares that were seen take the place of the worst variance,
+    and a tail that has not been seen is paid for by the bound c. The other end is that of -x.
+
+    Parameters
+    ----------
+    total, squares, n : array-like of one shape
+        Sums of the numbers and of their squares, and counts, so far.
+    alpha : array-like
+        Chance that the mean so far of the conditional means is ever left out.
+    reach : pair of float
+        How far the numbers can reach below and above 0.
+    unit : float
+        The bets are shares of one over this, fixed beforehand.
+
+    References
+    ----------
+    Howard, Ramdas, McAuliffe & Sekhon (2021), Time-uniform, nonparametric, nonasymptotic confidence
+    sequences, Annals of Statistics 49, theorem 4.
+
+    Examples
+    --------
+    >>> lower, upper = bounded_limits([100.0], [300.0], [1000.0], 0.05, (1.0, 5.0), 5.0)
+    >>> bool(0.01 < lower[0] < 0.1 < upper[0] < 0.19)
+    True
+    """
+    total, squares, n = (np.asarray(column, dtype=np.float64) for column in (total, squares, n))
+    level = np.log(2.0 / np.asarray(alpha, dtype=np.float64))
+    excess = [_largest_excess(squares, level, end, unit) for end in reach]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return Limits((total - excess[0]) / n, (total + excess[1]) / n)
+
+
+def _largest_excess(squares: FloatArray, level: FloatArray, c: float, unit: float) -> FloatArray:
+    """Return the s at which the evidence of b s - psi(b) squares, mixed over bets, is the level."""
+    bets = 2.0 ** (-np.arange(_BOUNDED_BETS) / 2.0) / unit
+    weights = np.full(bets.size, 1.0 / bets.size)
+    taken = c * bets < 1.0  # a bet that could lose all is never made
+    b, log_weight = bets[taken, None], np.log(weights[taken, None])
+    psi = (-np.log1p(-c * b) - c * b) / c**2 if c > 0 else b**2 / 2
+    flat = np.ravel(squares)[None, :]
+    # At least one bet alone must be worth the level, at most the best one is.
+    high = np.min((level - log_weight + psi * flat) / b, axis=0)
+    low = np.min((level + psi * flat) / b, axis=0)
+    for _ in range(_HALVINGS):
+        half = (low + high) / 2.0
+        logs = log_weight + b * half - psi * flat
+        top = logs.max(axis=0)
+        enough = top + np.log(np.exp(logs - top).sum(axis=0)) >= level
+        low, high = np.where(enough, low, half), np.where(enough, half, high)
+    return high.reshape(squares.shape)
+
+
 def _precision(alpha: FloatArray, horizon: float) -> FloatArray:
     """Return rho squared, which makes the two-sided normal mixture tightest at the horizon."""
     log = -2.0 * np.log(alpha)
@@ -202,6 +295,9 @@ class Quantity:
         From sums to `OfShare`: what the quantity would be if nothing but the share varied.
     skewness : callable or None
         From sums to the skewness of the mean, of which an asymptotic interval bears only so much.
+    bounded : callable or None
+        From bounds of single gains or costs, and the smallest chance of a gold label, to
+        `BoundedSums`: intervals are then exact.
     """
 
     name: str
@@ -212,6 +308,7 @@ class Quantity:
     evidence: Callable[[FloatArray], FloatArray]
     of_share: Callable[[FloatArray], OfShare] | None = None
     skewness: Callable[[FloatArray], FloatArray] | None = None
+    bounded: Callable[[tuple[float, float], float], BoundedSums] | None = None
 
 
 class Estimates(NamedTuple):
@@ -224,7 +321,11 @@ class Estimates(NamedTuple):
 
 
 def estimates(
-    quantity: Quantity, sums: FloatArray, alpha: float | FloatArray, horizon: float
+    quantity: Quantity,
+    sums: FloatArray,
+    alpha: float | FloatArray,
+    horizon: float,
+    bounded: BoundedSums | None = None,
 ) -> Estimates:
     """Return estimates and confidence sequences from rows of sums, shape (m, k).
 
@@ -235,12 +336,18 @@ def estimates(
     Where there are fewer rows than a claim needs, or numbers that do not vary and so cannot tell
     how far they may be off, estimate and ends are NaN: no number is given without its uncertainty.
     Nor where a few rare and large values decide: the mean of n values of which a share p is large
-    has the skewness (n p)^(-1/2), and above 0.45 it rests on five of them or fewer.
+    has the skewness (n p)^(-1/2), and above 0.45 it rests on five of them or fewer. None of that
+    is asked of numbers whose bounds are known.
     """
     n = sums[:, 0]
     value, sd, size = quantity.moments(sums.T)
     if quantity.minimum is None:
         lower, upper = share_limits(sums[:, 1], n, alpha, horizon)
+        return Estimates(value, lower, upper, np.zeros(len(n), dtype=np.intp))
+    if bounded is not None:
+        total, squares = bounded.total(sums.T), bounded.squares(sums.T)
+        exact = bounded_limits(total, squares, n, alpha, bounded.reach, bounded.unit)
+        lower, upper = (np.clip(end, *bounded.ends) for end in exact)
         return Estimates(value, lower, upper, np.zeros(len(n), dtype=np.intp))
     missing = np.maximum(0, quantity.minimum.count - quantity.evidence(sums.T)).astype(np.intp)
     half = mean_half_width(n, np.where(sd > _ROUNDING * size, sd, 0.0), alpha, horizon)
@@ -264,6 +371,37 @@ def _limits_of_share(
         for end in share_limits(n * share, n, alpha, horizon)
     ]
     return Limits(np.minimum(*ends), np.maximum(*ends))
+
+
+def _bounded_score(name: Literal["gain", "loss"]) -> Callable[..., BoundedSums]:
+    """Return what reads debiased scores of gains within bounds.
+
+    A score is m + (r - m) / p where a label r was drawn and m elsewhere, with r within (low, high)
+    and m within them or 0, so that it reaches as far as max(high, 0) (1 / p - 1) - low / p below
+    zero.
+    """
+    read = getattr(_moments, f"{name}_sums")
+
+    def bounded(bounds: tuple[float, float], p: float) -> BoundedSums:
+        low, high = bounds
+        below = max(high, 0.0) * (1 / p - 1) - low / p
+        above = max(-low, 0.0) * (1 / p - 1) + high / p
+        reach = (max(0.0, -low, below), max(0.0, high, above))
+        return BoundedSums(
+            lambda s: read(s)[0],
+            lambda s: read(s)[1],
+            reach,
+            high - low,
+            (min(low, 0.0), max(high, 0.0)),
+        )
+
+    return bounded
+
+
+def _bounded_cost(bounds: tuple[float, float], p: float) -> BoundedSums:
+    low, high = bounds
+    reach = (max(0.0, -low), max(0.0, high))
+    return BoundedSums(lambda s: s[1], lambda s: s[4], reach, high - low, bounds)
 
 
 _COSTS, _GOLD = MINIMA["monitored_costs"], MINIMA["monitored_gold"]
@@ -301,6 +439,7 @@ QUANTITIES = {
         _moments.rows,
         _moments.cost_of_share,
         _moments.skewness_of_cost,
+        _bounded_cost,
     ),
     "gain": Quantity(
         "gold gain over always-alternative",
@@ -310,6 +449,7 @@ QUANTITIES = {
         _GOLD,
         _moments.labels_of_sent,
         skewness=_moments.skewness_of_gain,
+        bounded=_bounded_score("gain"),
     ),
     "loss": Quantity(
         "gold loss against always-primary",
@@ -319,6 +459,7 @@ QUANTITIES = {
         _GOLD,
         _moments.labels_of_others,
         skewness=_moments.skewness_of_loss,
+        bounded=_bounded_score("loss"),
     ),
     "efficiency_gain": Quantity(
         "efficiency gain over random routing",

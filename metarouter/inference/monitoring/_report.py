@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import LIMITS, MINIMA, Verdict, rows_needed, worst
+from metarouter.inference.guarantees import Constraint
 from metarouter.inference.monitoring._blocks import BlockSums
 from metarouter.inference.monitoring._drift import DriftAlarm
 from metarouter.inference.monitoring._quantities import QUANTITIES, Estimates, Quantity, estimates
-from metarouter.inference.monitoring._settings import N_ALARMS, PROMISES, MonitorSettings
+from metarouter.inference.monitoring._settings import N_ALARMS, MonitorSettings
 from metarouter.utils.plotting import new_axes
 from metarouter.utils.style import router_styles
 from metarouter.utils.tables import Printed
@@ -36,8 +37,8 @@ __all__ = [
     "Trajectory",
     "Watched",
     "judge_alarm",
+    "judge_constraint",
     "judge_draw",
-    "judge_promise",
     "plot_evidence",
     "plot_quantity",
     "report_on",
@@ -215,18 +216,17 @@ class AlarmReading:
     reason: str
 
 
-def judge_promise(total: Reading, window: Reading | None, name: str, promise: float) -> Reading:
-    """Judge what was promised by the whole stream, and look at its last window too."""
-    sense = PROMISES[name]
-    limit = LIMITS["promise"]
+def judge_constraint(total: Reading, window: Reading | None, constraint: Constraint) -> Reading:
+    """Judge a constraint by the whole stream, and look at its last window too."""
+    promise, limit = constraint.limit, LIMITS["promise"]
 
     def verdict_on(reading: Reading) -> Verdict:
-        if sense == "at most":
-            return limit.judge(reading.lower - promise, reading.upper - promise)
-        return limit.judge(promise - reading.upper, promise - reading.lower)
+        if constraint.at_least:
+            return limit.judge(promise - reading.upper, promise - reading.lower)
+        return limit.judge(reading.lower - promise, reading.upper - promise)
 
     verdict = verdict_on(total)
-    words = f"{total.quantity} {sense} {promise:g}"
+    words = f"{total.quantity} {constraint.sense} {promise:g}"
     if verdict is not Verdict.FAIL and window is not None and verdict_on(window) is Verdict.FAIL:
         verdict = Verdict.CAUTION
         reason = f"{words}: not broken overall, but {window.over} break it."
@@ -468,6 +468,7 @@ def report_on(
     settings: MonitorSettings,
     kept: Mapping[str, BlockSums],
     alarms: Mapping[str, Watched],
+    least_probability: float = 1.0,
 ) -> MonitorReport:
     """Put together what is known.
 
@@ -478,15 +479,18 @@ def report_on(
         Sums by name; those without rows are left out.
     alarms : dict of str to Watched
         Alarms that are fed.
+    least_probability : float, default=1.0
+        Smallest chance of a gold label so far.
     """
+    constraints = settings.constraints()
     trajectories = {
-        name: _trajectory(quantity, kept[quantity.kept], settings)
+        name: _trajectory(quantity, kept[quantity.kept], settings, constraints, least_probability)
         for name, quantity in QUANTITIES.items()
         if kept[quantity.kept].n
     }
     found: list[Reading] = []
     for name, trajectory in trajectories.items():
-        found += _read(name, trajectory, settings)
+        found += _read(name, trajectory, settings, constraints)
     return MonitorReport(
         level=settings.level,
         alarm_level=settings.alarm_level,
@@ -505,23 +509,38 @@ def report_on(
     )
 
 
-def _trajectory(quantity: Quantity, sums: BlockSums, settings: MonitorSettings) -> Trajectory:
+def _trajectory(
+    quantity: Quantity,
+    sums: BlockSums,
+    settings: MonitorSettings,
+    constraints: Mapping[str, Constraint],
+    least_probability: float,
+) -> Trajectory:
     path = sums.path()
     # Windows share one chance of failing: window k takes 1 / (k (k + 1)) of it.
     k = np.arange(1, len(sums.finished) + 1)
     shared = settings.alpha / (k * (k + 1))
-    promise = getattr(settings, quantity.promise) if quantity.promise else None
+    constraint = constraints.get(quantity.promise or "")
+    bounds = settings.gain_bounds if quantity.kept == "quality" else settings.cost_bounds
+    bounded = None
+    if quantity.bounded is not None and bounds is not None:
+        bounded = quantity.bounded(bounds, least_probability)
     return Trajectory(
         name=quantity.name,
         n=path[:, 0],
-        total=estimates(quantity, path, settings.alpha, settings.horizon),
+        total=estimates(quantity, path, settings.alpha, settings.horizon, bounded),
         window_n=np.asarray(k * sums.size, dtype=np.float64),
-        window=estimates(quantity, sums.finished, shared, sums.size),
-        promise=np.nan if promise is None else float(promise),
+        window=estimates(quantity, sums.finished, shared, sums.size, bounded),
+        promise=np.nan if constraint is None else constraint.limit,
     )
 
 
-def _read(name: str, trajectory: Trajectory, settings: MonitorSettings) -> list[Reading]:
+def _read(
+    name: str,
+    trajectory: Trajectory,
+    settings: MonitorSettings,
+    constraints: Mapping[str, Constraint],
+) -> list[Reading]:
     quantity = QUANTITIES[name]
     lacking = "" if quantity.minimum is None else quantity.minimum.what
     total = _last(trajectory, "all", trajectory.n, trajectory.total, lacking)
@@ -533,8 +552,8 @@ def _read(name: str, trajectory: Trajectory, settings: MonitorSettings) -> list[
         over = f"rows {last - settings.window + 1}-{last}"
         size = np.array([settings.window])
         window = _last(trajectory, over, size, trajectory.window, lacking)
-    if quantity.promise is not None and not np.isnan(trajectory.promise):
-        total = judge_promise(total, window, quantity.promise, trajectory.promise)
+    if quantity.promise in constraints:
+        total = judge_constraint(total, window, constraints[quantity.promise])
     return [total] if window is None else [total, window]
 
 

@@ -1,25 +1,44 @@
-"""What a monitor is told once, before it sees a query."""
+"""Settings of a monitor, fixed before it sees a query."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from metarouter.exceptions import MetaRouterError
+from metarouter.exceptions import BudgetError, MetaRouterError
+from metarouter.inference.guarantees import Constraint, constraint_of
 from metarouter.routing._cost_model import is_real
 from metarouter.utils.columns import as_level
 
-__all__ = ["N_ALARMS", "PROMISES", "MonitorSettings"]
+__all__ = ["N_ALARMS", "WATCHED_CONSTRAINTS", "MonitorSettings", "limits_of"]
 
 N_ALARMS = 4  # embeddings, predictions, cost, quality
-PROMISES = {
-    "max_share": "at most",
-    "max_cost": "at most",
-    "min_saving": "at least",
-    "min_gain": "at least",
-    "max_loss": "at most",
-}
+WATCHED_CONSTRAINTS = ("max_share", "max_cost", "min_saving", "min_gain", "max_loss")
+
+
+def limits_of(
+    constraints: Constraint | Iterable[Constraint], named: Mapping[str, float | None]
+) -> dict[str, float | None]:
+    """Gather constraints that are given as objects and by name into limits by name.
+
+    Raises
+    ------
+    BudgetError
+        If one is given twice, or cannot be watched.
+    """
+    limits = dict(named)
+    for constraint in (constraints,) if isinstance(constraints, Constraint) else constraints:
+        name = getattr(constraint, "name", type(constraint).__name__)
+        if name not in WATCHED_CONSTRAINTS:
+            raise BudgetError(
+                f"{name} cannot be watched; give some of {', '.join(WATCHED_CONSTRAINTS)}."
+            )
+        if limits[name] is not None:
+            raise BudgetError(f"{name} is given twice; give each constraint once.")
+        limits[name] = constraint.limit
+    return limits
 
 
 @dataclass(frozen=True)
@@ -44,29 +63,37 @@ class MonitorSettings:
     burn_in: int
     n_components: int
     seed: int
+    gain_bounds: tuple[float, float] | None = None
+    cost_bounds: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         as_level(self.level)
-        for name in PROMISES:
-            bound = getattr(self, name)
-            if bound is not None and not is_real(bound):
-                raise MetaRouterError(f"{name} is {bound!r}: give a finite number.")
+        self.constraints()
+        for name, bounds in (("gain_bounds", self.gain_bounds), ("cost_bounds", self.cost_bounds)):
+            if bounds is None:
+                continue
+            low, high = bounds if len(bounds) == 2 else (None, None)
+            if not (is_real(low) and is_real(high) and low < high):
+                raise MetaRouterError(
+                    f"{name} is {bounds!r}: give two finite numbers, (lowest, highest)."
+                )
+            object.__setattr__(self, name, (float(low), float(high)))
         if not (is_real(self.alarm_level) and 0 < self.alarm_level <= 0.5):
             raise MetaRouterError(
                 f"alarm_level is {self.alarm_level}: give the chance of a false alarm that you "
                 "accept, above 0 and at most 0.5."
             )
-        if self.max_share is not None and not 0 <= self.max_share <= 1:
-            raise MetaRouterError(f"max_share is {self.max_share}: give a share from 0 to 1.")
-        if self.min_saving is not None and not self.min_saving <= 1:
-            raise MetaRouterError(
-                f"min_saving is {self.min_saving}: give a share of what always calling the primary "
-                "model costs, at most 1."
-            )
         for name, least in (("window", 10), ("horizon", 10), ("burn_in", 20), ("n_components", 1)):
             value = getattr(self, name)
             if not (isinstance(value, int | np.integer) and value >= least):
                 raise MetaRouterError(f"{name} is {value}: give a whole number from {least} up.")
+
+    def constraints(self) -> dict[str, Constraint]:
+        """Return the constraints that were given, by name."""
+        limits = {name: getattr(self, name) for name in WATCHED_CONSTRAINTS}
+        return {
+            name: constraint_of(name, limit) for name, limit in limits.items() if limit is not None
+        }
 
     @property
     def level_per_alarm(self) -> float:

@@ -43,6 +43,8 @@ class MonitorState:
     names : FeatureNames or None
     batches : tuple of str
         Batches that were taken in, by their ids.
+    least_probability : float
+        Smallest chance of a gold label so far, on which exact bounds rest.
     """
 
     settings: MonitorSettings
@@ -52,6 +54,7 @@ class MonitorState:
     embeddings: EmbeddingDrift
     names: FeatureNames | None = None
     batches: tuple[str, ...] = ()
+    least_probability: float = 1.0
 
     @classmethod
     def empty(cls, settings: MonitorSettings) -> MonitorState:
@@ -110,6 +113,9 @@ class MonitorState:
         """Return what is remembered after the costs of a batch."""
         if batch.cost_primary is None or batch.cost_alternative is None:
             return self
+        _refuse_outside(
+            "cost_bounds", self.settings.cost_bounds, batch.cost_primary, batch.cost_alternative
+        )
         columns = cost_columns(batch.primary, batch.cost_primary, batch.cost_alternative)
         return replace(
             self,
@@ -122,6 +128,8 @@ class MonitorState:
         if batch.gold is None or batch.probability is None:
             return self
         drawn = ~np.isnan(batch.gold)
+        _refuse_outside("gain_bounds", self.settings.gain_bounds, batch.gold[drawn])
+        least = min(self.least_probability, float(batch.probability.min(initial=1.0)))
         score, scores = self.scores.score(
             batch.primary, batch.prediction, batch.gold, batch.probability
         )
@@ -131,6 +139,7 @@ class MonitorState:
             self,
             kept=self.kept | {"quality": self.kept["quality"].after(columns)},
             scores=scores,
+            least_probability=least,
             alarms=self.alarms | {"quality": self.alarms["quality"].after(watched)},
         )
 
@@ -145,7 +154,22 @@ class MonitorState:
         for name, alarm in self.alarms.items():
             if alarm.n or (name in self.kept and self.kept[name].n):
                 alarms[f"drift of the {name}"] = Watched(alarm)
-        return report_on(self.settings, self.kept, alarms)
+        return report_on(self.settings, self.kept, alarms, self.least_probability)
+
+
+def _refuse_outside(
+    name: str, bounds: tuple[float, float] | None, *columns: NDArray[np.float64]
+) -> None:
+    if bounds is None:
+        return
+    values = np.concatenate(columns)
+    outside = (values < bounds[0]) | (values > bounds[1])
+    if outside.any():
+        raise DataError(
+            f"{int(outside.sum())} of {values.size} values lie outside {name}={bounds!r} (first: "
+            f"{values[outside][0]:g}): bounds are what no query can leave; start a new monitor "
+            "with wider ones, or with none."
+        )
 
 
 def _watched(gold: NDArray[np.float64], prediction: NDArray[np.float64]) -> NDArray[np.float64]:

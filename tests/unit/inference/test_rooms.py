@@ -13,9 +13,9 @@ HOUSE = "metarouter.inference."
 # Rooms on one floor know nothing of each other.
 FLOORS = (
     {"intervals"},
-    {"labels", "monitoring"},
+    {"labels"},
     {"bias", "curves", "guarantees", "planning"},
-    {"bands", "diagnostics"},
+    {"bands", "diagnostics", "monitoring"},
     {"comparisons"},
 )
 ROOMS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
