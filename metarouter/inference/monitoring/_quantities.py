@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -256,6 +257,7 @@ def _precision(alpha: FloatArray, horizon: float) -> FloatArray:
     return np.asarray((log + np.log(log + 1.0)) / horizon)
 
 
+@lru_cache
 def _bets(horizon: float) -> tuple[FloatArray, FloatArray]:
     """Return a column of bets, ever finer towards 0, and the logs of its normal weights."""
     spread = np.sqrt(_precision(np.asarray(_TUNED_FOR), horizon) / _COIN_VARIANCE)
