@@ -382,8 +382,8 @@ class MaxSlowShare(Constraint):
                 "max_slow_share is a constraint on latencies, but latencies is missing: give "
                 "seconds per query, columns [alternative, primary]."
             )
-        slow = (queries.latencies > self.seconds).astype(np.float64)
-        return Outcome(*slow.T, bounds=(-self.limit, 1 - self.limit))
+        alternative, primary = (queries.latencies > self.seconds).T.astype(np.float64)
+        return Outcome(alternative, primary, bounds=(-self.limit, 1 - self.limit))
 
 
 class _Quality(Constraint):
@@ -518,7 +518,8 @@ def as_constraints(
         If something is no constraint.
     """
     if isinstance(given, Mapping):
-        given, limits = (), {**limits, **given}
+        limits = {**limits, **given}
+        given = ()
     objects = (given,) if isinstance(given, Constraint) else tuple(given)
     for item in objects:
         if not isinstance(item, Constraint):

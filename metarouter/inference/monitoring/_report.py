@@ -552,7 +552,7 @@ def _read(
         over = f"rows {last - settings.window + 1}-{last}"
         size = np.array([settings.window])
         window = _last(trajectory, over, size, trajectory.window, lacking)
-    if quantity.promise in constraints:
+    if quantity.promise is not None and quantity.promise in constraints:
         total = judge_constraint(total, window, constraints[quantity.promise])
     return [total] if window is None else [total, window]
 
