@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import shlex
+from typing import TYPE_CHECKING, Any
 
 from sklearn.pipeline import Pipeline
 
+from metarouter.cli._budgets import check_demands, demands_of
 from metarouter.cli._choices import Learner, Propensity, Shift
-from metarouter.cli._fit_summary import print_fit_summary
+from metarouter.cli._costs import WeighedCosts, costs_of_table, needed_inputs
+from metarouter.cli._fit_summary import FittedRouter, print_fit_summary
 from metarouter.cli._learners import encoder_of, nuisance_method, scaling_of, shift_of
 from metarouter.cli._out_of_fold import OutOfFold, predict_out_of_fold
 from metarouter.cli._tables import with_named_columns
@@ -15,9 +18,10 @@ from metarouter.cli.console import console
 from metarouter.cli.fit import FitSettings
 from metarouter.cli.outputs import output_file
 from metarouter.datasets import LabelledQueries
-from metarouter.datasets._labelled_queries import TrainingRows
 from metarouter.exceptions import BudgetError, DataError
+from metarouter.nuisance import Nuisances
 from metarouter.reporting._held_out_routers import too_few_to_cross_fit
+from metarouter.reporting.certified_router import CertifiedRouter, certify_router, fit_router
 from metarouter.routing import (
     AdaptiveMetaRouter,
     MetaRouter,
@@ -27,39 +31,85 @@ from metarouter.routing import (
     save_router,
     tune_threshold,
 )
-from metarouter.routing._budget import one_budget
 
-__all__ = ["fit_router", "new_router", "run_fit"]
+if TYPE_CHECKING:
+    from metarouter.cli.report import ReportOptions
+
+__all__ = ["certified_router", "new_router", "options_for_route", "run_fit"]
 
 
 def run_fit(settings: FitSettings) -> None:
-    """Read, fit, check, tune, save and report."""
-    _check_budget(settings)
+    """Read, fit, check, tune or certify, save and report."""
+    delta = check_demands(settings)
+    settings.cost_model()
     output_file(settings.out, suffixes=(".skops",))
-    queries = with_named_columns(settings.read(settings.table))
+    queries = with_named_columns(settings.read(settings.table, **settings.columns()))
+    costs = costs_of_table(settings, queries, demanded=settings.max_cost is not None)
     _check_labels(queries, settings.folds)
-    rows = queries.training_rows()
-    unfitted = new_router(settings, rows)
-    router = fit_router(unfitted, rows)
+    unfitted = new_router(settings, queries, costs)
 
+    certified = None
+    if delta is not None:
+        certified = certified_router(settings, unfitted, queries, costs, delta)
+        rows = queries.subset(~certified.held_back).training_rows()
+        router = certified.router
+        if not certified.threshold.is_certified:
+            raise BudgetError(f"No router is saved. {certified.threshold.reason}")
+    else:
+        rows = queries.training_rows()
+        router = fit_router(unfitted, rows)
     held_out, why_not = None, "switched off by --no-check"
     if settings.check:
         why_not = too_few_to_cross_fit(queries, settings.folds)
         if not why_not:
             held_out = predict_out_of_fold(queries, settings.folds, settings.seed, unfitted)
     tuned = None
-    if settings.max_share is not None:
-        tuned = _tune(router, queries, held_out, settings.max_share)
+    if certified is None and (budget := demands_of(settings)):
+        tuned = _tune(router, queries, costs, held_out, budget)
         router = tuned.apply(router)
     save_router(router, settings.out)
     print_fit_summary(
-        console(), router, queries, rows, held_out, tuned, why_not=why_not, out=settings.out
+        console(),
+        FittedRouter(router, queries, rows, costs, held_out, tuned, certified),
+        why_not=why_not,
+        out=settings.out,
+        route_options=options_for_route(settings),
     )
 
 
-def new_router(settings: FitSettings, rows: TrainingRows) -> Any:
+def certified_router(
+    settings: FitSettings | ReportOptions,
+    unfitted: Any,
+    queries: LabelledQueries,
+    costs: WeighedCosts | None,
+    delta: float,
+    demands: dict[str, float] | None = None,
+) -> CertifiedRouter:
+    """Fit a router on some queries and certify it on the others, as the options say."""
+    return certify_router(
+        unfitted,
+        queries,
+        demands or demands_of(settings),
+        delta=delta,
+        level=getattr(settings, "level", 0.95),
+        nuisances=Nuisances(
+            propensity="constant" if settings.propensity is Propensity.constant else None,
+            cv=settings.folds,
+            random_state=settings.seed,
+            n_jobs=settings.n_jobs,
+        ),
+        gold_at_random=settings.propensity is Propensity.constant,
+        cost_inputs=None if costs is None else costs.inputs,
+        random_state=settings.seed,
+    )
+
+
+def new_router(
+    settings: FitSettings | ReportOptions, queries: LabelledQueries, costs: WeighedCosts | None
+) -> Any:
     """Return the unfitted router: an encoder where queries are text, then the threshold rule."""
-    method = nuisance_method(settings.method, Learner.forest, grouped=rows.groups is not None)
+    grouped = queries.groups is not None or queries.n_paired > 0
+    method = nuisance_method(settings.method, Learner.forest, grouped=grouped)
     nuisances = {
         "propensity": "constant" if settings.propensity is Propensity.constant else None,
         "cv": settings.folds,
@@ -76,31 +126,13 @@ def new_router(settings: FitSettings, rows: TrainingRows) -> Any:
         model = AdaptiveMetaRouter(random_state=settings.seed, n_jobs=settings.n_jobs)
     router = ThresholdRouter(
         model,
-        cost=UnitCost(),
-        w=0.0 if settings.w is None else settings.w,
+        cost=UnitCost() if costs is None else costs.model,
+        w=getattr(settings, "w", None) or 0.0,
         models=(settings.alternative, settings.primary),
     )
     if settings.text is None:
         return router
     return Pipeline([("encoder", encoder_of(settings.encoder, settings.seed)), ("router", router)])
-
-
-def fit_router(unfitted: Any, rows: TrainingRows) -> Any:
-    """Fit a router, or a pipeline that ends in one, on rows of both sources."""
-    given = {
-        "is_gold": rows.is_gold,
-        "sample_weight": rows.sample_weight,
-        "groups": rows.groups,
-    }
-    prefix = "router__" if isinstance(unfitted, Pipeline) else ""
-    return unfitted.fit(rows.X, rows.y, **{f"{prefix}{name}": v for name, v in given.items()})
-
-
-def _check_budget(settings: FitSettings) -> None:
-    if settings.w is not None and settings.max_share is not None:
-        raise BudgetError("Both --w and --max-share are given: give one of them.")
-    if settings.max_share is not None:
-        one_budget({"max_share": settings.max_share})
 
 
 def _check_labels(queries: LabelledQueries, folds: int) -> None:
@@ -114,9 +146,23 @@ def _check_labels(queries: LabelledQueries, folds: int) -> None:
 
 
 def _tune(
-    router: Any, queries: LabelledQueries, held_out: OutOfFold | None, max_share: float
+    router: Any,
+    queries: LabelledQueries,
+    costs: WeighedCosts | None,
+    held_out: OutOfFold | None,
+    budget: dict[str, float],
 ) -> TunedThreshold:
     """Tune w on predictions of routers that have not seen the query, where there are any."""
+    inputs: dict[str, Any] = {} if costs is None else costs.inputs
     if held_out is None:
-        return tune_threshold(router, queries.X, max_share=max_share)
-    return held_out.tune(max_share)
+        return tune_threshold(router, queries.X, **budget, **inputs)
+    return held_out.tune(budget, UnitCost() if costs is None else costs.model, inputs)
+
+
+def options_for_route(settings: FitSettings | ReportOptions) -> str:
+    """Return the options that tell `metarouter route` where costs stand, if any are weighed."""
+    cost = settings.cost_model()
+    asked = settings.columns_of(cost) if cost is not None else {}
+    needed = [name for name in needed_inputs(cost) if name in asked]
+    words = [word for name in needed for word in (f"--{name.replace('_', '-')}", asked[name])]
+    return "".join(f" {shlex.quote(word)}" for word in words)

@@ -2,44 +2,67 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from metarouter.cli._costs import WeighedCosts
 from metarouter.cli._out_of_fold import OutOfFold
 from metarouter.cli.console import print_frame
 from metarouter.datasets import LabelledQueries
 from metarouter.datasets._labelled_queries import TrainingRows
 from metarouter.reporting import mean_shift, verdict
-from metarouter.routing import AdaptiveMetaRouter, TunedThreshold
+from metarouter.reporting._report_threshold import threshold_in_words
+from metarouter.reporting.certified_router import CertifiedRouter
+from metarouter.routing import AdaptiveMetaRouter, ThresholdRouter, TunedThreshold
 from metarouter.routing._pipeline import split_router
+from metarouter.routing.threshold_router import decision
 from metarouter.utils.groups import count_groups
 from metarouter.utils.style import router_label
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["print_fit_summary"]
+__all__ = ["FittedRouter", "print_fit_summary"]
+
+
+@dataclass(frozen=True)
+class FittedRouter:
+    """A router, and what it was learned from and checked on.
+
+    Parameters
+    ----------
+    router : ThresholdRouter or Pipeline
+    queries : LabelledQueries
+    rows : TrainingRows
+        Those that the router learned from.
+    costs : WeighedCosts or None
+    held_out : OutOfFold or None
+    tuned : TunedThreshold or None
+    certified : CertifiedRouter or None
+    """
+
+    router: Any
+    queries: LabelledQueries
+    rows: TrainingRows
+    costs: WeighedCosts | None
+    held_out: OutOfFold | None
+    tuned: TunedThreshold | None
+    certified: CertifiedRouter | None
 
 
 def print_fit_summary(
-    to: Console,
-    router: Any,
-    queries: LabelledQueries,
-    rows: TrainingRows,
-    held_out: OutOfFold | None,
-    tuned: TunedThreshold | None,
-    *,
-    why_not: str,
-    out: Path,
+    to: Console, fitted: FittedRouter, *, why_not: str, out: Path, route_options: str
 ) -> None:
     """Print labels, scale, mean shift, what routing gains out of fold, and the share routed."""
-    last = split_router(router, rows.X)[1]
+    queries, held_out = fitted.queries, fitted.held_out
+    last = split_router(fitted.router, fitted.rows.X)[1]
     lines = [
         _labels(queries),
         *(f"Note: {note}." for note in queries.notes),
-        *_scale_and_shift(last.model_, rows),
+        *_scale_and_shift(last.model_, fitted.rows),
     ]
     if held_out is None:
         lines.append(f"Not checked out of fold: {why_not}.")
@@ -52,21 +75,32 @@ def print_fit_summary(
             caption="Random routing has area 0. Differences are paired: this router minus the "
             "other one.",
         )
-    lines = [_share(router, rows, held_out)]
+    lines = [*_threshold(fitted, last)]
+    use = f"metarouter route {out} QUERIES{route_options} --out routed.csv"
+    lines.append(f"Saved to {out}; use it: {use}")
+    _print_lines(to, lines)
+
+
+def _threshold(fitted: FittedRouter, last: ThresholdRouter) -> list[str]:
+    """Say which w is used, and what it does."""
+    certified, tuned = fitted.certified, fitted.tuned
+    if certified is not None:
+        return [f"Certified: {threshold_in_words(certified.threshold)}", certified.summary()]
+    share = _share(fitted, last)
     if tuned is None and last.w == 0:
-        lines[0] += (
+        share += (
             " No gain is demanded for the primary model's price: give --w or --max-share to send "
             "it fewer."
         )
-    if tuned is not None:
-        lines.append(
-            f"{tuned.summary()}."
-            if held_out is not None
-            else f"{tuned.summary()}; tuned on the queries that the router was fitted on, so that "
-            "the share on new queries may differ more than that."
-        )
-    lines.append(f"Saved to {out}; use it: metarouter route {out} QUERIES --out routed.csv")
-    _print_lines(to, lines)
+    if tuned is None:
+        return [share]
+    if fitted.held_out is not None:
+        return [share, f"{tuned.summary()}."]
+    return [
+        share,
+        f"{tuned.summary()}; tuned on the queries that the router was fitted on, so that "
+        "the share on new queries may differ more than that.",
+    ]
 
 
 def _print_lines(to: Console, lines: list[str]) -> None:
@@ -123,14 +157,15 @@ def _gains(held_out: OutOfFold) -> Any:
     )
 
 
-def _share(router: Any, rows: TrainingRows, held_out: OutOfFold | None) -> str:
-    features, last = split_router(router, rows.X)
-    if held_out is not None:
-        sent = held_out.gains["this router"] - last.w > 0
+def _share(fitted: FittedRouter, last: ThresholdRouter) -> str:
+    inputs: dict[str, Any] = {} if fitted.costs is None else fitted.costs.inputs
+    features = split_router(fitted.router, fitted.queries.X)[0]
+    if fitted.held_out is not None:
+        extra = last._cost_model().extra_cost(features, **inputs)
+        sent = decision(fitted.held_out.gains["this router"], extra, last.w) > 0
         where = "out of fold"
     else:
-        first = np.unique(rows.query, return_index=True)[1]
-        sent = (last.decision_function(features) > 0)[first]
+        sent = last.decision_function(features, **inputs) > 0
         where = "on the queries it was fitted on"
     n, share = sent.size, float(sent.mean())
     se = np.sqrt(share * (1 - share) / n)

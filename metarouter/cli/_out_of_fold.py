@@ -23,7 +23,7 @@ from metarouter.routing import (
 )
 from metarouter.shift import ZeroShift
 
-__all__ = ["OutOfFold", "predict_out_of_fold"]
+__all__ = ["AsPredicted", "OutOfFold", "predict_out_of_fold"]
 
 _Gains = dict[str, NDArray[np.float64]]
 
@@ -57,11 +57,11 @@ class OutOfFold:
             groups=None if groups is None else groups[rows],
         )
 
-    def tune(self, max_share: float) -> TunedThreshold:
-        """Find the smallest w that keeps the share, on predictions out of fold."""
+    def tune(self, budget: dict[str, float], cost: Any, inputs: dict[str, Any]) -> TunedThreshold:
+        """Find the smallest w that keeps the budget, on predictions out of fold."""
         gain = self.gains["this router"]
-        router = ThresholdRouter(_AsPredicted())
-        return tune_threshold(router, gain[:, None], max_share=max_share, gold=self.queries.gold)
+        router = ThresholdRouter(AsPredicted(), cost=cost)
+        return tune_threshold(router, gain[:, None], gold=self.queries.gold, **budget, **inputs)
 
 
 def predict_out_of_fold(
@@ -110,10 +110,10 @@ def _steps(router: Any) -> list[Any]:
     return [step for _, step in router.steps] if isinstance(router, Pipeline) else [router]
 
 
-class _AsPredicted(RegressorMixin, BaseEstimator):
+class AsPredicted(RegressorMixin, BaseEstimator):
     """A gain model for gains that are known already: the one column is the prediction."""
 
-    def fit(self, X: Any, y: Any = None) -> _AsPredicted:
+    def fit(self, X: Any, y: Any = None) -> AsPredicted:
         return self
 
     def predict(self, X: Any) -> NDArray[np.float64]:

@@ -9,8 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from metarouter.cli._budgets import demands_of
 from metarouter.cli._choices import Learner, Shift
+from metarouter.cli._costs import WeighedCosts, costs_of_table
+from metarouter.cli._fit_run import certified_router, new_router, options_for_route
 from metarouter.cli._learners import encoder_of, nuisance_method, scaling_of
+from metarouter.cli._tables import with_named_columns
 from metarouter.cli.console import console
 from metarouter.cli.outputs import output_file
 from metarouter.cli.report import ReportOptions
@@ -24,8 +28,13 @@ from metarouter.reporting import (
     routing_report,
     write_document,
 )
+from metarouter.reporting._analyse_routing import attempt
 from metarouter.reporting._document import Findings
+from metarouter.reporting._held_out_routers import too_few_to_cross_fit
+from metarouter.reporting._routing_analysis import DEFAULT_SHARE, Unanswered
 from metarouter.reporting._write_document import FORMATS
+from metarouter.reporting.certified_router import CertifiedRouter
+from metarouter.routing import save_router
 from metarouter.utils.columns import as_level
 
 if TYPE_CHECKING:
@@ -43,28 +52,80 @@ _ROUTERS = {
 
 
 def run_report(choices: ReportOptions) -> None:
-    """Check where the report goes, read, analyse, write, and print the summary."""
+    """Check where the report goes, read, certify, analyse, write, and print the summary."""
     _check_outputs(choices)
     _check_numbers(choices)
-    queries = choices.read(
-        choices.table,
-        domain=choices.domain,
-        cost_primary=choices.cost_primary,
-        cost_alternative=choices.cost_alternative,
-    )
+    queries = choices.read(choices.table, domain=choices.domain, **choices.columns())
     _check_costs(queries, choices)
-    analysis = analyse(_as_numbers(queries, choices), _settings(queries, choices))
+    costs = costs_of_table(choices, queries, demanded=choices.max_cost is not None)
+    named = with_named_columns(queries)
+    certified = attempt(lambda: _certified(choices, named, costs))
+    if costs is not None:
+        alternative, primary = costs.model.costs(queries.X, **costs.inputs).T
+        queries = replace(queries, cost_primary=primary, cost_alternative=alternative)
+    settings = _settings(queries, choices)
+    analysis = analyse(_as_numbers(queries, choices), settings, certified=certified)
     document = routing_report(analysis, title=choices.title)
     form: Any = None if choices.form is None else str(choices.form)
     files = write_document(document, choices.out, format=form)
     _print_summary(analysis, document, files)
+    if choices.save_router is not None:
+        _save(certified, choices)
+
+
+def _certified(
+    choices: ReportOptions, queries: LabelledQueries, costs: WeighedCosts | None
+) -> CertifiedRouter:
+    why_not = too_few_to_cross_fit(queries, choices.folds)
+    if why_not:
+        raise MetaRouterError(f"No threshold is certified: {why_not}.")
+    demands = demands_of(choices) or {"max_share": DEFAULT_SHARE}
+    unfitted = new_router(choices, queries, costs)
+    return certified_router(choices, unfitted, queries, costs, choices.delta, demands)
+
+
+def _save(certified: CertifiedRouter | Unanswered, choices: ReportOptions) -> None:
+    """Save the certified router; without a certificate there is nothing that may be deployed."""
+    if isinstance(certified, Unanswered):
+        raise MetaRouterError(f"No router is saved. {certified.reason}")
+    if not certified.threshold.is_certified:
+        raise MetaRouterError(f"No router is saved. {certified.threshold.reason}")
+    assert choices.save_router is not None
+    save_router(certified.router, choices.save_router)
+    console().print(
+        f"The certified router is saved to {choices.save_router}; use it: "
+        f"{_route_command(choices)}",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _route_command(choices: ReportOptions) -> str:
+    file = shlex.quote(str(choices.save_router or "router.skops"))
+    return f"metarouter route {file} QUERIES{options_for_route(choices)} --out routed.csv"
+
+
+def _deploy(choices: ReportOptions) -> tuple[str, ...]:
+    """Return the commands that deploy the certified threshold."""
+    route = _route_command(choices)
+    if choices.save_router is not None:
+        return (route,)
+    return (f"{_command()} --save-router router.skops", route)
+
+
+def _command() -> str:
+    return shlex.join(["metarouter", *sys.argv[1:]])
 
 
 def _check_outputs(choices: ReportOptions) -> None:
     for path in choices.out:
         endings = tuple(FORMATS) if choices.form is None else (path.suffix.lower(),)
         output_file(path, suffixes=endings)
-    names = [os.path.realpath(path) for path in choices.out]
+    written = list(choices.out)
+    if choices.save_router is not None:
+        output_file(choices.save_router, suffixes=(".skops",))
+        written.append(choices.save_router)
+    names = [os.path.realpath(path) for path in written]
     if len(set(names)) < len(names):
         raise MetaRouterError("--out names one file twice: give every report a file of its own.")
     if os.path.realpath(choices.table) in names:
@@ -75,24 +136,15 @@ def _check_numbers(choices: ReportOptions) -> None:
     as_level(choices.level)
     as_delta(choices.delta)
     as_prices(choices.gold_price, choices.preference_price)
-    for name, limit in _demands(choices).items():
+    for name, limit in demands_of(choices).items():
         check_limit(name, limit)
-
-
-def _demands(choices: ReportOptions) -> dict[str, float]:
-    asked = {name: getattr(choices, name) for name in ("max_share", "max_cost", "min_gain")}
-    return {name: limit for name, limit in asked.items() if limit is not None}
+    choices.cost_model()
 
 
 def _check_costs(queries: LabelledQueries, choices: ReportOptions) -> None:
     columns = {"cost_primary": queries.cost_primary, "cost_alternative": queries.cost_alternative}
     missing = [name for name, column in columns.items() if column is None]
-    if choices.max_cost is not None and missing:
-        raise MetaRouterError(
-            f"--max-cost is given, but {queries.name} has no column of {' and '.join(missing)}: "
-            "name them with --cost-primary and --cost-alternative."
-        )
-    if len(missing) == 1:
+    if len(missing) == 1 and choices.cost_model() is None:
         raise MetaRouterError(
             f"{queries.name} has one column of costs, but none of {missing[0]}: name it with "
             f"--{missing[0].replace('_', '-')}, or leave both out."
@@ -119,14 +171,15 @@ def _settings(queries: LabelledQueries, choices: ReportOptions) -> ReportSetting
         folds=choices.folds,
         level=choices.level,
         models=(choices.alternative, choices.primary),
-        demands=_demands(choices),
+        demands=demands_of(choices),
         delta=choices.delta,
         gold_price=choices.gold_price,
         preference_price=choices.preference_price,
         seed=choices.seed,
         n_jobs=choices.n_jobs,
         described_by="columns of the table" if choices.text is None else described,
-        command=shlex.join(["metarouter", *sys.argv[1:]]),
+        command=_command(),
+        deploy=_deploy(choices),
     )
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from metarouter.cli._budgets import check_demands, demands_of
+from metarouter.cli._costs import inputs_of_costs, needed_inputs
+from metarouter.cli._out_of_fold import AsPredicted
 from metarouter.cli.console import console
 from metarouter.cli.outputs import input_file, output_file, output_path
 from metarouter.cli.route import RouteSettings
@@ -16,9 +21,16 @@ from metarouter.datasets import read_table
 from metarouter.datasets._rows import DelimitedRows, Rows, open_rows, same_format, write_frame
 from metarouter.datasets._table_files import SEPARATORS, SUFFIXES, read_table_file
 from metarouter.exceptions import BudgetError, DataError, RouterFileError
-from metarouter.routing import ThresholdRouter, load_router, tune_threshold
-from metarouter.routing._pipeline import split_router, with_w
+from metarouter.inference import certify_predictions
+from metarouter.reporting._report_threshold import threshold_in_words
+from metarouter.reporting.certified_router import router_w
+from metarouter.routing import GivenCost, ThresholdRouter, UnitCost, load_router, tune_threshold
+from metarouter.routing._pipeline import split_router, with_cost, with_w
+from metarouter.routing.threshold_router import decision
 from metarouter.utils.names import nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["run_route"]
 
@@ -27,29 +39,95 @@ _ADDED = ("route", "predicted_gain")
 
 def run_route(settings: RouteSettings) -> None:
     """Add the decision and the predicted gain to a table of queries."""
-    if settings.w is not None and settings.max_share is not None:
-        raise BudgetError("Both --w and --max-share are given: give one of them.")
+    delta = check_demands(settings)
+    asked_cost = settings.cost_model()
     with input_file(settings.queries) as queries, output_path(settings.out, queries) as out:
         output_file(out, suffixes=SUFFIXES)
         if out.resolve() in (queries.resolve(), settings.router.resolve()):
             raise DataError(f"--out {out} is one of the files to read: name another file.")
         router = _threshold_router(load_router(settings.router), settings.router)
+        router = _weighing(router, asked_cost, settings)
         rows = open_rows(queries, settings.encoding)
         names = _columns(router, settings.router, rows)
-        if settings.w is not None:
-            router = with_w(router, settings.w)
-        if settings.max_share is not None:
-            router = _tuned(router, rows, names, settings.max_share)
-        decided, gain, last = _decisions(router, rows, names)
-        added: dict[str, Any] = dict(zip(_ADDED, (decided, gain), strict=True))
+        predicted = _predictions(router, rows, names, settings)
+        w, said = _trade_off(router, predicted, settings, delta)
+        routed = _routed(router, predicted, w)
         if same_format(queries, out):
-            rows.write(out, added)
+            rows.write(out, routed.columns())
         else:
             # Between delimited formats cells stay text, so that 007 is not read as 7.
             as_text = rows.columns() if {queries.suffix, out.suffix} <= set(SEPARATORS) else ()
             frame = read_table_file(queries, as_text, settings.encoding).frame
-            write_frame(frame.assign(**added), out)
-        _report(last, decided, settings)
+            write_frame(frame.assign(**routed.columns()), out)
+        _report(routed, settings, said)
+
+
+@dataclass(frozen=True)
+class _Predicted:
+    """What is known of all queries of a table; rows without text are left out.
+
+    Parameters
+    ----------
+    there : ndarray of bool of shape (n_rows,)
+        Which rows are queries.
+    gain : ndarray of shape (n_queries,)
+        psi-hat, in gold units.
+    costs : ndarray of shape (n_queries, 2)
+        Columns [alternative, primary], in the unit of the router's cost model.
+    gold : ndarray of shape (n_queries,) or None
+    """
+
+    there: NDArray[np.bool_]
+    gain: NDArray[np.float64]
+    costs: NDArray[np.float64]
+    gold: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True)
+class _Routed:
+    """Decisions about all rows of a table.
+
+    Parameters
+    ----------
+    predicted : _Predicted
+    to_primary : ndarray of bool of shape (n_queries,)
+    models : pair of str
+        The alternative and the primary model.
+    w : float
+    """
+
+    predicted: _Predicted
+    to_primary: NDArray[np.bool_]
+    models: tuple[str, str]
+    w: float
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns to add; None where a row is no query."""
+        there = self.predicted.there
+        names = np.array(self.models, dtype=object)[self.to_primary.astype(np.intp)]
+        added = {}
+        for name, values in zip(_ADDED, (names, self.predicted.gain), strict=True):
+            added[name] = np.full(there.size, None, dtype=object)
+            added[name][there] = values
+        return added
+
+
+def _weighing(router: Any, cost: Any, settings: RouteSettings) -> Any:
+    """Return the router with the costs that it will weigh."""
+    last = router.steps[-1][1] if hasattr(router, "steps") else router
+    weighs = not isinstance(last._cost_model(), UnitCost)
+    if cost is None and settings.max_cost is not None and not weighs:
+        cost = GivenCost()
+    # To a router that weighs costs per query the options only say what these are.
+    same = isinstance(last.cost, GivenCost) and settings.price_primary is None
+    if cost is None or same:
+        return router
+    if settings.w is None and not demands_of(settings):
+        raise BudgetError(
+            f"The threshold of {settings.router} is in the unit of the costs that it was fitted "
+            "with: give --w, or a budget such as --max-cost, for these ones."
+        )
+    return with_cost(router, cost)
 
 
 def _threshold_router(router: Any, path: Path) -> Any:
@@ -93,77 +171,138 @@ def _reads_text(router: Any) -> bool:
     return hasattr(router, "steps") and "Encoder" in type(router.steps[0][1]).__name__
 
 
-def _batches(router: Any, rows: Rows, names: list[str]) -> Iterator[tuple[Any, NDArray[np.intp]]]:
-    """Yield features of a batch of queries, and their rows; those without text are passed over."""
+def _batches(
+    router: Any, rows: Rows, names: list[str], more: list[str]
+) -> Iterator[tuple[Any, Any, NDArray[np.bool_]]]:
+    """Yield features of a batch of queries, all that is read of them, and which rows they are."""
     import pandas as pd
 
-    for batch in rows.batches(names):
+    text = names[0] if _reads_text(router) else None
+    for batch in rows.batches(list(dict.fromkeys([*names, *more]))):
         start = int(batch.index[0])
-        if _reads_text(router):
-            texts = batch[names[0]]
-            there = texts.notna() & texts.map(lambda text: str(text).strip() != "")
-            if not there.any():
-                continue
+        there = np.ones(len(batch), dtype=bool)
+        if text is not None:
+            texts = batch[text]
+            there = np.asarray(texts.notna() & texts.map(lambda cell: str(cell).strip() != ""))
             batch = batch[there]
-        elif isinstance(rows, DelimitedRows):
-            batch = batch.apply(rows.numbers)
-        text = names[0] if _reads_text(router) else None
+        if isinstance(rows, DelimitedRows):
+            numeric = [name for name in batch.columns if name != text]
+            batch = batch.assign(**{name: rows.numbers(batch[name]) for name in numeric})
+        if not there.any():
+            yield None, batch, there
+            continue
         try:
             read = read_table(
-                batch, text=text, features=None if text else names, allow_unlabelled=True
+                batch[names], text=text, features=None if text else names, allow_unlabelled=True
             )
         except DataError as error:
             counted = f" (rows counted from row {start} of the file)" if start else ""
             raise DataError(f"{rows.path.name}: {error}{counted}") from None
-        X = read.X if text else pd.DataFrame(read.X, columns=names)
-        yield X, np.asarray(batch.index, dtype=np.intp)
+        yield read.X if text else pd.DataFrame(read.X, columns=names), batch, there
 
 
-def _tuned(router: Any, rows: Rows, names: list[str], max_share: float) -> Any:
+def _predictions(router: Any, rows: Rows, names: list[str], settings: RouteSettings) -> _Predicted:
+    """Predict batch by batch; a row without text is no query."""
+    cost = (router.steps[-1][1] if hasattr(router, "steps") else router)._cost_model()
+    known, asked = rows.columns(), settings.columns_of(cost)
+    more = [name for name in (asked.get(of, of) for of in needed_inputs(cost)) if name in known]
+    gold = settings.gold
+    if gold is not None:
+        if gold not in known:
+            raise DataError(
+                f"{rows.path.name} has no column {gold!r} of gold labels{nearest(gold, known)}: "
+                "name another with --gold."
+            )
+        more.append(gold)
+    parts: list[tuple[Any, Any, Any]] = []
+    everywhere: list[NDArray[np.bool_]] = []
+    for X, batch, there in _batches(router, rows, names, more):
+        everywhere.append(there)
+        if X is None:
+            continue
+        column = partial(_numbers, batch, rows.path.name)
+        texts = X.iloc[:, 0] if _reads_text(router) else None
+        inputs = inputs_of_costs(cost, asked, column, known, texts, len(X), rows.path.name)
+        features, last = split_router(router, X)
+        labels = None if gold is None else _numbers(batch, rows.path.name, gold, empty=True)
+        parts.append((last.predict_gain(features), cost.costs(features, **inputs), labels))
+    if not parts:
+        raise DataError(f"{rows.path.name} has no queries to route: add rows.")
+    gains, costs, gold_labels = zip(*parts, strict=True)
+    return _Predicted(
+        np.concatenate(everywhere),
+        np.concatenate(gains),
+        np.concatenate(costs),
+        None if gold is None else np.concatenate(gold_labels),
+    )
+
+
+def _numbers(
+    batch: pd.DataFrame, source: str, name: str, *, empty: bool = False
+) -> NDArray[np.float64]:
+    """Return a column as finite numbers; cells may be empty where `empty`."""
     import pandas as pd
 
-    parts = [X for X, _ in _batches(router, rows, names)]
-    _require_queries(parts, rows)
-    return tune_threshold(router, pd.concat(parts), max_share=max_share).apply(router)
+    given = batch[name]
+    values = np.asarray(pd.to_numeric(given, errors="coerce"), dtype=np.float64)
+    wrong = ~np.isfinite(values) & ~(np.asarray(given.isna()) & empty)
+    if wrong.any():
+        where = np.flatnonzero(wrong)[0]
+        raise DataError(
+            f"Column {name!r} of {source} holds {given.iloc[where]!r} in row "
+            f"{given.index[where]}, which is no number: mend it, or name another column."
+        )
+    return values
 
 
-def _decisions(
-    router: Any, rows: Rows, names: list[str]
-) -> tuple[list[str | None], list[float | None], ThresholdRouter]:
-    """Decide batch by batch; a query without text has neither a decision nor a gain."""
-    decided: list[str | None] = []
-    gain: list[float | None] = []
-    last: Any = None
-    for X, places in _batches(router, rows, names):
-        encoded, last = split_router(router, X)
-        _fill_up(decided, gain, int(places[-1]) + 1)
-        predicted = last.predict(encoded), last.predict_gain(encoded)
-        for place, model, value in zip(places.tolist(), *predicted, strict=True):
-            decided[place], gain[place] = str(model), float(value)
-    _require_queries(decided, rows)
-    _fill_up(decided, gain, sum(len(batch) for batch in rows.batches(names[:1])))
-    return decided, gain, last
+def _trade_off(
+    router: Any, predicted: _Predicted, settings: RouteSettings, delta: float | None
+) -> tuple[float, str]:
+    """Return the w to use, and what is to be said of it."""
+    if settings.w is not None:
+        return settings.w, ""
+    demands: dict[str, Any] = {**demands_of(settings)}
+    if not demands:
+        return router_w(router), ""
+    if delta is None:
+        alternative, primary = predicted.costs.T
+        tuned = tune_threshold(
+            ThresholdRouter(AsPredicted(), cost=GivenCost()),
+            predicted.gain[:, None],
+            cost_primary=primary,
+            cost_alternative=alternative,
+            **demands,
+        )
+        return tuned.w, ""
+    if "min_gain" in demands and predicted.gold is None:
+        raise BudgetError(
+            "--min-gain is demanded of a table without gold labels: name their column with --gold."
+        )
+    found = certify_predictions(
+        predicted.gain, predicted.gold, costs=predicted.costs, delta=delta, **demands
+    )
+    if not found.is_certified:
+        raise BudgetError(f"No threshold is certified on {settings.queries}. {found.reason}")
+    return found.w, f"Certified: {threshold_in_words(found)} "
 
 
-def _fill_up(decided: list[str | None], gain: list[float | None], size: int) -> None:
-    more = [None] * (size - len(decided))
-    decided.extend(more)
-    gain.extend(more)
+def _routed(router: Any, predicted: _Predicted, w: float) -> _Routed:
+    last = router.steps[-1][1] if hasattr(router, "steps") else router
+    last = with_w(last, w)
+    last._validate_parameters()
+    alternative, primary = predicted.costs.T
+    to_primary = decision(predicted.gain, primary - alternative, w) > 0
+    return _Routed(predicted, to_primary, (str(last.models[0]), str(last.models[1])), w)
 
 
-def _require_queries(found: Any, rows: Rows) -> None:
-    if not found:
-        raise DataError(f"{rows.path.name} has no queries to route: add rows.")
-
-
-def _report(last: ThresholdRouter, decided: list[str | None], settings: RouteSettings) -> None:
-    alternative, primary = last.models
-    to_primary, n_routed = decided.count(str(primary)), len(decided) - decided.count(None)
-    blank = len(decided) - n_routed
+def _report(routed: _Routed, settings: RouteSettings, said: str) -> None:
+    alternative, primary = routed.models
+    to_primary, n_routed = int(routed.to_primary.sum()), routed.to_primary.size
+    blank = routed.predicted.there.size - n_routed
     note = f"Note: {blank} rows without text are not routed. " if blank else ""
     console(stderr=str(settings.out) == "-").print(
-        f"{note}{to_primary} of {n_routed} queries ({to_primary / n_routed:.1%}) go to "
-        f"{primary}, the others to {alternative} (w = {last.w:.4g}); written to {settings.out}.",
+        f"{note}{said}{to_primary} of {n_routed} queries ({to_primary / n_routed:.1%}) go to "
+        f"{primary}, the others to {alternative} (w = {routed.w:.4g}); written to {settings.out}.",
         markup=False,
         soft_wrap=True,
     )

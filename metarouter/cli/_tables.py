@@ -107,12 +107,15 @@ class TableOptions:
     def read(
         self,
         table: Path,
-        *,
-        domain: str | None = None,
-        cost_primary: str | None = None,
-        cost_alternative: str | None = None,
+        **columns: str | None,
     ) -> LabelledQueries:
         """Read a table of labelled queries.
+
+        Parameters
+        ----------
+        table : Path
+        **columns
+            Further columns by role, as `metarouter.datasets.read_table` takes them.
 
         Raises
         ------
@@ -126,15 +129,9 @@ class TableOptions:
                 "Both --text and --features are given: name a column of text or columns of numbers."
             )
         with input_file(table) as path:
-            return self._read(path, domain, cost_primary, cost_alternative)
+            return self._read(path, columns)
 
-    def _read(
-        self,
-        table: Path,
-        domain: str | None,
-        cost_primary: str | None,
-        cost_alternative: str | None,
-    ) -> LabelledQueries:
+    def _read(self, table: Path, columns: dict[str, str | None]) -> LabelledQueries:
         from metarouter.datasets import read_table
         from metarouter.datasets._rows import open_rows
 
@@ -153,12 +150,10 @@ class TableOptions:
             positive=self.positive,
             zero_means=None if self.zero_means is None else str(self.zero_means),
             group=None if ignored else self.group_by,
-            domain=domain,
             weight=self.weight,
-            cost_primary=cost_primary,
-            cost_alternative=cost_alternative,
             allow_unlabelled=True,
             encoding=self.encoding,
+            **columns,
         )
         queries = replace(queries, groups=None) if ignored else queries
         return _labelled(queries, {"gold": self.gold, "preference": self.preference[0]})

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from metarouter.cli._budgets import DEMANDS, DeltaToCertify, MaxCost, MaxShare, MinGain
 from metarouter.cli._choices import Encoder, Method, Propensity, Scaling, Shift
+from metarouter.cli._costs import CostOptions
 from metarouter.cli._tables import TABLE_HELP, TableOptions
 from metarouter.cli.command import command_of
 from metarouter.cli.options import (
@@ -26,21 +28,26 @@ from metarouter.cli.options import (
 
 __all__ = ["FitSettings", "fit"]
 
-_BUDGET = "How much to spend (at most one)"
-
 
 @dataclass(frozen=True, kw_only=True)
-class FitSettings(TableOptions):
-    """Learn a router from your own labels and save it.
+class FitSettings(CostOptions, TableOptions):
+    r"""Learn a router from your own labels and save it.
 
     A label is the quality of the primary (strong, costly) model's answer minus that of the
     alternative (cheap) one. Give the trustworthy ones in a column **gold**, the cheap
     ones (votes, LLM judges) in a column **preference**; cells may be empty.
 
+    A budget (**--max-share** or **--max-cost**) tunes the trade-off w. With **--delta** it is
+    certified instead: kept on new queries too, except with that probability. Then the router learns
+    from three fifths of the queries, and w is certified on the others.
+
     ```
     metarouter fit labels.csv --text query --out router.skops
     metarouter fit labels.parquet --features 'e*' --max-share 0.3 --out router.skops
     metarouter fit labels.csv --text query --gold expert --preference vote --w 0.1 -o router.skops
+    metarouter fit labels.csv --text query --max-share 0.3 --min-gain 0 --delta 0.1 -o router.skops
+    metarouter fit labels.csv --text query --price-primary 2.5/10 --price-alternative 0.15/0.6 \
+        --output-tokens 300 --max-cost 0.001 --out router.skops
     ```
     """
 
@@ -68,22 +75,16 @@ class FitSettings(TableOptions):
         float | None,
         typer.Option(
             "--w",
-            help="Gain demanded of the primary model's answer for its price, in gold units; 0 asks "
-            "for none.",
-            rich_help_panel=_BUDGET,
+            help="Gain demanded of the primary model's answer per unit of its extra cost, in gold "
+            "units; 0 asks for none.",
+            rich_help_panel=DEMANDS,
             show_default="0",
         ),
     ] = None
-    max_share: Annotated[
-        float | None,
-        typer.Option(
-            "--max-share",
-            help="Largest share of queries to send to the primary model, from 0 to 1; w is tuned "
-            "for it.",
-            rich_help_panel=_BUDGET,
-            show_default=False,
-        ),
-    ] = None
+    max_share: MaxShare = None
+    max_cost: MaxCost = None
+    min_gain: MinGain = None
+    delta: DeltaToCertify = None
     primary: PrimaryName = "primary"
     alternative: AlternativeName = "alternative"
     check: Annotated[

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from metarouter.cli._budgets import DEFAULT_DELTA, DEMANDS, MaxCost, MaxShare, MinGain
 from metarouter.cli._choices import Encoder, Method, Propensity, ReportFormat, Scaling, Shift
+from metarouter.cli._costs import CostOptions
 from metarouter.cli._tables import TABLE_HELP, TableOptions
 from metarouter.cli.command import command_of
 from metarouter.cli.options import (
@@ -27,22 +29,29 @@ from metarouter.cli.options import (
 
 __all__ = ["ReportOptions", "report"]
 
-_DEMANDS = "What the threshold must keep"
 _PRICES = "What labels cost, for the plan"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportOptions(TableOptions):
-    """Report on your own labels: whether the cheap ones are biased, and what routing gains.
+class ReportOptions(CostOptions, TableOptions):
+    r"""Report on your own labels: whether the cheap ones are biased, and what routing gains.
 
     A label is the quality of the primary (strong, costly) model's answer minus that of the
     alternative (cheap) one. Give the trustworthy ones in a column **gold**, the cheap ones in a
     column **preference**; cells may be empty. What the labels cannot tell is INCONCLUSIVE, and the
     report says how many would do.
 
+    The recommended threshold belongs to a router that learned from three fifths of the queries and
+    was certified on the others; without demands it sends at most half of the queries to the primary
+    model. **--save-router** writes that router. Columns **cost_primary** and **cost_alternative**
+    are drawn where there are any; the router weighs costs where they are named or priced, or
+    **--max-cost** is given.
+
     ```
     metarouter report labels.csv --text query --out report.html
     metarouter report labels.parquet --features 'e*' --out report.html --out report.json
+    metarouter report labels.csv --text query --max-share 0.3 --out report.html \
+        --save-router router.skops
     ```
     """
 
@@ -71,22 +80,13 @@ class ReportOptions(TableOptions):
             show_default="column 'domain' if there is one",
         ),
     ] = None
-    cost_primary: Annotated[
-        str | None,
+    save_router: Annotated[
+        Path | None,
         typer.Option(
-            "--cost-primary",
-            help="What the primary model's answer to each query costs.",
-            rich_help_panel=COLUMNS,
-            show_default="column 'cost_primary' if there is one",
-        ),
-    ] = None
-    cost_alternative: Annotated[
-        str | None,
-        typer.Option(
-            "--cost-alternative",
-            help="The same of the alternative model.",
-            rich_help_panel=COLUMNS,
-            show_default="column 'cost_alternative' if there is one",
+            "--save-router",
+            help="File for the router with its certified threshold, *.skops, for `metarouter "
+            "route`.",
+            show_default=False,
         ),
     ] = None
     encoder: EncoderChoice = Encoder.tfidf
@@ -109,41 +109,17 @@ class ReportOptions(TableOptions):
     ] = 0.95
     primary: PrimaryName = "primary"
     alternative: AlternativeName = "alternative"
-    max_share: Annotated[
-        float | None,
-        typer.Option(
-            "--max-share",
-            help="Largest share of queries to send to the primary model, from 0 to 1.",
-            rich_help_panel=_DEMANDS,
-            show_default="0.5 if nothing is demanded",
-        ),
-    ] = None
-    max_cost: Annotated[
-        float | None,
-        typer.Option(
-            "--max-cost",
-            help="Largest mean cost per query, in the unit of the columns of costs.",
-            rich_help_panel=_DEMANDS,
-            show_default=False,
-        ),
-    ] = None
-    min_gain: Annotated[
-        float | None,
-        typer.Option(
-            "--min-gain",
-            help="Smallest mean gain over always asking the alternative, in gold units.",
-            rich_help_panel=_DEMANDS,
-            show_default=False,
-        ),
-    ] = None
+    max_share: MaxShare = None
+    max_cost: MaxCost = None
+    min_gain: MinGain = None
     delta: Annotated[
         float,
         typer.Option(
             "--delta",
             help="Probability with which the demands may be broken.",
-            rich_help_panel=_DEMANDS,
+            rich_help_panel=DEMANDS,
         ),
-    ] = 0.1
+    ] = DEFAULT_DELTA
     gold_price: Annotated[
         float,
         typer.Option("--gold-price", help="Price of one gold label.", rich_help_panel=_PRICES),

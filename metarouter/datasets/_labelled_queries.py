@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 
 __all__ = ["LabelledQueries", "TrainingRows", "take_rows"]
 
-_OPTIONAL_ARRAYS = ("text", "groups", "domain", "weight", "cost_primary", "cost_alternative")
+_OPTIONAL_ARRAYS = (
+    "text",
+    "groups",
+    "domain",
+    "weight",
+    "cost_primary",
+    "cost_alternative",
+    "input_tokens",
+    "output_tokens",
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,8 @@ class LabelledQueries:
         Sample weights.
     cost_primary, cost_alternative : ndarray of shape (n_queries,), optional
         Cost of each model's call on each query, in one unit.
+    input_tokens, output_tokens : ndarray of shape (n_queries,), optional
+        Tokens of each query, and of an answer to it, for prices of tokens.
     truth : Truth, optional
         The functions behind simulated labels.
     name : str, default="queries"
@@ -112,6 +123,8 @@ class LabelledQueries:
     weight: NDArray[np.float64] | None = None
     cost_primary: NDArray[np.float64] | None = None
     cost_alternative: NDArray[np.float64] | None = None
+    input_tokens: NDArray[np.float64] | None = None
+    output_tokens: NDArray[np.float64] | None = None
     truth: Truth | None = None
     name: str = "queries"
     notes: tuple[str, ...] = ()

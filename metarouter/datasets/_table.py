@@ -49,6 +49,8 @@ def read_table(
     weight: str | None = None,
     cost_primary: str | None = None,
     cost_alternative: str | None = None,
+    input_tokens: str | None = None,
+    output_tokens: str | None = None,
     allow_unlabelled: bool = False,
     encoding: str | None = None,
 ) -> LabelledQueries:
@@ -85,6 +87,8 @@ def read_table(
         Columns of these roles. When left out, a column of the very name ``group``, ``domain``,
         and so on is taken where there is one. Without groups, rows of identical text form one.
         Groups and domains are names: ``01`` and ``1`` are two.
+    input_tokens, output_tokens : str, optional
+        Columns of numbers of tokens, of the query and of an answer to it.
     allow_unlabelled : bool, default=False
         Whether rows without any label are kept, as in a table of queries to route.
     encoding : str, optional
@@ -127,6 +131,8 @@ def read_table(
         cost_primary=cost_primary,
         cost_alternative=cost_alternative,
     )
+    tokens = {"input_tokens": input_tokens, "output_tokens": output_tokens}
+    roles |= _roles(frame, name, **{role: c for role, c in tokens.items() if c is not None})
     judges = [preference] if isinstance(preference, str) else list(preference)
     roles |= _label_roles(frame, name, gold, judges, gold_scores, preference_scores)
     if not allow_unlabelled:
@@ -157,6 +163,8 @@ def read_table(
         weight=_weights(frame, roles, name),
         cost_primary=_costs(frame, roles, "cost_primary", name),
         cost_alternative=_costs(frame, roles, "cost_alternative", name),
+        input_tokens=_costs(frame, roles, "input_tokens", name),
+        output_tokens=_costs(frame, roles, "output_tokens", name),
         name=name,
         feature_names=columns or [str(text)],
         notes=(
@@ -360,6 +368,6 @@ def _costs(
 ) -> NDArray[np.float64] | None:
     if role not in roles:
         return None
-    values = _numbers(frame, roles[role], "costs", name)
+    values = _numbers(frame, roles[role], "tokens" if "tokens" in role else "costs", name)
     checks.costs_are_not_negative(values, roles[role], name)
     return values

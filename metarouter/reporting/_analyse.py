@@ -31,7 +31,13 @@ from metarouter.reporting._held_out_routers import (
     HeldOutRouters,
     held_out_routers,
 )
-from metarouter.reporting._routing_analysis import ReportSettings, RoutingAnalysis, Unanswered
+from metarouter.reporting._routing_analysis import (
+    ReportSettings,
+    RoutingAnalysis,
+    Unanswered,
+)
+from metarouter.reporting.certified_router import CertifiedRouter, certify_router
+from metarouter.routing import GivenCost, ThresholdRouter
 from metarouter.utils.groups import count_groups
 
 __all__ = ["analyse", "predictions"]
@@ -41,7 +47,12 @@ _META_ROUTERS = ("dr_learner", "r_learner")
 _MEAN_SHIFTS = ("paired", "aipw", "overlap", "difference")
 
 
-def analyse(queries: LabelledQueries, settings: ReportSettings | None = None) -> RoutingAnalysis:
+def analyse(
+    queries: LabelledQueries,
+    settings: ReportSettings | None = None,
+    *,
+    certified: CertifiedRouter | Unanswered | None = None,
+) -> RoutingAnalysis:
     """Check a table of labels, estimate the bias, and measure what routing gains.
 
     Parameters
@@ -49,6 +60,9 @@ def analyse(queries: LabelledQueries, settings: ReportSettings | None = None) ->
     queries : LabelledQueries
         With features as numbers, and labels of both sources.
     settings : ReportSettings, optional
+    certified : CertifiedRouter or Unanswered, optional
+        The router that will be deployed, with its threshold, of `certify_router`. By default the
+        router of the settings, at unit cost, is certified on two fifths of the queries.
 
     Returns
     -------
@@ -112,7 +126,14 @@ def analyse(queries: LabelledQueries, settings: ReportSettings | None = None) ->
         held_out=held_out,
         routing=held_out
         if isinstance(held_out, Unanswered)
-        else attempt(lambda: routing_results(queries, held_out, settings)),
+        else attempt(
+            lambda: routing_results(
+                queries,
+                held_out,
+                settings,
+                attempt(lambda: _certified(queries, settings)) if certified is None else certified,
+            )
+        ),
     )
 
 
@@ -141,14 +162,34 @@ def _shared(queries: LabelledQueries, settings: ReportSettings) -> dict[str, Any
     }
 
 
-def _routers(settings: ReportSettings) -> dict[str, Any]:
+def _certified(queries: LabelledQueries, settings: ReportSettings) -> CertifiedRouter:
+    """Certify the router of the settings, which weighs costs where there are some."""
+    model = _routers(settings, settings.scaling)[settings.router]
+    columns = {"cost_primary": queries.cost_primary, "cost_alternative": queries.cost_alternative}
+    costs = {name: column for name, column in columns.items() if column is not None}
+    known = len(costs) == len(columns)
+    return certify_router(
+        ThresholdRouter(model, cost=GivenCost() if known else None, models=settings.models),
+        queries,
+        settings.constraints,
+        delta=settings.delta,
+        level=settings.level,
+        nuisances=nuisances_of(settings).set_params(method="cv"),
+        gold_at_random=settings.propensity == "constant",
+        cost_inputs=costs if known else None,
+        random_state=settings.seed,
+    )
+
+
+def _routers(settings: ReportSettings, scaling: Any = None) -> dict[str, Any]:
+    """Return unfitted routers by name; without scaling, for labels on one scale."""
     routers = default_routers(
         settings.regressor,
         final=settings.regressor,
         propensity="constant" if settings.propensity == "constant" else None,
         cv=settings.folds,
         method=settings.method,
-        scaling=None,  # labels are on one scale already
+        scaling=scaling,
         calibrate=True,
         adaptive=True,
     )

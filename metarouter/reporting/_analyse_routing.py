@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import numpy as np
-
 from metarouter.datasets import LabelledQueries
 from metarouter.exceptions import BudgetError, DataError, MetaRouterError
 from metarouter.inference import (
-    CertifiedThreshold,
     DoublyRobustGains,
     LabelPlan,
-    certify_predictions,
     compare_all_pairs,
     cost_quality_band,
     doubly_robust_gains,
@@ -29,6 +25,7 @@ from metarouter.reporting._routing_analysis import (
     RoutingResults,
     Unanswered,
 )
+from metarouter.reporting.certified_router import CertifiedRouter
 from metarouter.utils.style import router_label
 
 __all__ = ["attempt", "nuisances_of", "routing_results"]
@@ -59,9 +56,12 @@ def nuisances_of(settings: ReportSettings) -> Nuisances:
 
 
 def routing_results(
-    queries: LabelledQueries, held_out: HeldOutRouters, settings: ReportSettings
+    queries: LabelledQueries,
+    held_out: HeldOutRouters,
+    settings: ReportSettings,
+    certified: CertifiedRouter | Unanswered,
 ) -> RoutingResults:
-    """Measure the recommended router, compare all, and certify a threshold.
+    """Measure the recommended router, and compare all.
 
     Parameters
     ----------
@@ -69,15 +69,12 @@ def routing_results(
     held_out : HeldOutRouters
         What the routers predict for queries that they have not seen.
     settings : ReportSettings
+    certified : CertifiedRouter or Unanswered
+        The router with its threshold, as it will be deployed.
 
     Returns
     -------
     RoutingResults
-
-    Raises
-    ------
-    BudgetError
-        If a demand on the threshold is out of range.
     """
     tested = queries.subset(held_out.fold >= 0)
     all_ranks = {name: rank[held_out.fold >= 0] for name, rank in held_out.ranks().items()}
@@ -111,7 +108,7 @@ def routing_results(
         pairs=compare_all_pairs(
             gold, {router_label(name): other for name, other in ranks.items()}, **on_gold
         ),
-        threshold=attempt(lambda: _threshold(tested, settings, psi_hat, scores)),
+        certified=certified,
         area_plan=attempt(
             lambda: _area_plan(tested, settings, all_ranks[settings.router], scores, effects)
         ),
@@ -128,27 +125,6 @@ def _scores(queries: LabelledQueries, settings: ReportSettings, psi_hat: Any) ->
         level=settings.level,
         random_state=settings.seed,
         n_jobs=settings.n_jobs,
-    )
-
-
-def _threshold(
-    tested: LabelledQueries, settings: ReportSettings, psi_hat: Any, scores: Any
-) -> CertifiedThreshold:
-    costs = None
-    if tested.cost_primary is not None and tested.cost_alternative is not None:
-        costs = np.column_stack([tested.cost_alternative, tested.cost_primary])
-    # Gold labels of a random part speak for all queries; others need the doubly robust scores.
-    drawn = settings.propensity == "constant" or not isinstance(scores, DoublyRobustGains)
-    return certify_predictions(
-        psi_hat,
-        tested.gold if drawn else scores,
-        settings.constraints,
-        costs=costs,
-        delta=settings.delta,
-        sample_weight=tested.weight,
-        groups=tested.groups,
-        level=settings.level,
-        random_state=settings.seed,
     )
 
 

@@ -20,7 +20,13 @@ from metarouter.inference._verdict import scarce
 from metarouter.inference.labels import Scheme
 from metarouter.utils.groups import count_groups, group_codes
 
-__all__ = ["FIRST_TRAINING_FOLDS", "HeldOutRouters", "held_out_routers", "too_few_to_cross_fit"]
+__all__ = [
+    "FIRST_TRAINING_FOLDS",
+    "HeldOutRouters",
+    "fold_of_each_query",
+    "held_out_routers",
+    "too_few_to_cross_fit",
+]
 
 FloatArray = NDArray[np.float64]
 _Rows = NDArray[np.intp]
@@ -112,7 +118,7 @@ def held_out_routers(
     """
     gains = {name: np.full(queries.n_queries, np.nan) for name in routers}
     shifts: dict[str, FloatArray] = {}
-    fold = _folds(queries, folds, seed)
+    fold = fold_of_each_query(queries, folds, seed)
     predicted = range(FIRST_TRAINING_FOLDS if scheme == "forward" else 0, folds)
     encoded = _encoded(queries.X, list(encoders))
     for number in predicted:
@@ -138,7 +144,8 @@ def held_out_routers(
     return HeldOutRouters(gains, shifts, np.where(np.isin(fold, predicted), fold, -1), scheme)
 
 
-def _folds(queries: LabelledQueries, folds: int, seed: int) -> NDArray[np.intp]:
+def fold_of_each_query(queries: LabelledQueries, folds: int, seed: int) -> NDArray[np.intp]:
+    """Deal queries into folds, stratified by their labels; groups stay together."""
     kind = 2 * queries.has_gold.astype(int) + queries.has_preference
     splitter: Any = StratifiedKFold if queries.groups is None else StratifiedGroupKFold
     split = splitter(folds, shuffle=True, random_state=seed)

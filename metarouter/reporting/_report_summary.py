@@ -13,7 +13,7 @@ from metarouter.reporting._document import (
     Section,
 )
 from metarouter.reporting._formatting import GOLD, PREFERENCE, counted, percent
-from metarouter.reporting._report_threshold import estimate_in_words, plan_in_words
+from metarouter.reporting._report_threshold import plan_in_words, threshold_in_words
 from metarouter.reporting._routing_analysis import RoutingAnalysis, RoutingResults, Unanswered
 from metarouter.utils.style import router_label
 
@@ -175,15 +175,7 @@ def _threshold(found: RoutingResults) -> Finding:
         return Finding(f"{question} {threshold.reason}", Verdict.INCONCLUSIVE)
     if not threshold.is_certified:
         return Finding(f"{question} {threshold.reason}", threshold.verdict)
-    kept = counted(
-        f"{found.words} {found.demand}" for found in threshold.estimates if found.is_demanded
-    )
-    seen = counted(estimate_in_words(found) for found in threshold.estimates)
-    return Finding(
-        f"{question} w = {threshold.w:.4g} keeps the {kept} on new queries, except with "
-        f"probability {threshold.delta:g}. Observed: {seen}.",
-        threshold.verdict,
-    )
+    return Finding(f"{question} {threshold_in_words(threshold)}", threshold.verdict)
 
 
 def _plan(analysis: RoutingAnalysis) -> Finding:

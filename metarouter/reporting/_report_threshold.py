@@ -13,11 +13,11 @@ from metarouter.reporting._document import (
     Section,
     Table,
 )
-from metarouter.reporting._formatting import columns, decimals_of, not_answered, percent
+from metarouter.reporting._formatting import columns, counted, decimals_of, not_answered, percent
 from metarouter.reporting._routing_analysis import DEFAULT_SHARE, RoutingAnalysis, Unanswered
 from metarouter.utils.style import router_label
 
-__all__ = ["estimate_in_words", "plan_in_words", "planning_section", "threshold_section"]
+__all__ = ["plan_in_words", "planning_section", "threshold_in_words", "threshold_section"]
 
 _SHARES = ("max_cost_ratio", "min_gap_share", "min_saving")
 
@@ -27,18 +27,21 @@ def threshold_section(analysis: RoutingAnalysis) -> Section:
     title = "Recommended threshold"
     if isinstance(analysis.routing, Unanswered):
         return Section(title, not_answered(analysis.routing))
-    found = analysis.routing.threshold
-    if isinstance(found, Unanswered):
-        return Section(title, not_answered(found))
+    certified = analysis.routing.certified
+    if isinstance(certified, Unanswered):
+        return Section(title, not_answered(certified))
+    found = certified.threshold
     name, settings = router_label(analysis.settings.router), analysis.settings
     blocks: list[Block] = [
         Paragraph(
             f"The {name} sends a query to {settings.models[1]} where its predicted gain exceeds "
-            "the threshold w (times the extra cost, where costs are known). The threshold is "
+            "the threshold w (times the extra cost, where costs are weighed). The threshold is "
             "chosen so that what is demanded is kept on new queries of the same kind, except with "
-            f"probability {settings.delta:g} over the labels at hand."
+            f"probability {settings.delta:g} over the labels at hand. "
+            f"{certified.summary() if found.is_certified else ''}".rstrip()
         ),
         Findings((Finding(_recommended(found), found.verdict),)),
+        *_deployed_by(analysis, found),
         _estimates(found),
     ]
     if not settings.demands:
@@ -63,6 +66,13 @@ def _recommended(found: CertifiedThreshold) -> str:
     )
 
 
+def _deployed_by(analysis: RoutingAnalysis, found: CertifiedThreshold) -> tuple[Block, ...]:
+    commands = analysis.settings.deploy
+    if not commands or not found.is_certified:
+        return ()
+    return (Paragraph(f"To deploy this very router: {'; then '.join(commands)}"),)
+
+
 def _estimates(found: CertifiedThreshold) -> Table:
     rows: list[tuple[Cell, ...]] = [
         (kept.words, kept.demand, _seen(kept), PValue(kept.p_value), kept.n)
@@ -75,9 +85,9 @@ def _estimates(found: CertifiedThreshold) -> Table:
         columns("quantity", "demanded", "observed", "p value of a broken constraint", "labels"),
         tuple(rows),
         f"{percent(found.level)} intervals hold for this threshold by itself; the guarantee "
-        f"({found.guarantee}) is about the constraints. It is about routers that learned from the "
-        "labels of the folds before, and their predictions for queries that they had not seen; "
-        "that the labels of one fold both test one router and train the next is left aside.",
+        f"({found.guarantee}) is about the constraints, and about the one router that is deployed, "
+        "which has not seen the queries that it is judged on. Other sections look at routers that "
+        "learned from more or fewer labels.",
     )
 
 
@@ -87,9 +97,16 @@ def _seen(kept: ConstraintEstimate) -> Estimate:
     return Estimate(*ends, percent=share, decimals=1 if share else decimals_of(ends))
 
 
-def estimate_in_words(kept: ConstraintEstimate) -> str:
-    """Say what a threshold was seen to do, with its interval."""
-    return f"{kept.words} {_seen(kept)}"
+def threshold_in_words(found: CertifiedThreshold) -> str:
+    """Say what a certified threshold keeps, and what it was seen to do, with intervals."""
+    demanded = counted(
+        f"{kept.words} {kept.demand}" for kept in found.estimates if kept.is_demanded
+    )
+    seen = counted(f"{kept.words} {_seen(kept)}" for kept in found.estimates)
+    return (
+        f"w = {found.w:.4g} keeps the {demanded} on new queries, except with probability "
+        f"{found.delta:g}. Observed: {seen}."
+    )
 
 
 def _path(found: CertifiedThreshold) -> Figure:

@@ -25,6 +25,7 @@ from metarouter.inference import (
 )
 from metarouter.inference.guarantees import as_constraints
 from metarouter.reporting._held_out_routers import HeldOutRouters
+from metarouter.reporting.certified_router import CertifiedRouter
 
 __all__ = ["DEFAULT_SHARE", "ReportSettings", "RoutingAnalysis", "RoutingResults", "Unanswered"]
 
@@ -71,6 +72,8 @@ class ReportSettings:
         How queries became numbers, in words.
     command : str, default=""
         The command that made the report.
+    deploy : tuple of str, default=()
+        The commands that deploy the recommended threshold.
     """
 
     router: str = "adaptive"
@@ -89,6 +92,7 @@ class ReportSettings:
     n_jobs: int | None = None
     described_by: str = "features of the table"
     command: str = ""
+    deploy: tuple[str, ...] = ()
 
     @property
     def constraints(self) -> tuple[Constraint, ...]:
@@ -122,7 +126,8 @@ class RoutingResults:
         On the doubly robust scores of all queries; None where every query has a gold label.
     scores : DoublyRobustGains, Unanswered or None
     pairs : AllPairs
-    threshold : CertifiedThreshold or Unanswered
+    certified : CertifiedRouter or Unanswered
+        The router that learned from some of the queries, with a threshold certified on the others.
     area_plan : LabelPlan or Unanswered
         Labels that would halve the interval of the area.
     """
@@ -137,8 +142,14 @@ class RoutingResults:
     effects_everywhere: RankWeightedEffects | Unanswered | None
     scores: DoublyRobustGains | Unanswered | None
     pairs: AllPairs
-    threshold: CertifiedThreshold | Unanswered
+    certified: CertifiedRouter | Unanswered
     area_plan: LabelPlan | Unanswered
+
+    @property
+    def threshold(self) -> CertifiedThreshold | Unanswered:
+        """The threshold of the certified router."""
+        found = self.certified
+        return found if isinstance(found, Unanswered) else found.threshold
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,17 @@ def split_router(router: Any, X: Any) -> tuple[Any, ThresholdRouter]:
 
 def with_w(router: Any, w: float) -> Any:
     """Copy `router` with another w; the fitted parts are shared, not copied."""
+    return _with(router, "w", w)
+
+
+def with_cost(router: Any, cost: Any) -> Any:
+    """Copy `router` with another cost model; the fitted parts are shared, not copied."""
+    return _with(router, "cost", cost)
+
+
+def _with(router: Any, name: str, value: Any) -> Any:
     last = copy.copy(_last(router))
-    last.w = w
+    setattr(last, name, value)
     if not isinstance(router, Pipeline):
         return last
     tuned = copy.copy(router)

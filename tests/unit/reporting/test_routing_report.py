@@ -224,14 +224,13 @@ def test_the_threshold_keeps_what_was_demanded_and_the_report_says_so() -> None:
     rows = _table(found, "What the threshold keeps and costs").rows
     assert rows[0][1] == "at most 0.3"
     assert _numbers(rows[0][2]) == (share.value, share.lower, share.upper)
-    held_out = found.held_out
-    assert not isinstance(held_out, Unanswered)
-    gain = held_out.gains["adaptive"][held_out.fold >= 0]
-    costs = found.queries.subset(held_out.fold >= 0)
-    assert costs.cost_primary is not None
-    assert costs.cost_alternative is not None
-    extra = costs.cost_primary - costs.cost_alternative
-    assert np.mean(gain > threshold.w * extra) == pytest.approx(share.value)
+    certified = found.routing.certified
+    assert not isinstance(certified, Unanswered)
+    unseen = found.queries.subset(certified.held_back)
+    routed = certified.router.predict(
+        unseen.X, cost_primary=unseen.cost_primary, cost_alternative=unseen.cost_alternative
+    )
+    assert np.mean(routed == SETTINGS.models[1]) == pytest.approx(share.value)
 
 
 def test_a_demand_without_meaning_is_refused() -> None:
