@@ -15,6 +15,7 @@ SCRIPTS = (
     "barp_table7",
     "barp_figure3",
     "bayesian_router",
+    "dpo_loop",
     "dueling",
     "healthbench_judge",
     "labelling",

@@ -36,7 +36,11 @@ WEIGHTS = (0.25, 0.5, 0.75)
 # Rewards other than the paper's, and the routers that learn from them.
 OTHER_REWARDS = ("verified", "agreement", "full_advantage", "light_advantage")
 # In the world where the prior is wrong.
-SHOWN = ("bayesian", "bayesian_paper", "without_offline", "without_online", "random")
+SHOWN = (
+    "bayesian", "bayesian_full_draws", "bayesian_released", "bayesian_paper", "without_offline",
+    "without_online", "random",
+)  # fmt: skip
+WINDOW = 250  # pairs
 MEASURES = ("accuracy", "regret", "policy", "calls", "labels", "microseconds")
 # (table, better, worse): orderings that the paper states.
 CLAIMS = (
@@ -54,6 +58,18 @@ CLAIMS = (
     ("4", "bayesian", "weighted_score"),
     ("7", "without_offline: full_advantage", "without_offline"),
     ("7", "without_offline: light_advantage", "without_offline"),
+)
+# Not in the paper: what the rewards and the width of the draws do.
+OURS = (
+    ("ours", "bayesian: verified", "without_online"),
+    ("ours", "bayesian: full_advantage", "without_online"),
+    ("ours", "bayesian: light_advantage", "without_online"),
+    ("ours", "bayesian: verified", "bayesian"),
+    ("ours", "bayesian", "bayesian_full_draws"),
+    ("ours", "bayesian", "bayesian_released"),
+    ("ours", "bayesian", "bayesian_paper"),
+    ("ours", "bayesian", "racing"),
+    ("ours", "calibrated_panel", "bayesian"),
 )
 
 
@@ -130,6 +146,10 @@ def _rows_of(
                 "labels": trace.labels,
                 "microseconds": 1e6 * trace.seconds,
                 **{f"to_{k}": window[k - 1] / k for k in range(500, n_online + 1, 500)},
+                **{
+                    f"in_{k}": trace.right[k - WINDOW : k].mean()
+                    for k in range(WINDOW, n_online + 1, WINDOW)
+                },
             }
         )
 
@@ -153,13 +173,16 @@ def _rows_of(
 
 def _routers(unit: Any, raw: Any, bare: Any, seed: int, X: Any) -> dict[str, Callable[[], Any]]:
     arms: dict[str, Any] = {"arms": range(N_MODELS), "random_state": seed}
-    paper: dict[str, Any] = {"prior_scale": "score", "noise_variance": 1.0, "random_state": seed}
+    paper: dict[str, Any] = {
+        "prior_scale": "score", "noise_variance": 1.0, "scale": 1.0, "random_state": seed,
+    }  # fmt: skip
     weighted = {
         f"weighted_score_{w}": lambda w=w: WeightedScore(unit, w, random_state=seed)
         for w in WEIGHTS
     }
     return {
         "bayesian": lambda: BayesianRouter(unit, random_state=seed),
+        "bayesian_full_draws": lambda: BayesianRouter(unit, scale=1.0, random_state=seed),
         "bayesian_released": lambda: BayesianRouter(unit, **paper),
         "bayesian_paper": lambda: BayesianRouter(raw, **paper),
         "without_offline": lambda: BayesianRouter(unit, prior_scale="none", random_state=seed),
@@ -189,6 +212,10 @@ def report(frame: pd.DataFrame) -> str:
             sections += ["### Orderings of the paper", markdown_table(_claims(wide), decimals=3)]
             single = wide[[c for c in wide if str(c).startswith("single_")]].mean()
             sections.append(f"Median single model: {single.median():.3f}.")
+        sections += [
+            f"### From which pair on every window of {WINDOW} beats the frozen router",
+            markdown_table(_overruled(played), decimals=3),
+        ]
         sections += ["### Accuracy so far", markdown_table(_course(played), decimals=3)]
     return "\n\n".join(sections) + "\n"
 
@@ -228,7 +255,7 @@ def _summary(wide: pd.DataFrame, played: pd.DataFrame) -> pd.DataFrame:
 
 def _claims(wide: pd.DataFrame) -> pd.DataFrame:
     rows = []
-    for table, better, worse in CLAIMS:
+    for table, better, worse in (*CLAIMS, *OURS):
         difference = wide[better] - wide[worse]
         low, high = _interval(difference)
         held = "held" if low > 0 else "reversed" if high < 0 else "not significantly different"
@@ -249,6 +276,36 @@ def _course(played: pd.DataFrame) -> pd.DataFrame:
     chosen = played[(played["reward"] == "loss") & played["router"].isin(names)]
     columns = [c for c in played if c.startswith("to_")]
     return chosen.groupby("router")[columns].mean().loc[names].reset_index()
+
+
+def _overruled(played: pd.DataFrame) -> pd.DataFrame:
+    """When the data overrule the prior: the pairs after which every window beats frozen choice.
+
+    A window is beaten if the 95% interval of the difference, paired by seed, lies above zero.
+    """
+    ends = [int(c.removeprefix("in_")) for c in played if c.startswith("in_")]
+    gaps = []
+    for k in ends:
+        wide = _by_router(played, f"in_{k}")
+        gaps.append(wide.sub(wide["without_online"], axis=0))
+    rows = []
+    for name in gaps[0]:
+        if not str(name).startswith(("bayesian", "without_offline")):
+            continue
+        beaten = [_interval(gap[name])[0] > 0 for gap in gaps]
+        lost = max((i for i, won in enumerate(beaten) if not won), default=-1)
+        low, high = _interval(gaps[-1][name])
+        rows.append(
+            {
+                "router": name,
+                "after pairs": ends[lost] if lost >= 0 else 0,
+                "lead in the last window": gaps[-1][name].mean(),
+                "95% interval": f"[{low:+.3f}, {high:+.3f}]",
+            }
+        )
+        if not beaten[-1]:
+            rows[-1]["after pairs"] = f"never within {ends[-1]}"
+    return pd.DataFrame(rows)
 
 
 def _interval(difference: pd.Series) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from bandits._charges import count_outcomes
 from bandits._ties import argmax_with_ties
-from bandits.linear._largest_normal import probability_of_largest
+from bandits.linear._largest_normal import probability_of_largest, widened
 from bandits.linear._posterior import GaussianPosterior
 from bandits.linear.base import LinearBandit
 from bandits.reward_models.offline import OfflineRewardRouter
@@ -36,7 +36,7 @@ class BayesianRouter(LinearBandit):
     [h; 1] with the offline router's h. Of every w_n there is a Gaussian posterior, N(mu_n, S_n),
     that begins at the offline router's strengths and follows the rewards (equations 5 and 6). A
     pair goes to the model with the highest of independent draws from the posteriors of its
-    reward; the probability of that choice is exact to 1e-7.
+    reward, narrowed by `scale`; the probability of that choice is exact to 1e-7.
 
     Parameters
     ----------
@@ -50,6 +50,9 @@ class BayesianRouter(LinearBandit):
         the former in units of scores: with "reward" it is multiplied by the squared slope.
     noise_variance : float, default=0.1
         sigma^2; of rewards in [0, 1] it cannot exceed 1/4. The paper takes 1.
+    scale : float, default=0.3
+        What the standard deviations of the draws are multiplied by, as in `LinTS`; 1 draws from
+        the posterior, as the paper does, 0 always takes the highest mean.
     discount : float, default=1.0
         As in `LinearBandit`: below 1, what was learned online fades back to the prior.
     arms : iterable, optional
@@ -93,6 +96,7 @@ class BayesianRouter(LinearBandit):
         "prior_scale": [one_of(*PRIOR_SCALES)],
         "prior_variance": [number(above=0), None],
         "noise_variance": [number(above=0)],
+        "scale": [number(at_least=0)],
     }
 
     def __init__(
@@ -102,6 +106,7 @@ class BayesianRouter(LinearBandit):
         prior_scale: str = "reward",
         prior_variance: float | None = None,
         noise_variance: float = 0.1,
+        scale: float = 0.3,
         discount: float = 1.0,
         arms: Iterable[Any] | None = None,
         cost_cap: float | None = None,
@@ -119,6 +124,7 @@ class BayesianRouter(LinearBandit):
         self.prior_scale = prior_scale
         self.prior_variance = prior_variance
         self.noise_variance = noise_variance
+        self.scale = scale
 
     def partial_fit(
         self,
@@ -213,10 +219,14 @@ class BayesianRouter(LinearBandit):
         return self._exploration.standard_normal((n_rows, len(self.arms_)))
 
     def _select(self, mean: Array, std: Array, tie: Array, noise: Array) -> NDArray[np.intp]:
-        return argmax_with_ties(mean + np.sqrt(self.noise_variance) * std * noise, tie)
+        return argmax_with_ties(mean + self._deviation(std) * noise, tie)
 
     def _chances(self, mean: Array, std: Array) -> Array:
-        return probability_of_largest(mean, np.sqrt(self.noise_variance) * std)
+        return probability_of_largest(mean, self._deviation(std))
+
+    def _deviation(self, std: Array) -> Array:
+        """Return the deviation of draws, given that of a posterior of unit noise."""
+        return np.asarray(widened(self.scale * np.sqrt(self.noise_variance) * std))
 
     def _design(self, X: Array) -> Array:
         h = X if self.offline is None else self._fitted_offline().transform_array(X)
