@@ -21,6 +21,7 @@ from bandits.reward_models.rewards import (
     loss_advantage,
     verified_reward,
 )
+from bandits.reward_models.trl_reward import RoutedReward
 
 __all__ = [
     "LASER",
@@ -31,6 +32,7 @@ __all__ = [
     "Racing",
     "RewardNormalizer",
     "RewardVerdicts",
+    "RoutedReward",
     "WeightedScore",
     "agreement_reward",
     "dpo_loss",

@@ -245,7 +245,8 @@ def train_online_dpo(
         action, propensity = router.sample(X)
         if len(router.arms_) != task.n_models:  # known once it has begun
             raise DataError(
-                f"router has {len(router.arms_)} arms, the task {task.n_models} models."
+                f"router has {len(router.arms_)} arms, but the task {task.n_models} models; name "
+                "one arm per model, in their order."
             )
         arm = np.array([router.arms_.index(name) for name in action.tolist()])
         verdict = verdicts[np.arange(len(arm)), arm]
