@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from metarouter._version import __version__
+from metarouter.cli.collect import collect
 from metarouter.cli.demo import demo
 from metarouter.cli.fit import fit
 from metarouter.cli.group import OneLineErrors
@@ -52,6 +53,7 @@ def _about(
     metarouter route router.skops new.csv --out routed.csv
     metarouter monitor monitor.npz routed.csv --max-share 0.3
     metarouter suggest labels.csv --text query --out to_label.csv
+    metarouter collect prompts.csv --judge gpt-5-mini --dry-run --out labels.csv
     metarouter report labels.csv --text query --out report.html
     metarouter study --table labels.csv --text query --out study
     ```
@@ -63,5 +65,6 @@ app.command(rich_help_panel="Use it")(fit)
 app.command(rich_help_panel="Use it")(route)
 app.command(rich_help_panel="Use it")(monitor)
 app.command(rich_help_panel="Use it")(suggest)
+app.command(rich_help_panel="Use it")(collect)
 app.command(rich_help_panel="Study it")(report)
 app.command(rich_help_panel="Study it")(study)

@@ -39,6 +39,8 @@ _OPTION_OF = {
     "gain_bounds": "--gain-bounds",
     "cost_bounds": "--cost-bounds",
     "alarm_level": "--alarm-level",
+    "budget": "--budget",
+    "base_url": "--base-url",
     "cv": "--folds",
     "folds": "--folds",
 }
