@@ -370,7 +370,7 @@ def _report(
     missing = sum(n for name, n in labels.counts.items() if name.endswith(": missing"))
     if not reached:
         raise BudgetError(
-            f"budget is used up ({as_money(budget.spent)} of {as_money(budget.limit)} spent, the "
+            f"--budget is used up ({as_money(budget.spent)} of {as_money(budget.limit)} spent, the "
             f"next call may cost more than is left): {missing} replies are missing from "
             f"{settings.out}; give more with --budget and run this again."
         )
