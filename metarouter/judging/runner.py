@@ -435,7 +435,7 @@ class _Runner:
         n_output = getattr(usage, "completion_tokens", None)
         known = _is_count(n_input) and _is_count(n_output)
         # What is not told is taken at its worst.
-        cost = price.cost(n_input, n_output) if known else reserved
+        cost = price.cost(int(n_input or 0), int(n_output or 0)) if known else reserved
         choices = getattr(completion, "choices", None)
         if not choices or choices[0].message is None:
             raise _Broken("no choice in the reply")

@@ -11,6 +11,7 @@ import sys
 import time
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ pytest.importorskip("tenacity")
 
 from metarouter.judging import Price
 from metarouter.judging.money import read_budget
+from metarouter.judging.reply_store import ReplyStore
 
 PRICE = Price(Decimal("0.25"), Decimal("2"))
 KEY = "sk-secret-4711-do-not-tell"
@@ -261,6 +263,32 @@ def test_identical_rows_are_paid_once(tmp_path: Path) -> None:
     assert pd.read_csv(tmp_path / "l.csv")["preference"].notna().all()
 
 
+def test_a_run_that_dies_between_a_call_and_its_reply_goes_on_to_the_same_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_prompts(tmp_path / "p.csv", 20)
+    kept = ReplyStore.end_call
+    calls = {"n": 0}
+
+    def dies(self: ReplyStore, *given: Any) -> None:
+        calls["n"] += 1
+        if calls["n"] == 13:
+            raise KeyboardInterrupt
+        kept(self, *given)
+
+    faults = Faults(malformed=0.1, wrong_model=0.1, busy=0.1)
+    with JudgingServer(PRICE, faults, key=KEY) as server:
+        monkeypatch.setattr(ReplyStore, "end_call", dies)
+        assert run(*words(tmp_path / "p.csv", tmp_path / "died.csv", server))[0] == 130
+        assert not (tmp_path / "died.csv").exists()
+        assert server.billed <= spent(tmp_path / "died.csv.replies.sqlite")
+        monkeypatch.setattr(ReplyStore, "end_call", kept)
+        assert run(*words(tmp_path / "p.csv", tmp_path / "died.csv", server))[0] == 0
+        assert server.billed <= spent(tmp_path / "died.csv.replies.sqlite")
+        assert run(*words(tmp_path / "p.csv", tmp_path / "whole.csv", server))[0] == 0
+    assert (tmp_path / "died.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
 def kill_at_random_moments(
     tmp_path: Path, n: int, kills: int, faults: Faults, per_second: float, most: float
 ) -> tuple[JudgingServer, bytes]:
@@ -296,6 +324,7 @@ def check_killed_runs(tmp_path: Path, n: int, kills: int, per_second: float, mos
     assert killed == (tmp_path / "whole.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_table(tmp_path: Path) -> None:
     check_killed_runs(tmp_path, n=30, kills=1, per_second=40, most=0.2)
 
