@@ -78,11 +78,6 @@ class JudgingServer:
             self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
             self._server.close()
             self._loop.close()
-            for task in (tasks := asyncio.all_tasks(self._loop)):
-                task.cancel()
-            self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-            self._server.close()
-            self._loop.close()
 
         self._thread = threading.Thread(target=work, daemon=True)
         self._thread.start()
