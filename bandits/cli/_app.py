@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from bandits import __version__
+from bandits.cli.compare import compare
 from bandits.cli.duels import duels
 from bandits.cli.scenarios import scenarios
 from bandits.cli.study import study
+from bandits.cli.value import value
 from metarouter.cli.group import OneLineErrors
 
 __all__ = ["app"]
@@ -46,6 +48,8 @@ def _about(
     bandits study --dataset routerbench_fewshot --out study
     bandits scenarios --out scenarios
     bandits duels --out duels
+    bandits value log.csv --policy challenger.npz
+    bandits compare log.csv --challenger challenger.npz
     ```
     """
 
@@ -53,3 +57,5 @@ def _about(
 app.command()(study)
 app.command()(scenarios)
 app.command()(duels)
+app.command()(value)
+app.command()(compare)

@@ -11,14 +11,19 @@ from bandits.cli._progress import progress_bar
 from bandits.cli._routers import Learning, RouterName, routers_of
 from bandits.cli._text import command_line, one_line, print_sentence
 from bandits.evaluation import (
+    STUDY_TABLES,
     BanditStudy,
     BanditStudyReport,
     BanditStudyResult,
+    OutcomeColumns,
+    StudyTable,
+    read_outcomes,
     study_table,
     write_bandit_report,
 )
 from metarouter.cli.console import console, print_frame
 from metarouter.cli.outputs import output_folder
+from metarouter.exceptions import DataError
 
 __all__ = ["StudySettings", "run_study"]
 
@@ -27,7 +32,9 @@ __all__ = ["StudySettings", "run_study"]
 class StudySettings:
     """The options of ``bandits study``; empty tasks stand for those of the data."""
 
-    dataset: str
+    dataset: str | None
+    table: Path | None
+    columns: OutcomeColumns
     out: Path
     router: tuple[RouterName, ...]
     seeds: int
@@ -44,8 +51,8 @@ class StudySettings:
 
 def run_study(settings: StudySettings) -> None:
     """Play, test, report."""
+    table = _table_of(settings)
     out = output_folder(settings.out)
-    table = study_table(settings.dataset, settings.data_home)
     learned = settings.in_distribution or table.in_distribution
     routers = routers_of(settings.router, settings.learning)
     study = BanditStudy(
@@ -66,6 +73,19 @@ def run_study(settings: StudySettings) -> None:
     _print_study(report, write_bandit_report(report, out))
 
 
+def _table_of(settings: StudySettings) -> StudyTable:
+    if settings.table is not None:
+        if settings.dataset is not None:
+            raise DataError("Both --dataset and --table are given: give one of them.")
+        return read_outcomes(settings.table, settings.columns, random_state=settings.seed)
+    if settings.dataset is None:
+        raise DataError(
+            "Nothing is named to study: give --table with a table of your own, or --dataset with "
+            f"one of {', '.join(STUDY_TABLES)}."
+        )
+    return study_table(settings.dataset, settings.data_home)
+
+
 def _held_out(
     settings: StudySettings, of_table: tuple[str, ...], learned: tuple[str, ...]
 ) -> tuple[str, ...]:
@@ -83,7 +103,7 @@ def _in_words(
     return {
         "command": command_line(),
         "data": f"{result.matrix.name}, {len(result.matrix.models)} models, "
-        f"{result.matrix.X.shape[1]} features per query (embeddings that come with the data)",
+        f"{result.matrix.X.shape[1]} features per query ({_described(settings)})",
         "queries": f"{seeds[0].n_train} to learn from, {tested:.0f} held back and {outside:.0f} "
         f"of other tasks to test on ({settings.test_share:g} of each task held back, queries of "
         "one text on one side)",
@@ -94,6 +114,13 @@ def _in_words(
         "routers": "; ".join(f"{name}: {one_line(router)}" for name, router in routers.items()),
         "seeds": f"{settings.seeds}, spawned from {settings.seed}",
     }
+
+
+def _described(settings: StudySettings) -> str:
+    if settings.table is None:
+        return "embeddings that come with the data"
+    text = settings.columns.text
+    return "columns of the table" if text is None else f"TF-IDF vectors of column {text!r}"
 
 
 def outcomes_seen(result: BanditStudyResult) -> str:

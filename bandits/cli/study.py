@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,21 +25,79 @@ from metarouter.cli.options import RUNNING, Seed
 __all__ = ["study"]
 
 _DEFAULT_ROUTERS = (RouterName.linucb, RouterName.lints, RouterName.epsilon_greedy)
+OWN = "Columns of a table of your own"
+_LIKE = "How columns of qualities (0 to 1) are called; * stands for the model."
 _DEFAULT_WEIGHTS = (0.2, 0.4, 0.5, 0.6, 0.8)
 
 
 def study(
+    out: Out,
     dataset: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--dataset",
-            help="routerbench_fewshot (11 models with costs), llmrouter_14task (9 models, costs "
-            "from a price list) or synthetic.",
+            help=(
+                "routerbench_fewshot (11 models with costs), llmrouter_14task (9 models, costs "
+                "from a price list) or synthetic."
+            ),
             rich_help_panel=DATA,
             show_default=False,
         ),
-    ],
-    out: Out,
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            "--table",
+            help=(
+                "A table of your own, one row per query: a column per model for quality, cost and "
+                "perhaps latency."
+            ),
+            rich_help_panel=DATA,
+            show_default=False,
+        ),
+    ] = None,
+    quality: Annotated[
+        str, typer.Option("--quality", help=_LIKE, rich_help_panel=OWN)
+    ] = "quality_*",
+    cost: Annotated[
+        str, typer.Option("--cost", help="The same of costs.", rich_help_panel=OWN)
+    ] = "cost_*",
+    latency: Annotated[
+        str, typer.Option("--latency", help="The same of seconds of waiting.", rich_help_panel=OWN)
+    ] = "latency_*",
+    cost_per_second: Annotated[
+        float,
+        typer.Option(
+            "--cost-per-second",
+            min=0.0,
+            help="What one second of waiting is worth, in the unit of the costs.",
+            rich_help_panel=OWN,
+        ),
+    ] = 0.0,
+    text: Annotated[
+        str | None,
+        typer.Option(
+            "--text", help="Column of text: the queries.", rich_help_panel=OWN, show_default=False
+        ),
+    ] = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--features",
+            help=("Column of numbers, or a pattern like 'e*'; may be repeated. Instead of --text."),
+            rich_help_panel=OWN,
+            show_default=False,
+        ),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            "--task",
+            help="Column that says where a query comes from.",
+            rich_help_panel=OWN,
+            show_default=False,
+        ),
+    ] = None,
     router: Annotated[
         list[RouterName] | None,
         typer.Option(
@@ -115,7 +174,7 @@ def study(
     ] = 5,
     seed: Seed = 0,
 ) -> None:
-    r"""Play routers on published outcomes of many models, and compare them.
+    r"""Play routers on outcomes of many models, published or your own, and compare them.
 
     Once per seed each router is played on the training queries: it calls one model per query, sees
     the quality and cost of that call, and learns. Then it is tested on queries that were kept
@@ -126,14 +185,26 @@ def study(
     ```
     bandits study --dataset routerbench_fewshot --router linucb --router lints \
         --router epsilon_greedy --seeds 5 --out study
+    bandits study --table outcomes.csv --text prompt --task topic --seeds 5 --out study
     bandits study --dataset llmrouter_14task --router linucb --alpha 0.2 --out study
     ```
     """
     from bandits.cli._study_run import StudySettings, run_study
+    from bandits.evaluation import OutcomeColumns
 
     run_study(
         StudySettings(
             dataset=dataset,
+            table=table,
+            columns=OutcomeColumns(
+                quality=quality,
+                cost=cost,
+                latency=latency,
+                text=text,
+                features=tuple(features or ()),
+                task=task,
+                second=cost_per_second,
+            ),
             out=out,
             router=tuple(router or _DEFAULT_ROUTERS),
             seeds=seeds,

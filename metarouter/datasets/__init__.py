@@ -32,6 +32,7 @@ from metarouter.datasets._simulated_comparisons import (
     simulated_favour,
 )
 from metarouter.datasets._table import read_table
+from metarouter.datasets._table_files import read_frame
 from metarouter.datasets._truth import Truth
 from metarouter.datasets._wmt_mt import fetch_wmt_mt
 from metarouter.datasets._xstest import fetch_xstest
@@ -63,6 +64,7 @@ __all__ = [
     "make_prompted_queries",
     "model_names",
     "read_comparisons",
+    "read_frame",
     "read_routerbench",
     "read_table",
     "simulate_comparisons",

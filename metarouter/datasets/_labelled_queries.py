@@ -56,6 +56,39 @@ class TrainingRows:
     groups: NDArray[Any] | None
     query: NDArray[np.intp]
 
+    def interleaved(self) -> TrainingRows:
+        """Return the same rows with gold rows spread evenly among the others.
+
+        Splitters that cut rows in order, as scikit-learn's ``KFold`` does by default, then leave
+        both sources in every fold. They know nothing of groups: where `groups` is not None, use
+        ``GroupKFold``.
+
+        Returns
+        -------
+        TrainingRows
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> nan = np.nan
+        >>> labels = np.array([1.0, 1.0, nan, nan, nan, nan]), np.array([nan, nan, 0, 0, 0, 0])
+        >>> LabelledQueries(np.zeros((6, 1)), *labels).training_rows().interleaved().y.tolist()
+        [0.0, 1.0, 0.0, 0.0, 1.0, 0.0]
+        """
+        place = np.empty(self.y.size)
+        for source in (True, False):
+            rows = np.flatnonzero(self.is_gold == source)
+            place[rows] = (np.arange(rows.size) + 0.5) / max(1, rows.size)
+        order = np.argsort(place, kind="stable")
+        return TrainingRows(
+            X=take_rows(self.X, order),
+            y=self.y[order],
+            is_gold=self.is_gold[order],
+            sample_weight=None if self.sample_weight is None else self.sample_weight[order],
+            groups=None if self.groups is None else self.groups[order],
+            query=self.query[order],
+        )
+
 
 @dataclass(frozen=True)
 class LabelledQueries:

@@ -44,7 +44,25 @@ class TableFile(NamedTuple):
 
 
 def read_frame(path: Path, as_text: Collection[str] = ()) -> pd.DataFrame:
-    """Read a file as a frame; see `read_table_file`."""
+    """Read a file as a frame.
+
+    Parameters
+    ----------
+    path : Path
+        A file (``.csv .tsv .parquet .json .jsonl .xlsx``; text also as ``.gz`` or ``.zst``), or a
+        folder of Parquet files.
+    as_text : collection of str, default=()
+        Columns that hold text or names: ``01`` is not the number 1 there.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    """
     return read_table_file(path, as_text).frame
 
 

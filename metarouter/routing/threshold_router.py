@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from metarouter.exceptions import MetaRouterError
+from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.fitting import predict_mean
 from metarouter.routing.unit_cost import UnitCost
 from metarouter.utils.parameters import check_parameters, has_methods, number
@@ -75,6 +75,7 @@ class ThresholdRouter(BaseEstimator):
 
     __metadata_request__predict = _COST_INPUTS
     __metadata_request__decision_function = _COST_INPUTS
+    __metadata_request__score = _COST_INPUTS
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "model": [has_methods("fit", "predict"), None],
@@ -197,6 +198,64 @@ class ThresholdRouter(BaseEstimator):
         """
         to_primary = self.decision_function(X, **cost_inputs) > 0
         return np.asarray(self.models)[to_primary.astype(int)]
+
+    def score(
+        self,
+        X: Any,
+        y: ArrayLike,
+        is_gold: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        **cost_inputs: Any,
+    ) -> float:
+        """Return what routing gains on gold labels, net of what it costs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, d)
+            Query features, one row per label.
+        y : array-like of shape (n,)
+            Quality gains, primary minus alternative.
+        is_gold : array-like of shape (n,), default=None
+            True where `y` is a gold label: only these are counted. None: all are. In a search ask
+            for it with ``set_score_request(is_gold=True)``.
+        sample_weight : array-like of shape (n,), default=None
+        **cost_inputs
+            As for `decision_function`.
+
+        Returns
+        -------
+        float
+            Mean of ``y - w * extra cost`` where the primary model is asked and 0 elsewhere: the
+            gain over always asking the alternative, in gold units. An infinite w, of which no
+            price can be taken off, leaves the mean of ``y``.
+
+        Raises
+        ------
+        DataError
+            If no row is gold, or lengths differ.
+        """
+        decided = self.decision_function(X, **cost_inputs)
+        gain = np.asarray(y, dtype=np.float64)
+        counts = np.ones(gain.shape, dtype=bool) if is_gold is None else np.asarray(is_gold, bool)
+        if gain.shape != decided.shape or counts.shape != gain.shape:
+            raise DataError(
+                f"X has {decided.size} rows, y {gain.size} and is_gold {counts.size}: give one of "
+                "each per label."
+            )
+        if not counts.any():
+            raise DataError(
+                f"None of {gain.size} rows is gold, so that there is nothing to score on: spread "
+                "gold rows over all folds, as training_rows().interleaved() does."
+            )
+        if np.isfinite(self.w):
+            gain = gain - self.w * self._cost_model().extra_cost(X, **cost_inputs)
+        weight = None if sample_weight is None else np.asarray(sample_weight, float)[counts]
+        return float(np.average(np.where(decided > 0, gain, 0.0)[counts], weights=weight))
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """The names that `predict` returns; a positive decision means the second one."""
+        return np.asarray(self.models)
 
     def _gain_model(self) -> Any:
         if self.model is not None:
