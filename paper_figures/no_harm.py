@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from metarouter import AdaptiveMetaRouter, FitLedger
 from metarouter.evaluation import default_routers, efficiency_gain_curve
+from metarouter.exceptions import DataError
 from metarouter.kernel_learner import AveragedKernelRidge
 from metarouter.utils.files import write_text
 from metarouter.utils.markdown import markdown_table
@@ -79,11 +80,19 @@ def run_part(row: Row, number: int, folder: Path, cache: Path) -> str:
 
 
 def fit_and_score(router: Any, split: Split, n_gold: int) -> Any:
-    """Fit one router on the first gold labels and all preference labels; score the test queries."""
+    """Fit one router on the first gold labels and all preference labels; score the test queries.
+
+    A router that refuses a judge who always says the same scores every query alike.
+    """
     X, y, is_gold, groups = split.training(n_gold)
     # Out-of-bag predictions cannot keep groups together: only the adaptive router is given them.
     optional = {"groups": groups} if isinstance(router, AdaptiveMetaRouter) else {}
-    return router.fit(X, y, is_gold=is_gold, **optional).predict(split.test_X)
+    try:
+        return router.fit(X, y, is_gold=is_gold, **optional).predict(split.test_X)
+    except DataError:
+        if np.ptp(split.preference) > 0:
+            raise
+        return np.zeros(len(split.test_X))
 
 
 def part_path(folder: Path, row: Row, number: int) -> Path:
