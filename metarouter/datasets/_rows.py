@@ -122,6 +122,12 @@ class DelimitedRows(Rows):
                 text.write(f"{body}{self.dialect.separator}{self._line([*empty, *more])}{end}")
 
     def _line(self, cells: Sequence[Any]) -> str:
+        if self.dialect.decimal == "." and all(
+            type(cell) is float or (type(cell) is str and cell.isalnum()) for cell in cells
+        ):
+            # As the csv module would write them, at a tenth of its price.
+            plain = (cell if type(cell) is str else repr(cell) for cell in cells)
+            return self.dialect.separator.join(plain)
         line = io.StringIO()
         writer = csv.writer(line, delimiter=self.dialect.separator, lineterminator="")
         writer.writerow(["" if cell is None else self._cell(cell) for cell in cells])
@@ -139,12 +145,17 @@ class DelimitedRows(Rows):
         def lines(text: io.TextIOBase) -> Iterator[str]:
             for line in text:
                 raw.append(line)
-                body = line.rstrip("\r\n")
-                yield body.replace("\r", _RETURN) + line[len(body) :]
+                if "\r" in line:
+                    body = line.rstrip("\r\n")
+                    line = body.replace("\r", _RETURN) + line[len(body) :]
+                yield line
 
         with _text_of(self.path, self.encoding, self.line_end) as text, whole_fields():
             for cells in csv.reader(lines(text), delimiter=self.dialect.separator):
-                yield [cell.replace(_RETURN, "\r") for cell in cells], "".join(raw)
+                written = raw[0] if len(raw) == 1 else "".join(raw)
+                if "\r" in written:
+                    cells = [cell.replace(_RETURN, "\r") for cell in cells]
+                yield cells, written
                 raw.clear()
 
 
