@@ -13,18 +13,25 @@ from paper_figures import nie_wager
 STANDARD_ERRORS = 3.0
 
 
-def test_a_randomised_trial_gives_the_published_error_with_a_small_search():
-    # Three draws and five folds instead of ten and ten: a twelfth of the work, and in a
-    # randomised trial hardly worse. The standard error counts that of the published mean too.
-    rounds, search = 10, nie_wager.Search(n_draws=3, n_folds=5)
-    errors = [_error("B", round_, search) for round_ in range(rounds)]
-    standard_error = np.std(errors, ddof=1) * np.sqrt(
+# Three draws and five folds instead of ten and ten: a twelfth of the work, and in a randomised
+# trial hardly worse.
+SMALL_SEARCH = nie_wager.Search(n_draws=3, n_folds=5)
+SPREAD = 0.083  # standard deviation of the error over 12 rounds of the small search
+
+
+@pytest.mark.parametrize(
+    ("rounds", "spread"), [(2, SPREAD), pytest.param(10, None, marks=pytest.mark.slow)]
+)
+def test_a_randomised_trial_gives_the_published_error_with_a_small_search(rounds, spread):
+    errors = [_error("B", round_, SMALL_SEARCH) for round_ in range(rounds)]
+    # Two rounds do not tell how far errors vary. That of the published mean is counted too.
+    standard_error = (spread or np.std(errors, ddof=1)) * np.sqrt(
         1 / rounds + 1 / nie_wager.PUBLISHED_REPLICATIONS
     )
     published = pd.read_csv(nie_wager.PUBLISHED).set_index(["setup", "learner"])["mse"]
     difference = np.mean(errors) - published["B", "R"]
     assert abs(difference) < STANDARD_ERRORS * standard_error
-    assert standard_error < 0.1 * published["B", "R"]
+    assert spread or standard_error < 0.1 * published["B", "R"]
 
 
 @pytest.mark.slow

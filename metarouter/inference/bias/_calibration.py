@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.exceptions import MetaRouterError
+from metarouter.inference._judged import Judged
 from metarouter.inference._limits import LIMITS, Verdict, rows_needed
 from metarouter.inference._verdict import about
 from metarouter.inference.bias._effect import Effect, check_effect
@@ -25,7 +26,6 @@ from metarouter.inference.intervals import (
     weighted_least_squares,
 )
 from metarouter.inference.labels import (
-    SampleSizeCheck,
     Scaling,
     as_held_out,
     as_rows,
@@ -37,7 +37,6 @@ from metarouter.inference.labels import (
 from metarouter.nuisance import Nuisances
 from metarouter.utils.columns import as_level
 from metarouter.utils.plotting import draw_dots, new_axes
-from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +47,7 @@ NAMES = ("mean prediction", "differential prediction")
 
 
 @dataclass(frozen=True)
-class CalibrationTest(Printed):
+class CalibrationTest(Judged):
     """Coefficients of the mean and of the differential prediction; both are 1 when calibrated.
 
     Parameters
@@ -227,7 +226,14 @@ def calibration_test(
     counts = count_labels(rows)
     shortage = check_either_sample_size(counts, "gold_rows_held_out")
     if shortage is not None:
-        return _too_few(effect, level, counts.gold, counts.preference, shortage)
+        return CalibrationTest.inconclusive(
+            shortage,
+            2,
+            effect=effect,
+            level=level,
+            n_gold=counts.gold,
+            n_preference=counts.preference,
+        )
     labels = scaled_labels(rows, scaling)
     kind = choose_covariance(covariance, labels.clusters, ("HC3", "cluster"))
     held_out = as_held_out(predictions, data, labels, effect, random_state)
@@ -331,21 +337,3 @@ def _judge(
             f"{about(needed, n_gold)} held-out gold labels would settle it, {n_gold} are there.",
         )
     return verdict, None, reason
-
-
-def _too_few(
-    effect: Effect, level: float, gold: int, preference: int, shortage: SampleSizeCheck
-) -> CalibrationTest:
-    columns = ("coefficient", "se", "df", "lower", "upper", "p_value", "p_calibrated")
-    return CalibrationTest(
-        **{name: np.full(2, np.nan) for name in columns},
-        effect=effect,
-        scheme="none",
-        covariance="none",
-        level=level,
-        n_gold=gold,
-        n_preference=preference,
-        verdict=Verdict.INCONCLUSIVE,
-        needed=shortage.needed,
-        reason=shortage.reason,
-    )

@@ -13,6 +13,7 @@ from scipy.special import betaincinv, stdtrit
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._histogram import plot_differences
+from metarouter.inference._judged import Judged
 from metarouter.inference._limits import LIMITS, MINIMA, Verdict, rows_needed
 from metarouter.inference._verdict import about
 from metarouter.inference.intervals import (
@@ -45,7 +46,6 @@ from metarouter.inference.labels import (
 )
 from metarouter.nuisance import Nuisances
 from metarouter.utils.columns import as_level
-from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ __all__ = ["MeanShiftMethod", "MeanShiftTest", "mean_shift_test"]
 
 
 @dataclass(frozen=True)
-class MeanShiftTest(Printed):
+class MeanShiftTest(Judged):
     """Estimate and test of E Delta, the mean of what must be added to a preference label.
 
     Parameters
@@ -279,7 +279,13 @@ def mean_shift_test(
     }
     shortage = _shortage(chosen, counts)
     if shortage is not None:
-        return _too_few(known, shortage)
+        return MeanShiftTest.inconclusive(
+            shortage,
+            how="nothing, there are too few labels",
+            factor_is="not estimated",
+            covariance="none",
+            **known,
+        )
     labels = scaled_labels(rows, scaling)
     known |= {
         "covariance": _choose_errors(covariance, labels, chosen),
@@ -417,22 +423,4 @@ def _judge(
         needed,
         f"The interval contains zero as well as shifts larger than {bound}; {about(needed, n)} "
         f"{noun} would settle it, {n} are there.",
-    )
-
-
-def _too_few(known: dict[str, Any], shortage: SampleSizeCheck) -> MeanShiftTest:
-    nan = float("nan")
-    numbers = ("value", "se", "df", "lower", "upper", "statistic", "p_value", "factor", "unit")
-    unknown: dict[str, Any] = dict.fromkeys(numbers, nan)
-    return MeanShiftTest(
-        **unknown,
-        how="nothing, there are too few labels",
-        covariance="none",
-        factor_is="not estimated",
-        n_units=0,
-        verdict=Verdict.INCONCLUSIVE,
-        needed=shortage.needed,
-        reason=shortage.reason,
-        values=np.empty(0),
-        **known,
     )

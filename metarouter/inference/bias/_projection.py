@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from metarouter.inference._judged import Judged
 from metarouter.inference._limits import LIMITS, MINIMA, Verdict, rows_needed
 from metarouter.inference._verdict import about
 from metarouter.inference.bias._effect import Effect, check_effect
@@ -41,7 +42,6 @@ from metarouter.nuisance import Nuisances
 from metarouter.utils.columns import as_level
 from metarouter.utils.plotting import new_axes
 from metarouter.utils.style import MEAN, reference_line
-from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +52,7 @@ _LONGEST_NAME = 32
 
 
 @dataclass(frozen=True)
-class BestLinearProjection(Printed):
+class BestLinearProjection(Judged):
     """Coefficients of the linear function of chosen features that is nearest to the shift.
 
     Parameters
@@ -347,31 +347,12 @@ def _centring_influence(design: FloatArray, share: FloatArray, outcome: FloatArr
 def _too_few(
     known: dict[str, Any], shortage: SampleSizeCheck | None, fewest: int
 ) -> BestLinearProjection:
-    k, nan = len(known["names"]), float("nan")
+    k = len(known["names"])
     if shortage is None or known["n_gold"] < fewest:
         shortage = SampleSizeCheck(
             fewest,
             f"{known['n_gold']} gold labels are too few for {k} coefficients; {fewest} would do. "
             f"{MINIMA['rows_per_coefficient'].why}",
         )
-    columns = (
-        "coefficient",
-        "se",
-        "df",
-        "lower",
-        "upper",
-        "simultaneous_lower",
-        "simultaneous_upper",
-        "statistic",
-        "p_value",
-    )
-    unknown: dict[str, Any] = {name: np.full(k, nan) for name in columns}
-    return BestLinearProjection(
-        **unknown,
-        joint=WaldTest(nan, k - 1, nan, nan),
-        covariance="none",
-        verdict=Verdict.INCONCLUSIVE,
-        needed=shortage.needed,
-        reason=shortage.reason,
-        **known,
-    )
+    joint = WaldTest(np.nan, k - 1, np.nan, np.nan)
+    return BestLinearProjection.inconclusive(shortage, k, joint=joint, **known)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.inference._judged import Judged
 from metarouter.inference._limits import MINIMA, Verdict, rows_needed
 from metarouter.inference._verdict import about
 from metarouter.inference.bias._effect import Effect, check_effect
@@ -41,7 +42,6 @@ from metarouter.nuisance import Nuisances
 from metarouter.utils.columns import as_level
 from metarouter.utils.plotting import new_axes
 from metarouter.utils.style import BAR, MEAN, reference_line
-from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +50,7 @@ __all__ = ["SortedGroupEffects", "sorted_group_effects"]
 
 
 @dataclass(frozen=True)
-class SortedGroupEffects(Printed):
+class SortedGroupEffects(Judged):
     """Mean effect in groups of queries, from the lowest to the highest prediction.
 
     Parameters
@@ -262,7 +262,7 @@ def sorted_group_effects(
     known: dict[str, Any] = {"effect": effect, "by": by, "level": level}
     shortage = check_either_sample_size(counts, "gold_rows_held_out")
     if shortage is not None:
-        return _too_few(known, n_groups, shortage)
+        return SortedGroupEffects.inconclusive(shortage, n_groups, **known)
     labels = scaled_labels(rows, scaling)
     kind = choose_covariance(covariance, labels.clusters, ("HC3", "cluster"))
     held_out = as_held_out(predictions, data, labels, by, random_state)
@@ -275,7 +275,8 @@ def sorted_group_effects(
     fewest = MINIMA["rows_per_group"].count
     if n_gold.min() < fewest:
         enough = int(np.ceil(counts.gold * fewest / max(1, n_gold.min())))
-        return _too_few(known, n_groups, _group_shortage(int(n_gold.min()), enough))
+        shortage = _group_shortage(int(n_gold.min()), enough)
+        return SortedGroupEffects.inconclusive(shortage, n_groups, **known)
 
     share = labels.share_within(taken)
     design = (group[:, None] == np.arange(n_groups)).astype(float)
@@ -389,31 +390,4 @@ def _group_shortage(least: int, enough: int) -> SampleSizeCheck:
         enough,
         f"The smallest group holds {least} held-out gold labels; {minimum.count} are needed, which "
         f"about {enough} gold labels in all would give, or fewer groups. {minimum.why}",
-    )
-
-
-def _too_few(known: dict[str, Any], n_groups: int, shortage: SampleSizeCheck) -> SortedGroupEffects:
-    columns = (
-        "predicted",
-        "value",
-        "se",
-        "df",
-        "lower",
-        "upper",
-        "simultaneous_lower",
-        "simultaneous_upper",
-    )
-    contrasts = ("contrast", "contrast_se", "contrast_lower", "contrast_upper", "contrast_p_value")
-    unknown: dict[str, Any] = {name: np.full(n_groups, np.nan) for name in columns}
-    unknown |= dict.fromkeys(contrasts, float("nan"))
-    return SortedGroupEffects(
-        **unknown,
-        n_rows=np.zeros(n_groups, dtype=np.intp),
-        n_gold=np.zeros(n_groups, dtype=np.intp),
-        scheme="none",
-        covariance="none",
-        verdict=Verdict.INCONCLUSIVE,
-        needed=shortage.needed,
-        reason=shortage.reason,
-        **known,
     )

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
+from metarouter.inference._judged import Judged
 from metarouter.inference._limits import LIMITS, Verdict, rows_needed, worst
 from metarouter.inference.intervals import UNKNOWN, FloatArray, Measured, log_interval, noise_share
 from metarouter.inference.labels import (
@@ -26,7 +27,6 @@ from metarouter.inference.labels import (
 from metarouter.nuisance import ALL_NUISANCES, Nuisances
 from metarouter.utils.columns import as_level
 from metarouter.utils.plotting import draw_dots, new_axes
-from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,7 @@ WORDS = {
 
 
 @dataclass(frozen=True)
-class NuisanceQuality(Printed):
+class NuisanceQuality(Judged):
     """Out-of-fold fit of every nuisance.
 
     Parameters
@@ -328,7 +328,8 @@ def _too_few(
     level: float, gold: int, preference: int, shortage: SampleSizeCheck
 ) -> NuisanceQuality:
     outcomes = ("marginal_outcome", "gold_outcome", "preference_outcome")
-    return NuisanceQuality(
+    return NuisanceQuality.inconclusive(
+        shortage,
         r2=dict.fromkeys(outcomes, UNKNOWN),
         log_loss=UNKNOWN,
         log_loss_ratio=UNKNOWN,
@@ -340,7 +341,4 @@ def _too_few(
         },
         level=level,
         verdicts=dict.fromkeys((*outcomes, "propensity"), Verdict.INCONCLUSIVE),
-        verdict=Verdict.INCONCLUSIVE,
-        needed=shortage.needed,
-        reason=shortage.reason,
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from metarouter.inference._judged import Judged
 from metarouter.inference._limits import LIMITS, Verdict, rows_needed, worst
 from metarouter.inference._verdict import about
 from metarouter.inference.intervals import (
@@ -34,7 +35,6 @@ from metarouter.overlap import PropensityPolicy
 from metarouter.utils.columns import as_level
 from metarouter.utils.plotting import new_axes
 from metarouter.utils.style import reference_line
-from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ COLOUR = {True: "#E69F00", False: "#0072B2"}
 
 
 @dataclass(frozen=True)
-class OverlapReport(Printed):
+class OverlapReport(Judged):
     """How far gold and preference queries cover the same ground.
 
     Parameters
@@ -365,20 +365,14 @@ def _reason(
 
 def _too_few(level: float, is_gold: NDArray[np.bool_], shortage: SampleSizeCheck) -> OverlapReport:
     names = ("out_of_support", "effective_gold", "effective_preference")
-    return OverlapReport(
+    return OverlapReport.inconclusive(
+        shortage,
         out_of_support=UNKNOWN,
         gold_out_of_support=UNKNOWN,
         effective_gold=UNKNOWN,
         effective_preference=UNKNOWN,
         n_gold=int(is_gold.sum()),
         n_preference=int((~is_gold).sum()),
-        n_clipped=0,
-        n_trimmed=0,
         level=level,
         verdicts=dict.fromkeys(names, Verdict.INCONCLUSIVE),
-        verdict=Verdict.INCONCLUSIVE,
-        needed=shortage.needed,
-        reason=shortage.reason,
-        propensity=np.empty(0),
-        is_gold=np.empty(0, dtype=bool),
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from metarouter.exceptions import MetaRouterError
+from metarouter.inference._judged import Judged
 from metarouter.inference._limits import LIMITS, Verdict, rows_needed
 from metarouter.inference._verdict import about
 from metarouter.inference.diagnostics._omitted_variable import (
@@ -28,7 +29,6 @@ from metarouter.inference.diagnostics._omitted_variable import (
 from metarouter.inference.intervals import FloatArray, Measured
 from metarouter.inference.labels import (
     Counts,
-    SampleSizeCheck,
     ScaledLabels,
     as_rows,
     check_either_sample_size,
@@ -40,7 +40,6 @@ from metarouter.nuisance import Nuisances
 from metarouter.utils.columns import as_level
 from metarouter.utils.plotting import new_axes
 from metarouter.utils.style import BAR, MEAN, reference_line
-from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +65,7 @@ class Scenario(NamedTuple):
 
 
 @dataclass(frozen=True)
-class SensitivityAnalysis(Printed):
+class SensitivityAnalysis(Judged):
     """How strong an unmeasured difference between the sources must be to explain the shift away.
 
     Parameters
@@ -283,7 +282,9 @@ def sensitivity_analysis(
     known |= {"n_gold": counts.gold, "n_preference": counts.preference}
     shortage = check_either_sample_size(counts)
     if shortage is not None:
-        return _too_few(known, shortage)
+        return SensitivityAnalysis.inconclusive(
+            shortage, scenarios=(), curve=np.empty((0, 5)), **known
+        )
     labels = scaled_labels(rows, scaling)
     fitted = fitted_nuisances(labels, nuisances, _NEEDED[method], random_state, n_jobs)
     elements = _ELEMENTS[method](labels, fitted)
@@ -426,18 +427,4 @@ def _judge(
         None,
         f"To explain the shift away a difference would have to be {ratio:.1f} times as strong as "
         "the strongest features that were left out.",
-    )
-
-
-def _too_few(known: dict[str, Any], shortage: SampleSizeCheck) -> SensitivityAnalysis:
-    numbers = ("value", "lower", "upper", "robustness", "robustness_interval")
-    unknown: dict[str, Any] = dict.fromkeys(numbers, float("nan"))
-    return SensitivityAnalysis(
-        **unknown,
-        scenarios=(),
-        verdict=Verdict.INCONCLUSIVE,
-        needed=shortage.needed,
-        reason=shortage.reason,
-        curve=np.empty((0, 5)),
-        **known,
     )
