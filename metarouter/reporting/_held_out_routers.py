@@ -10,14 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import get_tags
 
 from metarouter.datasets import LabelledQueries
 from metarouter.datasets._labelled_queries import take_rows
 from metarouter.fitting import FitLedger
 from metarouter.inference._verdict import scarce
-from metarouter.inference.labels import Scheme
+from metarouter.inference.labels import (
+    FIRST_TRAINING_FOLDS,
+    Scheme,
+    held_out_folds,
+    stratified_folds,
+)
 from metarouter.utils.groups import count_groups, group_codes
 
 __all__ = [
@@ -32,7 +36,6 @@ FloatArray = NDArray[np.float64]
 _Rows = NDArray[np.intp]
 
 _FEWEST_GOLD = 20
-FIRST_TRAINING_FOLDS = 2
 
 
 @dataclass(frozen=True)
@@ -119,11 +122,10 @@ def held_out_routers(
     gains = {name: np.full(queries.n_queries, np.nan) for name in routers}
     shifts: dict[str, FloatArray] = {}
     fold = fold_of_each_query(queries, folds, seed)
-    predicted = range(FIRST_TRAINING_FOLDS if scheme == "forward" else 0, folds)
+    predicted = np.full(fold.size, -1, dtype=np.intp)
     encoded = _encoded(queries.X, list(encoders))
-    for number in predicted:
-        train = np.flatnonzero(fold < number if scheme == "forward" else fold != number)
-        test = np.flatnonzero(fold == number)
+    for train, test in held_out_folds(fold, folds, scheme):
+        predicted[test] = fold[test]
         rows = queries.subset(train).training_rows()
         train_X, test_X = encoded(train, test)
         # training_rows() counts queries within the training folds.
@@ -141,19 +143,14 @@ def held_out_routers(
                 if hasattr(model, "shift_"):
                     column = shifts.setdefault(name, np.full(queries.n_queries, np.nan))
                     column[test] = model.shift_.predict(test_X)
-    return HeldOutRouters(gains, shifts, np.where(np.isin(fold, predicted), fold, -1), scheme)
+    return HeldOutRouters(gains, shifts, predicted, scheme)
 
 
 def fold_of_each_query(queries: LabelledQueries, folds: int, seed: int) -> NDArray[np.intp]:
     """Deal queries into folds, stratified by their labels; groups stay together."""
-    kind = 2 * queries.has_gold.astype(int) + queries.has_preference
-    splitter: Any = StratifiedKFold if queries.groups is None else StratifiedGroupKFold
-    split = splitter(folds, shuffle=True, random_state=seed)
     groups = None if queries.groups is None else group_codes(queries.groups)
-    fold = np.empty(queries.n_queries, dtype=np.intp)
-    for number, (_, test) in enumerate(split.split(np.zeros(fold.size), kind, groups)):
-        fold[test] = number
-    return fold
+    kind = 2 * queries.has_gold.astype(int) + queries.has_preference
+    return stratified_folds(kind, groups, folds, seed)
 
 
 def _encoded(X: Any, encoders: list[Any]) -> Callable[[_Rows, _Rows], tuple[Any, Any]]:

@@ -6,10 +6,13 @@ from metarouter.inference.labels._augmented import AugmentedNuisances, augmented
 from metarouter.inference.labels._doubly_robust import DoublyRobustGains, doubly_robust_gains
 from metarouter.inference.labels._features import chosen_features, column_names
 from metarouter.inference.labels._held_out import (
+    FIRST_TRAINING_FOLDS,
     HeldOutPredictions,
     Scheme,
     as_held_out,
+    held_out_folds,
     held_out_predictions,
+    stratified_folds,
 )
 from metarouter.inference.labels._labels import (
     Counts,
@@ -34,6 +37,7 @@ from metarouter.inference.labels._shift_estimates import (
 )
 
 __all__ = [
+    "FIRST_TRAINING_FOLDS",
     "AugmentedNuisances",
     "Counts",
     "DoublyRobustGains",
@@ -55,10 +59,12 @@ __all__ = [
     "doubly_robust_gains",
     "doubly_robust_mean",
     "fitted_nuisances",
+    "held_out_folds",
     "held_out_predictions",
     "orthogonal_scores",
     "overlap_weighted_slope",
     "paired_mean",
     "query_clusters",
     "scaled_labels",
+    "stratified_folds",
 ]

@@ -4,7 +4,8 @@ Forests, and whatever else is regularised, predict too little: regressed on trut
 have slopes of about three quarters. An augmented inverse-propensity mean has as its bias the
 product of the errors of the outcome and of the propensity, and where both are shrunk along the
 same features the errors have one sign everywhere. With default forests a true null was then
-rejected in .08 to .095 of samples instead of .05. Both are therefore augmented, out of fold:
+rejected in .10 to .19 of samples of 300 instead of .05. Both are therefore augmented, out of fold
+(.045 to .053 of samples of 300; at 100 labels .06 to .08, see ``docs/inference_tests.md``):
 
     mu  ->  mu + b (1, mu, X),   least squares of y - mu on (1, mu, X) among the labels of a source;
     p   ->  the logistic regression, with a ridge penalty, of the source on (logit p, X).

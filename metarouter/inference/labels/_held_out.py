@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,11 +26,19 @@ from metarouter.utils.validation import TrainingData
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["HeldOutPredictions", "Scheme", "as_held_out", "held_out_predictions"]
+__all__ = [
+    "FIRST_TRAINING_FOLDS",
+    "HeldOutPredictions",
+    "Scheme",
+    "as_held_out",
+    "held_out_folds",
+    "held_out_predictions",
+    "stratified_folds",
+]
 
 Scheme = Literal["forward", "cross_fit"]
 
-_FIRST_TRAINING_FOLDS = 2
+FIRST_TRAINING_FOLDS = 2
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,39 @@ class HeldOutPredictions(Printed):
         return thinned(super()._written(decimals))
 
 
+def held_out_folds(
+    fold: NDArray[np.intp], n_folds: int, scheme: Scheme
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Yield the rows that train and those that they predict, as `held_out_predictions` says.
+
+    Parameters
+    ----------
+    fold : ndarray of int of shape (n,)
+        From 0 to `n_folds` - 1.
+    """
+    first = FIRST_TRAINING_FOLDS if scheme == "forward" else 0
+    for number in range(first, n_folds):
+        train = fold < number if scheme == "forward" else fold != number
+        yield np.flatnonzero(train), np.flatnonzero(fold == number)
+
+
+def stratified_folds(kind: NDArray[Any], groups: Any, n_folds: int, seed: int) -> NDArray[np.intp]:
+    """Give every row the number of its fold: folds are alike in kind, groups kept together.
+
+    Parameters
+    ----------
+    kind : ndarray of shape (n,)
+        What the folds are stratified by.
+    groups : ndarray of shape (n,) or None
+    """
+    splitter: Any = StratifiedKFold if groups is None else StratifiedGroupKFold
+    fold = np.empty(len(kind), dtype=np.intp)
+    split = splitter(n_folds, shuffle=True, random_state=seed).split(kind, kind, groups)
+    for number, (_, test) in enumerate(split):
+        fold[test] = number
+    return fold
+
+
 def held_out_predictions(
     data: Any,
     model: MetaRouter | ShiftLearner | None = None,
@@ -158,7 +200,7 @@ def held_out_predictions(
     """
     if scheme not in ("forward", "cross_fit"):
         raise MetaRouterError(f"scheme={scheme!r} is unknown; choose 'forward' or 'cross_fit'.")
-    least = _FIRST_TRAINING_FOLDS + 1 if scheme == "forward" else 2
+    least = FIRST_TRAINING_FOLDS + 1 if scheme == "forward" else 2
     if n_folds < least:
         raise MetaRouterError(
             f"n_folds={n_folds} is too few for {scheme!r}; choose {least} or more."
@@ -176,16 +218,14 @@ def held_out_predictions(
         recipe = clone(recipe).set_params(scaling=None)  # labels are on one scale already
     fold = _fold_numbers(rows, n_folds, seed)
     shift, gain = np.full(len(rows.y), np.nan), np.full(len(rows.y), np.nan)
-    first = _FIRST_TRAINING_FOLDS if scheme == "forward" else 0
-    for number in range(first, n_folds):
-        train = fold < number if scheme == "forward" else fold != number
-        test = fold == number
+    for train, test in held_out_folds(fold, n_folds, scheme):
         fitted = _fit(recipe, rows.take(train))
         learner = fitted if isinstance(fitted, ShiftLearner) else getattr(fitted, "shift_", None)
         if learner is not None:
             shift[test] = learner.predict(rows.X[test])
         if isinstance(fitted, MetaRouter):
             gain[test] = fitted.predict(rows.X[test])
+    first = FIRST_TRAINING_FOLDS if scheme == "forward" else 0
     return HeldOutPredictions(shift, gain, np.where(fold < first, -1, fold), scheme)
 
 
@@ -246,12 +286,7 @@ def _fold_numbers(rows: TrainingData, n_folds: int, seed: int) -> NDArray[np.int
             f"{n_folds} folds need as many labels of either source, but one has {scarcest}; add "
             "labels."
         )
-    kind = StratifiedKFold if rows.groups is None else StratifiedGroupKFold
-    splitter = kind(n_folds, shuffle=True, random_state=seed)
-    fold = np.empty(len(rows.y), dtype=np.intp)
-    for number, (_, test) in enumerate(splitter.split(rows.y, rows.is_gold, rows.groups)):
-        fold[test] = number
-    return fold
+    return stratified_folds(rows.is_gold, rows.groups, n_folds, seed)
 
 
 def _fit(recipe: Any, rows: TrainingData) -> Any:
