@@ -188,11 +188,6 @@ class PerformanceGapBand(Printed):
     def _written(self, decimals: int = 4) -> pd.DataFrame:
         return thinned(super()._written(decimals))
 
-    @property
-    def gap_is_known(self) -> bool:
-        """Whether the gap is significantly different from zero, else no share of it is known."""
-        return bool(np.isfinite(self.apgr_lower))
-
 
 class Collected(NamedTuple):
     """What a router collects.

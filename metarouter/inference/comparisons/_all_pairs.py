@@ -138,21 +138,6 @@ class AllPairs(Printed):
             }
         )
 
-    def routers_frame(self) -> pd.DataFrame:
-        """Return one row per router."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            {
-                "router": self.routers,
-                "value": self.value,
-                "se": self.se,
-                "ci_low": self.lower,
-                "ci_high": self.upper,
-                "not_beaten": [name in self.not_beaten for name in self.routers],
-            }
-        )
-
     def plot(self, ax: Any = None) -> Any:
         """Draw the differences with limits that hold for all pairs at once.
 

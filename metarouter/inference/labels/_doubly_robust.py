@@ -111,19 +111,6 @@ class DoublyRobustGains(Printed):
             }
         )
 
-    def scores_frame(self) -> pd.DataFrame:
-        """Return one row per query."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            {
-                "score": self.score,
-                "prediction": self.prediction,
-                "propensity": self.propensity,
-                "is_gold": self.is_gold,
-            }
-        )
-
     def plot(self, ax: Any = None) -> Any:
         """Draw the corrections of the gold labels: what the prediction missed, over p.
 

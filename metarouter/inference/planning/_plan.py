@@ -386,9 +386,9 @@ def plan_labels(
     the half width holds the error of the pilot and that of the planned labels, and reaches down to
     the width that predictions of gold labels would give which have nothing left to learn: by how
     much models of two halves of the pilot's gold labels differ says how much is left. A pilot
-    rarely shows the tails of its labels: where gold labels are normal or exponential that interval covers
-    .92 or more, but .75 to .93 where they are lognormal, have the tails of t(3), or 3% of them are
-    jackpots (``docs/planning.md``).
+    rarely shows the tails of its labels: where gold labels are normal or exponential that interval
+    covers .92 or more, but .75 to .93 where they are lognormal, have the tails of t(3), or 3% of
+    them are jackpots (``docs/planning.md``).
 
     A plan asks for at least 30 labels of each kind.
 
