@@ -17,6 +17,7 @@ SCRIPTS = (
     "bayesian_router",
     "dpo_loop",
     "dueling",
+    "dueling_votes",
     "healthbench_judge",
     "labelling",
     "many_models",

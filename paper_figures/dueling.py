@@ -100,8 +100,8 @@ def _trained(
     study: DuelingStudy, matrix: ModelMatrix, seed: int
 ) -> list[tuple[str, float, float, float]]:
     rng = np.random.default_rng([seed, 17])
-    offline, online = study._split(matrix, rng)
-    cost, task = study._cost(matrix), np.asarray(matrix.task).astype(str)
+    offline, online = study.split(matrix, rng)
+    cost, task = study.scaled_cost(matrix), np.asarray(matrix.task).astype(str)
     embedded = OfflineEmbeddings(
         matrix.X[offline], matrix.quality[offline], cost[offline], task[offline],
         cost_weight=study.cost_weight, n_components=study.n_components, seed=seed,
@@ -115,7 +115,7 @@ def _trained(
         random_state=seed, **settings,
     )  # fmt: skip
     replay = DuelingReplay(
-        X[learned], study._utility(matrix)[online][learned], scale=study.scale, random_state=seed
+        X[learned], study.utility(matrix)[online][learned], scale=study.scale, random_state=seed
     )
     play_duels(router, replay, batch=study.batch, preference=(1.0, 0.0))
     rows, out = online[tested], []
@@ -151,8 +151,8 @@ def worlds(matrix: ModelMatrix, seeds: int, rounds: int) -> pd.DataFrame:
     study, rows = DuelingStudy(rounds=rounds), []
     for seed in range(seeds):
         rng = np.random.default_rng([seed, 23])
-        offline, online = study._split(matrix, rng)
-        cost, task = study._cost(matrix), np.asarray(matrix.task).astype(str)
+        offline, online = study.split(matrix, rng)
+        cost, task = study.scaled_cost(matrix), np.asarray(matrix.task).astype(str)
         embedded = OfflineEmbeddings(
             matrix.X[offline], matrix.quality[offline], cost[offline], task[offline],
             cost_weight=study.cost_weight, n_components=study.n_components, seed=seed,
@@ -160,7 +160,7 @@ def worlds(matrix: ModelMatrix, seeds: int, rounds: int) -> pd.DataFrame:
         online = online[:rounds]
         X, utility = (
             embedded.of_queries("excel_perf_cost", matrix.X[online]),
-            study._utility(matrix),
+            study.utility(matrix),
         )
         utility = utility[online]
         means = {t: utility[task[online] == t].mean(axis=0) for t in np.unique(task[online])}

@@ -18,7 +18,7 @@ def duels(
         str,
         typer.Option(
             "--dataset",
-            help="routerbench_fewshot (11 models) or llmrouter_14task (9 models).",
+            help="routerbench_fewshot (11 models), llmrouter_14task or cascades_9model (9 each).",
             rich_help_panel=DATA,
         ),
     ] = "routerbench_fewshot",

@@ -533,7 +533,7 @@ def check_outcomes(outcome: Any, n_rows: int) -> Array:
     DataError
     """
     column = check_outcome("outcome", outcome, n_rows)
-    off = ~np.isin(column, (-1.0, 0.0, 1.0))
+    off = (np.abs(column) != 1.0) & (column != 0.0)
     if off.any():
         raise DataError(
             f"outcome is {column[off][0]:g} in row {int(np.argmax(off))} ({int(off.sum())} of "

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bandits.evaluation._synthetic import synthetic_matrix
 from metarouter.datasets import (
     ModelMatrix,
+    fetch_cascades_9model,
     fetch_llmrouter_14task_matrix,
     fetch_routerbench_fewshot,
 )
@@ -88,7 +89,7 @@ def study_table(name: str, data_home: str | os.PathLike[str] | None = None) -> S
 
     Parameters
     ----------
-    name : {"routerbench_fewshot", "llmrouter_14task", "synthetic"}
+    name : {"routerbench_fewshot", "llmrouter_14task", "cascades_9model", "synthetic"}
         "made_up", the former name of the last, is still taken.
     data_home : str or path-like, optional
         As in `metarouter.datasets.data_home`.
@@ -145,6 +146,15 @@ def _llmrouter(data_home: str | os.PathLike[str] | None) -> StudyTable:
     )
 
 
+def _cascades(data_home: str | os.PathLike[str] | None) -> StudyTable:
+    return StudyTable(
+        fetch_cascades_9model(data_home=data_home),
+        in_distribution=("gsm8k", "mmlu", "truthfulqa"),
+        out_of_distribution=("medmcqa",),
+        pair=("gpt-4o", "llama3.1-8b"),
+    )
+
+
 def _synthetic(data_home: str | os.PathLike[str] | None) -> StudyTable:
     return StudyTable(
         synthetic_matrix(),
@@ -164,6 +174,7 @@ def _price_list_cost(matrix: ModelMatrix) -> NDArray[np.float64]:
 STUDY_TABLES: dict[str, Callable[[str | os.PathLike[str] | None], StudyTable]] = {
     "routerbench_fewshot": _routerbench,
     "llmrouter_14task": _llmrouter,
+    "cascades_9model": _cascades,
     "synthetic": _synthetic,
 }
 _FORMER_NAMES = {"made_up": "synthetic"}

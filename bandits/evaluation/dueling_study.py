@@ -285,8 +285,8 @@ class DuelingStudy:
     ) -> tuple[Mapping[str, Array], Mapping[str, Array], Mapping[str, Array], NDArray[Any]]:
         """Play every router once; see `DuelingStudyResult`."""
         rng = np.random.default_rng(seed)
-        utility, cost = self._utility(matrix), self._cost(matrix)
-        offline, online = self._split(matrix, rng)
+        utility, cost = self.utility(matrix), self.scaled_cost(matrix)
+        offline, online = self.split(matrix, rng)
         embedded = OfflineEmbeddings(
             matrix.X[offline],
             matrix.quality[offline],
@@ -365,15 +365,18 @@ class DuelingStudy:
                 f"{matrix.n_queries}; set rounds lower."
             )
 
-    def _cost(self, matrix: ModelMatrix) -> Array:
+    def scaled_cost(self, matrix: ModelMatrix) -> Array:
+        """Return costs over their 0.95 quantile, shape (n, n_models); 0 without costs."""
         if matrix.cost is None:
             return np.zeros_like(matrix.quality)
         return np.asarray(matrix.cost / np.quantile(matrix.cost, 0.95))
 
-    def _utility(self, matrix: ModelMatrix) -> Array:
-        return np.asarray(matrix.quality - self.cost_weight * self._cost(matrix))
+    def utility(self, matrix: ModelMatrix) -> Array:
+        """Return quality - lambda cost / cap, shape (n, n_models)."""
+        return np.asarray(matrix.quality - self.cost_weight * self.scaled_cost(matrix))
 
-    def _split(self, matrix: ModelMatrix, rng: np.random.Generator) -> tuple[Positions, Positions]:
+    def split(self, matrix: ModelMatrix, rng: np.random.Generator) -> tuple[Positions, Positions]:
+        """Draw the rows of the offline queries, and those of all others in random order."""
         task = np.asarray(matrix.task)
         offline = np.concatenate(
             [
