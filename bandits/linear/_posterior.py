@@ -139,7 +139,8 @@ class GaussianPosterior:
             )
         factor = np.asfortranarray(made)
         if self._stale[arm]:
-            moment = self.moment[arm] + self.prior_mean[arm] @ self._prior(arm)
+            held, mean = self.prior_precision[arm], self.prior_mean[arm]
+            moment = self.moment[arm] + (mean * held if held.ndim == 1 else mean @ held)
             self.coef[arm] = lapack.dpotrs(factor, moment.T, lower=1)[0].T
             self._stale[arm] = False
         return factor
