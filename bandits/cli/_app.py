@@ -10,6 +10,7 @@ from bandits import __version__
 from bandits.cli.compare import compare
 from bandits.cli.duels import duels
 from bandits.cli.scenarios import scenarios
+from bandits.cli.serve import serve
 from bandits.cli.study import study
 from bandits.cli.value import value
 from metarouter.cli.group import OneLineErrors
@@ -59,3 +60,4 @@ app.command()(scenarios)
 app.command()(duels)
 app.command()(value)
 app.command()(compare)
+app.command()(serve)

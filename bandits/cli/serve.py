@@ -1,0 +1,99 @@
+"""``bandits serve``: a router behind an HTTP endpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metarouter.exceptions import MetaRouterError
+
+__all__ = ["serve"]
+
+_LIMITS = "Limits"
+
+
+def serve(
+    router: Annotated[
+        Path,
+        typer.Argument(
+            help="A bandit's file (.npz), a file of `metarouter fit`, or the folder of a journal.",
+            show_default=False,
+        ),
+    ],
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="What turns prompts into features: minilm, or a router file that was fitted on "
+            "text.",
+            show_default="none",
+        ),
+    ] = None,
+    journal: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for what is decided and told; one that is there is resumed.",
+            show_default="none: forgotten at the end",
+        ),
+    ] = None,
+    preference: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            help="Weights of quality and cost of requests that name none.",
+            show_default="all alike",
+        ),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
+    max_body: Annotated[
+        int, typer.Option(min=1, help="Bytes of a request.", rich_help_panel=_LIMITS)
+    ] = 1_000_000,
+    timeout: Annotated[
+        float, typer.Option(min=0.001, help="Seconds of a request.", rich_help_panel=_LIMITS)
+    ] = 10.0,
+    threads: Annotated[
+        int, typer.Option(min=1, help="Requests worked on at a time.", rich_help_panel=_LIMITS)
+    ] = 16,
+) -> None:
+    """Serve a router over HTTP: POST /route, POST /outcome, GET /health, GET /metrics.
+
+    A bandit explores and learns from outcomes; a router of `metarouter fit` is served as it is.
+    Ctrl-C or SIGTERM answers what is under way, and closes the journal.
+
+        bandits serve router.npz --encoder minilm --journal live --port 8080
+    """
+    try:
+        import uvicorn
+
+        from bandits.serving.app import create_app
+    except ImportError as error:
+        raise MetaRouterError(
+            f"Serving needs {error.name}, which is not installed: install metarouter[serve]."
+        ) from None
+    from bandits.serving.service import open_service
+
+    service = open_service(router, encoder=encoder, journal=journal, preference=preference)
+    app = create_app(service, max_body=max_body, timeout=timeout, threads=threads)
+    settings = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=max(1, round(timeout)),
+        h11_max_incomplete_event_size=65536,
+    )
+    server = uvicorn.Server(settings)
+    typer.echo(f"Serving {service.version} at http://{host}:{port}", err=True)
+    try:
+        server.run()
+    except (SystemExit, KeyboardInterrupt):
+        if not server.started:
+            raise
+    finally:
+        service.close()
+    if not server.started:
+        raise typer.Exit(1)

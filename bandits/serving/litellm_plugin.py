@@ -1,0 +1,211 @@
+"""A plugin for LiteLLM's router and proxy: a bandit chooses among the deployments of a group.
+
+Written against the hooks of ``litellm.integrations.custom_logger.CustomLogger`` that version 1.110
+documents: `async_filter_deployments` narrows the candidates, `async_log_success_event` and
+`async_log_failure_event` say how the call ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from litellm.integrations.custom_logger import CustomLogger
+
+from bandits.serving.service import LONGEST_ID, RoutingService
+from metarouter.exceptions import DataError
+
+__all__ = ["LiteLLMPlugin", "prompt_of"]
+
+_LOG = logging.getLogger("bandits.serving")
+_KEY = "routing"  # of the metadata of a request
+
+
+class LiteLLMPlugin(CustomLogger):
+    """Let a routing service choose among the deployments of a model group.
+
+    Each deployment is an arm by its ``model_info: {id: ...}``, else by its ``litellm_params:
+    {model: ...}``, with or without the provider; several of one name are one arm, among which
+    LiteLLM chooses as ever. The decision is written into the metadata of the request, under
+    ``routing``: ``request_id``, ``model``, ``propensity``, ``preference``, ``router_version``.
+
+    The id of a request is ``metadata["request_id"]``, else LiteLLM's own ``litellm_call_id`` (the
+    header ``x-litellm-call-id`` of the proxy), else a new one, which stands in the metadata. A
+    preference of the request is read from ``metadata["routing_preference"]``.
+
+    A mistake in here never stops a request: the candidates are then left as they are, and
+    `failures` is counted.
+
+    Parameters
+    ----------
+    service : RoutingService
+    model_group : str, optional
+        The group whose deployments are chosen among; by default every one that has two arms.
+    failure_quality : float, optional
+        The quality of a call that fails, told at once, with cost and latency 0 where they are
+        learned. By default nothing is told of it.
+
+    Attributes
+    ----------
+    failures : int
+        Requests that were left to LiteLLM because something went wrong in here.
+
+    Examples
+    --------
+    >>> import litellm  # doctest: +SKIP
+    >>> litellm.callbacks.append(LiteLLMPlugin(service, model_group="auto"))  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        service: RoutingService,
+        *,
+        model_group: str | None = None,
+        failure_quality: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.service, self.model_group = service, model_group
+        self.failure_quality = failure_quality
+        self.failures = 0
+
+    async def async_filter_deployments(
+        self,
+        model: str,
+        healthy_deployments: list[Any],
+        messages: list[Any] | None,
+        request_kwargs: dict[str, Any] | None = None,
+        parent_otel_span: Any = None,
+    ) -> list[Any]:
+        """Leave the deployments of the model that was chosen."""
+        if self.model_group is not None and model != self.model_group:
+            return healthy_deployments
+        try:
+            return await self._narrowed(healthy_deployments, messages, request_kwargs)
+        except Exception as error:
+            # Not its message, which may quote the prompt.
+            self.failures += 1
+            _LOG.warning("a request was not routed: %s", type(error).__name__)
+            return healthy_deployments
+
+    async def async_log_success_event(
+        self, kwargs: Mapping[str, Any], response_obj: Any, start_time: Any, end_time: Any
+    ) -> None:
+        """Keep what the call took; take the decision back where another model has answered."""
+        await self._ended(
+            kwargs,
+            lambda request: self.service.measured(
+                request,
+                cost=float(kwargs.get("response_cost") or 0.0),
+                latency=max((end_time - start_time).total_seconds(), 0.0),
+            ),
+            otherwise=self.service.withdraw,
+        )
+
+    async def async_log_failure_event(
+        self, kwargs: Mapping[str, Any], response_obj: Any, start_time: Any, end_time: Any
+    ) -> None:
+        """Tell the quality of a call that failed, where it has one."""
+        quality = self.failure_quality
+        if quality is not None:
+            await self._ended(
+                kwargs,
+                lambda request: self.service.failed(request, self._decision(kwargs), quality),
+            )
+
+    async def _narrowed(
+        self, deployments: list[Any], messages: list[Any] | None, request: dict[str, Any] | None
+    ) -> list[Any]:
+        of_arm: dict[Any, list[Any]] = {}
+        for deployment in deployments:
+            arm = self._arm(deployment)
+            if arm is not None:
+                of_arm.setdefault(arm, []).append(deployment)
+        if len(of_arm) < 2 and (self.model_group is None or not of_arm):
+            return deployments
+        kwargs = {} if request is None else request
+        metadata = _metadata(kwargs)
+        given = metadata.get("request_id") or kwargs.get("litellm_call_id")
+        routed = await asyncio.to_thread(
+            self.service.route,
+            prompt_of(messages),
+            preference=metadata.get("routing_preference"),
+            available=list(of_arm),
+            request_id=None if given is None else str(given)[:LONGEST_ID],
+            again=True,  # a retry may not call what has failed
+        )
+        metadata[_KEY] = routed._asdict()
+        return of_arm[routed.model]
+
+    def _arm(self, deployment: Mapping[str, Any]) -> Any:
+        """Return the name by which the router knows a deployment, None if it does not."""
+        info, params = deployment.get("model_info") or {}, deployment.get("litellm_params") or {}
+        called = str(params.get("model", ""))
+        names = (info.get("id"), called, called.partition("/")[2])
+        return next((name for name in names if name in self.service.models), None)
+
+    def _decision(self, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+        found = _metadata(kwargs.get("litellm_params") or {}).get(_KEY)
+        return found if isinstance(found, dict) else {}
+
+    async def _ended(
+        self,
+        kwargs: Mapping[str, Any],
+        tell: Callable[[str], Any],
+        otherwise: Callable[[str], Any] | None = None,
+    ) -> None:
+        decision = self._decision(kwargs)
+        request = decision.get("request_id")
+        if not isinstance(request, str):
+            return
+        params = kwargs.get("litellm_params") or {}
+        called = {
+            "model_info": params.get("model_info") or _metadata(params).get("model_info"),
+            "litellm_params": {"model": _metadata(params).get("deployment") or kwargs.get("model")},
+        }
+        try:
+            if self._arm(called) == decision.get("model"):
+                await asyncio.to_thread(tell, request)
+            elif otherwise is not None:
+                await asyncio.to_thread(otherwise, request)
+        except Exception as error:
+            self.failures += 1
+            _LOG.warning("the end of a request was not noted: %s", type(error).__name__)
+
+
+def prompt_of(messages: list[Any] | None) -> str:
+    """Return the text of the last message of the user.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+
+    Examples
+    --------
+    >>> prompt_of([{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}])
+    'Hi'
+    """
+    for message in reversed(messages or []):
+        if message.get("role") != "user":
+            continue
+        content = message.get("content")
+        if isinstance(content, list):
+            parts = [part for part in content if isinstance(part, dict)]
+            content = "\n".join(str(part["text"]) for part in parts if part.get("type") == "text")
+        if isinstance(content, str) and content:
+            return content
+    raise DataError("The request has no text of a user: nothing can be routed by it.")
+
+
+def _metadata(kwargs: Any) -> dict[str, Any]:
+    """Return the metadata of a request, which the proxy keeps under another name for some calls."""
+    for name in ("litellm_metadata", "metadata"):
+        found = kwargs.get(name)
+        if isinstance(found, dict):
+            return found
+    fresh: dict[str, Any] = {}
+    if isinstance(kwargs, dict):
+        kwargs["metadata"] = fresh
+    return fresh
