@@ -296,7 +296,7 @@ class RoutingService:
     def _frozen(self, request: str, x: Any, offered: list[Any] | None, preference: Any) -> Routed:
         if preference is not None:
             raise DataError("preference is given, but this router's trade-off is fixed: leave it.")
-        rows = x if isinstance(x, list) else np.atleast_2d(x)
+        rows: Any = x if isinstance(x, list) else np.atleast_2d(x)
         n_features = getattr(self.router, "n_features_in_", None)
         if not isinstance(x, list) and n_features is not None and rows.shape[1] != n_features:
             raise DataError(
