@@ -107,9 +107,13 @@ class RequestBook:
                 return
             if self._failed:
                 raise OSError("the disk failed before")
-            written, self._failed = self._written, True
-            os.fsync(self._file.fileno())
-            self._failed, self._durable = False, written
+            written = self._written
+            try:
+                os.fsync(self._file.fileno())
+            except BaseException:
+                self._failed = True  # what was not written is forgotten by the system
+                raise
+            self._durable = written
 
     def _enter(self, request: str, fields: dict[str, Any]) -> None:
         self._entries[request] = {**self._entries.pop(request, {}), **fields}

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +13,7 @@ from sklearn.pipeline import Pipeline
 from bandits import LinTS, LinUCB
 from bandits.live import LiveRouter, read_history
 from bandits.serving import RoutingService, UnknownRequestError, open_service
+from bandits.serving._requests import RequestBook
 from metarouter.encoding import TfidfEncoder
 from metarouter.exceptions import DataError, MetaRouterError, RouterFileError
 from metarouter.routing import ThresholdRouter, save_router
@@ -135,6 +138,38 @@ def test_threads_that_route_one_request_get_one_decision_or_are_told_to_wait():
         answers = set(pool.map(route, range(50)))
     assert service.router.counts.decided == 1
     assert {answer for answer in answers if "being routed" not in answer} <= {"small", "large"}
+
+
+def test_threads_that_wait_for_the_disk_do_not_stop_each_other(tmp_path, monkeypatch):
+    book = RequestBook(tmp_path / "requests.jsonl", capacity=1000, fsync=True)
+    fsync = os.fsync
+
+    def slow(handle):
+        time.sleep(0.002)
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: book.put(f"r{number}", id=number), range(200)))
+    book.close()
+    again = RequestBook(tmp_path / "requests.jsonl", capacity=1000, fsync=True)
+    assert [again.get(f"r{number}") for number in range(200)] == [{"id": n} for n in range(200)]
+    again.close()
+
+
+def test_a_disk_that_has_failed_once_is_not_trusted_again(tmp_path, monkeypatch):
+    book = RequestBook(tmp_path / "requests.jsonl", capacity=10, fsync=True)
+
+    def fail(_):
+        raise OSError("input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fail)
+        with pytest.raises(RouterFileError, match="input/output error"):
+            book.put("a", id=0)
+    with pytest.raises(RouterFileError, match="failed before"):
+        book.put("b", id=1)
+    book.close()
 
 
 def test_a_frozen_router_of_text_is_served_as_it_is(text_router):
