@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from metarouter.exceptions import DataError
 from metarouter.kernel_learner import kernel_space
 from metarouter.routing._gold_score import GoldScoreMixin
-from metarouter.routing._preference_score import PreferenceScore, unlearned_mass
+from metarouter.routing._preference_score import PreferenceScore, reliability, unreliable_mass
 from metarouter.routing._transfer import GoldRows, Kernel, TransferPosterior, fit_transfer
 from metarouter.utils.groups import group_codes
 from metarouter.utils.parameters import one_of
@@ -94,9 +94,9 @@ class AdaptiveMetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         Whether the judge's label on a gold query enters the regression, beyond the score. "auto":
         where the unpaired preference labels are at least ten times as many as the gold labels.
     random_state : int, RandomState or None
-        Seed of the kernels' landmarks.
+        Seed of the forest and of the kernel's landmarks.
     n_jobs : int, optional
-        Accepted as by `MetaRouter`; nothing here needs workers.
+        Workers of the forest. The result does not depend on it.
 
     Attributes
     ----------
@@ -264,7 +264,9 @@ class AdaptiveMetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         alone = np.setdiff1d(np.arange(len(judged.y)), paired)
         held_out = self.uses_pairs_ or len(alone) >= PREFERENCE_PER_GOLD * len(gold.y)
         rows = judged.take(alone) if held_out and alone.size else judged
-        self.preference_score_ = PreferenceScore(seed).fit(rows.X, rows.y, rows.sample_weight)
+        self.preference_score_ = PreferenceScore(seed, self.n_jobs).fit(
+            rows.X, rows.y, rows.sample_weight
+        )
         score = self.preference_score_.predict(gold.X)
         if rows is judged and paired.size and len(judged.y) > 1:
             own = self.preference_score_.predict_training_rows(rows.X, rows.y, rows.sample_weight)
@@ -274,8 +276,8 @@ class AdaptiveMetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
             residual = np.zeros(len(gold.y))
             has = partner >= 0
             residual[has] = (judged.y[partner[has]] - score[has]) / spread
-        unlearned = unlearned_mass(self.preference_score_.kernel_.weights_)
-        null_mass = LEAST_NULL_MASS + (1 - LEAST_NULL_MASS) * unlearned
+        z = reliability(self.preference_score_, rows.X, rows.y, rows.sample_weight)
+        null_mass = LEAST_NULL_MASS + (1 - LEAST_NULL_MASS) * unreliable_mass(z)
         return score, residual, null_mass
 
     def _fit_gold(

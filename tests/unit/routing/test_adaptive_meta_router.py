@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from metarouter import AdaptiveMetaRouter, ThresholdRouter, load_router, save_router
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.kernel_learner import AveragedKernelRidge
-from metarouter.routing._preference_score import unlearned_mass
+from metarouter.routing._preference_score import unreliable_mass
 
 
 def labelled(judge, n_gold=60, n_judged=300, noise=0.7, seed=0):
@@ -71,17 +71,10 @@ def test_a_judge_that_knows_nothing_is_hardly_used(judge) -> None:
 
 
 def test_noise_of_the_judge_raises_the_prior_mass_of_a_useless_score() -> None:
-    rng = np.random.default_rng(0)
-    X, noise = rng.normal(size=(300, 4)), rng.normal(size=300)
-    masses = [
-        unlearned_mass(AveragedKernelRidge(random_state=0).fit(X, a * X[:, 0] + noise).weights_)
-        for a in (0.0, 0.3, 1.0)
-    ]
+    masses = [unreliable_mass(z) for z in (-2.0, 0.0, 1.0, 3.0, 10.0)]
     assert masses == sorted(masses, reverse=True)
-    assert masses[0] > 0.5
+    assert masses[0] == masses[1] > 0.5
     assert masses[-1] < 1e-6
-    constant = AveragedKernelRidge(random_state=0).fit(X, np.ones(300))
-    assert unlearned_mass(constant.weights_) == 1.0
 
 
 def test_a_judge_of_one_opinion_changes_nothing_but_the_kernel() -> None:
