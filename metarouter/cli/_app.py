@@ -11,6 +11,7 @@ from metarouter.cli.collect import collect
 from metarouter.cli.demo import demo
 from metarouter.cli.fit import fit
 from metarouter.cli.group import OneLineErrors
+from metarouter.cli.label import label
 from metarouter.cli.monitor import monitor
 from metarouter.cli.report import report
 from metarouter.cli.route import route
@@ -66,5 +67,6 @@ app.command(rich_help_panel="Use it")(route)
 app.command(rich_help_panel="Use it")(monitor)
 app.command(rich_help_panel="Use it")(suggest)
 app.command(rich_help_panel="Use it")(collect)
+app.command(rich_help_panel="Use it")(label)
 app.command(rich_help_panel="Study it")(report)
 app.command(rich_help_panel="Study it")(study)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from metarouter.judging.replies import parse_criteria, parse_verdict, reply_schema
 from metarouter.judging.rubric import Rubric
@@ -63,8 +63,7 @@ class Call:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):
     """A query with the answers of the primary and of the alternative model."""
 
     question: str
