@@ -1,8 +1,8 @@
 """Verdicts of people: who sees which pair in which order, and a file that verdicts are added to.
 
 A verdict is a line of CSV, on the disk before the next pair is shown. Of several by one person
-about one pair the last counts. Pairs are known by a hash of their texts, so that a table may be sorted
-anew, or grow, between two sittings.
+about one pair the last counts. Pairs are known by a hash of their texts, so that a table may be
+sorted anew, or grow, between two sittings.
 """
 
 from __future__ import annotations
