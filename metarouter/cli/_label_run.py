@@ -83,7 +83,7 @@ def _write(
     verdicts = annotations.matrix(ids)
     count = np.sum(~np.isnan(verdicts), axis=0)
     total = np.nansum(verdicts, axis=0) if len(verdicts) else np.zeros(len(ids))
-    added = {
+    added: dict[str, list[float | int | None]] = {
         settings.label: [float(t / c) if c else None for t, c in zip(total, count, strict=True)],
         f"{settings.label}_people": [int(c) for c in count],
     }

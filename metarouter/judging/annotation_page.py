@@ -131,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _asked(self) -> dict[str, Any]:
         try:
-            length = min(int(self.headers.get("Content-Length", 0)), _MOST_BYTES)
+            length = min(int(str(self.headers.get("Content-Length", "0"))), _MOST_BYTES)
             asked = json.loads(self.rfile.read(max(length, 0)))
         except ValueError:
             return {}

@@ -111,7 +111,7 @@ class Collection:
         ----------
         store : ReplyStore or None
             Where answers were collected; without it, a missing answer is taken to be as long as it
-            may get, for an estimate.
+            may get, at four bytes per token, for an estimate.
         """
         for row in self.rows:
             pair = self._pair(row, store)
@@ -179,7 +179,8 @@ class Collection:
 
     def _answer(self, model: str, question: str, store: ReplyStore | None) -> str | None:
         if store is None:
-            return "x" * (4 * self.answer_limit)
+            # Answers of two models differ, and so do the calls about them.
+            return f"{model} " + "x" * (4 * self.answer_limit)
         call = answer_call(model, question, self.answer_limit, {})
         reply = final_reply(store, call, self.asks)
         return reply.text if reply is not None and reply.status == "complete" else None
