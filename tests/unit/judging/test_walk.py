@@ -1,4 +1,4 @@
-"""The walk of docs/collecting_labels.md: prompts, answers, labels, router, report, routed queries."""
+"""The walk of docs/collecting_labels.md: prompts, answers, labels, router, report, routing."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def commands_of_the_walk() -> list[list[str]]:
     """The commands of the first section, as they stand on the page."""
     section = PAGE.read_text("utf-8").split("## ")[1]
     blocks = re.findall(r"^```(\w*)\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
-    lines = "".join(text for language, text in blocks if not language).replace("\\\n", " ").splitlines()
-    return [shlex.split(line)[1:] for line in lines]
+    shown = "".join(text for language, text in blocks if not language)
+    return [shlex.split(line)[1:] for line in shown.replace("\\\n", " ").splitlines()]
 
 
 def rubric_of_the_walk() -> str:
