@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 from bandits._charges import CHARGES
 from metarouter.exceptions import DataError
 from metarouter.routing.preference_reward import off_simplex
+from metarouter.utils.features import require_real
 from metarouter.utils.validation import learn_features, validate_features
 
 __all__ = [
@@ -51,7 +51,6 @@ def contexts(router: Any, X: Any, *, first: bool = False) -> NDArray[np.float64]
         # One pass over the data: no feature is larger than the root of the sum of their squares.
         if plain and math.sqrt(np.vdot(X, X)) <= largest:  # neither infinite nor NaN
             return X
-    _require_table(X)
     learned = learn_features(router, X) if first else validate_features(router, X)
     matrix = np.ascontiguousarray(learned, dtype=np.float64)
     size = np.abs(matrix)
@@ -63,25 +62,6 @@ def contexts(router: Any, X: Any, *, first: bool = False) -> NDArray[np.float64]
             f"{largest:g})."
         )
     return matrix
-
-
-def _require_table(X: Any) -> None:
-    """Refuse what is no dense table of numbers, in one sentence."""
-    if sparse.issparse(X):
-        raise DataError("X is sparse, but a dense table is needed; give X.toarray().")
-    if hasattr(X, "columns"):
-        return
-    try:
-        table = np.asarray(X)
-    except ValueError:
-        raise DataError("X has rows of different lengths; give one row per query.") from None
-    if table.ndim != 2:
-        raise DataError(
-            f"X has shape {table.shape}; give a table, one row per query. Reshape your data "
-            "with reshape(1, -1) if it is a single one."
-        )
-    if table.dtype.kind == "c":
-        raise DataError("Complex data not supported: X is complex; give real numbers.")
 
 
 def check_preference(
@@ -108,7 +88,7 @@ def check_preference(
         return np.full(n_outcomes, 1.0 / n_outcomes) if n_outcomes > 1 else QUALITY_ALONE
     try:
         weights = np.asarray(preference, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise DataError(f"preference is {preference!r}; give {_WANTED}.") from None
     *outer, width = weights.shape or (0,)
     if width not in (2, 3):
@@ -265,12 +245,14 @@ def check_propensity(propensity: Any, n_rows: int) -> NDArray[np.float64]:
 
 
 def _floats(name: str, values: Any) -> NDArray[np.float64]:
+    require_real(name, values)
     try:
         given = np.asarray(values)
-        if given.dtype.kind in "mMc":
-            raise TypeError  # numpy would count days, and drop imaginary parts
+        require_real(name, given)  # of lists
         return np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
+    except DataError:
+        raise
+    except (TypeError, ValueError, OverflowError):
         raise DataError(f"{name} holds something that is not a number; give numbers.") from None
 
 

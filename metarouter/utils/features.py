@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn.utils.validation import validate_data
 
 from metarouter.exceptions import DataError
-from metarouter.utils.parameters import check_parameters
+from metarouter.utils.parameters import check_parameters, shown
 
-__all__ = ["first_text", "validate_matrix"]
+__all__ = ["first_text", "require_real", "validate_matrix"]
 
 
 def validate_matrix(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
@@ -35,6 +36,7 @@ def validate_matrix(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
     if reset:
         check_parameters(estimator)
     _require_distinct_names(X)
+    _require_table(X)
     try:
         matrix = validate_data(
             estimator,
@@ -44,7 +46,7 @@ def validate_matrix(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
             dtype=[np.float64, np.float32],
             order="C",  # a frame and an array with the same numbers give the same bits
         )
-    except ValueError as error:
+    except (ValueError, TypeError, OverflowError) as error:
         # What scikit-learn says of text names no column, and of no rows no mend.
         _require_numeric_columns(X)
         if np.shape(X)[:1] == (0,):
@@ -52,6 +54,66 @@ def validate_matrix(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
         raise DataError(str(error)) from None
     _require_finite_columns(matrix, getattr(estimator, "feature_names_in_", None))
     return matrix
+
+
+def require_real(name: str, values: Any) -> None:
+    """Refuse what numpy would make numbers of by losing a part: masks, times, imaginary parts.
+
+    Parameters
+    ----------
+    name : str
+        What the sentence calls the values.
+    values : array-like or frame
+
+    Raises
+    ------
+    DataError
+
+    Examples
+    --------
+    >>> require_real("y", np.array(["2026-11-29"], dtype="datetime64[D]"))
+    Traceback (most recent call last):
+    ...
+    metarouter.exceptions.DataError: y holds dates or times; give numbers, such as days since one.
+    """
+    masked = int(np.ma.count_masked(values)) if isinstance(values, np.ma.MaskedArray) else 0
+    if masked:
+        raise DataError(
+            f"{name} is a masked array with {masked} masked value{'s' * (masked > 1)}; fill them "
+            "in, or leave out those rows."
+        )
+    if hasattr(values, "columns") and hasattr(values, "dtypes"):
+        kinds = [getattr(of, "kind", "O") for of in values.dtypes]
+        special = next((k for k, kind in enumerate(kinds) if kind in "mMc"), None)
+        kind = "" if special is None else kinds[special]
+        where = "" if special is None else f" in column {list(values.columns)[special]!r}"
+    else:
+        kind, where = getattr(getattr(values, "dtype", None), "kind", ""), ""
+    if kind and kind in "mM":
+        raise DataError(
+            f"{name} holds dates or times{where}; give numbers, such as days since one."
+        )
+    if kind == "c":
+        raise DataError(f"Complex data not supported: {name} is complex; give real numbers.")
+
+
+def _require_table(X: Any) -> None:
+    """Refuse what is no dense table of real numbers, in one sentence."""
+    if sparse.issparse(X):
+        raise DataError("X is sparse, but a dense table is needed; give X.toarray().")
+    require_real("X", X)
+    if hasattr(X, "columns"):
+        return
+    try:
+        table = np.asarray(X)
+    except ValueError:
+        raise DataError("X has rows of different lengths; give one row per query.") from None
+    if table.ndim != 2:
+        raise DataError(
+            f"X has shape {table.shape}; give a table, one row per query. Reshape your data "
+            "with reshape(1, -1) if it is a single one."
+        )
+    require_real("X", table)
 
 
 def _require_distinct_names(X: Any) -> None:
@@ -71,6 +133,11 @@ def _require_numeric_columns(X: Any) -> None:
         return
     for position, name in enumerate(getattr(X, "columns", range(table.shape[1]))):
         bad = first_text(table[:, position])
+        if bad is not None and _is_too_large(table[bad, position]):
+            raise DataError(
+                f"X holds {shown(table[bad, position])} in row {bad} of column {name!r}, which is "
+                "too large for a float; scale the column, or leave it out."
+            )
         if bad is not None:
             raise DataError(
                 f"X holds {table[bad, position]!r} in row {bad} of column {name!r}, which is not a "
@@ -102,9 +169,23 @@ def _require_finite_columns(X: NDArray[Any], names: NDArray[Any] | None) -> None
     )
 
 
-def _is_number(value: Any) -> bool:
+def _is_too_large(value: Any) -> bool:
     try:
         float(value)
+    except OverflowError:
+        return True
+    except (TypeError, ValueError):
+        return False
+    return False
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        return False
+    try:
+        float(value)
+    except OverflowError:  # an integer beyond every float
+        return False
     except (TypeError, ValueError):
         return value is None  # numpy reads None as NaN, which is reported as such
     return True

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import wraps
-from inspect import isclass, signature
+from inspect import isclass
 from math import isfinite
 from numbers import Integral, Real
 from types import MappingProxyType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import (
@@ -39,7 +38,6 @@ __all__ = [
     "check_parameters",
     "check_weight",
     "check_whole",
-    "checked_arguments",
     "has_methods",
     "number",
     "one_of",
@@ -50,8 +48,6 @@ __all__ = [
     "whole",
 ]
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
 _LARGEST_WHOLE = int(np.iinfo(np.int64).max)
 _WORDS = {
     "boolean": "True or False",
@@ -174,35 +170,6 @@ def check_parameters(estimator: Any) -> None:
     for name, allowed in parameter_constraints(type(estimator)).items():
         if hasattr(estimator, name):
             check_argument(name, getattr(estimator, name), allowed)
-
-
-def checked_arguments(**constraints: Any) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
-    """Declare what arguments of a function may be; a call with others raises before it begins.
-
-    Examples
-    --------
-    >>> @checked_arguments(level=[number(above=0, below=1)])
-    ... def interval(values, *, level=0.95): ...
-    >>> interval([1.0], level=95)
-    Traceback (most recent call last):
-    ...
-    metarouter.exceptions.DataError: level is 95; give a number above 0 and below 1.
-    """
-
-    def declare(function: Callable[_P, _R]) -> Callable[_P, _R]:
-        bind = signature(function).bind
-
-        @wraps(function)
-        def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-            given = bind(*args, **kwargs).arguments
-            for name, allowed in constraints.items():
-                if name in given:
-                    check_argument(name, given[name], allowed)
-            return function(*args, **kwargs)
-
-        return checked
-
-    return declare
 
 
 def check_argument(name: str, value: Any, allowed: Any) -> None:

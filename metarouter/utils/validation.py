@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import column_or_1d
 
 from metarouter.exceptions import DataError
-from metarouter.utils.features import first_text, validate_matrix
+from metarouter.utils.features import first_text, require_real, validate_matrix
 from metarouter.utils.groups import group_codes
+from metarouter.utils.parameters import shown
 
 
 class TrainingData(NamedTuple):
@@ -161,6 +162,7 @@ def _validate_groups(groups: ArrayLike, n_rows: int) -> NDArray[np.intp]:
 
 
 def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    require_real(name, values)
     try:
         column = np.asarray(column_or_1d(values, warn=True))
     except ValueError:
@@ -173,7 +175,7 @@ def _numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
     bad = first_text(column)
     if bad is not None:
         raise DataError(
-            f"{name} holds {column.tolist()[bad]!r} in row {bad}, which is not a number; "
+            f"{name} holds {shown(column.tolist()[bad])} in row {bad}, which is not a number; "
             "give every row a number."
         )
     return column.astype(np.float64)

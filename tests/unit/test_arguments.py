@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 from importlib import import_module
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LinearRegression
 
+from bandits import LinUCB
+from metarouter import MetaRouter
+from metarouter.evaluation import efficiency_gain_curve
 from metarouter.routing import TokenRates
 from metarouter.utils.parameters import (
     check_argument,
@@ -198,3 +203,79 @@ def test_infinity_is_a_number_only_where_it_is_declared() -> None:
     check_argument("w", np.inf, [number(at_least=0, infinite=True)])
     with pytest.raises(ValueError, match="w is 1000"):
         check_argument("w", 10**400, [number(at_least=0, infinite=True)])
+
+
+# Data --------------------------------------------------------------------------------------------
+
+HUGE = 10**400
+BAD_TABLES = {
+    "dates": np.full((40, 2), np.datetime64("2026-11-29")),
+    "durations": np.full((40, 2), np.timedelta64(3, "D")),
+    "a frame with dates": pd.DataFrame({"a": pd.date_range("2026", periods=40), "b": 1.0}),
+    "masks": np.ma.masked_array(X, mask=X > 1),
+    "complex numbers": X + 1j,
+    "a list of complex numbers": (X + 1j).tolist(),
+    "400 digits": [[HUGE, 1]] * 40,
+    "objects of 400 digits": np.array([[HUGE, 1.0]] * 40, dtype=object),
+    "no dimension": np.array(3.0),
+    "three dimensions": X[:, :, None],
+    "rows of two lengths": [[1.0], [1.0, 2.0]] * 20,
+}
+FROM_TABLES = [
+    name
+    for name, kind in ESTIMATORS.items()
+    if "encoding" not in kind.__module__
+    and hasattr(kind, "fit")
+    and name not in ("GainScaler", "TokenCost", "UnitCost", "GivenCost", "PropensityPolicy")
+]
+
+
+@pytest.mark.parametrize("bad", BAD_TABLES)
+@pytest.mark.parametrize("name", FROM_TABLES)
+def test_a_table_that_is_not_of_real_numbers_is_refused_in_one_sentence(
+    name: str, bad: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimator = ESTIMATORS[name](**NEEDED.get(name, {}))
+    before = copy.copy(vars(estimator))
+    monkeypatch.setitem(globals(), "X", BAD_TABLES[bad])
+    with pytest.raises((ValueError, TypeError)) as raised:
+        learn(estimator)
+    sentence = str(raised.value)
+    assert re.search(r"\bX\b", sentence), sentence
+    assert "\n" not in sentence
+    assert sentence.endswith("."), sentence
+    assert len(sentence) < 400
+    assert vars(estimator).keys() == before.keys()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        np.full(40, np.datetime64("2026-11-29")),
+        np.ma.masked_array(Y, mask=Y > 1),
+        Y + 1j,
+        [HUGE] * 40,
+    ],
+    ids=["dates", "masks", "complex", "400 digits"],
+)
+def test_labels_and_columns_that_are_no_real_numbers_are_refused(bad: Any) -> None:
+    for use in (
+        lambda: MetaRouter(regressor=LinearRegression()).fit(X, bad, is_gold=IS_GOLD),
+        lambda: efficiency_gain_curve(bad, Y),
+        lambda: efficiency_gain_curve(Y, bad),
+        lambda: LinUCB(arms=(0, 1)).partial_fit(X, IS_GOLD.astype(int), bad),
+    ):
+        with pytest.raises(ValueError) as raised:
+            use()
+        assert "\n" not in str(raised.value)
+        assert re.search(r"\b(y|gold_gain|psi_hat|quality)\b", str(raised.value))
+
+
+def test_a_mask_that_hides_nothing_is_no_mask() -> None:
+    plain, masked = (
+        MetaRouter(regressor=LinearRegression(), random_state=0)
+        .fit(table, Y, is_gold=IS_GOLD)
+        .predict(table)
+        for table in (X, np.ma.masked_array(X, mask=False))
+    )
+    np.testing.assert_array_equal(plain, masked)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +91,40 @@ def test_the_same_command_writes_the_same_table(study: list[object], tmp_path: P
     assert (tmp_path / "out" / "table.csv").read_bytes() == first
     run(*study, "--seed", 1)
     assert (tmp_path / "out" / "table.csv").read_bytes() != first
+
+
+def test_a_killed_study_ends_with_the_table_of_an_undisturbed_one(
+    data_home: Path, tmp_path: Path
+) -> None:
+    def words(folder: str, seeds: int) -> list[str]:
+        return [
+            *("study", "--dataset", "routerbench_fewshot", "--data-home", str(data_home)),
+            *("--router", "linucb", "--cost-cap", "0.01", "--seeds", str(seeds)),
+            *("--out", str(tmp_path / folder)),
+        ]
+
+    parts = tmp_path / "killed" / "checkpoint"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bandits", *words("killed", 400)], stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while len(list(parts.glob("linucb-*.npz"))) < 2:
+        assert process.poll() is None, "the study ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    finished = {part.name: part.stat().st_mtime_ns for part in parts.glob("*.npz")}
+    assert 2 <= len(finished) < 800
+
+    assert run(*words("killed", 2))[0] == 0
+    assert run(*words("undisturbed", 2))[0] == 0
+    after = {name: (parts / name).stat().st_mtime_ns for name in finished}
+    assert after == finished, "finished parts are not made again"
+    new = {part.name for part in (tmp_path / "undisturbed" / "checkpoint").glob("linucb-*.npz")}
+    assert new <= set(finished)
+    killed, undisturbed = (tmp_path / name / "table.csv" for name in ("killed", "undisturbed"))
+    assert killed.read_bytes() == undisturbed.read_bytes()
 
 
 def test_tasks_weights_and_cap_can_be_chosen(study: list[object], tmp_path: Path) -> None:
