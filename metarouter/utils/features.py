@@ -46,7 +46,7 @@ def validate_matrix(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
             dtype=[np.float64, np.float32],
             order="C",  # a frame and an array with the same numbers give the same bits
         )
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, OverflowError) as error:
         # What scikit-learn says of text names no column, and of no rows no mend.
         _require_numeric_columns(X)
         if np.shape(X)[:1] == (0,):
@@ -94,16 +94,15 @@ def require_real(name: str, values: Any) -> None:
             f"{name} holds dates or times{where}; give numbers, such as days since one."
         )
     if kind == "c":
-        raise DataError(f"Complex data not supported: {name} is complex; give real numbers.")
+        raise DataError(f"{name} holds complex numbers{where}; give every row a real one.")
 
 
 def _require_table(X: Any) -> None:
     """Refuse what is no dense table of real numbers, in one sentence."""
     if sparse.issparse(X):
         raise DataError("X is sparse, but a dense table is needed; give X.toarray().")
-    require_real("X", X)
     if hasattr(X, "columns"):
-        return
+        return require_real("X", X)
     try:
         table = np.asarray(X)
     except ValueError:
@@ -113,7 +112,9 @@ def _require_table(X: Any) -> None:
             f"X has shape {table.shape}; give a table, one row per query. Reshape your data "
             "with reshape(1, -1) if it is a single one."
         )
-    require_real("X", table)
+    if table.dtype.kind == "c":
+        raise DataError("Complex data not supported: X is complex; give real numbers.")
+    require_real("X", X if isinstance(X, np.ma.MaskedArray) else table)
 
 
 def _require_distinct_names(X: Any) -> None:
