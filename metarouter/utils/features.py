@@ -102,7 +102,8 @@ def _require_table(X: Any) -> None:
     if sparse.issparse(X):
         raise DataError("X is sparse, but a dense table is needed; give X.toarray().")
     if hasattr(X, "columns"):
-        return require_real("X", X)
+        require_real("X", X)
+        return
     try:
         table = np.asarray(X)
     except ValueError:
