@@ -76,7 +76,7 @@ def require_real(name: str, values: Any) -> None:
     ...
     metarouter.exceptions.DataError: y holds dates or times; give numbers, such as days since one.
     """
-    masked = int(np.ma.count_masked(values)) if isinstance(values, np.ma.MaskedArray) else 0
+    masked = int(np.ma.getmaskarray(values).sum()) if isinstance(values, np.ma.MaskedArray) else 0
     if masked:
         raise DataError(
             f"{name} is a masked array with {masked} masked value{'s' * (masked > 1)}; fill them "

@@ -132,7 +132,10 @@ def test_settings_that_mean_nothing_are_refused_before_anything_is_learned(route
             {"quality": [1e308, 0.0]},
             r"quality is 1e\+308 in row 0; give numbers of at most 1e\+100",
         ),
-        ({"quality": np.array(["2020", "2021"], dtype="datetime64[D]")}, "not a number"),
+        (
+            {"quality": np.array(["2020", "2021"], dtype="datetime64[D]")},
+            "quality holds dates or times",
+        ),
         ({"propensity": [1.0000001, 0.5]}, "propensity is 1.0000001 in row 0"),
     ],
 )
