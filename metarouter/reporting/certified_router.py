@@ -118,11 +118,13 @@ def certify_router(
     >>> from metarouter import MetaRouter, ThresholdRouter, ZeroShift
     >>> from metarouter.datasets import make_judged_queries
     >>> queries = make_judged_queries(1000, gold_share=0.2, random_state=0)
-    >>> router = ThresholdRouter(MetaRouter(shift=ZeroShift(), regressor=Ridge()))
+    >>> model = MetaRouter(shift=ZeroShift(), regressor=Ridge(), random_state=0)
+    >>> router = ThresholdRouter(model)
     >>> found = certify_router(router, queries, {"max_share": 0.3})
     >>> sent = found.router.predict(queries.X[found.held_back]) == "primary"
-    >>> bool(sent.mean() == found.threshold.promise("max_share").value) and bool(sent.mean() < 0.3)
-    True
+    >>> share = found.threshold.estimate("max_share").value
+    >>> bool(abs(sent.mean() - share) < 1e-12), bool(share <= 0.3)
+    (True, True)
     """
     if queries.n_queries < 2 * _PARTS:
         raise DataError(

@@ -221,7 +221,6 @@ class Constraint:
 
     >>> import numpy as np
     >>> from dataclasses import dataclass
-    from types import MappingProxyType
     >>> from metarouter.inference import Constraint, Outcome, certify_predictions, max_share
     >>> rng = np.random.default_rng(0)
     >>> toxic = rng.random((3000, 2)) < [0.08, 0.02]

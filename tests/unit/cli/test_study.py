@@ -109,6 +109,11 @@ def test_other_settings_are_refused_until_one_begins_anew(folder: Path, tmp_path
     assert not pd.read_csv(tmp_path / "areas.csv").equals(before)
 
 
+def _heed_interrupts() -> None:
+    """Undo what a shell does to the jobs that it starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs the signals of Unix")
 def test_a_stopped_study_goes_on_and_ends_with_the_same_numbers(
     folder: Path, tmp_path: Path
@@ -118,7 +123,9 @@ def test_a_stopped_study_goes_on_and_ends_with_the_same_numbers(
         "--learner", "ridge", "--n-gold", "20", "--rounds", "5", "--n-jobs", "1", "--folds", "2",
     ]  # fmt: skip
     command = [sys.executable, "-m", "metarouter", *words, "--out", "stopped"]
-    stopped = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    stopped = subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_interrupts
+    )
     rounds = tmp_path / "stopped" / "checkpoint"
     deadline = time.monotonic() + 100
     while time.monotonic() < deadline and not list(rounds.glob("round_*")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import sklearn
+from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 
@@ -56,8 +57,8 @@ def test_default_folds_of_interleaved_rows_hold_both_sources() -> None:
 def test_searches_and_cross_validation_take_is_gold() -> None:
     rows = make_judged_queries(300, gold_share=0.3, random_state=0).training_rows().interleaved()
     with sklearn.config_context(enable_metadata_routing=True):
-        model = MetaRouter(shift=ZeroShift(), regressor=Ridge()).set_fit_request(is_gold=True)
-        router = ThresholdRouter(model, w=0.1)
+        model = MetaRouter(shift=ZeroShift(), regressor=Ridge(), random_state=0)
+        router = ThresholdRouter(model.set_fit_request(is_gold=True), w=0.1)
         router.set_fit_request(is_gold=True).set_score_request(is_gold=True)
         grid = {"model__regressor__alpha": [0.1, 1e6]}
         search = GridSearchCV(router, grid).fit(rows.X, rows.y, is_gold=rows.is_gold)
@@ -66,7 +67,7 @@ def test_searches_and_cross_validation_take_is_gold() -> None:
     assert search.best_score_ > 0
     assert np.isfinite(scores["test_score"]).all()
     train, test = next(iter(KFold(5).split(rows.X)))
-    by_hand = ThresholdRouter(MetaRouter(shift=ZeroShift(), regressor=Ridge()), w=0.1).fit(
+    by_hand = ThresholdRouter(clone(model), w=0.1).fit(
         rows.X[train], rows.y[train], is_gold=rows.is_gold[train]
     )
     assert scores["test_score"][0] == pytest.approx(
