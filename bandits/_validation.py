@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from bandits._charges import CHARGES
 from metarouter.exceptions import DataError
 from metarouter.routing.preference_reward import off_simplex
-from metarouter.utils.features import require_real
+from metarouter.utils.features import as_floats
 from metarouter.utils.validation import learn_features, validate_features
 
 __all__ = [
@@ -245,15 +245,7 @@ def check_propensity(propensity: Any, n_rows: int) -> NDArray[np.float64]:
 
 
 def _floats(name: str, values: Any) -> NDArray[np.float64]:
-    require_real(name, values)
-    try:
-        given = np.asarray(values)
-        require_real(name, given)  # of lists
-        return np.asarray(given, dtype=np.float64)
-    except DataError:
-        raise
-    except (TypeError, ValueError, OverflowError):
-        raise DataError(f"{name} holds something that is not a number; give numbers.") from None
+    return as_floats(name, values, f"{name} holds something that is not a number; give numbers.")
 
 
 def _size(value: float) -> str:

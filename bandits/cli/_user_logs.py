@@ -104,14 +104,30 @@ class LogOptions:
         RouterFileError
             If a folder holds no journals of a live router.
         """
-        return _journals(self, routers) if self.log.is_dir() else _table(self, routers)
+        return _journals(self) if self.log.is_dir() else _table(self, routers)
 
 
 class UserLog:
-    """A log, and what policies would have done in it."""
+    """A log, and what policies would have done in it.
 
-    def __init__(self, log: LoggedFeedback, frame: pd.DataFrame | None, w_cost: float) -> None:
-        self.log, self.frame, self.w_cost = log, frame, w_cost
+    Parameters
+    ----------
+    log : LoggedFeedback
+    frame : DataFrame or None
+        The table that the log was read from; None for the journals of a live router.
+    features : tuple of str
+        Columns that were named, for routers that remember no names.
+    w_cost : float
+    """
+
+    def __init__(
+        self,
+        log: LoggedFeedback,
+        frame: pd.DataFrame | None,
+        features: tuple[str, ...],
+        w_cost: float,
+    ) -> None:
+        self.log, self.frame, self.features, self.w_cost = log, frame, features, w_cost
 
     @property
     def preference(self) -> tuple[float, float]:
@@ -122,9 +138,11 @@ class UserLog:
         """Return the probabilities with which a router would have called every arm."""
         import numpy as np
 
+        from metarouter.routing import final_estimator
+
         arms = [str(arm) for arm in self.log.arms]
         if hasattr(router, "predict_proba") and not hasattr(router, "classes_"):
-            X = self.log.X if self.frame is None else self.frame[_needed(router, self.frame)]
+            X = self.log.X if self.frame is None else self.frame[self._needed(router)]
             known, given = (
                 list(router.arms_),
                 router.predict_proba(
@@ -138,10 +156,10 @@ class UserLog:
                     "The journals of a live router hold features without names, which a threshold "
                     "router cannot read: give the log as a table."
                 )
-            last = router.steps[-1][1] if hasattr(router, "steps") else router
+            last = final_estimator(router)
             wanted = getattr(last.cost, "query_inputs", ())
             inputs = {name: self.frame[name] for name in wanted if name in self.frame}
-            chosen = router.predict(self.frame[_needed(router, self.frame)], **inputs)
+            chosen = router.predict(self.frame[self._needed(router)], **inputs)
             known = list(last.models)
             given = np.asarray(chosen)[:, None] == np.asarray(known)
         target = np.zeros((self.log.n, len(arms)))
@@ -154,6 +172,9 @@ class UserLog:
             target[:, arms.index(str(name))] = given[:, k]
         return target
 
+    def _needed(self, router: Any) -> list[str]:
+        return [str(name) for name in getattr(router, "feature_names_in_", self.features)]
+
 
 def load_policy(path: Path) -> Any:
     """Read a router of either package: ``.skops`` files of thresholds, ``.npz`` files of bandits.
@@ -164,12 +185,12 @@ def load_policy(path: Path) -> Any:
         If the file holds no router.
     """
     from bandits import load_bandit
-    from metarouter import ThresholdRouter, load_router
+    from metarouter.routing import ThresholdRouter, final_estimator, load_router
 
     if path.suffix.lower() != ".skops":
         return load_bandit(path)
     router = load_router(path)
-    last = router.steps[-1][1] if hasattr(router, "steps") else router
+    last = final_estimator(router)
     if not isinstance(last, ThresholdRouter):
         raise RouterFileError(
             f"{path} holds a {type(last).__name__}, which predicts gains and chooses no model: "
@@ -178,11 +199,11 @@ def load_policy(path: Path) -> Any:
     return router
 
 
-def _journals(options: LogOptions, routers: tuple[Any, ...]) -> UserLog:
+def _journals(options: LogOptions) -> UserLog:
     from bandits.live import read_history
 
     log = read_history(options.log, cost_cap=options.cost_cap)
-    return UserLog(log, None, options.w_cost)
+    return UserLog(log, None, (), options.w_cost)
 
 
 def _table(options: LogOptions, routers: tuple[Any, ...]) -> UserLog:
@@ -190,15 +211,16 @@ def _table(options: LogOptions, routers: tuple[Any, ...]) -> UserLog:
 
     from bandits.off_policy import LoggedFeedback
     from metarouter.datasets import read_frame
+    from metarouter.routing import final_estimator
 
     frame, source = read_frame(options.log, (options.action,)), options.log.name
     for option in ("action", "propensity", "quality"):
         _require(frame, getattr(options, option), option, source)
-    columns = _picked(frame, options.features, source)
+    picked = _picked(frame, options.features, source)
     needed = [list(getattr(router, "feature_names_in_", ())) for router in routers]
     for name in (name for names in needed for name in names):
         _require(frame, name, "features", source)
-    columns = columns or list(dict.fromkeys(name for names in needed for name in names))
+    columns = picked or list(dict.fromkeys(name for names in needed for name in names))
     if not columns:
         raise DataError(
             "The router does not say which columns it was fitted on: name them with --features."
@@ -221,7 +243,7 @@ def _table(options: LogOptions, routers: tuple[Any, ...]) -> UserLog:
     actions = frame[options.action].astype(str).to_numpy()
     arms = dict.fromkeys(actions.tolist())
     for router in routers:
-        last = router.steps[-1][1] if hasattr(router, "steps") else router
+        last = final_estimator(router)
         arms |= dict.fromkeys(map(str, getattr(last, "arms_", getattr(last, "models", ()))))
     log = LoggedFeedback(
         contexts,
@@ -233,12 +255,7 @@ def _table(options: LogOptions, routers: tuple[Any, ...]) -> UserLog:
         adaptive=options.adaptive,
         least_propensity=options.least_propensity,
     )
-    return UserLog(log, frame, options.w_cost)
-
-
-def _needed(router: Any, frame: pd.DataFrame) -> list[str]:
-    names = [str(name) for name in getattr(router, "feature_names_in_", ())]
-    return names or [str(name) for name in frame.attrs["features"]]
+    return UserLog(log, frame, tuple(picked), options.w_cost)
 
 
 def _require(frame: pd.DataFrame, column: str, option: str, source: str) -> None:
@@ -258,7 +275,6 @@ def _picked(frame: pd.DataFrame, patterns: list[str], source: str) -> list[str]:
         if not found:
             raise DataError(f"{source} has no column {pattern!r}{nearest(pattern, known)}.")
         chosen += found
-    frame.attrs["features"] = list(dict.fromkeys(chosen))
     return list(dict.fromkeys(chosen))
 
 

@@ -35,7 +35,7 @@ class Recorder:
     def __init__(self, state: LiveState, store: LiveStore | None) -> None:
         self.state, self.store = state, store
         self._lock = fork_safe_lock()
-        self._stopped: str | None = None
+        self.stopped: str | None = None
         self._closed = False
 
     @property
@@ -87,11 +87,11 @@ class Recorder:
         with self._lock:
             if self._closed:
                 return
-            self._closed, failed = True, self._stopped is not None
+            self._closed, failed = True, self.stopped is not None
             if self.store is not None:
                 with suppress(OSError) if failed else self._stopping(on=OSError):
                     self.store.close()
-            self._stopped = self._stopped or "it was closed"
+            self.stopped = self.stopped or "it was closed"
 
     @contextmanager
     def _stopping(self, on: type[BaseException] = BaseException) -> Iterator[None]:
@@ -100,13 +100,13 @@ class Recorder:
             yield
         except on as error:
             if isinstance(error, OSError):
-                self._stopped = f"its journal could not be written ({error})"
+                self.stopped = f"its journal could not be written ({error})"
                 raise RouterFileError(self._why_stopped()) from error
-            self._stopped = f"it was interrupted halfway ({type(error).__name__}: {error})"
+            self.stopped = f"it was interrupted halfway ({type(error).__name__}: {error})"
             raise
 
     def _require_running(self) -> None:
-        if self._stopped is not None:
+        if self.stopped is not None:
             raise RouterFileError(self._why_stopped())
         if self.store is not None and not self.store.is_ours:
             raise RouterFileError(
@@ -116,4 +116,4 @@ class Recorder:
 
     def _why_stopped(self) -> str:
         mend = "begin anew" if self.store is None else "resume from its folder"
-        return f"The live router has stopped: {self._stopped}; {mend}."
+        return f"The live router has stopped: {self.stopped}; {mend}."

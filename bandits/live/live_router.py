@@ -290,6 +290,11 @@ class LiveRouter:
         return self._recorder.state.router
 
     @property
+    def stopped(self) -> str | None:
+        """Why nothing is decided any more, None while the router decides."""
+        return self._recorder.stopped
+
+    @property
     def counts(self) -> LiveCounts:
         """What became of all decisions and feedback so far."""
         return self._recorder.counts

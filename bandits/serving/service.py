@@ -16,7 +16,7 @@ from bandits._persistence import load_bandit
 from bandits.live import LiveRouter, Receipt
 from bandits.serving._requests import RequestBook
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.routing import load_router
+from metarouter.routing import final_estimator, load_router
 from metarouter.utils.locks import fork_safe_lock
 
 __all__ = [
@@ -122,13 +122,13 @@ class RoutingService:
         """Names of the models."""
         if self._bandit is not None:
             return list(self._bandit.arms_)
-        last = self.router.steps[-1][1] if hasattr(self.router, "steps") else self.router
+        last = final_estimator(self.router)
         return list(getattr(last, "models", getattr(last, "arms_", [])))
 
     @property
     def stopped(self) -> str | None:
         """Why the router decides no more, None while it does."""
-        return self.router._recorder._stopped if self.learns else None
+        return self.router.stopped if self.learns else None
 
     @property
     def takes_prompts(self) -> bool:

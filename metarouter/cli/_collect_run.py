@@ -148,8 +148,9 @@ def _templates(settings: CollectSettings) -> tuple[Template, Template]:
 def _texts(frame: pd.DataFrame, column: str) -> list[str | None]:
     if column not in frame.columns:
         return [None] * len(frame)
-    texts = [None if gone else str(v) for v, gone in zip(frame[column], frame[column].isna(), strict=True)]  # fmt: skip # noqa: E501
-    return [text if text is not None and text.strip() else None for text in texts]
+    cells = frame[column]
+    texts = ["" if gone else str(cell) for cell, gone in zip(cells, cells.isna(), strict=True)]
+    return [text if text.strip() else None for text in texts]
 
 
 def _answers(

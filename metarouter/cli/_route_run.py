@@ -24,7 +24,14 @@ from metarouter.exceptions import BudgetError, DataError, RouterFileError
 from metarouter.inference import certify_predictions
 from metarouter.reporting._report_threshold import threshold_in_words
 from metarouter.reporting.certified_router import router_w
-from metarouter.routing import GivenCost, ThresholdRouter, UnitCost, load_router, tune_threshold
+from metarouter.routing import (
+    GivenCost,
+    ThresholdRouter,
+    UnitCost,
+    final_estimator,
+    load_router,
+    tune_threshold,
+)
 from metarouter.routing._pipeline import split_router, with_cost, with_w
 from metarouter.routing.threshold_router import decision
 from metarouter.utils.names import nearest
@@ -114,7 +121,7 @@ class _Routed:
 
 def _weighing(router: Any, cost: Any, settings: RouteSettings) -> Any:
     """Return the router with the costs that it will weigh."""
-    last = router.steps[-1][1] if hasattr(router, "steps") else router
+    last = final_estimator(router)
     weighs = not isinstance(last._cost_model(), UnitCost)
     if cost is None and settings.max_cost is not None and not weighs:
         cost = GivenCost()
@@ -131,7 +138,7 @@ def _weighing(router: Any, cost: Any, settings: RouteSettings) -> Any:
 
 
 def _threshold_router(router: Any, path: Path) -> Any:
-    last = router.steps[-1][1] if hasattr(router, "steps") else router
+    last = final_estimator(router)
     if isinstance(last, ThresholdRouter):
         return router
     if hasattr(router, "steps"):
@@ -203,7 +210,7 @@ def _batches(
 
 def _predictions(router: Any, rows: Rows, names: list[str], settings: RouteSettings) -> _Predicted:
     """Predict batch by batch; a row without text is no query."""
-    cost = (router.steps[-1][1] if hasattr(router, "steps") else router)._cost_model()
+    cost = final_estimator(router)._cost_model()
     known, asked = rows.columns(), settings.columns_of(cost)
     more = [name for name in (asked.get(of, of) for of in needed_inputs(cost)) if name in known]
     gold = settings.gold
@@ -287,7 +294,7 @@ def _trade_off(
 
 
 def _routed(router: Any, predicted: _Predicted, w: float) -> _Routed:
-    last = router.steps[-1][1] if hasattr(router, "steps") else router
+    last = final_estimator(router)
     last = with_w(last, w)
     last._validate_parameters()
     alternative, primary = predicted.costs.T

@@ -28,7 +28,7 @@ from metarouter.inference import (
 from metarouter.inference.guarantees import as_constraints
 from metarouter.nuisance import Nuisances
 from metarouter.reporting._held_out_routers import fold_of_each_query
-from metarouter.routing._pipeline import split_router, with_w
+from metarouter.routing._pipeline import final_estimator, split_router, with_w
 
 __all__ = ["CertifiedRouter", "certify_router", "fit_router"]
 
@@ -161,8 +161,7 @@ def certify_router(
 
 def router_w(router: Any) -> float:
     """Return the trade-off of a router, or of a pipeline that ends in one."""
-    last = router.steps[-1][1] if isinstance(router, Pipeline) else router
-    return float(last.w)
+    return float(final_estimator(router).w)
 
 
 def fit_router(unfitted: Any, rows: TrainingRows) -> Any:

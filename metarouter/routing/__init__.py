@@ -2,6 +2,7 @@
 
 from metarouter.routing._comparisons import ComparisonWarning
 from metarouter.routing._persistence import load_router, save_router
+from metarouter.routing._pipeline import final_estimator
 from metarouter.routing._tuned_threshold import TunedThreshold
 from metarouter.routing._tuning import tune_threshold
 from metarouter.routing.adaptive_meta_router import AdaptiveMetaRouter, Borrowing
@@ -27,6 +28,7 @@ __all__ = [
     "TokenRates",
     "TunedThreshold",
     "UnitCost",
+    "final_estimator",
     "load_router",
     "save_router",
     "tune_threshold",

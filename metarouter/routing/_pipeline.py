@@ -10,7 +10,12 @@ from sklearn.pipeline import Pipeline
 from metarouter.exceptions import MetaRouterError
 from metarouter.routing.threshold_router import ThresholdRouter
 
-__all__ = ["split_router", "with_w"]
+__all__ = ["final_estimator", "split_router", "with_w"]
+
+
+def final_estimator(router: Any) -> Any:
+    """Return the last step of a pipeline, and any other router itself."""
+    return router.steps[-1][1] if isinstance(router, Pipeline) else router
 
 
 def split_router(router: Any, X: Any) -> tuple[Any, ThresholdRouter]:
@@ -42,7 +47,7 @@ def _with(router: Any, name: str, value: Any) -> Any:
 
 
 def _last(router: Any) -> ThresholdRouter:
-    last = router.steps[-1][1] if isinstance(router, Pipeline) else router
+    last = final_estimator(router)
     if not isinstance(last, ThresholdRouter):
         raise MetaRouterError(
             f"A threshold can only be tuned for a ThresholdRouter, or a Pipeline that ends in one, "

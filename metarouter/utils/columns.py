@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.utils.features import require_real
+from metarouter.utils.features import as_floats
 from metarouter.utils.groups import group_codes
 
 FloatArray = NDArray[np.float64]
@@ -18,17 +18,9 @@ FloatArray = NDArray[np.float64]
 
 def as_finite_column(values: ArrayLike, name: str) -> FloatArray:
     """Return `values` as floats of shape (n,), or say what keeps them from being that."""
-    require_real(name, values)
-    try:
-        given = np.asarray(values)
-        require_real(name, given)
-        column = np.asarray(given, dtype=np.float64)
-    except DataError:
-        raise
-    except (TypeError, ValueError, OverflowError):
-        raise DataError(
-            f"{name} holds values that are not numbers: give one number per query."
-        ) from None
+    column = as_floats(
+        name, values, f"{name} holds values that are not numbers: give one number per query."
+    )
     if column.ndim == 2 and column.shape[1] == 1:
         column = column[:, 0]
     if column.ndim != 1:

@@ -13,7 +13,7 @@ from sklearn.utils.validation import validate_data
 from metarouter.exceptions import DataError
 from metarouter.utils.parameters import check_parameters, shown
 
-__all__ = ["first_text", "require_real", "validate_matrix"]
+__all__ = ["as_floats", "first_text", "require_real", "validate_matrix"]
 
 
 def validate_matrix(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
@@ -95,6 +95,33 @@ def require_real(name: str, values: Any) -> None:
         )
     if kind == "c":
         raise DataError(f"{name} holds complex numbers{where}; give every row a real one.")
+
+
+def as_floats(name: str, values: Any, otherwise: str) -> NDArray[np.float64]:
+    """Return real numbers as floats of the same shape.
+
+    Parameters
+    ----------
+    name : str
+        What sentences call the values.
+    values : array-like
+    otherwise : str
+        The sentence about values that are no numbers.
+
+    Raises
+    ------
+    DataError
+    """
+    require_real(name, values)
+    try:
+        given = np.asarray(values)
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(otherwise) from None
+    require_real(name, given)  # what a list holds is known only now
+    try:
+        return np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(otherwise) from None
 
 
 def _require_table(X: Any) -> None:
