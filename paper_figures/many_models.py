@@ -45,6 +45,7 @@ FloatArray = NDArray[np.float64]
 
 N_GOLD, N_PREFERENCE, N_TEST = 500, 5000, 1000
 N_COMPONENTS = 20
+LONGEST_WAIT = 10.0  # seconds: a stalled call of a minute and a half would set the scale alone
 DIAL = np.concatenate([[0.0], np.geomspace(1e-3, 10, 24), [1e6]])
 REFERENCE = "scores"
 PENALTIES = np.logspace(-2, 4, 13)
@@ -174,6 +175,7 @@ def threshold_router(split: Split, *, all_on_one_pair: bool) -> FloatArray:
             matrix,
             quality=matrix.quality[:, [primary, alternative]],
             cost=None,
+            latency=None,
             models=(matrix.models[primary], matrix.models[alternative]),
         )
         data = simulate_comparisons(
@@ -230,11 +232,15 @@ ROUTERS: dict[str, Callable[[Split], FloatArray]] = {
 # What is measured -----------------------------------------------------------------------------
 
 
-def area(split: Split, scores: FloatArray) -> float:
-    """AIQ over the dial, from the cheapest to the costliest model's mean cost."""
-    assert split.matrix.cost is not None
-    cost, quality = split.matrix.cost[split.test], split.matrix.quality[split.test]
-    expected = split.matrix.cost[split.train].mean(axis=0)
+def area(split: Split, scores: FloatArray, charges: FloatArray | None = None) -> float:
+    """AIQ over the dial, from the least to the largest mean charge of a model: of cost, by default.
+
+    What a call will be charged is not known beforehand: the dial weighs the training queries' mean.
+    """
+    charges = split.matrix.cost if charges is None else charges
+    assert charges is not None
+    cost, quality = charges[split.test], split.matrix.quality[split.test]
+    expected = charges[split.train].mean(axis=0)
     unit = expected.max()
     chosen = np.array([(scores - w * expected / unit).argmax(axis=1) for w in DIAL])
     rows = np.arange(len(split.test))
@@ -328,6 +334,9 @@ def study(name: str, splits: int, folder: Path) -> pd.DataFrame:
             for router, scores_of in ROUTERS.items():
                 scores = scores_of(split)
                 rows.append((name, seed, router, "area", area(split, scores)))
+                if matrix.latency is not None:
+                    waits = np.minimum(matrix.latency, LONGEST_WAIT)
+                    rows.append((name, seed, router, "area, latency", area(split, scores, waits)))
                 if not router.startswith(("threshold", "pooled Bradley", "regressor")):
                     rows.append((name, seed, router, "error", gain_error(split, scores)))
             rows += [(name, seed, "scores", *item) for item in never_compared(split).items()]
@@ -363,6 +372,14 @@ def paired(values: pd.DataFrame, reference: pd.Series, ratio: float) -> pd.DataF
     return pd.DataFrame(rows, columns=columns)
 
 
+def _latency_section(wide: pd.DataFrame, ratio: float) -> list[str]:
+    if "area, latency" not in wide or wide["area, latency"].isna().all(axis=None):
+        return []
+    areas = wide["area, latency"][list(ROUTERS)]
+    title = "The same, with seconds of latency in the place of cost:"
+    return [title, markdown_table(paired(areas, areas[REFERENCE], ratio))]
+
+
 def report(result: pd.DataFrame) -> str:
     sections = []
     for name, part in result.groupby("data", sort=False):
@@ -371,13 +388,16 @@ def report(result: pd.DataFrame) -> str:
         areas = wide["area"][list(ROUTERS)]
         errors = wide["error"]
         errors = errors[[router for router in ROUTERS if router in errors]]
-        others = part[(part.router == "scores") & ~part.quantity.isin(["area", "error"])]
+        others = part[
+            (part.router == "scores") & ~part.quantity.isin(["area", "area, latency", "error"])
+        ]
         more = others.groupby("quantity", sort=False).value.agg(["mean", "sem"]).reset_index()
         sections += [
             f"## {name}: {len(areas)} splits, {N_GOLD} gold and {N_PREFERENCE} preference "
             "comparisons",
             "Area below the cost-quality curve (AIQ):",
             markdown_table(paired(areas, areas[REFERENCE], ratio)),
+            *_latency_section(wide, ratio),
             "Mean squared error of the gains of all pairs (a lead below 0 is a smaller error):",
             markdown_table(paired(errors, errors[REFERENCE], ratio)),
             "Pairs that were never compared, and a model added with 30 gold comparisons (mean "

@@ -1,4 +1,4 @@
-"""Nine models of two cascades on five benchmarks: correctness and cost."""
+"""Nine models of two cascades on five benchmarks: correctness, cost and latency."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def fetch_cascades_9model(
     Returns
     -------
     ModelMatrix
-        Quality 0 or 1, cost in US dollars of the answering call. `text` and `X` are those of the
+        Quality 0 or 1, cost in US dollars of the answering call, latency in seconds, with that of
+        a self-check in TruthfulQA and GSM8K. `text` and `X` are those of the
         question with its choices, without the fixed instruction. Queries of one wording share
         `groups`.
 

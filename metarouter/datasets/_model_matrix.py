@@ -39,6 +39,8 @@ class ModelMatrix:
         What the data are called in tables and figures.
     notes : tuple of str
         What a reader must know.
+    latency : ndarray of shape (n_queries, n_models), optional
+        Seconds until each model's answer.
 
     Raises
     ------
@@ -69,10 +71,11 @@ class ModelMatrix:
     groups: NDArray[Any] | None = None
     name: str = "models"
     notes: tuple[str, ...] = ()
+    latency: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         shape = (self.n_queries, len(self.models))
-        for field in ("quality", "cost"):
+        for field in ("quality", "cost", "latency"):
             values = getattr(self, field)
             if values is not None and values.shape != shape:
                 raise DataError(

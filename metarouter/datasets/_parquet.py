@@ -103,7 +103,7 @@ def model_matrix(
     group_by_text: bool = False,
     notes: tuple[str, ...] = (),
 ) -> ModelMatrix:
-    """Build the matrix of the columns ``score__MODEL`` and, where there are any, ``cost__MODEL``.
+    """Build the matrix of ``score__MODEL`` and, where there are any, of costs and latencies.
 
     Parameters
     ----------
@@ -119,19 +119,23 @@ def model_matrix(
         What a reader must know.
     """
     models = tuple(c.removeprefix("score__") for c in table.columns if c.startswith("score__"))
-    has_cost = f"cost__{models[0]}" in table.columns
+
+    def recorded(kind: str) -> NDArray[np.float64] | None:
+        if f"{kind}__{models[0]}" not in table.columns:
+            return None
+        return table[[f"{kind}__{model}" for model in models]].to_numpy(dtype=float)
+
     return ModelMatrix(
         X=read_embeddings(folder, table["id"]),
         quality=table[[f"score__{model}" for model in models]].to_numpy(dtype=float),
-        cost=table[[f"cost__{model}" for model in models]].to_numpy(dtype=float)
-        if has_cost
-        else None,
+        cost=recorded("cost"),
         models=models,
         task=table["task"].to_numpy(dtype=object),
         text=table[text].to_numpy(dtype=object),
         groups=table[text].to_numpy(dtype=object) if group_by_text else None,
         name=folder.name,
         notes=notes,
+        latency=recorded("latency"),
     )
 
 

@@ -137,6 +137,7 @@ def test_cascades_gives_the_means_and_costs_of_its_card(real_data_home: Path) ->
     column = medmcqa.models.index("gpt-4o")
     assert medmcqa.quality[:, column].mean() == pytest.approx(0.7854, abs=5e-5)
     assert medmcqa.cost[:, column].mean() * 1000 == pytest.approx(0.4119, abs=5e-5)
+    assert np.median(medmcqa.latency[:, column]) == pytest.approx(0.355, abs=5e-4)
 
 
 def test_answers_graded_without_a_reference_are_left_out_unless_named(real_data_home: Path) -> None:
