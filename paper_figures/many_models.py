@@ -384,7 +384,8 @@ def report(result: pd.DataFrame) -> str:
     sections = []
     for name, part in result.groupby("data", sort=False):
         wide = part.pivot_table(index="split", columns=["quantity", "router"], values="value")
-        ratio = float(wide["n_test"].mean().iloc[0] / wide["n_train"].mean().iloc[0])
+        n_test, n_train = (float(np.mean(wide[name])) for name in ("n_test", "n_train"))
+        ratio = n_test / n_train
         areas = wide["area"][list(ROUTERS)]
         errors = wide["error"]
         errors = errors[[router for router in ROUTERS if router in errors]]
