@@ -32,7 +32,13 @@ if TYPE_CHECKING:
         mean_shift_test,
         sorted_group_effects,
     )
-    from metarouter.inference.comparisons import AllPairs, compare_all_pairs, difference_band
+    from metarouter.inference.comparisons import (
+        AllPairs,
+        ModelLeaderboard,
+        compare_all_pairs,
+        difference_band,
+        model_leaderboard,
+    )
     from metarouter.inference.diagnostics import (
         Check,
         Diagnostics,
@@ -101,6 +107,7 @@ _HOME = {
     "LabelPlan": "planning",
     "LabelSuggestion": "planning",
     "MeanShiftTest": "bias",
+    "ModelLeaderboard": "comparisons",
     "MonitorReport": "monitoring",
     "NuisanceQuality": "diagnostics",
     "Outcome": "guarantees",
@@ -136,6 +143,7 @@ _HOME = {
     "min_gain": "guarantees",
     "min_gap_share": "guarantees",
     "min_saving": "guarantees",
+    "model_leaderboard": "comparisons",
     "nuisance_quality": "diagnostics",
     "overlap_report": "diagnostics",
     "performance_gap_band": "bands",
@@ -169,6 +177,7 @@ __all__ = [
     "LabelPlan",
     "LabelSuggestion",
     "MeanShiftTest",
+    "ModelLeaderboard",
     "MonitorReport",
     "NuisanceQuality",
     "Outcome",
@@ -204,6 +213,7 @@ __all__ = [
     "min_gain",
     "min_gap_share",
     "min_saving",
+    "model_leaderboard",
     "nuisance_quality",
     "overlap_report",
     "performance_gap_band",

@@ -1,0 +1,333 @@
+"""How good each of many models is on average, with intervals that a biased judge does not shift.
+
+With theta-hat cross-fitted, z = e_k - e_l the contrast of a gold comparison and r its label, the
+mean scores of n queries are estimated by
+
+    theta-bar = 1/n sum_q theta-hat(q) + (sum w z z')^+ sum w z (r - z' theta-hat),
+
+the mean of predictions and what gold labels leave of their error (prediction-powered inference:
+Angelopoulos et al. 2023; with a regression in the place of a mean). Where pairs of models are drawn
+without a look at the query, the expected correction is the mean error of theta-hat, whatever the
+judge and however wrong the router.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.model_selection import GroupKFold
+
+from metarouter.datasets import PairedComparisons
+from metarouter.datasets._labelled_queries import take_rows
+from metarouter.exceptions import DataError
+from metarouter.inference.intervals import (
+    FloatArray,
+    correlation_of,
+    interval_of,
+    sup_t_quantile,
+)
+from metarouter.routing import ComparisonWarning, MultiModelMetaRouter
+from metarouter.utils.columns import as_level
+from metarouter.utils.groups import group_codes
+from metarouter.utils.parameters import check_whole
+from metarouter.utils.plotting import draw_dots
+from metarouter.utils.random import seed_of, seeded
+from metarouter.utils.tables import Printed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["ModelLeaderboard", "model_leaderboard"]
+
+_ALL = "all queries"
+_SPARE = 10  # gold queries beyond one per score that is estimated
+
+
+@dataclass(frozen=True)
+class ModelLeaderboard(Printed):
+    """Mean scores of models, over all queries and per topic.
+
+    Parameters
+    ----------
+    models, topics : tuple of str
+        The first topic is ``"all queries"``.
+    score, se : ndarray of shape (n_topics, n_models)
+        In units of the gold labels, with mean 0 over the models of a topic; NaN in a topic where
+        gold comparisons are too few or do not connect the models.
+    lower, upper : ndarray of shape (n_topics, n_models)
+        Intervals, each by itself.
+    simultaneous_lower, simultaneous_upper : ndarray of shape (n_topics, n_models)
+        Intervals that cover all models of a topic at once.
+    rank_low, rank_high : ndarray of shape (n_topics, n_models)
+        Best and worst rank that the simultaneous intervals of all differences allow.
+    n_queries, n_gold : ndarray of int of shape (n_topics,)
+    level : float
+    """
+
+    models: tuple[str, ...]
+    topics: tuple[str, ...]
+    score: FloatArray
+    se: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    simultaneous_lower: FloatArray
+    simultaneous_upper: FloatArray
+    rank_low: FloatArray
+    rank_high: FloatArray
+    n_queries: NDArray[np.intp]
+    n_gold: NDArray[np.intp]
+    level: float
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per topic and model, the best first."""
+        import pandas as pd
+
+        order = np.argsort(-self.score, axis=1, kind="stable")
+        topic = np.repeat(np.arange(len(self.topics)), len(self.models))
+        at = (topic, order.ravel())
+        return pd.DataFrame(
+            {
+                "topic": np.asarray(self.topics)[topic],
+                "model": np.asarray(self.models)[at[1]],
+                "score": self.score[at],
+                "se": self.se[at],
+                "ci_low": self.lower[at],
+                "ci_high": self.upper[at],
+                "simultaneous_low": self.simultaneous_lower[at],
+                "simultaneous_high": self.simultaneous_upper[at],
+                "rank_low": self.rank_low[at],
+                "rank_high": self.rank_high[at],
+            }
+        )
+
+    def plot(self, ax: Any = None, *, topic: str = _ALL) -> Any:
+        """Draw the scores of one topic with their simultaneous intervals.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+        topic : str, default="all queries"
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        DataError
+            If there is no such topic.
+        """
+        if topic not in self.topics:
+            raise DataError(f"There is no topic {topic!r}: choose one of {', '.join(self.topics)}.")
+        row = self.topics.index(topic)
+        best = np.argsort(-self.score[row], kind="stable")
+        ax = draw_dots(
+            [self.models[k] for k in best],
+            self.score[row][best],
+            self.simultaneous_lower[row][best],
+            self.simultaneous_upper[row][best],
+            ax,
+        )
+        ax.set_xlabel(f"mean score, {topic} (gold units, {self.level:.0%} simultaneous)")
+        return ax
+
+    def _title(self) -> str:
+        return "Leaderboard of models"
+
+    def _facts(self) -> dict[str, str]:
+        return {
+            "queries": str(self.n_queries[0]),
+            "gold comparisons": str(self.n_gold[0]),
+            "level": f"{self.level:g}",
+        }
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = (
+            "Scores are differences from the mean of all models. Predictions of a cross-fitted "
+            "router, corrected by gold labels: gold queries must be drawn at random from all (or "
+            "weighted), and pairs of models without a look at the query.",
+        )
+        empty = [name for name, row in zip(self.topics, self.se, strict=True) if np.isnan(row[0])]
+        if empty:
+            notes += (f"Gold comparisons too few, or not of all models, in: {', '.join(empty)}.",)
+        return notes
+
+
+class _Board(NamedTuple):
+    score: FloatArray
+    covariance: FloatArray
+    df: float
+
+
+def model_leaderboard(
+    comparisons: PairedComparisons,
+    router: MultiModelMetaRouter | None = None,
+    *,
+    level: float = 0.95,
+    cv: int = 5,
+    random_state: int | None = None,
+) -> ModelLeaderboard:
+    """Estimate the mean score of every model, over all queries and per topic.
+
+    Parameters
+    ----------
+    comparisons : PairedComparisons
+        Its ``domain`` says the topics. Weights of gold comparisons are 1 / inclusion probability.
+    router : MultiModelMetaRouter, optional
+        Unfitted; fitted on all folds of queries but one, whose scores it predicts.
+    level : float, default=0.95
+    cv : int, default=5
+        Folds.
+    random_state : int, optional
+
+    Returns
+    -------
+    ModelLeaderboard
+
+    Raises
+    ------
+    DataError
+        If there are too few gold comparisons, or they do not connect all models.
+
+    Examples
+    --------
+    >>> from metarouter.datasets import make_model_comparisons
+    >>> board = model_leaderboard(make_model_comparisons(300, 2000, 4, random_state=0))
+    >>> board.to_frame()[["model", "rank_low", "rank_high"]].iloc[0].tolist()
+    ['model 4', 1.0, 1.0]
+    """
+    level = as_level(level)
+    check_whole("cv", cv, 2)
+    scores, queries = _cross_fitted_scores(comparisons, router, cv, seed_of(random_state))
+    topics, member = _topics(comparisons, queries)
+    boards = [_board(comparisons, scores, queries[inside]) for inside in member]
+    if boards[0] is None:
+        raise DataError(
+            f"{comparisons.n_gold} gold comparisons are too few for a leaderboard of "
+            f"{len(comparisons.models)} models, or do not connect them all; add gold comparisons."
+        )
+    columns = [_limits(board, len(comparisons.models), level) for board in boards]
+    gold_query = comparisons.query[comparisons.is_gold]
+    return ModelLeaderboard(
+        comparisons.models,
+        topics,
+        *(np.array(column) for column in zip(*columns, strict=True)),
+        n_queries=np.array([inside.sum() for inside in member]),
+        n_gold=np.array([np.isin(gold_query, queries[inside]).sum() for inside in member]),
+        level=level,
+    )
+
+
+def _cross_fitted_scores(
+    comparisons: PairedComparisons, router: MultiModelMetaRouter | None, cv: int, seed: int
+) -> tuple[FloatArray, NDArray[np.intp]]:
+    """Scores of every query by a router that saw none of its comparisons; rows of other queries."""
+    rows = comparisons.training_rows()
+    queries = np.unique(comparisons.query)
+    if len(queries) < cv:
+        raise DataError(f"There are {len(queries)} queries for cv={cv} folds; lower cv.")
+    learner = seeded(MultiModelMetaRouter() if router is None else clone(router), seed)
+    both = 0 < comparisons.n_gold < comparisons.n
+    names = list(comparisons.models)
+    scores = np.zeros((comparisons.n_queries, len(names)))
+    fold_of = np.empty(comparisons.n_queries, dtype=np.intp)
+    splitter = GroupKFold(cv, shuffle=True, random_state=seed)
+    for fold, (_, held) in enumerate(splitter.split(queries, groups=queries)):
+        fold_of[queries[held]] = fold
+    for fold in range(cv):
+        train = fold_of[comparisons.query] != fold
+        with warnings.catch_warnings():
+            # What gold labels of a fold do not connect is connected by all of them.
+            warnings.simplefilter("ignore", ComparisonWarning)
+            fitted = clone(learner).fit(
+                take_rows(rows.X, np.flatnonzero(train)),
+                rows.pairs[train],
+                rows.y[train],
+                is_gold=rows.is_gold[train] if both else None,
+                sample_weight=None if rows.sample_weight is None else rows.sample_weight[train],
+                groups=rows.groups[train],
+            )
+        if len(fitted.models_) < len(names):
+            lost = sorted(set(names) - set(fitted.models_))
+            raise DataError(
+                f"The comparisons of {lost[0]!r} lie in one of {cv} folds; add comparisons of it."
+            )
+        held = queries[fold_of[queries] == fold]
+        found = fitted.scores(take_rows(comparisons.X, held))
+        scores[held] = found[:, [fitted.models_.index(name) for name in names]]
+    return scores, queries
+
+
+def _topics(
+    comparisons: PairedComparisons, queries: NDArray[np.intp]
+) -> tuple[tuple[str, ...], list[NDArray[np.bool_]]]:
+    everything = np.ones(len(queries), dtype=bool)
+    if comparisons.domain is None:
+        return (_ALL,), [everything]
+    domain = np.asarray(comparisons.domain)[queries]
+    code = group_codes(domain)
+    first = [int(np.flatnonzero(code == number)[0]) for number in range(code.max() + 1)]
+    order = sorted(first, key=lambda row: str(domain[row]))
+    names = tuple(str(domain[row]) for row in order)
+    return (_ALL, *names), [everything, *(code == code[row] for row in order)]
+
+
+def _board(
+    comparisons: PairedComparisons, scores: FloatArray, queries: NDArray[np.intp]
+) -> _Board | None:
+    """Mean scores of some queries, or None where gold labels cannot correct them."""
+    models = np.asarray(comparisons.models)
+    used = comparisons.is_gold & np.isin(comparisons.query, queries)
+    query = comparisons.query[used]
+    contrast = (comparisons.first[used, None] == models).astype(float)
+    contrast -= comparisons.second[used, None] == models
+    n_clusters, free = len(np.unique(query)), len(models) - 1
+    if n_clusters < free + _SPARE or np.linalg.matrix_rank(contrast) < free:
+        return None
+    weight = np.ones(len(query)) if comparisons.weight is None else comparisons.weight[used]
+    residual = comparisons.y[used] - np.sum(contrast * scores[query], axis=1)
+    inverse = np.linalg.pinv(contrast.T @ (weight[:, None] * contrast), hermitian=True)
+    correction = inverse @ (contrast.T @ (weight * residual))
+    left = weight * (residual - contrast @ correction)
+    mean = scores[queries].mean(axis=0)
+    influence = np.zeros_like(scores)
+    influence[queries] = (scores[queries] - mean) / len(queries)
+    # Residuals of a least-squares fit are too small by what it took up.
+    inflated = np.sqrt(n_clusters / (n_clusters - free))
+    np.add.at(influence, query, inflated * left[:, None] * (contrast @ inverse))
+    inside = influence[queries]
+    return _Board(mean + correction, inside.T @ inside, float(n_clusters - free))
+
+
+def _limits(board: _Board | None, n_models: int, level: float) -> tuple[FloatArray, ...]:
+    """Score, se, lower, upper, simultaneous lower and upper, best and worst rank."""
+    if board is None:
+        return tuple(np.full(n_models, np.nan) for _ in range(8))
+    score, covariance, df = board
+    se = np.sqrt(np.diag(covariance))
+    margin = sup_t_quantile(correlation_of(covariance), df, level) * se
+    pairs = np.array(list(combinations(range(n_models), 2)))
+    contrast = np.zeros((len(pairs), n_models))
+    contrast[np.arange(len(pairs)), pairs[:, 0]] = 1.0
+    contrast[np.arange(len(pairs)), pairs[:, 1]] = -1.0
+    of_pairs = contrast @ covariance @ contrast.T
+    reach = sup_t_quantile(correlation_of(of_pairs), df, level) * np.sqrt(np.diag(of_pairs))
+    gap = contrast @ score
+    better = np.zeros((n_models, n_models), dtype=bool)
+    better[pairs[gap > reach][:, 0], pairs[gap > reach][:, 1]] = True
+    better[pairs[gap < -reach][:, 1], pairs[gap < -reach][:, 0]] = True
+    return (
+        score,
+        se,
+        *interval_of(score, se, df, level),
+        score - margin,
+        score + margin,
+        1.0 + better.sum(axis=0),
+        n_models - better.sum(axis=1).astype(float),
+    )
