@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from metarouter.overlap_region import OverlapRegion
     from metarouter.routing import (
         AdaptiveMetaRouter,
+        DomainMetaRouter,
         GivenCost,
         MetaRouter,
         MultiModelMetaRouter,
@@ -48,6 +49,7 @@ _HOME = {
     "AdaptiveMetaRouter": "routing",
     "ConstantShift": "shift",
     "DRLearner": "shift",
+    "DomainMetaRouter": "routing",
     "EPLearner": "shift",
     "EconMLShift": "shift",
     "FitLedger": "fitting",
@@ -75,6 +77,7 @@ __all__ = [
     "AdaptiveMetaRouter",
     "ConstantShift",
     "DRLearner",
+    "DomainMetaRouter",
     "EPLearner",
     "EconMLShift",
     "FitLedger",

@@ -6,6 +6,7 @@ from metarouter.routing._pipeline import final_estimator
 from metarouter.routing._tuned_threshold import TunedThreshold
 from metarouter.routing._tuning import tune_threshold
 from metarouter.routing.adaptive_meta_router import AdaptiveMetaRouter, Borrowing
+from metarouter.routing.domain_meta_router import DomainMetaRouter
 from metarouter.routing.fallback_router import FallbackRouter
 from metarouter.routing.given_cost import GivenCost
 from metarouter.routing.meta_router import MetaRouter
@@ -19,6 +20,7 @@ __all__ = [
     "AdaptiveMetaRouter",
     "Borrowing",
     "ComparisonWarning",
+    "DomainMetaRouter",
     "FallbackRouter",
     "GivenCost",
     "MetaRouter",

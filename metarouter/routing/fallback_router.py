@@ -35,11 +35,17 @@ class FallbackRouter(BaseEstimator):
         Share of ordinary queries that are sent to the primary model for nothing.
     n_neighbors : int, default=10
         k.
+    domain : int, optional
+        Column of X that holds the number of each query's domain: it takes no part in distances,
+        and a domain with fewer than `min_labels` labelled queries goes to the primary whole.
+    min_labels : int, default=50
 
     Attributes
     ----------
     distances_ : ndarray of shape (n,)
         Distances of the labelled queries to each other, in rising order.
+    domains_ : ndarray
+        Domains with enough labelled queries; only where `domain` is given.
 
     References
     ----------
@@ -62,12 +68,23 @@ class FallbackRouter(BaseEstimator):
         "router": [has_methods("predict", "decision_function")],
         "level": [number(above=0, below=1)],
         "n_neighbors": [whole()],
+        "domain": [int, None],
+        "min_labels": [whole()],
     }
 
-    def __init__(self, router: Any, level: float = 0.02, n_neighbors: int = 10) -> None:
+    def __init__(
+        self,
+        router: Any,
+        level: float = 0.02,
+        n_neighbors: int = 10,
+        domain: int | None = None,
+        min_labels: int = 50,
+    ) -> None:
         self.router = router
         self.level = level
         self.n_neighbors = n_neighbors
+        self.domain = domain
+        self.min_labels = min_labels
 
     def fit(self, X: Any, y: Any = None) -> FallbackRouter:
         """Remember the labelled queries.
@@ -93,6 +110,15 @@ class FallbackRouter(BaseEstimator):
                 f"X has {len(X)} queries, but {self.n_neighbors} neighbours are looked for; give "
                 "more queries, or lower n_neighbors."
             )
+        if self.domain is not None:
+            if X.shape[1] < 2 or not -X.shape[1] <= self.domain < X.shape[1]:
+                raise DataError(
+                    f"domain={self.domain} is no column beside features: X has {X.shape[1]} "
+                    "columns."
+                )
+            names, counts = np.unique(X[:, self.domain], return_counts=True)
+            self.domains_ = names[counts >= self.min_labels]
+            X = np.delete(X, self.domain, axis=1)
         self._queries = X
         neighbours = NearestNeighbors(n_neighbors=self.n_neighbors + 1).fit(X)
         # The first neighbour of a training query is itself.
@@ -103,6 +129,8 @@ class FallbackRouter(BaseEstimator):
         """Return the share of labelled queries that are as far from the others, shape (n,)."""
         check_is_fitted(self, "distances_")
         X = np.asarray(validate_features(self, X), dtype=np.float64)
+        if self.domain is not None:
+            X = np.delete(X, self.domain, axis=1)
         neighbours = NearestNeighbors(n_neighbors=self.n_neighbors).fit(self._queries)
         distance = neighbours.kneighbors(X)[0][:, -1]
         nearer = np.searchsorted(self.distances_, distance, side="left")
@@ -110,8 +138,12 @@ class FallbackRouter(BaseEstimator):
         return np.asarray((1 + n - nearer) / (n + 1), dtype=np.float64)
 
     def needs_label(self, X: Any) -> NDArray[np.bool_]:
-        """Say which queries are unlike the labelled ones, shape (n,)."""
-        return self.p_value(X) <= self.level
+        """Say which queries are unlike the labelled ones, or of a domain with few, shape (n,)."""
+        unlike = self.p_value(X) <= self.level
+        if self.domain is None:
+            return unlike
+        domain = np.asarray(validate_features(self, X), dtype=np.float64)[:, self.domain]
+        return unlike | ~np.isin(domain, self.domains_)
 
     def predict(self, X: Any, **cost_inputs: Any) -> NDArray[Any]:
         """Name the model that should answer each query, shape (n,).

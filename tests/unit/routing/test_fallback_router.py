@@ -8,7 +8,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from metarouter import ThresholdRouter, load_router, save_router
-from metarouter.exceptions import MetaRouterError
+from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.routing.fallback_router import FallbackRouter
 
 
@@ -71,3 +71,16 @@ def test_what_cannot_work_is_refused(parameters: dict[str, Any], match: str) -> 
     X = queries(100, 0)
     with pytest.raises(MetaRouterError, match=match):
         FallbackRouter(**{"router": inner(X), **parameters}).fit(X)
+
+
+def test_a_domain_with_few_labelled_queries_goes_to_the_primary_whole() -> None:
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=(200, 2)), np.repeat([0.0, 1.0], [170, 30])])
+    inner = ThresholdRouter(LinearRegression()).fit(X, -np.ones(200))
+    router = FallbackRouter(inner, domain=-1, min_labels=50).fit(X)
+    assert router.domains_.tolist() == [0.0]
+    asked = [[0.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 2.0]]
+    assert router.predict(asked).tolist() == ["alternative", "primary", "primary"]
+    assert router.p_value(asked).min() > 0.1
+    with pytest.raises(DataError, match="no column beside features"):
+        FallbackRouter(inner, domain=3).fit(X)
