@@ -331,8 +331,8 @@ def shrunken_means(
     """
     total = np.bincount(place, weights=weight, minlength=n_places)
     there = total > 0
-    mean = np.bincount(place, weights=weight * values, minlength=n_places)
-    mean = np.divide(mean, total, out=np.zeros(n_places), where=there)
+    summed_values = np.bincount(place, weights=weight * values, minlength=n_places)
+    mean: FloatArray = np.divide(summed_values, total, out=np.zeros(n_places), where=there)
     # One variance for all: a domain of four labels cannot tell its own.
     centred = weight * (values - mean[place])
     _, pair = np.unique(np.column_stack([place, unit]), axis=0, return_inverse=True)

@@ -148,7 +148,7 @@ class ModelLeaderboard(Printed):
         }
 
     def _notes(self) -> tuple[str, ...]:
-        notes = (
+        notes: tuple[str, ...] = (
             "Scores are differences from the mean of all models. Predictions of a cross-fitted "
             "router, corrected by gold labels: gold queries must be drawn at random from all (or "
             "weighted), and pairs of models without a look at the query.",
@@ -212,12 +212,14 @@ def model_leaderboard(
             f"{comparisons.n_gold} gold comparisons are too few for a leaderboard of "
             f"{len(comparisons.models)} models, or do not connect them all; add gold comparisons."
         )
-    columns = [_limits(board, len(comparisons.models), level) for board in boards]
+    rows = np.array([_limits(board, len(comparisons.models), level) for board in boards])
+    names = ("score", "se", "lower", "upper", "simultaneous_lower", "simultaneous_upper")
+    columns = dict(zip((*names, "rank_low", "rank_high"), rows.swapaxes(0, 1), strict=True))
     gold_query = comparisons.query[comparisons.is_gold]
     return ModelLeaderboard(
-        comparisons.models,
-        topics,
-        *(np.array(column) for column in zip(*columns, strict=True)),
+        models=comparisons.models,
+        topics=topics,
+        **columns,
         n_queries=np.array([inside.sum() for inside in member]),
         n_gold=np.array([np.isin(gold_query, queries[inside]).sum() for inside in member]),
         level=level,
