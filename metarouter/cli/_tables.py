@@ -82,6 +82,16 @@ class TableOptions:
             show_default="column 'weight' if there is one",
         ),
     ] = None
+    preference_weight: Annotated[
+        str | None,
+        typer.Option(
+            "--preference-weight",
+            help="How precise each cheap label is, such as a mean of several draws: routers learn "
+            "with it; 'none' ignores it.",
+            rich_help_panel=COLUMNS,
+            show_default="column 'preference_weight' beside 'preference', if there is one",
+        ),
+    ] = None
     gold_primary: Annotated[
         str | None, _label("--gold-primary", "Gold score of the primary's answer.")
     ] = None
@@ -151,6 +161,7 @@ class TableOptions:
             zero_means=None if self.zero_means is None else str(self.zero_means),
             group=None if ignored else self.group_by,
             weight=self.weight,
+            preference_weight=self.preference_weight,
             allow_unlabelled=True,
             encoding=self.encoding,
             **columns,

@@ -21,6 +21,7 @@ _OPTIONAL_ARRAYS = (
     "groups",
     "domain",
     "weight",
+    "preference_weight",
     "cost_primary",
     "cost_alternative",
     "input_tokens",
@@ -41,7 +42,7 @@ class TrainingRows:
     is_gold : ndarray of bool of shape (n_rows,)
         Which evaluation produced `y`.
     sample_weight : ndarray of shape (n_rows,) or None
-        The weights of the queries, where there are any.
+        The weights of the queries, where there are any, times those of the preference labels.
     groups : ndarray of shape (n_rows,) or None
         Rows with the same value must not be separated by a fold. None when the queries have no
         groups and no query carries both labels: then every row may go its own way.
@@ -115,6 +116,10 @@ class LabelledQueries:
         Where each query comes from, for reports by domain.
     weight : ndarray of shape (n_queries,), optional
         Sample weights.
+    preference_weight : ndarray of shape (n_queries,), optional
+        Relative precision of each preference label, such as that of a mean of several draws; only
+        read where there is such a label. Routers learn with it; estimates and tests, which are
+        about the queries, do not use it.
     cost_primary, cost_alternative : ndarray of shape (n_queries,), optional
         Cost of each model's call on each query, in one unit.
     input_tokens, output_tokens : ndarray of shape (n_queries,), optional
@@ -154,6 +159,7 @@ class LabelledQueries:
     groups: NDArray[Any] | None = None
     domain: NDArray[Any] | None = None
     weight: NDArray[np.float64] | None = None
+    preference_weight: NDArray[np.float64] | None = None
     cost_primary: NDArray[np.float64] | None = None
     cost_alternative: NDArray[np.float64] | None = None
     input_tokens: NDArray[np.float64] | None = None
@@ -247,7 +253,16 @@ class LabelledQueries:
         -------
         TrainingRows
             `n_gold` gold rows followed by `n_preference` preference rows. A query that carries
-            both labels stands as two rows with one `groups` value.
+            both labels stands as two rows with one `groups` value. The precisions of preference
+            labels have mean 1, so that they move no weight between the sources.
+
+        Examples
+        --------
+        >>> labels = np.array([1.0, np.nan, np.nan]), np.array([np.nan, 1.0, 0.0])
+        >>> precision = np.array([np.nan, 3.0, 1.0])
+        >>> queries = LabelledQueries(np.zeros((3, 1)), *labels, preference_weight=precision)
+        >>> queries.training_rows().sample_weight.tolist()
+        [1.0, 1.5, 0.5]
         """
         gold, preference = np.flatnonzero(self.has_gold), np.flatnonzero(self.has_preference)
         query = np.concatenate([gold, preference])
@@ -258,10 +273,21 @@ class LabelledQueries:
             X=take_rows(self.X, query),
             y=np.concatenate([self.gold[gold], self.preference[preference]]),
             is_gold=np.arange(query.size) < gold.size,
-            sample_weight=None if self.weight is None else self.weight[query],
+            sample_weight=self._row_weight(gold, preference),
             groups=None if groups is None else groups[query],
             query=query,
         )
+
+    def _row_weight(
+        self, gold: NDArray[np.intp], preference: NDArray[np.intp]
+    ) -> NDArray[np.float64] | None:
+        query = np.concatenate([gold, preference])
+        weight = None if self.weight is None else self.weight[query]
+        if self.preference_weight is None or not preference.size:
+            return weight
+        precision = self.preference_weight[preference]
+        relative = np.concatenate([np.ones(gold.size), precision / precision.mean()])
+        return relative if weight is None else weight * relative
 
 
 def take_rows(X: Any, rows: NDArray[np.intp]) -> Any:

@@ -300,6 +300,7 @@ def read_comparisons(
         preference=preference,
         domain=domain,
         weight=weight,
+        preference_weight="none",
         zero_means=zero_means,
     )
     rows = queries.training_rows()

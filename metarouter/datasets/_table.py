@@ -47,6 +47,7 @@ def read_table(
     group: str | None = None,
     domain: str | None = None,
     weight: str | None = None,
+    preference_weight: str | None = None,
     cost_primary: str | None = None,
     cost_alternative: str | None = None,
     input_tokens: str | None = None,
@@ -87,6 +88,11 @@ def read_table(
         Columns of these roles. When left out, a column of the very name ``group``, ``domain``,
         and so on is taken where there is one. Without groups, rows of identical text form one.
         Groups and domains are names: ``01`` and ``1`` are two.
+    preference_weight : str, optional
+        The column of relative precisions of the preference labels, with which routers learn.
+        When left out, ``preference_weight`` is taken beside ``preference`` where there is one, as
+        `metarouter collect` writes it (``preference_weight_a`` beside ``preference_a``); ``"none"``
+        ignores it. Several judges are combined without.
     input_tokens, output_tokens : str, optional
         Columns of numbers of tokens, of the query and of an answer to it.
     allow_unlabelled : bool, default=False
@@ -135,6 +141,7 @@ def read_table(
     roles |= _roles(frame, name, **{role: c for role, c in tokens.items() if c is not None})
     judges = [preference] if isinstance(preference, str) else list(preference)
     roles |= _label_roles(frame, name, gold, judges, gold_scores, preference_scores)
+    roles |= _precision_role(frame, name, roles, judges, preference_weight)
     if not allow_unlabelled:
         checks.some_column_holds_labels(frame, _with_role(roles, *_LABELS), name)
     checks.roles_are_distinct(roles, name)
@@ -152,6 +159,7 @@ def read_table(
     if not allow_unlabelled:
         checks.every_row_is_labelled(values["gold"][kept], values["preference"][kept], name)
     groups, grouped = _groups(frame, roles, name)
+    precision, weighed = _precisions(frame, roles, ~np.isnan(values["preference"]), name)
     X: Any = _features(frame, columns, name) if columns else frame[[text]].reset_index(drop=True)
     queries = LabelledQueries(
         X=X,
@@ -161,6 +169,7 @@ def read_table(
         groups=groups,
         domain=_values(frame, roles, "domain", name),
         weight=_weights(frame, roles, name),
+        preference_weight=precision,
         cost_primary=_costs(frame, roles, "cost_primary", name),
         cost_alternative=_costs(frame, roles, "cost_alternative", name),
         input_tokens=_costs(frame, roles, "input_tokens", name),
@@ -171,6 +180,7 @@ def read_table(
             *notes,
             *blank,
             *(note for labels in read.values() for note in labels.notes),
+            *weighed,
             *grouped,
             *doubts_about_labels(
                 values["gold"][kept],
@@ -258,6 +268,52 @@ def _label_roles(
             if column in frame.columns:
                 roles[role if k == 0 else f"{role} {k + 1}"] = column
     return roles
+
+
+def _precision_role(
+    frame: pd.DataFrame,
+    name: str,
+    roles: Mapping[str, str],
+    judges: Sequence[str],
+    asked: str | None,
+) -> dict[str, str]:
+    """Give the column of precisions of the preference labels of one judge."""
+    role = "precision of the labels"
+    if asked == "none" or "preference" not in roles or len(judges) > 1:
+        if asked not in (None, "none"):
+            raise DataError(
+                f"Column {asked!r} is to weigh the preference labels of {name}, but they are not in"
+                " one column: name one judge, or leave the weights out."
+            )
+        return {}
+    if asked is not None:
+        checks.column_exists(frame, asked, "weights of preference labels", name)
+        return {role: asked}
+    column = f"preference_weight{judges[0].removeprefix('preference')}"
+    if judges[0].startswith("preference") and column in frame.columns:
+        return {role: column}
+    return {}
+
+
+def _precisions(
+    frame: pd.DataFrame, roles: Mapping[str, str], labelled: NDArray[np.bool_], name: str
+) -> tuple[NDArray[np.float64] | None, tuple[str, ...]]:
+    """Read the precisions, and a note; nothing where all labels are equally precise."""
+    column = roles.get("precision of the labels")
+    if column is None or not labelled.any():
+        return None, ()
+    values = checks.values_are_numbers(frame, column, "weights of preference labels", name)
+    checks.nothing_is_infinite(values, column, "weights of preference labels", name)
+    bare = labelled & np.isnan(values)
+    checks.nothing_is_missing(bare, column, "weights of preference labels", name)
+    checks.weights_are_positive(np.where(labelled, values, 0.0), column, name)
+    least, most = float(values[labelled].min()), float(values[labelled].max())
+    if most - least <= 1e-9 * most:
+        return None, ()
+    return values, (
+        f"routers learn with column {column!r}, the precision of each preference label ({least:.2g}"
+        f" to {most:.2g}); estimates and tests count every query alike",
+    )
 
 
 def _with_role(roles: Mapping[str, str], *names: str) -> list[str]:

@@ -5,6 +5,7 @@ Whether there are enough rows for a claim, and how many would do.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,13 +102,16 @@ class ScaledLabels(NamedTuple):
 def as_rows(data: Any) -> TrainingRows:
     """Return one row per label.
 
+    Means over queries are estimated: the precision of a preference label, which learners use, is
+    no reason to count its query more.
+
     Raises
     ------
     MetaRouterError
         If `data` is neither LabelledQueries nor TrainingRows.
     """
     if isinstance(data, LabelledQueries):
-        return data.training_rows()
+        return replace(data, preference_weight=None).training_rows()
     if isinstance(data, TrainingRows):
         return data
     raise MetaRouterError(
