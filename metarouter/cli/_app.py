@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from metarouter._version import __version__
+from metarouter.cli.advise import advise
 from metarouter.cli.collect import collect
 from metarouter.cli.demo import demo
 from metarouter.cli.fit import fit
@@ -55,6 +56,7 @@ def _about(
     metarouter monitor monitor.npz routed.csv --max-share 0.3
     metarouter suggest labels.csv --text query --out to_label.csv
     metarouter collect prompts.csv --judge gpt-5-mini --dry-run --out labels.csv
+    metarouter advise labels.csv --judge-price 0.0004 --gold-price 2
     metarouter report labels.csv --text query --out report.html
     metarouter study --table labels.csv --text query --out study
     ```
@@ -68,5 +70,6 @@ app.command(rich_help_panel="Use it")(monitor)
 app.command(rich_help_panel="Use it")(suggest)
 app.command(rich_help_panel="Use it")(collect)
 app.command(rich_help_panel="Use it")(label)
+app.command(rich_help_panel="Use it")(advise)
 app.command(rich_help_panel="Study it")(report)
 app.command(rich_help_panel="Study it")(study)

@@ -19,6 +19,7 @@ from metarouter.datasets._table_files import SUFFIXES, read_table_file
 from metarouter.exceptions import BudgetError, DataError, MetaRouterError
 from metarouter.judging.collection import Collection, Labels, PromptRow
 from metarouter.judging.judge_profile import JudgeProfile, profile_judge
+from metarouter.judging.judged_table import log2_length_ratio
 from metarouter.judging.money import (
     Budget,
     Price,
@@ -323,17 +324,14 @@ def _profiles(frame: pd.DataFrame, settings: CollectSettings, labels: Labels) ->
 
 
 def _log2_length_ratio(frame: pd.DataFrame, settings: CollectSettings, labels: Labels) -> Any:
-    sides = []
+    sides: list[Any] = []
     for default, name in (
         ("answer_primary", settings.answer_primary),
         ("answer_alternative", settings.answer_alternative),
     ):
         texts = labels.columns.get(default)
-        texts = _texts(frame, name) if texts is None else texts
-        sides.append(
-            np.array([np.nan if t is None else max(len(t), 1) for t in texts], dtype=float)
-        )
-    return np.log2(sides[0] / sides[1])
+        sides.append(_texts(frame, name) if texts is None else texts)
+    return log2_length_ratio(*sides)
 
 
 def _report(

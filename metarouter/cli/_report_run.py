@@ -16,11 +16,13 @@ from metarouter.cli._fit_run import certified_router, new_router, options_for_ro
 from metarouter.cli._learners import encoder_of, nuisance_method, scaling_of
 from metarouter.cli._tables import with_named_columns
 from metarouter.cli.console import console
-from metarouter.cli.outputs import output_file
+from metarouter.cli.outputs import input_file, output_file
 from metarouter.cli.report import ReportOptions
+from metarouter.datasets._table_files import read_table_file
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference.guarantees import as_delta, check_limit
 from metarouter.inference.planning import as_prices
+from metarouter.judging import JudgeProfile, profile_table
 from metarouter.reporting import (
     ReportSettings,
     RoutingAnalysis,
@@ -55,7 +57,9 @@ def run_report(choices: ReportOptions) -> None:
     """Check where the report goes, read, certify, analyse, write, and print the summary."""
     _check_outputs(choices)
     _check_numbers(choices)
-    queries = choices.read(choices.table, domain=choices.domain, **choices.columns())
+    with input_file(choices.table) as table:
+        queries = choices.read(table, domain=choices.domain, **choices.columns())
+        judges = _judges(table, choices)
     _check_costs(queries, choices)
     costs = costs_of_table(choices, queries, demanded=choices.max_cost is not None)
     named = with_named_columns(queries)
@@ -64,13 +68,37 @@ def run_report(choices: ReportOptions) -> None:
         alternative, primary = costs.model.costs(queries.X, **costs.inputs).T
         queries = replace(queries, cost_primary=primary, cost_alternative=alternative)
     settings = _settings(queries, choices)
-    analysis = analyse(_as_numbers(queries, choices), settings, certified=certified)
+    analysis = analyse(_as_numbers(queries, choices), settings, certified=certified, judges=judges)
     document = routing_report(analysis, title=choices.title)
     form: Any = None if choices.form is None else str(choices.form)
     files = write_document(document, choices.out, format=form)
     _print_summary(analysis, document, files)
     if choices.save_router is not None:
         _save(certified, choices)
+
+
+def _judges(table: Path, choices: ReportOptions) -> tuple[JudgeProfile, ...]:
+    """Profile the judges, as far as the table has the columns that ``collect`` writes."""
+    if choices.preference_primary is not None:
+        return ()  # scores of each answer, and no verdicts
+    gold_scores = None
+    if choices.gold_primary is not None and choices.gold_alternative is not None:
+        gold_scores = (choices.gold_primary, choices.gold_alternative)
+    named = {choices.text, choices.group_by, "group"} - {None, "none"}
+    frame = read_table_file(table, {str(name) for name in named}, choices.encoding).frame
+    asked = choices.group_by if choices.group_by != "none" else None
+    clusters = [c for c in (asked, "group", choices.text) if c is not None and c in frame.columns]
+    return profile_table(
+        frame,
+        choices.preference,
+        gold=choices.gold,
+        gold_scores=gold_scores,
+        positive=choices.positive,
+        zero_means=None if choices.zero_means is None else str(choices.zero_means),
+        group=clusters[0] if clusters else None,
+        level=choices.level,
+        name=table.name,
+    )
 
 
 def _certified(

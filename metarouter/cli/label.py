@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +14,8 @@ from metarouter.cli.options import COLUMNS, Seed, TextEncoding
 
 __all__ = ["LabelSettings", "label"]
 
+_SHEET = "Sheets instead of the page"
+
 
 @dataclass(frozen=True, kw_only=True)
 class LabelSettings:
@@ -23,16 +25,53 @@ class LabelSettings:
     is saved at once; run the command again to go on. When it is stopped with Ctrl-C it writes the
     table with the mean verdict (column **gold**) and says how far people agree.
 
+    People without this machine get a sheet (**--template**) to fill in with any spreadsheet, which
+    **--filled** reads.
+
     ```
     metarouter label pairs.csv --out labelled.csv
+    metarouter label pairs.csv --template for_ann.csv --annotator ann
+    metarouter label pairs.csv --filled for_ann.csv --filled for_bob.csv --out labelled.csv
     ```
     """
 
     table: Annotated[Path, typer.Argument(help=f"Queries with two answers. {TABLE_HELP}")]
     out: Annotated[
-        Path,
-        typer.Option("--out", "-o", help="The labelled table to write.", show_default=False),
-    ]
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="The labelled table to write; needed but for --template.",
+            show_default=False,
+        ),
+    ] = None
+    template: Annotated[
+        Path | None,
+        typer.Option(
+            "--template",
+            help="Write a sheet for one person, blinded and in random order, and leave.",
+            rich_help_panel=_SHEET,
+            show_default=False,
+        ),
+    ] = None
+    annotator: Annotated[
+        str | None,
+        typer.Option(
+            "--annotator",
+            help="Whom --template is for.",
+            rich_help_panel=_SHEET,
+            show_default=False,
+        ),
+    ] = None
+    filled: Annotated[
+        list[Path],
+        typer.Option(
+            "--filled",
+            help="A sheet that came back, instead of the page; may be repeated.",
+            rich_help_panel=_SHEET,
+            show_default="none",
+        ),
+    ] = field(default_factory=list)
     verdicts: Annotated[
         Path | None,
         typer.Option(

@@ -27,7 +27,7 @@ from metarouter.utils.tables import Printed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["JudgeProfile", "Verdicts", "draw_weights", "profile_judge"]
+__all__ = ["JudgeProfile", "VerdictSummary", "Verdicts", "draw_weights", "profile_judge"]
 
 _Array = NDArray[np.float64]
 _MEANING = {
@@ -36,6 +36,8 @@ _MEANING = {
     "draw_noise": "variance of a verdict about its mean, same query and order",
     "agreement": "share of untied gold labels with the verdict on their side, ties as half",
     "gold_slope": "verdict per unit of gold label, length and own side held fixed",
+    "leaning": "verdict where gold calls it equal, at equal length; a judge's liking for itself "
+    "is in it where one side is always its own",
     "length_bias": "verdict per doubling of the length ratio, gold held fixed",
     "self_preference": "verdict towards the judge's own side, gold and length held fixed",
 }
@@ -101,6 +103,28 @@ class Verdicts:
 
 
 @dataclass(frozen=True)
+class VerdictSummary:
+    """What a table keeps of a judge's verdicts about n queries.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (n,)
+        The label, towards the primary; NaN where there is none.
+    order_means : ndarray of shape (2, n), optional
+        Means with the primary's answer shown first, and second.
+    draw_variance : ndarray of shape (n,), optional
+        Variance of one verdict about the mean of its order, NaN where it is not known.
+    n_draws : ndarray of shape (n,), optional
+        Verdicts behind each label.
+    """
+
+    mean: _Array
+    order_means: _Array | None = None
+    draw_variance: _Array | None = None
+    n_draws: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True)
 class JudgeProfile(Printed):
     """Estimates about a judge, with intervals.
 
@@ -149,7 +173,7 @@ class JudgeProfile(Printed):
 
 
 def profile_judge(
-    verdicts: Verdicts,
+    verdicts: Verdicts | VerdictSummary,
     *,
     gold: ArrayLike | None = None,
     log2_length_ratio: ArrayLike | None = None,
@@ -162,7 +186,8 @@ def profile_judge(
 
     Parameters
     ----------
-    verdicts : Verdicts
+    verdicts : Verdicts or VerdictSummary
+        Every verdict, or what a table keeps of them.
     gold : array-like of shape (n,), optional
         Gold labels, NaN where there is none.
     log2_length_ratio : array-like of shape (n,), optional
@@ -178,13 +203,15 @@ def profile_judge(
     Returns
     -------
     JudgeProfile
-        ``position_bias``, ``order_consistency``, ``draw_noise`` (with two draws or more),
-        ``agreement`` and ``gold_slope`` (with gold labels), ``length_bias``, ``self_preference``.
+        ``position_bias`` and ``order_consistency`` (with both orders), ``draw_noise`` (with two
+        draws or more), ``agreement``, ``gold_slope`` and ``leaning`` (with gold labels),
+        ``length_bias``, ``self_preference``.
 
     Raises
     ------
     DataError
-        If an array has another length, or no query has verdicts in both orders.
+        If an array has another length, no query has verdicts in both orders, or there is nothing
+        to compare them with.
 
     Notes
     -----
@@ -192,27 +219,36 @@ def profile_judge(
     of the quality to whatever goes with it, such as length.
     """
     level = as_level(level)
-    n = len(verdicts.primary_first)
+    y = np.asarray(verdicts.mean, dtype=float)
+    n = len(y)
     given = {"gold": gold, "log2_length_ratio": log2_length_ratio, "own_side": own_side}
     columns = {name: _column(name, values, n) for name, values in given.items()}
     cluster = np.arange(n) if groups is None else group_codes(np.asarray(groups))
     if len(cluster) != n:
         raise DataError(f"groups has {len(cluster)} values for {n} queries: give one per query.")
-    first, second = verdicts.order_means
-    y = verdicts.mean
     if not (~np.isnan(y)).any():
         raise DataError(f"No query has verdicts of {judge} in both orders: collect some first.")
 
-    rows = [_mean("position_bias", (first - second) / 2, cluster)]
-    alike = np.where(np.isnan(y), np.nan, np.sign(first) == np.sign(second))
-    rows.append(_mean("order_consistency", alike, cluster))
-    rows.append(_mean("draw_noise", verdicts.draw_variance, cluster))
+    rows = []
+    if verdicts.order_means is not None:
+        first, second = verdicts.order_means
+        rows.append(_mean("position_bias", (first - second) / 2, cluster))
+        both = ~np.isnan(first) & ~np.isnan(second)
+        alike = np.where(both, np.sign(first) == np.sign(second), np.nan)
+        rows.append(_mean("order_consistency", alike, cluster))
+    if verdicts.draw_variance is not None:
+        rows.append(_mean("draw_noise", verdicts.draw_variance, cluster))
     r = columns["gold"]
     if r is not None:
         side = np.where(r == 0, np.nan, (1 + np.sign(y) * np.sign(r)) / 2)
         rows.append(_mean("agreement", side, cluster))
         rows += _regression(y, columns, cluster)
     rows = [row for row in rows if row[4] > 0]
+    if not rows:
+        raise DataError(
+            f"Nothing can be said of {judge}: its verdicts have no gold label beside them, and are "
+            "not told apart by order."
+        )
     names, value, se, df, count = zip(*rows, strict=True)
     return JudgeProfile(
         judge,
@@ -305,10 +341,10 @@ def _regression(y: _Array, columns: dict[str, _Array | None], cluster: NDArray[A
     if np.linalg.matrix_rank(design) < design.shape[1] or len(design) <= design.shape[1]:
         return []
     value, se, df = _clustered_least_squares(design, y[there], cluster[there])
-    return [
-        (names[name], float(value[k]), float(se[k]), df, len(design))
-        for k, name in enumerate(varied, start=1)
-    ]
+    named = [(names[name], k) for k, name in enumerate(varied, start=1)]
+    if "gold" in varied:
+        named.append(("leaning", 0))
+    return [(name, float(value[k]), float(se[k]), df, len(design)) for name, k in named]
 
 
 def _clustered_least_squares(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,7 @@ from metarouter.inference import (
 )
 from metarouter.inference._verdict import scarce
 from metarouter.inference.labels import fitted_nuisances, scaled_labels
+from metarouter.judging import JudgeProfile
 from metarouter.nuisance import ALL_NUISANCES
 from metarouter.reporting._analyse_routing import attempt, nuisances_of, routing_results
 from metarouter.reporting._held_out_routers import (
@@ -52,6 +54,7 @@ def analyse(
     settings: ReportSettings | None = None,
     *,
     certified: CertifiedRouter | Unanswered | None = None,
+    judges: Sequence[JudgeProfile] = (),
 ) -> RoutingAnalysis:
     """Check a table of labels, estimate the bias, and measure what routing gains.
 
@@ -63,6 +66,8 @@ def analyse(
     certified : CertifiedRouter or Unanswered, optional
         The router that will be deployed, with its threshold, of `certify_router`. By default the
         router of the settings, at unit cost, is certified on two fifths of the queries.
+    judges : sequence of JudgeProfile, default=()
+        What is known of those who gave the preference labels, of `metarouter.judging`.
 
     Returns
     -------
@@ -112,6 +117,7 @@ def analyse(
         queries=queries,
         settings=settings,
         diagnostics=diagnostics,
+        judges=tuple(judges),
         mean_shifts={
             method: _mean_shift(queries, method, shared, diagnostics.mean_shift)
             for method in _MEAN_SHIFTS

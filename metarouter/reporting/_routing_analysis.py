@@ -24,6 +24,7 @@ from metarouter.inference import (
     max_share,
 )
 from metarouter.inference.guarantees import as_constraints
+from metarouter.judging import JudgeProfile
 from metarouter.reporting._held_out_routers import HeldOutRouters
 from metarouter.reporting.certified_router import CertifiedRouter
 
@@ -170,6 +171,8 @@ class RoutingAnalysis:
     held_out : HeldOutRouters or Unanswered
         What the routers predict for queries that they have not seen.
     routing : RoutingResults or Unanswered
+    judges : tuple of JudgeProfile, default=()
+        What is known of those who gave the preference labels.
     """
 
     queries: LabelledQueries = field(repr=False)
@@ -181,6 +184,7 @@ class RoutingAnalysis:
     sorted_groups: SortedGroupEffects | Unanswered
     held_out: HeldOutRouters | Unanswered = field(repr=False)
     routing: RoutingResults | Unanswered
+    judges: tuple[JudgeProfile, ...] = ()
 
     @property
     def calibrations(self) -> dict[str, CalibrationTest]:

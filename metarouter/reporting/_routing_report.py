@@ -7,6 +7,7 @@ from metarouter.reporting._document import Document
 from metarouter.reporting._report_bias import bias_section
 from metarouter.reporting._report_checks import checks_section, labels_section
 from metarouter.reporting._report_comparison import comparison_section
+from metarouter.reporting._report_judges import judges_sections
 from metarouter.reporting._report_method import glossary_section, method_section
 from metarouter.reporting._report_routing import gains_section
 from metarouter.reporting._report_summary import summary_section
@@ -48,6 +49,7 @@ def routing_report(analysis: RoutingAnalysis, *, title: str | None = None) -> Do
             labels_section(analysis),
             checks_section(analysis),
             bias_section(analysis),
+            *judges_sections(analysis),
             gains_section(analysis),
             comparison_section(analysis),
             threshold_section(analysis),

@@ -107,9 +107,7 @@ def _trained(
         preference=labels[1, kept],
         groups=None if data.groups is None else data.groups[kept],
         weight=None if data.weight is None else data.weight[kept],
-        preference_weight=None
-        if data.preference_weight is None
-        else data.preference_weight[kept],
+        preference_weight=None if data.preference_weight is None else data.preference_weight[kept],
     ).training_rows()
     return seeded(clone(router), seed).fit(
         rows.X, rows.y, rows.is_gold, sample_weight=rows.sample_weight, groups=rows.groups
