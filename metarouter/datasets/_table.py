@@ -279,20 +279,21 @@ def _precision_role(
 ) -> dict[str, str]:
     """Give the column of precisions of the preference labels of one judge."""
     role = "precision of the labels"
-    if asked == "none" or "preference" not in roles or len(judges) > 1:
+    if "preference" not in roles or len(judges) > 1:
         if asked not in (None, "none"):
             raise DataError(
                 f"Column {asked!r} is to weigh the preference labels of {name}, but they are not in"
                 " one column: name one judge, or leave the weights out."
             )
         return {}
-    if asked is not None:
+    if asked not in (None, "none"):
         checks.column_exists(frame, asked, "weights of preference labels", name)
         return {role: asked}
     column = f"preference_weight{judges[0].removeprefix('preference')}"
-    if judges[0].startswith("preference") and column in frame.columns:
-        return {role: column}
-    return {}
+    if not judges[0].startswith("preference") or column not in frame.columns:
+        return {}
+    # It is no feature either way.
+    return {f"{role}, ignored" if asked == "none" else role: column}
 
 
 def _precisions(

@@ -205,3 +205,58 @@ def test_rows_may_leave_out_last_cells_or_end_in_a_separator(tmp_path: Path) -> 
     np.testing.assert_array_equal(queries.preference, [np.nan, 4])
     (tmp_path / "b.csv").write_text("length,gold\n1,2,\n3,4,\n")
     np.testing.assert_array_equal(read_table(tmp_path / "b.csv").gold, [2, 4])
+
+
+def test_precisions_of_preference_labels_are_learned_with_and_told() -> None:
+    frame = pd.DataFrame(
+        {
+            "x": [1.0, 2.0, 3.0, 4.0],
+            "gold": [0.5, np.nan, np.nan, np.nan],
+            "preference": [np.nan, 1.0, 0.0, -1.0],
+            "preference_weight": [np.nan, 1.0, 3.0, 2.0],
+        }
+    )
+    data = read_table(frame)
+    assert data.feature_names == ["x"]
+    assert any("'preference_weight'" in note and "1 to 3" in note for note in data.notes)
+    np.testing.assert_allclose(data.training_rows().sample_weight, [1.0, 0.5, 1.5, 1.0])
+    np.testing.assert_allclose(
+        data.subset([0, 1, 3]).training_rows().sample_weight, [1.0, 2 / 3, 4 / 3]
+    )
+    assert data.weight is None
+    ignored = read_table(frame, preference_weight="none")
+    assert ignored.preference_weight is None
+    assert ignored.feature_names == ["x"]
+    alike = read_table(frame.assign(preference_weight=2.0))
+    assert alike.training_rows().sample_weight is None
+    judged = frame.rename(columns=lambda c: f"{c}_a" if c.startswith("preference") else c)
+    named = read_table(judged, preference="preference_a", features=["x"])
+    np.testing.assert_array_equal(named.preference_weight, data.preference_weight)
+
+
+@pytest.mark.parametrize(
+    ("weights", "why"),
+    [
+        ([np.nan, np.nan, 1.0, 2.0], "is empty in 1 row of 4"),
+        ([np.nan, -1.0, 1.0, 2.0], "is negative"),
+        ([1.0, 0.0, 0.0, 0.0], "is 0 in all"),
+        ([np.nan, np.inf, 1.0, 2.0], "infinite"),
+    ],
+)
+def test_precisions_that_cannot_be_meant_are_refused(weights: list[float], why: str) -> None:
+    frame = pd.DataFrame(
+        {
+            "x": [1.0, 2.0, 3.0, 4.0],
+            "gold": [0.5, np.nan, np.nan, np.nan],
+            "preference": [np.nan, 1.0, 0.0, -1.0],
+            "preference_weight": weights,
+        }
+    )
+    with pytest.raises(DataError, match=why):
+        read_table(frame)
+
+
+def test_precisions_of_several_judges_are_not_asked_for() -> None:
+    frame = pd.DataFrame({"x": [1.0, 2.0], "gold": [1.0, 0.0], "a": [1, -1], "b": [-1, 1]})
+    with pytest.raises(DataError, match="not in one column"):
+        read_table(frame, preference=["a", "b"], preference_weight="x")

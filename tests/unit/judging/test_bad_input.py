@@ -72,6 +72,13 @@ def test_a_rubric_whose_points_do_not_add_up(table: Path) -> None:
     assert "add up to 5" in refused(*words, "--rubric", path)
 
 
+def test_a_template_without_a_placeholder(table: Path) -> None:
+    path = table.with_name("mine.txt")
+    path.write_text("[user]\n{{question}} Which is better, {{answer_a}} or the other?")
+    words = ("collect", table, "-o", table.with_name("l.csv"), *BASE, "--template", path)
+    assert "{{answer_b}}" in refused(*words)
+
+
 def test_a_file_that_is_no_store_and_columns_that_are_there(
     table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,6 +134,79 @@ def test_agreement_is_one_for_equals_near_zero_for_chance_and_unknown_for_one_pe
     assert agreement_of(one[None]) is None
 
 
+def pairs_table(tmp_path: Path) -> Path:
+    path = tmp_path / "pairs.csv"
+    frame = pd.DataFrame(PAIRS, columns=["query", "answer_primary", "answer_alternative"])
+    frame.loc[3, "answer_primary"] = "- primary 3, a list"
+    frame.loc[4, "answer_primary"] = '=HYPERLINK("http://x")'
+    frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx"])
+def test_sheets_are_blinded_filled_in_and_read_back(tmp_path: Path, ending: str) -> None:
+    table, out = pairs_table(tmp_path), tmp_path / "labelled.csv"
+    sheets = {}
+    for person in ("ann", "bob"):
+        path = tmp_path / f"{person}.{ending}"
+        code, said, error = run("label", table, "--template", path, "--annotator", person)
+        assert code == 0, error
+        assert "20 pairs" in said
+        sheet = pd.read_csv(path) if ending == "csv" else pd.read_excel(path)
+        assert list(sheet) == ["item", "annotator", "query", "first", "second", "verdict"]
+        assert sheet["verdict"].isna().all()
+        assert not sheet["first"].str.startswith(("-", "=")).any()
+        sheets[person] = sheet
+    orders = [sheet["query"].tolist() for sheet in sheets.values()]
+    assert orders[0] != orders[1]
+    assert sorted(orders[0]) == sorted(orders[1])
+    sides = sheets["ann"]["first"].str.contains("alternative")
+    assert 3 <= sides.sum() <= 17
+    # Ann prefers the primary everywhere but leaves five out; rows come back sorted otherwise.
+    for person, better in (("ann", "1"), ("bob", "0")):
+        sheet = sheets[person].sort_values("query").reset_index(drop=True)
+        first_is_primary = ~sheet["first"].str.contains("alternative")
+        verdict = np.where(first_is_primary, 1, 2) if better == "1" else np.zeros(20, dtype=int)
+        sheet["verdict"] = pd.array(verdict, dtype="Int64")
+        if person == "ann":
+            sheet.loc[:4, "verdict"] = pd.NA
+        path = tmp_path / f"{person}_back.{ending}"
+        sheet.to_csv(path, index=False, sep=";") if ending == "csv" else sheet.to_excel(
+            path, index=False
+        )
+    filled = [w for p in ("ann", "bob") for w in ("--filled", tmp_path / f"{p}_back.{ending}")]
+    for _ in range(2):  # reading a sheet again changes nothing
+        code, said, error = run("label", table, *filled, "--out", out)
+        assert code == 0, error
+        assert "20 of 20 rows have a verdict, by 2 people" in said
+        labelled = pd.read_csv(out)
+        assert (labelled["gold"] == np.where(labelled["gold_people"] == 2, 0.5, 0.0)).all()
+        assert (labelled["gold_people"] == 2).sum() == 15
+        assert len(pd.read_csv(f"{out}.verdicts.csv")) == 35
+
+
+def test_sheets_that_cannot_be_meant_are_refused(tmp_path: Path) -> None:
+    table, sheet = pairs_table(tmp_path), tmp_path / "ann.csv"
+    assert "say whom with --annotator" in refused("label", table, "--template", sheet)
+    assert "--out is missing" in refused("label", table)
+    ask = ("--template", sheet, "--annotator", "ann")
+    assert run("label", table, *ask)[0] == 0
+    assert "is there already" in refused("label", table, *ask)
+    given = pd.read_csv(sheet, dtype=str)
+    read = ("label", table, "--out", tmp_path / "l.csv", "--filled")
+    for changed, why in [
+        (given.assign(verdict="first"), "has the verdict 'first'"),
+        (given.assign(verdict="1", annotator="eve"), "belongs to no pair"),
+        (given.assign(verdict="1", item="x"), "belongs to no pair"),
+        (given.drop(columns="item"), "no column 'item'"),
+    ]:
+        path = tmp_path / "changed.csv"
+        changed.to_csv(path, index=False)
+        assert why in refused(*read, path)
+    assert "no file" in refused(*read, tmp_path / "none.csv")
+    assert not (tmp_path / "l.csv").exists()
+
+
 def test_the_command_writes_the_table_when_it_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
