@@ -14,6 +14,7 @@ from metarouter.inference._verdict import Limit, Minimum, Verdict, rows_needed, 
 __all__ = [
     "LIMITS",
     "MINIMA",
+    "MOST_SKEWNESS",
     "Limit",
     "Minimum",
     "Verdict",
@@ -89,6 +90,10 @@ MINIMA = {
         "fewer rows: silence would say nothing.",
     ),
 }
+
+# Of a mean: the mean of n values, of which a share p is large, has the skewness (n p)^(-1/2), and
+# above 0.4 it rests on six values or fewer.
+MOST_SKEWNESS = 0.4
 
 LIMITS = {
     "mean_shift": Limit(

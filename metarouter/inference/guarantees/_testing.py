@@ -44,7 +44,7 @@ from numpy.typing import NDArray
 from scipy.special import bdtr, rel_entr, stdtr, stdtrit
 
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._limits import MINIMA, rows_needed
+from metarouter.inference._limits import MINIMA, MOST_SKEWNESS, rows_needed
 from metarouter.inference.guarantees._constraints import CertifyingQueries, ConstrainedMean
 from metarouter.inference.guarantees._path import (
     RoutingPath,
@@ -52,7 +52,7 @@ from metarouter.inference.guarantees._path import (
     running_mean,
     running_moments,
 )
-from metarouter.inference.intervals import FloatArray, cluster_sums
+from metarouter.inference.intervals import FloatArray, cluster_sums, skewness_of
 
 __all__ = [
     "Method",
@@ -140,7 +140,6 @@ def student(mean: FloatArray, se: FloatArray, df: float, third: FloatArray) -> F
 Method = Literal["auto", "hoeffding_bentkus", "clt", "conformal"]
 _METHODS = ("auto", "hoeffding_bentkus", "clt", "conformal")
 _FEWEST = MINIMA["gold_rows"].count
-_MOST_SKEWNESS = 0.4
 _USUAL_KURTOSIS = 4.5
 
 
@@ -240,7 +239,7 @@ def tail_decides(constrained: ConstrainedMean, queries: CertifyingQueries) -> bo
         return False
     if np.ptp(constrained.move[constrained.information & (constrained.share > 0)]) == 0:
         return True
-    return max(_skewness(constrained, queries, sent) for sent in (0.0, 1.0)) > _MOST_SKEWNESS
+    return max(_skewness(constrained, queries, sent) for sent in (0.0, 1.0)) > MOST_SKEWNESS
 
 
 def _skewness(constrained: ConstrainedMean, queries: CertifyingQueries, sent: float) -> float:
@@ -255,7 +254,7 @@ def _skewness(constrained: ConstrainedMean, queries: CertifyingQueries, sent: fl
     # What rounding leaves of a constant is no spread.
     if spread <= (1e-9 * float(np.abs(informed * value).max(initial=0.0))) ** 2:
         return 0.0
-    return float((summed**3).sum()) / spread**1.5
+    return skewness_of(summed)
 
 
 def worst_distance(tests: Sequence[Tested]) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from metarouter.inference.intervals._bounded import bounded_limits, reach_of_scores
 from metarouter.inference.intervals._influence import (
     Alternative,
     Clusters,
@@ -34,6 +35,7 @@ from metarouter.inference.intervals._simultaneous import (
     Limits,
     correlation_of,
     skewed_limits,
+    skewness_of,
     sup_t_quantile,
     third_over_second,
 )
@@ -50,6 +52,7 @@ __all__ = [
     "RatioErrors",
     "WaldTest",
     "as_clusters",
+    "bounded_limits",
     "choose_covariance",
     "cluster_sums",
     "correlation_of",
@@ -58,9 +61,11 @@ __all__ = [
     "log_interval",
     "noise_share",
     "p_value_of",
+    "reach_of_scores",
     "require_full_rank",
     "share_interval",
     "skewed_limits",
+    "skewness_of",
     "sup_t_quantile",
     "third_over_second",
     "variance_of_mean",

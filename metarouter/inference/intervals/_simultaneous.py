@@ -17,13 +17,20 @@ Intervals that hold for several estimates at once.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from metarouter.inference.intervals._influence import FloatArray
 
-__all__ = ["Limits", "correlation_of", "skewed_limits", "sup_t_quantile", "third_over_second"]
+__all__ = [
+    "Limits",
+    "correlation_of",
+    "skewed_limits",
+    "skewness_of",
+    "sup_t_quantile",
+    "third_over_second",
+]
 
 _STRAIGHT = 1e-6  # skewness below which the cubic is a straight line to all digits
 
@@ -54,14 +61,26 @@ def third_over_second(influence_values: FloatArray) -> FloatArray:
     return np.divide(third, second, out=np.zeros_like(second), where=second > 0)
 
 
-def skewed_limits(
-    value: FloatArray, se: FloatArray, critical: float, skewness: FloatArray
-) -> Limits:
+def skewness_of(influence_values: FloatArray) -> float:
+    """Skewness of an estimate, 0 where nothing has influence.
+
+    The mean of n values, of which a share p is large, has the skewness (n p)^(-1/2).
+
+    Parameters
+    ----------
+    influence_values : ndarray of shape (n_units,)
+        Influence times share, added over independent units.
+    """
+    second, third = (float((influence_values**power).sum()) for power in (2, 3))
+    return third / second**1.5 if second > 0 else 0.0
+
+
+def skewed_limits(value: Any, se: Any, critical: float, skewness: Any) -> Limits:
     """Limits that reach as far as the symmetric ones, and as Hall's where these reach farther.
 
     Parameters
     ----------
-    value, se, skewness : ndarray of shape (m,)
+    value, se, skewness : float or ndarray of shape (m,)
     critical : float
         Standard errors to either side, without skewness.
 

@@ -1,7 +1,4 @@
-"""Doubly robust scores of the gold gain.
-
-Scores that stand for gold labels where these are scarce.
-"""
+"""Doubly robust scores of the gold gain, which stand for gold labels where these are scarce."""
 
 from __future__ import annotations
 
@@ -10,20 +7,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
 
 from metarouter.datasets import LabelledQueries, TrainingRows
 from metarouter.datasets._labelled_queries import take_rows
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._limits import MINIMA, Verdict
+from metarouter.inference._limits import MINIMA, MOST_SKEWNESS, Verdict
 from metarouter.inference.intervals import (
-    Clusters,
     FloatArray,
     as_clusters,
+    bounded_limits,
     cluster_sums,
-    interval_of,
+    reach_of_scores,
+    skewed_limits,
+    skewness_of,
 )
 from metarouter.inference.labels._labels import as_rows
 from metarouter.nuisance import Nuisances
+from metarouter.routing._cost_model import is_real
 from metarouter.utils.columns import as_finite_column, as_level
 from metarouter.utils.plotting import new_axes
 from metarouter.utils.random import seed_of, seeded
@@ -61,6 +62,10 @@ class DoublyRobustGains(Printed):
         Mean gain from all scores, and from the gold labels alone, weighted by 1 / p.
     df : float
         Degrees of freedom of both errors.
+    skewness, gold_skewness : float
+        Skewness of both means; above 0.4 a few rare and large scores decide.
+    gain_bounds : pair of float or None
+        Ends that no gain can leave: the interval of the mean gain is then exact.
     prediction_is, propensity_is : str
         Where both come from.
     level : float
@@ -77,6 +82,9 @@ class DoublyRobustGains(Printed):
     gold_mean: float
     gold_mean_se: float
     df: float
+    skewness: float
+    gold_skewness: float
+    gain_bounds: tuple[float, float] | None
     prediction_is: str
     propensity_is: str
     level: float
@@ -88,19 +96,27 @@ class DoublyRobustGains(Printed):
 
     @property
     def verdict(self) -> Verdict:
-        """PASS where there are enough gold labels, not all alike, for errors to be estimated."""
-        few = MINIMA["gold_rows"].missing(self.n_gold) > 0
-        return Verdict.INCONCLUSIVE if few or np.isnan(self.mean_se) else Verdict.PASS
+        """PASS where gold labels are enough, not all alike, and not decided by a rare few."""
+        if self.gain_bounds is not None:
+            return Verdict.PASS
+        few = MINIMA["gold_rows"].missing(self.n_gold) > 0 or np.isnan(self.mean_se)
+        return Verdict.INCONCLUSIVE if few or self._rests_on_few else Verdict.PASS
+
+    @property
+    def _rests_on_few(self) -> bool:
+        return abs(self.skewness) > MOST_SKEWNESS
 
     def to_frame(self) -> pd.DataFrame:
         """Return the mean gain from all scores, and from the gold labels alone."""
         import pandas as pd
 
-        value, se = (
-            np.array([self.mean, self.gold_mean]),
-            np.array([self.mean_se, self.gold_mean_se]),
-        )
-        lower, upper = interval_of(value, se, self.df, self.level)
+        value = np.array([self.mean, self.gold_mean])
+        se = np.array([self.mean_se, self.gold_mean_se])
+        skewness = np.array([self.skewness, self.gold_skewness])
+        critical = float(stdtrit(self.df, 0.5 + self.level / 2))
+        lower, upper = skewed_limits(value, se, critical, skewness)
+        if self.gain_bounds is not None:
+            lower[0], upper[0] = self._exact_limits(self.gain_bounds)
         return pd.DataFrame(
             {
                 "mean gain from": ["doubly robust scores", "gold labels alone"],
@@ -110,6 +126,14 @@ class DoublyRobustGains(Printed):
                 "ci_high": upper,
             }
         )
+
+    def _exact_limits(self, bounds: tuple[float, float]) -> tuple[float, float]:
+        counted = np.array([self.score.sum()]), np.array([(self.score**2).sum()])
+        reach = reach_of_scores(bounds, float(self.propensity.min()))
+        width, n = bounds[1] - bounds[0], np.array([self.score.size])
+        ends = bounded_limits(*counted, n, 1 - self.level, reach, width)
+        lower, upper = np.clip(np.concatenate(ends), *bounds)
+        return float(lower), float(upper)
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the corrections of the gold labels: what the prediction missed, over p.
@@ -139,22 +163,37 @@ class DoublyRobustGains(Printed):
             "gold labels": f"{self.n_gold}",
             "predictions": self.prediction_is,
             "propensities": self.propensity_is,
+            "gain bounds": "none"
+            if self.gain_bounds is None
+            else "{:g} to {:g}".format(*self.gain_bounds),
             "level": f"{self.level:g}",
             "verdict": str(self.verdict),
         }
 
     def _notes(self) -> tuple[str, ...]:
         least = MINIMA["gold_rows"].count
+        if self.verdict is Verdict.INCONCLUSIVE and self.n_gold >= least and self._rests_on_few:
+            return (
+                f"A few rare and large scores decide (skewness of the mean {self.skewness:.2f}): "
+                "what has not been seen yet may turn it; give gain_bounds, or more labels.",
+            )
         if self.verdict is Verdict.INCONCLUSIVE and self.n_gold >= least:
             return (f"The {self.n_gold} gold labels are all alike, which leaves no interval.",)
         if self.verdict is Verdict.INCONCLUSIVE:
             return (f"{self.n_gold} gold labels are too few for an interval; {least} would do.",)
         ratio = (self.gold_mean_se / self.mean_se) ** 2
         known = "unbiased by design" if "known" in self.propensity_is else "as good as p or mu_1"
-        return (
+        worth = (
             f"The scores are {known}; for the mean they are worth {ratio:.2f} times the gold "
-            "labels that are there.",
+            "labels that are there."
         )
+        if self.gain_bounds is not None:
+            return (worth, "The interval of the mean gain is exact at any number of labels.")
+        unseen = (
+            f"Of a kind of label rarer than 1 in {max(1, self.n_gold // 3)} none may have come yet "
+            "(rule of three): where such labels may be large, give gain_bounds."
+        )
+        return (worth, unseen)
 
 
 def doubly_robust_gains(
@@ -163,6 +202,7 @@ def doubly_robust_gains(
     *,
     gold_outcome: ArrayLike | None = None,
     propensity: ArrayLike | float | None = None,
+    gain_bounds: tuple[float, float] | None = None,
     level: float = 0.95,
     random_state: Any = None,
     n_jobs: int | None = None,
@@ -181,6 +221,11 @@ def doubly_robust_gains(
         trained on other queries; from a model that has not seen the query's own gold label.
     propensity : float or array-like of shape (n_queries,), optional
         P(the query gets a gold label), where it is known because somebody drew the queries.
+    gain_bounds : pair of float, optional
+        Ends that no gold gain can leave; known, not taken from the data. The interval of the mean
+        gain is then exact (an empirical Bernstein bound), whatever tail has not been seen yet. It
+        asks for `gold_outcome`, which is drawn into them, a `propensity` that is known, and
+        queries of equal weight that stand for themselves.
     level : float, default=0.95
         Level of the intervals of the mean.
     random_state : int, RandomState or None
@@ -241,6 +286,9 @@ def doubly_robust_gains(
         )
     known = None if propensity is None else _as_propensity(propensity, queries.is_gold)
     given = None if gold_outcome is None else _as_prediction(gold_outcome, queries.is_gold.size)
+    if gain_bounds is not None:
+        gain_bounds = _as_bounds(gain_bounds, queries, known, given)
+        given = np.clip(given, *gain_bounds)
     fitted = _fitted(queries, nuisances, known, given, random_state, n_jobs)
     score = np.where(
         queries.is_gold,
@@ -259,6 +307,7 @@ def doubly_robust_gains(
         is_gold=queries.is_gold & fitted.inside,
         sample_weight=weight,
         groups=queries.groups,
+        gain_bounds=gain_bounds,
         prediction_is="mu_1, cross-fitted" if given is None else "given",
         propensity_is=fitted.propensity_is,
         level=level,
@@ -363,11 +412,13 @@ def _means(
     enough = n_gold >= MINIMA["gold_rows"].count
     known: dict[str, float] = {"mean": value, "gold_mean": gold_value, "df": float(n_units - 1)}
     influence_values = {
-        "mean_se": share * (score - value),
-        "gold_mean_se": of_gold * (queries.label - gold_value),
+        "": cluster_sums(share * (score - value), clusters),
+        "gold_": cluster_sums(of_gold * (queries.label - gold_value), clusters),
     }
+    known |= {f"{name}skewness": skewness_of(column) for name, column in influence_values.items()}
     errors = {
-        name: _error(influence, clusters, n_units) for name, influence in influence_values.items()
+        f"{name}mean_se": float(np.sqrt(n_units / max(1, n_units - 1) * (column @ column)))
+        for name, column in influence_values.items()
     }
     labels = queries.label[queries.is_gold & (weights > 0)]
     # Labels that are all alike do not tell how far their mean may be off.
@@ -375,9 +426,31 @@ def _means(
     return known | (errors if known_spread else dict.fromkeys(errors, np.nan))
 
 
-def _error(influence: FloatArray, clusters: Clusters, n_units: int) -> float:
-    summed = cluster_sums(influence, clusters)
-    return float(np.sqrt(n_units / max(1, n_units - 1) * (summed @ summed)))
+def _as_bounds(
+    bounds: tuple[float, float],
+    queries: _Queries,
+    propensity: FloatArray | None,
+    prediction: FloatArray | None,
+) -> tuple[float, float]:
+    low, high = bounds if np.size(bounds) == 2 else (None, None)
+    if not (is_real(low) and is_real(high) and low < high):
+        raise MetaRouterError(
+            f"gain_bounds is {bounds!r}; give two finite numbers, (lowest, highest)."
+        )
+    equal = queries.weight is None or np.ptp(queries.weight) == 0
+    if propensity is None or prediction is None or queries.groups is not None or not equal:
+        raise MetaRouterError(
+            "gain_bounds needs gold_outcome, a known propensity, and queries of equal weight that "
+            "stand for themselves: give these, or leave the bounds out."
+        )
+    gold = queries.label[queries.is_gold]
+    outside = int(((gold < low) | (gold > high)).sum())
+    if outside:
+        raise DataError(
+            f"{outside} of {gold.size} gold labels lie outside gain_bounds={bounds!r}: give bounds "
+            "that no query can leave."
+        )
+    return float(low), float(high)
 
 
 def _as_prediction(gold_outcome: ArrayLike, n: int) -> FloatArray:

@@ -1,11 +1,4 @@
-"""Figures of a monitor.
-
-Verdicts on promises, on the draw of gold labels, and on drift.
-
-What a monitor has seen so far.
-
-From sums and alarms to a report.
-"""
+"""What a monitor has seen so far: verdicts on constraints, on the draw of gold labels, on drift."""
 
 from __future__ import annotations
 
@@ -347,6 +340,8 @@ class MonitorReport(Printed):
     window : int
     n_queries, n_gold : int
         Decisions and gold labels so far.
+    is_bounded : bool
+        Whether gains have known bounds, so that intervals for gain and loss are exact.
     readings : tuple of Reading
     alarms : tuple of AlarmReading
     trajectories : dict of str to Trajectory
@@ -360,6 +355,7 @@ class MonitorReport(Printed):
     window: int
     n_queries: int
     n_gold: int
+    is_bounded: bool
     readings: tuple[Reading, ...]
     alarms: tuple[AlarmReading, ...]
     trajectories: dict[str, Trajectory] = field(repr=False)
@@ -460,7 +456,16 @@ class MonitorReport(Printed):
             "Look and stop whenever you like: each ci holds at all times at once. Windows are full "
             "ones, and their intervals hold for all windows at once. A dash stands where there are "
             "too few rows.",
+            *self._unseen(),
             *(f"{verdict} on {reason}" for verdict, reason in judged),
+        )
+
+    def _unseen(self) -> tuple[str, ...]:
+        if self.is_bounded or not self.n_gold:
+            return ()
+        return (
+            f"Of a kind of gold label rarer than 1 in {max(1, self.n_gold // 3)} none may have come"
+            " yet (rule of three): where such labels may be large, give gain_bounds.",
         )
 
 
@@ -498,6 +503,7 @@ def report_on(
         window=settings.window,
         n_queries=kept["usage"].n,
         n_gold=int(kept["quality"].total[1]),
+        is_bounded=settings.gain_bounds is not None,
         readings=tuple(found),
         alarms=tuple(judge_alarm(name, watched) for name, watched in alarms.items()),
         trajectories=trajectories,

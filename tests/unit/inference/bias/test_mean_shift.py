@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from oracles import inference_tests as naive
+from scipy.stats import t as student
 from scipy.stats import ttest_1samp
 
 from metarouter import GainScaler, MetaRouter
@@ -160,15 +161,49 @@ def test_a_scarce_partner_leaves_the_doubly_robust_mean_as_default():
     assert chosen.covariance == "cluster"
 
 
-def test_alternatives_add_up(make):
+def test_alternatives_add_up_but_for_what_skewness_lets_out(make):
     data = make.labelled(both=True)
     tests = {
         side: mean_shift_test(data, null=-0.45, alternative=side)
         for side in ("two-sided", "less", "greater")
     }
-    assert tests["less"].p_value + tests["greater"].p_value == pytest.approx(1)
+    assert 1 <= tests["less"].p_value + tests["greater"].p_value < 1.001
     smaller = min(tests["less"].p_value, tests["greater"].p_value)
     assert tests["two-sided"].p_value == pytest.approx(2 * smaller)
+
+
+def rare_and_large(n, rare, seed=0):
+    rng = np.random.default_rng(seed)
+    gain = 0.5 * rng.standard_normal(n)
+    gain[:rare] += 10.0
+    preference = rng.standard_normal(n)
+    return LabelledQueries(rng.standard_normal((n, 1)), gain + preference, preference)
+
+
+def test_a_few_rare_and_large_labels_leave_the_verdict_open():
+    test = mean_shift_test(rare_and_large(100, 2), method="paired", scaling=1.0)
+    assert test.skewness > 0.4
+    assert str(test.verdict) == "INCONCLUSIVE"
+    assert test.needed > 100
+    assert "rare and large" in test.reason
+    assert np.isfinite([test.lower, test.upper]).all()
+
+
+def test_the_interval_is_let_out_on_the_side_of_the_tail_alone():
+    test = mean_shift_test(rare_and_large(300, 9), method="paired", scaling=1.0)
+    margin = student.ppf(0.975, test.df) * test.se
+    assert test.value - test.lower == pytest.approx(margin)
+    assert test.upper - test.value > 1.2 * margin
+
+
+@pytest.mark.parametrize("alternative", ["two-sided", "less", "greater"])
+def test_the_p_value_is_that_of_the_interval(alternative):
+    data = rare_and_large(300, 9)
+    level = 0.95 if alternative == "two-sided" else 0.9
+    first = mean_shift_test(data, method="paired", scaling=1.0, level=level)
+    end = first.lower if alternative == "greater" else first.upper
+    test = mean_shift_test(data, method="paired", scaling=1.0, null=end, alternative=alternative)
+    assert test.p_value == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from metarouter import Nuisances
-from metarouter.datasets import make_judged_queries
+from metarouter.datasets import LabelledQueries, make_judged_queries
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference import doubly_robust_gains, efficiency_gain_band, rank_weighted_effects
 
@@ -111,3 +111,56 @@ def test_result_prints_and_draws():
     assert "doubly robust" in gains.summary()
     assert r"\toprule" in gains.to_latex()
     assert gains.plot() is not None
+
+
+def scarce(n, rare, seed=0):
+    rng = np.random.default_rng(seed)
+    gain = 0.5 * rng.standard_normal(n)
+    gain[:rare] += 10.0
+    gold = np.where(np.arange(n) % 2 == 0, gain, np.nan)
+    return LabelledQueries(rng.standard_normal((n, 1)), gold, np.full(n, np.nan))
+
+
+def test_a_few_rare_and_large_scores_leave_the_verdict_open():
+    scores = doubly_robust_gains(scarce(200, 6), gold_outcome=np.zeros(200), propensity=0.5)
+    assert str(scores.verdict) == "INCONCLUSIVE"
+    assert "rare and large" in scores.summary()
+    assert np.isfinite(scores.to_frame()[["ci_low", "ci_high"]]).all(axis=None)
+
+
+def test_known_bounds_give_a_wider_interval_that_is_exact():
+    data, wide = scarce(200, 6), np.zeros(200)
+    usual = doubly_robust_gains(data, gold_outcome=wide, propensity=0.5).to_frame()
+    bounded = doubly_robust_gains(data, gold_outcome=wide, propensity=0.5, gain_bounds=(-5.0, 20.0))
+    exact = bounded.to_frame()
+    assert str(bounded.verdict) == "PASS"
+    assert exact["ci_low"][0] < usual["ci_low"][0]
+    assert exact["ci_high"][0] > usual["ci_high"][0]
+    assert "exact" in bounded.summary()
+
+
+def test_bounds_hold_scores_of_labels_and_of_predictions_beyond_them():
+    from metarouter.inference.intervals import reach_of_scores
+
+    rng = np.random.default_rng(0)
+    low, high, p = -1.0, 3.0, 0.2
+    m = np.clip(5 * rng.standard_normal(2000), low, high)
+    r = rng.choice([low, high], 2000)
+    scores = np.concatenate([m, m + (r - m) / p])
+    below, above = reach_of_scores((low, high), p)
+    assert -below <= scores.min() < -0.9 * below
+    assert 0.9 * above < scores.max() <= above
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"gain_bounds": (20.0, -5.0)}, "lowest, highest"),
+        ({"gain_bounds": (-5.0, 20.0), "propensity": None}, "known propensity"),
+        ({"gain_bounds": (-1.0, 1.0)}, "lie outside gain_bounds"),
+    ],
+)
+def test_bounds_that_do_not_hold_are_refused(given, words):
+    settings = {"gold_outcome": np.zeros(200), "propensity": 0.5} | given
+    with pytest.raises((DataError, MetaRouterError), match=words):
+        doubly_robust_gains(scarce(200, 6), **settings)
