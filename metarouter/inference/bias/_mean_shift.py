@@ -63,7 +63,8 @@ class MeanShiftTest(Judged):
     lower, upper : float
         Two-sided confidence interval, let out on the side of a long tail.
     skewness : float
-        Skewness of the estimate; above 0.4 a few rare and large labels decide.
+        Skewness of a mean of labels ("paired", "difference"); above 0.4 a few rare and large ones
+        decide. 0 with the other methods, whose intervals are Student's.
     statistic, p_value : float
         t statistic against `null`, and its p value for `alternative`.
     null : float
@@ -168,7 +169,7 @@ class MeanShiftTest(Judged):
             "null": f"{self.null:g} ({self.alternative})",
             "factor on gold labels": f"{self.factor:.4g}",
             "factor is": self.factor_is,
-            "skewness of the estimate": f"{self.skewness:.2f}",
+            "skewness of the mean": f"{self.skewness:.2f}",
         }
 
     def _notes(self) -> tuple[str, ...]:
@@ -179,6 +180,7 @@ MeanShiftMethod = Literal["auto", "paired", "aipw", "overlap", "difference"]
 
 
 _ENOUGH_DEVIATING = 10
+_OF_LABELS = ("paired", "difference")  # methods that average labels as they are
 
 _NEEDED = {
     "aipw": ("propensity", "gold_outcome", "preference_outcome"),
@@ -254,7 +256,7 @@ def mean_shift_test(
     others. It is then not taken to be below what Clopper and Pearson's limit for the share of the
     others leaves open: 30 pairs that all agree do not show that shifts are small.
 
-    Rare and large labels make the estimate skewed, and samples that hold too few of them have both
+    Rare and large labels make a mean of them skewed, and samples that hold too few of them have both
     too small a mean and too small an error. The interval is let out by Hall's cubic (see
     `docs/rare_gains.md`), and where the skewness is above 0.4 the verdict is INCONCLUSIVE: about
     six labels or fewer decide then. A tail of which no label has come yet cannot be seen.
@@ -357,8 +359,10 @@ def _tested(known: dict[str, Any], estimate: ShiftEstimate) -> MeanShiftTest:
     own, least = float(np.sqrt(spread.variance)), _least_error(estimate, known, spread.df)
     se = max(own, least)
     clusters = estimate.clusters if known["covariance"] == "cluster" else None
+    skewness = 0.0
     # Where the floor stands for what was not seen, the few that were have no say in its shape.
-    skewness = 0.0 if least > own else skewness_of(cluster_sums(estimate.influence, clusters))
+    if known["method"] in _OF_LABELS and least <= own:
+        skewness = skewness_of(cluster_sums(estimate.influence, clusters))
     critical = float(stdtrit(spread.df, 0.5 + known["level"] / 2))
     limits = skewed_limits(estimate.value, se, critical, skewness)
     lower, upper = float(limits.lower), float(limits.upper)
