@@ -95,7 +95,9 @@ def skewed_limits(value: Any, se: Any, critical: float, skewness: Any) -> Limits
     def t(x: float) -> FloatArray:
         return np.asarray(3 / g * (np.cbrt(1 + g * (x - g / 6)) - 1))
 
-    reach_down, reach_up = np.maximum(critical, t(critical)), np.maximum(critical, -t(-critical))
+    skewed = np.not_equal(skewness, 0.0)
+    reach_down = np.where(skewed, np.maximum(critical, t(critical)), critical)
+    reach_up = np.where(skewed, np.maximum(critical, -t(-critical)), critical)
     return Limits(value - reach_down * se, value + reach_up * se)
 
 
