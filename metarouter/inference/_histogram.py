@@ -10,8 +10,6 @@ from metarouter.exceptions import MetaRouterError
 from metarouter.utils.plotting import new_axes
 from metarouter.utils.style import BAR, MEAN, OUTLINE, reference_line
 
-__all__ = ["plot_differences"]
-
 _MOST_STEPS = 25
 _SHOWN = (0.5, 99.5)
 

@@ -10,8 +10,6 @@ import numpy as np
 from metarouter.inference._verdict import Verdict
 from metarouter.utils.tables import Printed
 
-__all__ = ["Judged", "Shortage"]
-
 
 class Shortage(Protocol):
     """Labels that are needed before anything is estimated, and why."""

@@ -7,8 +7,6 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Limit", "Minimum", "Verdict", "about", "rows_needed", "scarce", "worst"]
-
 _ONE = {"queries": "query", "labels": "label", "groups": "group", "rows": "row"}
 
 

@@ -42,8 +42,6 @@ from metarouter.reporting.certified_router import CertifiedRouter, certify_route
 from metarouter.routing import GivenCost, ThresholdRouter
 from metarouter.utils.groups import count_groups
 
-__all__ = ["analyse", "predictions"]
-
 _MOST_FEATURES = 20
 _META_ROUTERS = ("dr_learner", "r_learner")
 _MEAN_SHIFTS = ("paired", "aipw", "overlap", "difference")

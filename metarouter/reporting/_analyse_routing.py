@@ -28,8 +28,6 @@ from metarouter.reporting._routing_analysis import (
 from metarouter.reporting.certified_router import CertifiedRouter
 from metarouter.utils.style import router_label
 
-__all__ = ["attempt", "nuisances_of", "routing_results"]
-
 _Result = TypeVar("_Result")
 
 

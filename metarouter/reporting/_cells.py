@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from metarouter.inference import Verdict
 
-__all__ = ["Cell", "Estimate", "Limits", "PValue"]
-
 _UNKNOWN = "–"
 
 

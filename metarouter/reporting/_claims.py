@@ -17,17 +17,6 @@ if TYPE_CHECKING:
 
     from metarouter.evaluation import StudyResult
 
-__all__ = [
-    "BASELINES",
-    "META_ROUTERS",
-    "Claim",
-    "Trend",
-    "check_claims",
-    "check_trends",
-    "claims_frame",
-    "in_plain_words",
-    "verdict",
-]
 
 META_ROUTERS = ("dr_learner", "r_learner")
 BASELINES = ("gold_only", "pooled", "preference_only", "linear_scaling")

@@ -14,21 +14,6 @@ from typing import Any
 from metarouter.inference import Verdict
 from metarouter.reporting._cells import Cell
 
-__all__ = [
-    "Block",
-    "Bullets",
-    "Column",
-    "Document",
-    "Figure",
-    "Finding",
-    "Findings",
-    "Paragraph",
-    "Section",
-    "Table",
-    "Terms",
-    "slug",
-]
-
 
 @dataclass(frozen=True)
 class Column:

@@ -8,8 +8,6 @@ from typing import Any, Literal
 
 from metarouter.reporting._document import Figure
 
-__all__ = ["STYLE", "ImageFormat", "canvas_of", "drawn"]
-
 ImageFormat = Literal["svg", "png", "pdf"]
 
 _DOTS_PER_INCH = 160

@@ -11,7 +11,6 @@ from metarouter.utils.files import atomic_path
 if TYPE_CHECKING:
     from metarouter.evaluation import StudyResult
 
-__all__ = ["save_efficiency_gain_figure"]
 
 _PANEL_WIDTH = 4.4
 _HEIGHT = 4.8

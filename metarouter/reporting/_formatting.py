@@ -17,20 +17,6 @@ from metarouter.reporting._document import (
 )
 from metarouter.reporting._routing_analysis import Unanswered
 
-__all__ = [
-    "GOLD",
-    "PREFERENCE",
-    "columns",
-    "counted",
-    "decimals_of",
-    "estimates",
-    "has_limits",
-    "limits",
-    "needed_in_words",
-    "not_answered",
-    "percent",
-]
-
 GOLD = "gold units per query"
 PREFERENCE = "preference units"
 

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 
 from metarouter.utils.style import router_label
 
-__all__ = ["ROUTERS", "WORDS", "glossary"]
-
 WORDS = {
     "gold label": "quality of the primary (strong) model's answer minus that of the alternative's, "
     "under the trustworthy evaluation",

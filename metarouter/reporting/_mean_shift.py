@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from metarouter.datasets import TrainingRows
     from metarouter.routing import MetaRouter
 
-__all__ = ["MeanShift", "mean_shift"]
-
 
 @dataclass(frozen=True)
 class MeanShift:

@@ -31,8 +31,6 @@ from metarouter.reporting._formatting import (
 )
 from metarouter.reporting._routing_analysis import RoutingAnalysis, Unanswered
 
-__all__ = ["bias_section"]
-
 _METHODS = {
     "paired": "paired: queries with both labels",
     "aipw": "unpaired: doubly robust mean over all labels",

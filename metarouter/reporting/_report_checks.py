@@ -19,8 +19,6 @@ from metarouter.reporting._formatting import columns, estimates, needed_in_words
 from metarouter.reporting._routing_analysis import RoutingAnalysis
 from metarouter.utils.groups import count_groups
 
-__all__ = ["checks_section", "labels_section"]
-
 
 def labels_section(analysis: RoutingAnalysis) -> Section:
     """Say which labels there are."""

@@ -26,8 +26,6 @@ from metarouter.reporting._formatting import (
 from metarouter.reporting._routing_analysis import RoutingAnalysis, RoutingResults, Unanswered
 from metarouter.utils.style import router_label, router_styles
 
-__all__ = ["comparison_section"]
-
 
 def comparison_section(analysis: RoutingAnalysis) -> Section:
     """Compare the routers of the paper on the same gold labels."""

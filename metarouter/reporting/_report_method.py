@@ -11,8 +11,6 @@ from metarouter.reporting._routing_analysis import RoutingAnalysis
 from metarouter.reporting._versions import package_versions
 from metarouter.utils.style import router_label
 
-__all__ = ["glossary_section", "method_section"]
-
 _CITATIONS = (
     "Meta-Router: routing from gold and preference labels as a causal problem, sections 3 and 4.1 "
     "(shift as a conditional effect of the label source, efficiency gain, figure S2).",

@@ -28,8 +28,6 @@ from metarouter.reporting._formatting import (
 from metarouter.reporting._routing_analysis import RoutingAnalysis, RoutingResults, Unanswered
 from metarouter.utils.style import router_label
 
-__all__ = ["gains_section"]
-
 _SHOWN_USAGES = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 _EFFECTS = {
     "area": "area under the efficiency gain (Qini coefficient)",

@@ -17,8 +17,6 @@ from metarouter.reporting._report_threshold import plan_in_words, threshold_in_w
 from metarouter.reporting._routing_analysis import RoutingAnalysis, RoutingResults, Unanswered
 from metarouter.utils.style import router_label
 
-__all__ = ["summary_section"]
-
 _EXAMPLE_USAGE = 0.3
 _PAYS = "Does routing pay?"
 _ANSWERS = {Verdict.PASS: "Yes.", Verdict.FAIL: "No.", Verdict.INCONCLUSIVE: "Open."}

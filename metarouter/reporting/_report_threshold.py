@@ -17,8 +17,6 @@ from metarouter.reporting._formatting import columns, counted, decimals_of, not_
 from metarouter.reporting._routing_analysis import DEFAULT_SHARE, RoutingAnalysis, Unanswered
 from metarouter.utils.style import router_label
 
-__all__ = ["plan_in_words", "planning_section", "threshold_in_words", "threshold_section"]
-
 _SHARES = ("max_cost_ratio", "min_gap_share", "min_saving")
 
 

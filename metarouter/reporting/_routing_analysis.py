@@ -28,8 +28,6 @@ from metarouter.judging import JudgeProfile
 from metarouter.reporting._held_out_routers import HeldOutRouters
 from metarouter.reporting.certified_router import CertifiedRouter
 
-__all__ = ["DEFAULT_SHARE", "ReportSettings", "RoutingAnalysis", "RoutingResults", "Unanswered"]
-
 DEFAULT_SHARE = 0.5  # of the queries, where nothing is demanded of the threshold
 
 

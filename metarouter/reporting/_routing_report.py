@@ -14,8 +14,6 @@ from metarouter.reporting._report_summary import summary_section
 from metarouter.reporting._report_threshold import planning_section, threshold_section
 from metarouter.reporting._routing_analysis import RoutingAnalysis
 
-__all__ = ["routing_report"]
-
 
 def routing_report(analysis: RoutingAnalysis, *, title: str | None = None) -> Document:
     """Write an analysis as a document.

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from metarouter.evaluation import StudyResult
 
-__all__ = ["compare_splits", "differing_verdicts"]
-
 
 def compare_splits(
     grouped: StudyResult, random_split: StudyResult, *, level: float = 0.95

@@ -23,14 +23,6 @@ if TYPE_CHECKING:
 
     from metarouter.evaluation import StudyResult
 
-__all__ = [
-    "StudyReport",
-    "areas_table",
-    "in_order",
-    "write_areas",
-    "write_frame",
-    "write_study_report",
-]
 
 AREA_COLUMNS = ["router", "n_gold", "area", "se"]
 

@@ -13,8 +13,6 @@ from metarouter.reporting._drawing import drawn
 if TYPE_CHECKING:
     import jinja2
 
-__all__ = ["to_html"]
-
 
 def to_html(document: Document) -> str:
     """Write a document as HTML: figures inside, no script, nothing loaded from elsewhere.

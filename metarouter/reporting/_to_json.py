@@ -20,8 +20,6 @@ from metarouter.reporting._document import (
     Table,
 )
 
-__all__ = ["to_json"]
-
 _SCHEMA = "metarouter-report/1"
 
 

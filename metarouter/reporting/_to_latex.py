@@ -15,8 +15,6 @@ from metarouter.reporting._document import (
 )
 from metarouter.utils.tables import escaped
 
-__all__ = ["to_latex"]
-
 _PREAMBLE = r"""\documentclass[a4paper,10pt]{article}
 \usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}

@@ -14,8 +14,6 @@ from metarouter.reporting._document import (
     Table,
 )
 
-__all__ = ["to_markdown"]
-
 
 def to_markdown(document: Document, figures: str = "") -> str:
     """Write a document as GitHub-flavoured markdown.

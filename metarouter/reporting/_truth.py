@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from metarouter.datasets import LabelledQueries
 
-__all__ = ["TRUE_GAIN", "truth_frame"]
 
 TRUE_GAIN = "true psi"
 

@@ -7,8 +7,6 @@ from importlib.metadata import PackageNotFoundError, version
 
 from metarouter._version import __version__
 
-__all__ = ["package_versions"]
-
 _PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "joblib", "xgboost", "econml")
 
 

@@ -16,8 +16,6 @@ from metarouter.reporting._to_latex import to_latex
 from metarouter.reporting._to_markdown import to_markdown
 from metarouter.utils.files import atomic_path, write_text
 
-__all__ = ["FORMATS", "DocumentFormat", "format_of", "write_document"]
-
 DocumentFormat = Literal["html", "md", "tex", "json"]
 
 FORMATS: dict[str, DocumentFormat] = {

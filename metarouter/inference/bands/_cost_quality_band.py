@@ -48,8 +48,6 @@ from metarouter.utils.tables import Printed, thinned
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CostQualityBand", "cost_quality_band"]
-
 
 @dataclass(frozen=True)
 class CostQualityBand(Printed):

@@ -42,21 +42,6 @@ from metarouter.utils.tables import Printed, thinned
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "CurveBand",
-    "Finding",
-    "above_zero",
-    "as_where",
-    "assembled",
-    "curve_band",
-    "curve_line",
-    "draw_band",
-    "errors_in_words",
-    "floored_errors",
-    "somewhere_above_zero",
-    "too_few_queries",
-    "with_anchors",
-]
 
 _NAMES = {
     "efficiency_gain": ("Efficiency gain", "efficiency gain per query"),

@@ -7,8 +7,6 @@ from numpy.typing import ArrayLike
 from metarouter.inference.bands._curve_bands import CurveBand, as_where, curve_band
 from metarouter.inference.curves import BandMethod, GoldGain, Seed, band_settings, scored_queries
 
-__all__ = ["efficiency_gain_band", "qini_band", "toc_band"]
-
 
 def efficiency_gain_band(
     gold_gain: GoldGain,

@@ -50,8 +50,6 @@ from metarouter.utils.tables import Printed, thinned
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Collected", "GapLimits", "PerformanceGapBand", "gap_limits", "performance_gap_band"]
-
 
 @dataclass(frozen=True)
 class PerformanceGapBand(Printed):

@@ -36,7 +36,6 @@ from metarouter.utils.tables import Printed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Average", "RankWeightedEffect", "RankWeightedEffects", "rank_weighted_effects"]
 
 Average = Literal["usage", "queries"]
 

@@ -41,7 +41,6 @@ from metarouter.utils.plotting import draw_dots, new_axes
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NAMES", "CalibrationTest", "calibration_test"]
 
 NAMES = ("mean prediction", "differential prediction")
 

@@ -6,8 +6,6 @@ from typing import Literal
 
 from metarouter.exceptions import MetaRouterError
 
-__all__ = ["Effect", "check_effect"]
-
 Effect = Literal["shift", "gain"]
 
 

@@ -49,8 +49,6 @@ from metarouter.utils.columns import as_level
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MeanShiftMethod", "MeanShiftTest", "mean_shift_test"]
-
 
 @dataclass(frozen=True)
 class MeanShiftTest(Judged):
@@ -256,7 +254,7 @@ def mean_shift_test(
     others. It is then not taken to be below what Clopper and Pearson's limit for the share of the
     others leaves open: 30 pairs that all agree do not show that shifts are small.
 
-    Rare and large labels make a mean of them skewed, and samples that hold too few of them have both
+    Rare and large labels make a mean of them skewed: samples that hold too few of them have both
     too small a mean and too small an error. The interval is let out by Hall's cubic (see
     `docs/rare_gains.md`), and where the skewness is above 0.4 the verdict is INCONCLUSIVE: about
     six labels or fewer decide then. A tail of which no label has come yet cannot be seen.

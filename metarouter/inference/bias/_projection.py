@@ -46,7 +46,6 @@ from metarouter.utils.style import MEAN, reference_line
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BestLinearProjection", "best_linear_projection"]
 
 _LONGEST_NAME = 32
 

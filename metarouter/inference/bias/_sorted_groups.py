@@ -46,8 +46,6 @@ from metarouter.utils.style import BAR, MEAN, reference_line
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SortedGroupEffects", "sorted_group_effects"]
-
 
 @dataclass(frozen=True)
 class SortedGroupEffects(Judged):

@@ -46,16 +46,6 @@ from metarouter.utils.tables import Printed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "AllPairs",
-    "PairErrors",
-    "all_pairs",
-    "compare_all_pairs",
-    "max_t_p_values",
-    "pair_errors",
-    "stepdown_p_values",
-]
-
 
 @dataclass(frozen=True)
 class AllPairs(Printed):

@@ -20,8 +20,6 @@ from metarouter.inference.curves import (
 )
 from metarouter.inference.intervals import FloatArray
 
-__all__ = ["difference_band"]
-
 
 def difference_band(
     gold_gain: GoldGain,

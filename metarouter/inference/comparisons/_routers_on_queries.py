@@ -14,8 +14,6 @@ from metarouter.inference.curves import GoldGain, ScoredQueries, as_gains, sorte
 from metarouter.inference.intervals import FloatArray
 from metarouter.utils.columns import as_finite_column, check_routers
 
-__all__ = ["RouterStatistic", "RoutersOnQueries", "routers_on_queries"]
-
 
 class RouterStatistic(NamedTuple):
     """A statistic of one router."""

@@ -49,18 +49,6 @@ from numpy.typing import NDArray
 from metarouter.inference.curves._scored_queries import ScoredQueries
 from metarouter.inference.intervals import FloatArray
 
-__all__ = [
-    "AtThresholds",
-    "AtUsage",
-    "CurveName",
-    "Points",
-    "RunningSums",
-    "curve_influence",
-    "curve_of",
-    "gain_at_the_margin",
-    "running_sums",
-]
-
 CurveName = Literal["efficiency_gain", "toc", "qini"]
 
 

@@ -30,23 +30,6 @@ from metarouter.inference.curves._scored_queries import ScoredQueries
 from metarouter.inference.intervals import Clusters, FloatArray, cluster_sums, third_over_second
 from metarouter.utils.columns import as_level
 
-__all__ = [
-    "BandMethod",
-    "BandSettings",
-    "Deviations",
-    "Seed",
-    "Statistic",
-    "as_generator",
-    "band_settings",
-    "check_draws",
-    "deviations_of",
-    "floor_at_ends",
-    "half_sample",
-    "least_share",
-    "method_for_ranks",
-    "skewness_at_ends",
-]
-
 Seed = int | np.random.Generator | None
 Kept = NDArray[np.bool_]
 Statistic = Callable[[Kept], FloatArray]

@@ -30,8 +30,6 @@ from metarouter.inference.curves._curve_values import RunningSums
 from metarouter.inference.curves._scored_queries import ScoredQueries
 from metarouter.inference.intervals import FloatArray
 
-__all__ = ["EFFECTS", "effects_over_queries", "effects_over_usage", "rank_weighted_influence"]
-
 _Function = Callable[[FloatArray], FloatArray]
 
 

@@ -18,8 +18,6 @@ from metarouter.utils.columns import (
     check_same_length,
 )
 
-__all__ = ["Gains", "GoldGain", "ScoredQueries", "as_gains", "scored_queries", "sorted_gains"]
-
 GoldGain = ArrayLike | DoublyRobustGains
 
 _USUAL_KURTOSIS = 4.5

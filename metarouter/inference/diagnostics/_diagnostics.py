@@ -42,8 +42,6 @@ from metarouter.utils.tables import Printed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["UNBIASED", "Check", "Diagnostics", "check_data"]
-
 
 @dataclass(frozen=True)
 class Check:

@@ -31,7 +31,6 @@ from metarouter.utils.plotting import draw_dots, new_axes
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["WORDS", "NuisanceQuality", "advice_on", "nuisance_quality"]
 
 WORDS = {
     "marginal_outcome": "label given the query",

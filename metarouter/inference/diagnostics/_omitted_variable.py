@@ -41,20 +41,6 @@ from metarouter.inference.labels import (
 from metarouter.nuisance import Nuisances
 from metarouter.utils.random import seed_of, seeded
 
-__all__ = [
-    "BiasBound",
-    "Gain",
-    "SensitivityElements",
-    "benchmark_columns",
-    "bias_bound",
-    "confounding_strength",
-    "gain_of",
-    "linear_elements",
-    "nonparametric_elements",
-    "nuisances_without",
-    "robustness_value",
-]
-
 _AUTOMATIC = 3
 
 

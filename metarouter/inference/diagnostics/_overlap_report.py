@@ -39,7 +39,6 @@ from metarouter.utils.style import reference_line
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLOUR", "OverlapReport", "overlap_report", "support_bounds"]
 
 COLOUR = {True: "#E69F00", False: "#0072B2"}
 

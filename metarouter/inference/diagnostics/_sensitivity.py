@@ -44,8 +44,6 @@ from metarouter.utils.style import BAR, MEAN, reference_line
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Scenario", "SensitivityAnalysis", "sensitivity_analysis"]
-
 
 class Scenario(NamedTuple):
     """Bounds on the mean shift under one assumed confounder."""

@@ -56,16 +56,6 @@ from metarouter.routing.unit_cost import UnitCost
 from metarouter.utils.columns import as_level
 from metarouter.utils.random import seed_of
 
-__all__ = [
-    "Prefer",
-    "Search",
-    "SearchResult",
-    "as_delta",
-    "certify_predictions",
-    "certify_threshold",
-    "finding_of",
-]
-
 
 class SearchResult(NamedTuple):
     """Verdict on a search, and the labels that are missing."""

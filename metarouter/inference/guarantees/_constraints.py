@@ -35,31 +35,6 @@ from metarouter.routing._budget import BUDGETS
 from metarouter.routing._cost_model import is_real
 from metarouter.utils.columns import as_finite_column, as_groups, as_weight, check_same_length
 
-__all__ = [
-    "CONSTRAINTS",
-    "Bounds",
-    "CertifyingQueries",
-    "ConstrainedMean",
-    "Constraint",
-    "Gain",
-    "MinGain",
-    "Outcome",
-    "as_constraints",
-    "certifying_queries",
-    "check_limit",
-    "constrained_mean",
-    "constraint_of",
-    "max_cost",
-    "max_cost_ratio",
-    "max_loss",
-    "max_missed_gain",
-    "max_share",
-    "max_slow_share",
-    "min_gain",
-    "min_gap_share",
-    "min_saving",
-]
-
 Bounds = tuple[float, float] | None
 
 

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from metarouter.inference.intervals import Clusters, FloatArray, cluster_sums
 from metarouter.routing._tuning import turning_points
 
-__all__ = ["Moments", "RoutingPath", "routing_path", "running_mean", "running_moments"]
-
 
 class RoutingPath(NamedTuple):
     """The trade-offs at which the routing of some queries changes.

@@ -36,8 +36,6 @@ from metarouter.utils.tables import Printed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CertifiedThreshold", "ConstraintEstimate", "GuaranteePath", "observed"]
-
 
 @dataclass(frozen=True)
 class ConstraintEstimate:

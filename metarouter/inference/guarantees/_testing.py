@@ -54,26 +54,6 @@ from metarouter.inference.guarantees._path import (
 )
 from metarouter.inference.intervals import FloatArray, cluster_sums, skewness_of
 
-__all__ = [
-    "Method",
-    "Needed",
-    "Tested",
-    "certified_between_ends",
-    "certified_in_order",
-    "has_enough",
-    "hoeffding_bentkus",
-    "largest_p_values",
-    "learned_order",
-    "level_of_each_walk",
-    "most_promising",
-    "needed_at",
-    "require_conformal",
-    "split",
-    "student",
-    "tested",
-    "worst_distance",
-]
-
 
 def hoeffding_bentkus(mean: Any, n: Any, limit: float, *, binary: bool = False) -> FloatArray:
     """P value of "the mean is above `limit`" for n independent values in [0, 1].

@@ -8,8 +8,6 @@ from numpy.typing import ArrayLike
 from metarouter.inference.intervals._influence import FloatArray
 from metarouter.inference.intervals._simultaneous import Limits
 
-__all__ = ["bounded_limits", "reach_of_scores"]
-
 _HALVINGS = 45
 _BETS = 25  # from one over the bounds' width down to a 4096th of it
 

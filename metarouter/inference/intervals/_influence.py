@@ -17,19 +17,6 @@ from scipy.special import stdtr, stdtrit
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.utils.groups import group_codes
 
-__all__ = [
-    "Alternative",
-    "Covariance",
-    "MeanVariance",
-    "as_clusters",
-    "choose_covariance",
-    "cluster_sums",
-    "interval_of",
-    "p_value_of",
-    "variance_of_mean",
-    "welch_df",
-]
-
 FloatArray = NDArray[np.float64]
 Clusters = NDArray[np.intp] | None
 Covariance = Literal["auto", "t", "HC3", "cluster"]

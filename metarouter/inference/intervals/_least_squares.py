@@ -16,8 +16,6 @@ from scipy.special import fdtrc
 from metarouter.exceptions import DataError
 from metarouter.inference.intervals._influence import Clusters, FloatArray, cluster_sums, welch_df
 
-__all__ = ["LinearFit", "WaldTest", "require_full_rank", "wald_test", "weighted_least_squares"]
-
 _NEARLY_ONE = 1 - 1e-9
 _CHUNK = 512
 

@@ -19,8 +19,6 @@ from metarouter.inference.intervals._influence import (
     variance_of_mean,
 )
 
-__all__ = ["Measured", "RatioErrors", "fieller", "log_interval", "noise_share", "share_interval"]
-
 
 class RatioErrors(NamedTuple):
     """Variances of the numerators, of the denominator, and their covariances."""

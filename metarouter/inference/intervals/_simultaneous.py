@@ -23,15 +23,6 @@ import numpy as np
 
 from metarouter.inference.intervals._influence import FloatArray
 
-__all__ = [
-    "Limits",
-    "correlation_of",
-    "skewed_limits",
-    "skewness_of",
-    "sup_t_quantile",
-    "third_over_second",
-]
-
 _STRAIGHT = 1e-6  # skewness below which the cubic is a straight line to all digits
 
 

@@ -26,8 +26,6 @@ from metarouter.inference.labels._labels import ScaledLabels
 from metarouter.nuisance import Nuisances
 from metarouter.utils.groups import group_codes
 
-__all__ = ["AugmentedNuisances", "augmented"]
-
 _FOLDS = 5
 _ROWS_PER_COLUMN = 10
 _MOST_COLUMNS = 10

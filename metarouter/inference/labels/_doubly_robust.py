@@ -35,8 +35,6 @@ from metarouter.utils.validation import validate_training
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DoublyRobustGains", "doubly_robust_gains"]
-
 
 @dataclass(frozen=True)
 class DoublyRobustGains(Printed):
@@ -288,7 +286,7 @@ def doubly_robust_gains(
     given = None if gold_outcome is None else _as_prediction(gold_outcome, queries.is_gold.size)
     if gain_bounds is not None:
         gain_bounds = _as_bounds(gain_bounds, queries, known, given)
-        given = np.clip(given, *gain_bounds)
+        given = None if given is None else np.clip(given, *gain_bounds)
     fitted = _fitted(queries, nuisances, known, given, random_state, n_jobs)
     score = np.where(
         queries.is_gold,
@@ -432,11 +430,11 @@ def _as_bounds(
     propensity: FloatArray | None,
     prediction: FloatArray | None,
 ) -> tuple[float, float]:
-    low, high = bounds if np.size(bounds) == 2 else (None, None)
-    if not (is_real(low) and is_real(high) and low < high):
+    if not (np.size(bounds) == 2 and all(map(is_real, bounds)) and bounds[0] < bounds[1]):
         raise MetaRouterError(
             f"gain_bounds is {bounds!r}; give two finite numbers, (lowest, highest)."
         )
+    low, high = float(bounds[0]), float(bounds[1])
     equal = queries.weight is None or np.ptp(queries.weight) == 0
     if propensity is None or prediction is None or queries.groups is not None or not equal:
         raise MetaRouterError(
@@ -450,7 +448,7 @@ def _as_bounds(
             f"{outside} of {gold.size} gold labels lie outside gain_bounds={bounds!r}: give bounds "
             "that no query can leave."
         )
-    return float(low), float(high)
+    return low, high
 
 
 def _as_prediction(gold_outcome: ArrayLike, n: int) -> FloatArray:

@@ -12,8 +12,6 @@ from metarouter.inference.intervals import FloatArray
 from metarouter.inference.labels._labels import row_count
 from metarouter.utils.groups import group_codes
 
-__all__ = ["chosen_features", "column_names"]
-
 _MOST_FEATURES = 20
 
 

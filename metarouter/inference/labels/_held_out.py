@@ -26,15 +26,6 @@ from metarouter.utils.validation import TrainingData
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "FIRST_TRAINING_FOLDS",
-    "HeldOutPredictions",
-    "Scheme",
-    "as_held_out",
-    "held_out_folds",
-    "held_out_predictions",
-    "stratified_folds",
-]
 
 Scheme = Literal["forward", "cross_fit"]
 

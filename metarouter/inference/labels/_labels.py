@@ -27,19 +27,6 @@ from metarouter.utils.validation import (
     validate_weight,
 )
 
-__all__ = [
-    "Counts",
-    "SampleSizeCheck",
-    "ScaledLabels",
-    "as_rows",
-    "check_either_sample_size",
-    "check_sample_size",
-    "count_labels",
-    "fitted_nuisances",
-    "row_count",
-    "scaled_labels",
-]
-
 Scaling = Any  # "variance", "max", "wasserstein", None, a number, or a fitted GainScaler
 
 

@@ -13,18 +13,6 @@ from metarouter.inference.labels._augmented import AugmentedNuisances
 from metarouter.inference.labels._labels import ScaledLabels
 from metarouter.nuisance import Nuisances
 
-__all__ = [
-    "OrthogonalScores",
-    "ShiftEstimate",
-    "difference_of_means",
-    "doubly_robust_mean",
-    "orthogonal_scores",
-    "overlap_weighted_slope",
-    "paired_mean",
-    "pairs_of",
-    "query_clusters",
-]
-
 
 class ShiftEstimate(NamedTuple):
     """An estimate of E Delta.

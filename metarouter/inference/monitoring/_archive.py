@@ -23,8 +23,6 @@ from metarouter.inference.monitoring._settings import MonitorSettings
 from metarouter.inference.monitoring._state import MonitorState
 from metarouter.utils.archives import read_arrays, write_arrays
 
-__all__ = ["file_digest", "read_state", "write_state"]
-
 _FORMAT = "metarouter-monitor"
 _VERSION = 3
 _HEADER = "monitor"

@@ -13,8 +13,6 @@ from metarouter.exceptions import DataError
 from metarouter.utils.columns import as_routed
 from metarouter.utils.features import validate_matrix
 
-__all__ = ["Batch", "FeatureNames", "as_batch", "as_features"]
-
 FloatArray = NDArray[np.float64]
 
 _LARGEST = 1e100  # squares of larger numbers could overflow

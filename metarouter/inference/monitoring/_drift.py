@@ -13,23 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "JUMPS",
-    "SLOPES",
-    "DriftAlarm",
-    "EmbeddingDrift",
-    "EmbeddingMap",
-    "bet",
-    "log_capital_of_scores",
-    "log_evidence",
-    "lowest_so_far",
-    "merge_sorted",
-    "online_p_values",
-    "play",
-    "starting_capital",
-    "varied_before",
-]
-
 FloatArray = NDArray[np.float64]
 
 SLOPES = np.array([-1.6, -0.8, 0.0, 0.8, 1.6])

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from metarouter.inference._limits import MINIMA
 
-__all__ = ["GainScores"]
-
 FloatArray = NDArray[np.float64]
 
 _SUMS = 6  # count, weight, weight f, weight r, weight f^2, weight f r; of the gold labels so far

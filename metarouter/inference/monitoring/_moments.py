@@ -7,37 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "Moments",
-    "OfShare",
-    "cost",
-    "cost_columns",
-    "cost_of_share",
-    "drawn",
-    "drawn_of_share",
-    "efficiency_gain",
-    "extra_cost",
-    "extra_cost_of_share",
-    "gain",
-    "gain_sums",
-    "labels",
-    "labels_of_either",
-    "labels_of_others",
-    "labels_of_sent",
-    "loss",
-    "loss_sums",
-    "quality_columns",
-    "rows",
-    "saving",
-    "saving_of_share",
-    "share",
-    "skewness_of_cost",
-    "skewness_of_either",
-    "skewness_of_gain",
-    "skewness_of_loss",
-    "usage_columns",
-]
-
 FloatArray = NDArray[np.float64]
 
 

@@ -22,8 +22,6 @@ from metarouter.utils.tables import Printed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RouterMonitor"]
-
 
 class RouterMonitor(Printed):
     """Watch a deployed router: share of queries sent, cost, gold quality, drift.

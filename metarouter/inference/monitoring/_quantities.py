@@ -27,17 +27,6 @@ from metarouter.inference.intervals import Limits, bounded_limits, reach_of_scor
 from metarouter.inference.monitoring import _moments
 from metarouter.inference.monitoring._moments import Moments, OfShare
 
-__all__ = [
-    "QUANTITIES",
-    "BoundedSums",
-    "Estimates",
-    "Quantity",
-    "estimates",
-    "mean_half_width",
-    "share_evidence",
-    "share_limits",
-]
-
 FloatArray = NDArray[np.float64]
 
 _PER_OCTAVE = 4

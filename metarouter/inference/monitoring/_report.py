@@ -23,19 +23,6 @@ from metarouter.utils.tables import Printed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "AlarmReading",
-    "MonitorReport",
-    "Reading",
-    "Trajectory",
-    "Watched",
-    "judge_alarm",
-    "judge_constraint",
-    "judge_draw",
-    "plot_evidence",
-    "plot_quantity",
-    "report_on",
-]
 
 _TRAJECTORY, _WINDOW, _PROMISE = "#0072B2", "#7F7F7F", "#D55E00"
 

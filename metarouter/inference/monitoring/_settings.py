@@ -12,8 +12,6 @@ from metarouter.inference.guarantees import Constraint, constraint_of
 from metarouter.routing._cost_model import is_real
 from metarouter.utils.columns import as_level
 
-__all__ = ["N_ALARMS", "WATCHED_CONSTRAINTS", "MonitorSettings", "limits_of"]
-
 N_ALARMS = 4  # embeddings, predictions, cost, quality
 WATCHED_CONSTRAINTS = ("max_share", "max_cost", "min_saving", "min_gain", "max_loss")
 

@@ -21,8 +21,6 @@ from metarouter.inference.monitoring._moments import (
 from metarouter.inference.monitoring._report import MonitorReport, Watched, report_on
 from metarouter.inference.monitoring._settings import MonitorSettings
 
-__all__ = ["MonitorState"]
-
 _COLUMNS = {"usage": 1, "cost": 9, "quality": 11}
 _ALARM_SCORES = {"predictions": 1, "cost": 3, "quality": 2}
 _POINTS_PER_WINDOW = 10

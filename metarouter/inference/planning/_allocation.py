@@ -9,8 +9,6 @@ from scipy.optimize import minimize_scalar
 
 from metarouter.inference.planning._label_variance import LabelVariance
 
-__all__ = ["Labels", "Prices", "best_share", "labels_for"]
-
 
 class Prices(NamedTuple):
     """What one label costs, in one unit of money."""

@@ -6,8 +6,6 @@ from typing import Any
 
 from metarouter.inference._limits import Verdict
 
-__all__ = ["verdict_alone"]
-
 
 def verdict_alone(ax: Any, verdict: Verdict) -> Any:
     """Write the verdict in the middle of empty axes, and return these."""

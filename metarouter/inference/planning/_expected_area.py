@@ -35,8 +35,6 @@ from metarouter.utils.tables import Printed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ExpectedArea", "ForecastPoint", "expected_area", "points_of"]
-
 
 @dataclass(frozen=True)
 class ForecastPoint:

@@ -18,8 +18,6 @@ import numpy as np
 
 from metarouter.inference.intervals import Clusters, FloatArray, cluster_sums
 
-__all__ = ["NOTHING", "LabelVariance", "Part", "part_of"]
-
 
 @dataclass(frozen=True)
 class Part:

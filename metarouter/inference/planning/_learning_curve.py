@@ -25,15 +25,6 @@ from metarouter.nuisance import Nuisances
 from metarouter.utils.groups import group_codes
 from metarouter.utils.random import seeded
 
-__all__ = [
-    "Cells",
-    "Forecast",
-    "LearningCurve",
-    "areas_of_subsamples",
-    "fit_learning_curve",
-    "unlearned_square",
-]
-
 
 class Cells(NamedTuple):
     """Numbers of training labels, shape (k,) each."""

@@ -29,8 +29,6 @@ from metarouter.nuisance import Nuisances
 from metarouter.utils.columns import as_finite_column, check_same_length
 from metarouter.utils.random import seed_of, seeded
 
-__all__ = ["Design", "Pilot", "Quantity", "gain_pilot", "is_nested", "shift_pilot"]
-
 Quantity = Literal["mean_shift", "mean_gain", "area"]
 Design = Literal["auto", "separate", "nested"]
 

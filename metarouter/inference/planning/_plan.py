@@ -46,7 +46,6 @@ from metarouter.utils.tables import Printed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LabelPlan", "PlanOption", "as_prices", "option_of", "plan_labels"]
 
 _NAMES = {
     "mean_shift": "mean shift of the preference labels",

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 Strategy = Literal["uncertainty", "threshold", "variance", "random"]
 
-__all__ = ["LabelSuggestion", "sampling_weights", "suggest_labels"]
 
 _STRATEGIES = ("uncertainty", "threshold", "variance", "random")
 
