@@ -21,22 +21,3 @@ from metarouter.inference.bands._rank_weighted_effects import (
     RankWeightedEffects,
     rank_weighted_effects,
 )
-
-__all__ = [
-    "CostQualityBand",
-    "CurveBand",
-    "Finding",
-    "PerformanceGapBand",
-    "RankWeightedEffects",
-    "as_where",
-    "assembled",
-    "cost_quality_band",
-    "efficiency_gain_band",
-    "errors_in_words",
-    "performance_gap_band",
-    "qini_band",
-    "rank_weighted_effects",
-    "toc_band",
-    "too_few_queries",
-    "with_anchors",
-]

@@ -6,14 +6,3 @@ from metarouter.inference.bias._calibration import CalibrationTest, calibration_
 from metarouter.inference.bias._mean_shift import MeanShiftTest, mean_shift_test
 from metarouter.inference.bias._projection import BestLinearProjection, best_linear_projection
 from metarouter.inference.bias._sorted_groups import SortedGroupEffects, sorted_group_effects
-
-__all__ = [
-    "BestLinearProjection",
-    "CalibrationTest",
-    "MeanShiftTest",
-    "SortedGroupEffects",
-    "best_linear_projection",
-    "calibration_test",
-    "mean_shift_test",
-    "sorted_group_effects",
-]

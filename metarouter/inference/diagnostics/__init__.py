@@ -6,15 +6,3 @@ from metarouter.inference.diagnostics._diagnostics import Check, Diagnostics, ch
 from metarouter.inference.diagnostics._nuisance_quality import NuisanceQuality, nuisance_quality
 from metarouter.inference.diagnostics._overlap_report import OverlapReport, overlap_report
 from metarouter.inference.diagnostics._sensitivity import SensitivityAnalysis, sensitivity_analysis
-
-__all__ = [
-    "Check",
-    "Diagnostics",
-    "NuisanceQuality",
-    "OverlapReport",
-    "SensitivityAnalysis",
-    "check_data",
-    "nuisance_quality",
-    "overlap_report",
-    "sensitivity_analysis",
-]

@@ -31,28 +31,3 @@ from metarouter.inference.guarantees._constraints import (
 from metarouter.inference.guarantees._result import CertifiedThreshold, ConstraintEstimate
 
 Promise = ConstraintEstimate  # its former name, kept for one release
-
-__all__ = [
-    "CONSTRAINTS",
-    "CertifiedThreshold",
-    "CertifyingQueries",
-    "Constraint",
-    "ConstraintEstimate",
-    "Outcome",
-    "Promise",
-    "as_constraints",
-    "as_delta",
-    "certify_predictions",
-    "certify_threshold",
-    "check_limit",
-    "constraint_of",
-    "max_cost",
-    "max_cost_ratio",
-    "max_loss",
-    "max_missed_gain",
-    "max_share",
-    "max_slow_share",
-    "min_gain",
-    "min_gap_share",
-    "min_saving",
-]

@@ -14,5 +14,3 @@ from __future__ import annotations
 
 from metarouter.inference.monitoring._monitor import RouterMonitor
 from metarouter.inference.monitoring._report import MonitorReport
-
-__all__ = ["MonitorReport", "RouterMonitor"]

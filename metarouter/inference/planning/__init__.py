@@ -12,16 +12,3 @@ from metarouter.inference.planning._suggestion import (
     sampling_weights,
     suggest_labels,
 )
-
-__all__ = [
-    "ExpectedArea",
-    "ForecastPoint",
-    "LabelPlan",
-    "LabelSuggestion",
-    "PlanOption",
-    "as_prices",
-    "expected_area",
-    "plan_labels",
-    "sampling_weights",
-    "suggest_labels",
-]
