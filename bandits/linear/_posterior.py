@@ -7,8 +7,9 @@ m_kj and P_k are the mean and the precision of the prior. Noise of variance sigm
 same as the prior precision times sigma^2, and variances times sigma^2.
 
 The precision is a plain sum and therefore exact. What decisions need is derived from it: the
-covariance (one context at a time; kept up by rank-one steps) or the inverse Cholesky factor (many
-contexts at once). Only one of the two is held per arm, and either is made when it is first read.
+covariance, kept up by steps of low rank where few rows are learned between decisions, or else the
+Cholesky factor of the precision, against which contexts are solved. Only one of the two is held per
+arm, and either is made when it is first read.
 Only lower triangles are ever written or read.
 """
 
@@ -26,7 +27,7 @@ from metarouter.exceptions import DataError
 Array = NDArray[np.float64]
 
 CHUNK = 1024  # contexts at a time, so that a batch needs little memory of its own
-REFRESH = 1000  # rank-one steps after which the covariance is made anew from the precision
+REFRESH = 1000  # rows learned by steps after which the covariance is made anew from the precision
 
 
 class GaussianPosterior:
@@ -60,7 +61,7 @@ class GaussianPosterior:
         self.moment = np.zeros(shape)  # of the data alone, without the prior's
         self.coef = self.prior_mean.astype(np.float64)
         self._covariance: list[Array | None] = [None] * n_arms
-        self._inverse_factor: list[Array | None] = [None] * n_arms
+        self._cholesky: list[Array | None] = [None] * n_arms
         self._stale = [False] * n_arms  # does the moment hold more than coef does?
         self._steps = [0] * n_arms
 
@@ -95,43 +96,45 @@ class GaussianPosterior:
         if len(X) == 1:
             return np.array([[self._variance(arm, X[0]) for arm in range(self.n_arms)]])
         variance = np.empty((self.n_arms, len(X))).T
-        factors = [self._factor(arm) for arm in range(self.n_arms)]
+        held = [(self._covariance[arm], self._held_factor(arm)) for arm in range(self.n_arms)]
         for start in range(0, len(X), CHUNK):
             rows = slice(start, start + CHUNK)
             columns = np.asfortranarray(X[rows].T)
-            for arm, factor in enumerate(factors):
-                half = blas.dtrmm(1.0, factor, columns, lower=1)
-                variance[rows, arm] = np.einsum("ij,ij->j", half, half)
+            for arm, (covariance, factor) in enumerate(held):
+                if covariance is not None:
+                    whole = blas.dsymm(1.0, covariance, columns, lower=1)
+                    variance[rows, arm] = np.einsum("ij,ij->j", columns, whole)
+                else:
+                    half = blas.dtrsm(1.0, factor, columns, lower=1)
+                    variance[rows, arm] = np.einsum("ij,ij->j", half, half)
         return variance
 
     def _variance(self, arm: int, x: Array) -> float:
-        factor = self._inverse_factor[arm]
+        factor = self._cholesky[arm]
         if factor is None:
             return float(x.dot(blas.dsymv(1.0, self.covariance(arm), x, lower=1)))
-        half = blas.dtrmv(factor, x, lower=1)
+        half = blas.dtrsv(factor, x, lower=1)
         return float(half.dot(half))
 
     def covariance(self, arm: int) -> Array:
-        """Return A_k^-1 (lower triangle), kept up by rank-one steps from now on."""
+        """Return A_k^-1 (lower triangle), kept up by low-rank steps from now on."""
         held = self._covariance[arm]
         if held is not None:
             return held
         made: Array = lapack.dpotri(self._solved(arm), lower=1, overwrite_c=1)[0]
-        self._covariance[arm], self._inverse_factor[arm] = made, None
+        self._covariance[arm], self._cholesky[arm] = made, None
         self._steps[arm] = 0
         return made
 
-    def _factor(self, arm: int) -> Array:
-        held = self._inverse_factor[arm]
-        if held is not None:
-            return held
-        made: Array = lapack.dtrtri(self._solved(arm), lower=1, overwrite_c=1)[0]
-        self._inverse_factor[arm], self._covariance[arm] = made, None
-        return made
+    def _held_factor(self, arm: int) -> Array | None:
+        """Return the Cholesky factor of the precision, unless the covariance is held."""
+        if self._covariance[arm] is None and self._cholesky[arm] is None:
+            self._cholesky[arm] = self._solved(arm)
+        return self._cholesky[arm]
 
     def _solved(self, arm: int) -> Array:
         """Bring the coefficients up to date; return the Cholesky factor of the precision."""
-        made, failed = lapack.dpotrf(self._precision[arm].total(), lower=1, clean=1)
+        made, failed = lapack.dpotrf(self._precision[arm].total(), lower=1, clean=0)
         if failed:
             raise DataError(
                 "The features hang together so closely that rounding errors have eaten up the "
@@ -170,7 +173,7 @@ class GaussianPosterior:
     def update_block(
         self, X: Array, arm: int, outcomes: Array, factors: Array, coef: Array
     ) -> None:
-        """Take over rank-one steps that were computed outside.
+        """Take over steps that were computed outside.
 
         Parameters
         ----------
@@ -209,16 +212,27 @@ class GaussianPosterior:
             return
         for k in np.unique(arm):
             rows = np.flatnonzero(arm == k)
-            few = 8 * len(rows) < X.shape[1] and self._covariance[k] is not None
-            if few and weight is None:
-                for row in rows:
-                    self.update(X[row], int(k), outcomes[row])
+            given = X[rows], int(k), outcomes[rows]
+            # Steps pay where the arm is read between updates; else its sums are all that is due.
+            is_read = self._covariance[k] is not None or self._cholesky[k] is not None
+            if weight is None and is_read and 8 * len(rows) <= X.shape[1]:
+                self._step_rows(*given)
             else:
-                self._add_rows(
-                    int(k), X[rows], outcomes[rows], None if weight is None else weight[rows]
-                )
+                self._add_rows(*given, None if weight is None else weight[rows])
 
-    def _add_rows(self, arm: int, X: Array, outcomes: Array, weight: Array | None) -> None:
+    def _step_rows(self, X: Array, arm: int, outcomes: Array) -> None:
+        """Learn a few rows by one step of their rank (Woodbury).
+
+        With C the covariance, it becomes
+        C - C X' (I + X C X')^-1 X C, and coefficients + C X' (I + X C X')^-1 residuals.
+        """
+        u = blas.dsymm(1.0, self.covariance(arm), X.T, lower=1)
+        root = lapack.dpotrf(X @ u + np.eye(len(X)), lower=1)[0]
+        factors = blas.dtrsm(1.0, root, u.T, lower=1)
+        weights = lapack.dpotrs(root, outcomes - X @ self.coef[arm].T, lower=1)[0]
+        self.update_block(X, arm, outcomes, factors, self.coef[arm] + weights.T @ u.T)
+
+    def _add_rows(self, X: Array, arm: int, outcomes: Array, weight: Array | None) -> None:
         if weight is not None:
             root = np.sqrt(weight)[:, None]
             X, outcomes = X * root, outcomes * root
@@ -255,7 +269,7 @@ class GaussianPosterior:
         self.coef = np.concatenate([self.coef, mean])
         self._precision.append(Precision(self._prior(self.n_arms)))
         self._covariance.append(None)
-        self._inverse_factor.append(None)
+        self._cholesky.append(None)
         self._stale.append(False)
         self._steps.append(0)
         if like is not None:
@@ -268,7 +282,7 @@ class GaussianPosterior:
         for name in ("prior_precision", "prior_mean", "moment", "coef"):
             setattr(self, name, np.delete(getattr(self, name), position, axis=0))
         for held in (
-            self._precision, self._covariance, self._inverse_factor, self._stale, self._steps,
+            self._precision, self._covariance, self._cholesky, self._stale, self._steps,
         ):  # fmt: skip
             del held[position]
 
@@ -279,12 +293,12 @@ class GaussianPosterior:
         self._forget_derived(arm)
 
     def _forget_derived(self, arm: int) -> None:
-        self._covariance[arm] = self._inverse_factor[arm] = None
+        self._covariance[arm] = self._cholesky[arm] = None
         self._stale[arm] = True
 
     def _count_steps(self, arm: int, steps: int) -> None:
-        # Rank-one steps gather rounding errors; the precision, a plain sum, does not.
-        self._inverse_factor[arm] = None
+        # Steps gather rounding errors; the precision, a plain sum, does not.
+        self._cholesky[arm] = None
         self._steps[arm] += steps
         if self._steps[arm] >= REFRESH:
             self._forget_derived(arm)
@@ -293,7 +307,7 @@ class GaussianPosterior:
         # A process that gets it through joblib may not write to what it was given.
         self.__dict__.update(state)
         self.moment, self.coef = self.moment.copy(), self.coef.copy()
-        for held in (self._covariance, self._inverse_factor):
+        for held in (self._covariance, self._cholesky):
             held[:] = [None if matrix is None else matrix.copy(order="F") for matrix in held]
 
     # Saving ------------------------------------------------------------------------------------

@@ -132,3 +132,22 @@ def test_what_is_merged_leaves_its_prior_behind(rows):
     other.update_rows(X, arm, outcomes)
     posterior.merge(other)
     assert_equal(posterior, naive(rows), X)
+
+
+def test_batches_between_decisions_equal_the_batch_formula_after_10_000_rows():
+    rng = np.random.default_rng(5)
+    width, n = 40, 10_000
+    X, arm, y = rng.normal(size=(n, width)), rng.integers(0, K, n), rng.normal(size=(n, 1))
+    mean = rng.normal(size=(K, 1, width))
+    posterior = GaussianPosterior(width, K, 1, 2.0, mean)
+    for start in range(0, n, 12):
+        rows = slice(start, start + 12)
+        posterior.variances(X[rows])
+        posterior.update_rows(X[rows], arm[rows], y[rows])
+    for k in range(K):
+        mine = arm == k
+        precision = 2.0 * np.eye(width) + X[mine].T @ X[mine]
+        coef = np.linalg.solve(precision, 2.0 * mean[k, 0] + X[mine].T @ y[mine, 0])
+        np.testing.assert_allclose(posterior.means(X)[:, k, 0], X @ coef, rtol=0, atol=1e-9)
+        variance = np.einsum("ij,ij->i", X, np.linalg.solve(precision, X.T).T)
+        np.testing.assert_allclose(posterior.variances(X)[:, k], variance, rtol=0, atol=1e-9)
