@@ -9,6 +9,7 @@ import typer
 from bandits import __version__
 from bandits.cli.compare import compare
 from bandits.cli.duels import duels
+from bandits.cli.rewards import rewards
 from bandits.cli.scenarios import scenarios
 from bandits.cli.serve import serve
 from bandits.cli.study import study
@@ -49,6 +50,7 @@ def _about(
     bandits study --dataset routerbench_fewshot --out study
     bandits scenarios --out scenarios
     bandits duels --out duels
+    bandits rewards pairs.csv --verified label --out rewards
     bandits value log.csv --policy challenger.npz
     bandits compare log.csv --challenger challenger.npz
     ```
@@ -58,6 +60,7 @@ def _about(
 app.command()(study)
 app.command()(scenarios)
 app.command()(duels)
+app.command()(rewards)
 app.command()(value)
 app.command()(compare)
 app.command()(serve)

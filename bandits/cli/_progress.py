@@ -9,7 +9,7 @@ __all__ = ["progress_bar"]
 
 
 @contextmanager
-def progress_bar(total: int) -> Iterator[Callable[[], None]]:
+def progress_bar(total: int, what: str = "routers played") -> Iterator[Callable[[], None]]:
     """Show a bar on standard error; what is yielded moves it on by one."""
     from rich.console import Console
     from rich.progress import (
@@ -21,7 +21,7 @@ def progress_bar(total: int) -> Iterator[Callable[[], None]]:
     )
 
     columns = (
-        TextColumn("routers played"),
+        TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
