@@ -13,14 +13,12 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from metarouter.exceptions import DataError
-from metarouter.kernel_learner import AveragedKernelRidge, kernel_space
+from metarouter.kernel_learner import kernel_space
 from metarouter.routing._gold_score import GoldScoreMixin
 from metarouter.routing._preference_score import PreferenceScore, reliability, unreliable_mass
 from metarouter.routing._transfer import GoldRows, Kernel, TransferPosterior, fit_transfer
-from metarouter.routing.meta_router import MetaRouter
-from metarouter.shift import DRLearner
 from metarouter.utils.groups import group_codes
-from metarouter.utils.parameters import number, one_of
+from metarouter.utils.parameters import one_of
 from metarouter.utils.random import seed_of
 from metarouter.utils.state import unchanged_on_error
 from metarouter.utils.validation import TrainingData, validate_features, validate_training
@@ -32,10 +30,6 @@ FloatArray = NDArray[np.float64]
 LEAST_NULL_MASS = 0.1
 # Paired labels help where the preference labels are many beside the gold ones, and harm where not.
 PREFERENCE_PER_GOLD = 10
-# A DR-learner needs labels (or groups of labels) of both sources in every fold, and some to spare.
-FEWEST_FOR_DR = 10
-DR_FOLDS = 3
-DR_PREFERENCE_ROWS = 10_000  # with 200 landmarks more rows are time without accuracy
 _IGNORED_BELOW, _POOLED_ABOVE = 0.2, 0.8
 _ROUGH = 0.05  # length of the kernel that ties no two queries, in median distances
 _ROWS_FOR_VARIANCE = 300
@@ -92,10 +86,7 @@ class AdaptiveMetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
     A preference score is learned from the preference labels alone. The gold labels are then
     regressed on it, with an unknown slope and an unknown smooth residual function, both averaged
     by marginal likelihood: an honest judge is pooled, a biased one corrected, a useless one
-    ignored, an inverted one turned round. psi-hat is the mean of this regression's and of a
-    DR-learner's with kernel ridge regressions for everything: the one asks how much of the whole
-    score transfers, the other takes the labels as they are and learns the bias; where one errs the
-    other often does not. There is nothing to tune.
+    ignored, an inverted one turned round. There is nothing to tune.
 
     Parameters
     ----------
@@ -105,9 +96,7 @@ class AdaptiveMetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
     random_state : int, RandomState or None
         Seed of the forest and of the kernel's landmarks.
     n_jobs : int, optional
-        Workers of the forest and of the DR-learner's folds. The result does not depend on it.
-    dr_weight : float, default=0.5
-        Weight of the DR-learner in psi-hat, from 0 (the regression alone) to 1.
+        Workers of the forest. The result does not depend on it.
 
     Attributes
     ----------
@@ -115,10 +104,6 @@ class AdaptiveMetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         Posterior mean of d psi / d preference score: gold units per preference unit.
     borrowing_ : Borrowing
         How much of the preference score is used, from "ignored" over "corrected" to "pooled".
-    dr_learner_ : MetaRouter or None
-        The DR-learner. None where ``dr_weight=0``, where a source has fewer than ten labels (or
-        groups of them), or where all labels of a source are equal: psi-hat is then the
-        regression's alone.
     preference_score_ : PreferenceScore or None
         ``preference_score_.predict(X)`` is the expected preference label; None without such labels.
     posterior_ : TransferPosterior or None
@@ -131,10 +116,8 @@ class AdaptiveMetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
     Notes
     -----
     The model, its prior and its grid stand in ``metarouter/routing/_transfer.py``, with the study
-    that they come from in ``docs/no_harm.md``. ``slope_`` and ``borrowing_`` are those of the
-    regression. The DR-learner's propensity is the gold share: where gold queries were not drawn at
-    random it rests on its outcome models, as the regression does. Two rows are the two labels of
-    one query if they share `groups` and all features.
+    that they come from in ``docs/no_harm.md``. Two rows are the two labels of one query if they
+    share `groups` and all features.
 
     Examples
     --------
@@ -153,7 +136,6 @@ class AdaptiveMetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         "paired": ["boolean", one_of("auto")],
         "random_state": ["random_state"],
         "n_jobs": ["n_jobs", None],
-        "dr_weight": [number(at_least=0, at_most=1)],
     }
 
     def __init__(
@@ -161,12 +143,10 @@ class AdaptiveMetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         paired: bool | Literal["auto"] = "auto",
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
-        dr_weight: float = 0.5,
     ) -> None:
         self.paired = paired
         self.random_state = random_state
         self.n_jobs = n_jobs
-        self.dr_weight = dr_weight
 
     @unchanged_on_error
     def fit(
@@ -219,7 +199,6 @@ class AdaptiveMetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
 
         score, residual, null_mass = self._preference_score(gold, judged, partner, seed)
         self._fit_gold(gold, score, residual, null_mass, _kernels(data.X), seed)
-        self.dr_learner_ = self._fit_dr_learner(data, seed)
         return self
 
     @overload
@@ -237,9 +216,8 @@ class AdaptiveMetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         ----------
         X : array-like of shape (n, d)
         return_std : bool, default=False
-            Return the standard deviation of psi around the returned gain as well, under the
-            posterior of the regression (which counts the distance to the DR-learner as error). It
-            is that of the expected gain, not of a label; NaN where the gold labels are all equal.
+            Return the posterior standard deviation of psi as well. It is that of the expected
+            gain, not of a label; NaN where the gold labels are all equal.
 
         Returns
         -------
@@ -252,12 +230,7 @@ class AdaptiveMetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
             gain = self.level_ + self.slope_ * (score - self.score_level_)
             return (gain, np.full(len(X), np.nan)) if return_std else gain
         gain = self.posterior_.mean(X, score)
-        moved = np.zeros(len(X))
-        if self.dr_learner_ is not None:
-            moved = self.dr_weight * (self.dr_learner_.predict(X) - gain)
-        if not return_std:
-            return np.asarray(gain + moved)
-        return gain + moved, np.hypot(self.posterior_.std(X, score), moved)
+        return (gain, self.posterior_.std(X, score)) if return_std else gain
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -331,22 +304,6 @@ class AdaptiveMetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         if self.preference_score_ is None:
             self.borrowing_ = Borrowing(0, 0, 0, 1, 0, 0, "there are none")
 
-    def _fit_dr_learner(self, data: TrainingData, seed: int) -> MetaRouter | None:
-        if self.dr_weight == 0 or not _dr_can_learn(data):
-            return None
-        data = data.take(_dr_rows(data, seed))
-        kernel = AveragedKernelRidge()
-        shift = DRLearner(kernel, "constant", kernel, DR_FOLDS, n_jobs=self.n_jobs)
-        # Averaged with a regression that is in the units of the gold labels, as its own fit is.
-        model = MetaRouter(shift, kernel, calibrate=False, random_state=seed)
-        return model.fit(
-            data.X,
-            data.y,
-            is_gold=data.is_gold,
-            sample_weight=data.sample_weight,
-            groups=data.groups,
-        )
-
     def _keep_score(self) -> None:
         """Gold labels that are all equal tell a level; the order is the preference score's."""
         self.posterior_ = None
@@ -391,23 +348,6 @@ def _partners(gold: TrainingData, judged: TrainingData) -> NDArray[np.intp]:
     for k, (group, row) in enumerate(zip(gold.groups, gold.X, strict=True)):
         partner[k] = position.get((int(group), row.tobytes()), -1)
     return partner
-
-
-def _dr_can_learn(data: TrainingData) -> bool:
-    """Tell whether each source has labels that differ, and enough for every fold."""
-    for source in (data.is_gold, ~data.is_gold):
-        n = int(source.sum()) if data.groups is None else len(np.unique(data.groups[source]))
-        if n < FEWEST_FOR_DR or np.ptp(data.y[source]) <= 1e-12 * np.abs(data.y[source]).max():
-            return False
-    return True
-
-
-def _dr_rows(data: TrainingData, seed: int) -> NDArray[np.intp]:
-    """Rows that the DR-learner sees: all gold labels, and of the others as many as it can use."""
-    judged = np.flatnonzero(~data.is_gold)
-    if len(judged) > DR_PREFERENCE_ROWS:
-        judged = np.random.default_rng(seed).choice(judged, DR_PREFERENCE_ROWS, replace=False)
-    return np.sort(np.concatenate([np.flatnonzero(data.is_gold), judged]))
 
 
 def _kernels(X: FloatArray) -> list[Kernel]:

@@ -16,6 +16,8 @@ from metarouter.exceptions import DataError
 from metarouter.fitting import fit_model, predict_mean
 from metarouter.overlap_region import OverlapRegion
 from metarouter.routing._gain_calibration import (
+    FOLDS,
+    FOLDS_OF_GOLD_ALONE,
     GainCalibration,
     calibrate_gain,
     held_out_gold,
@@ -62,7 +64,8 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         Bring psi-hat to the units that it claims, by an increasing line with the slope and the
         level that gold labels have on predictions made without them; with few gold labels it is
         shrunken towards no change (`calibration_`). The ranking of queries, and so every curve,
-        stays. It takes five more fits of the final stage, of forests with fewer trees.
+        stays. It takes five more fits of the final stage (ten with ``sources="gold"``), of forests
+        with fewer trees.
     random_state : int, RandomState or None
         Seed of every learner inside that has none of its own.
     n_jobs : int, optional
@@ -290,7 +293,8 @@ class MetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
 
     def _calibrated(self, data: TrainingData, regressor: Any, seed: int) -> GainCalibration:
         prediction = np.full(len(data.y), np.nan)
-        for left_out in held_out_gold(data, seed):
+        n_folds = FOLDS_OF_GOLD_ALONE if self.sources == "gold" else FOLDS
+        for left_out in held_out_gold(data, seed, n_folds):
             shift = None
             if self._learns_shift:
                 region = self._in_region(data)

@@ -12,9 +12,7 @@ BIASED = {"bias": 1.0, "heterogeneity": 1.0}
 N_NEW = 400
 
 
-def coverage(
-    judge: dict[str, float], n_gold: int, repetitions: int, **settings: float
-) -> tuple[float, float]:
+def coverage(judge: dict[str, float], n_gold: int, repetitions: int) -> tuple[float, float]:
     """Share of new queries whose psi lies in the 90% interval, and its s.e. over repetitions.
 
     A thousand preference labels, ten features; the queries of one repetition share a fit, so that
@@ -26,8 +24,7 @@ def coverage(
         rows = make_judged_queries(
             n, 10, gold_share=n_gold / n, pairing=0, random_state=seed, **judge
         ).training_rows()
-        model = AdaptiveMetaRouter(random_state=0, **settings)
-        model.fit(rows.X, rows.y, is_gold=rows.is_gold)
+        model = AdaptiveMetaRouter(random_state=0).fit(rows.X, rows.y, is_gold=rows.is_gold)
         new = make_judged_queries(N_NEW, 10, pairing=0, random_state=10_000 + seed, **judge)
         gain, deviation = model.predict(new.X, return_std=True)
         shares.append(np.mean(np.abs(gain - new.truth.gold_psi) < 1.645 * deviation))

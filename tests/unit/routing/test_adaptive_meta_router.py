@@ -70,54 +70,11 @@ def test_a_judge_that_knows_nothing_is_hardly_used(judge) -> None:
     assert quality(model) > quality(GOLD_ONLY) - 0.1
 
 
-def test_the_gain_is_the_mean_of_the_regression_and_a_dr_learner() -> None:
-    X, y, is_gold = labelled(psi)
-    alone = AdaptiveMetaRouter(random_state=0, dr_weight=0).fit(X, y, is_gold)
-    assert alone.dr_learner_ is None
-    (gain, deviation), dr = alone.predict(NEW, return_std=True), HONEST.dr_learner_.predict(NEW)
-    found, its_deviation = HONEST.predict(NEW, return_std=True)
-    np.testing.assert_allclose(found, (gain + dr) / 2)
-    # E (psi - found)^2 under the regression's posterior, whose mean is the gain alone.
-    np.testing.assert_allclose(its_deviation**2, deviation**2 + (found - gain) ** 2)
-    assert HONEST.borrowing_ == alone.borrowing_
-    assert HONEST.slope_ == alone.slope_
-    only = AdaptiveMetaRouter(random_state=0, dr_weight=1).fit(X, y, is_gold)
-    np.testing.assert_allclose(only.predict(NEW), dr)
-
-
-def few_gold(X, y, is_gold):
-    return {"X": X[51:], "y": y[51:], "is_gold": is_gold[51:]}
-
-
-def few_gold_groups(X, y, is_gold):
-    groups = np.where(is_gold, np.arange(len(y)) % 9, np.arange(len(y)))
-    return {"X": X, "y": y, "is_gold": is_gold, "groups": groups}
-
-
-def few_preferences(X, y, is_gold):
-    return {"X": X[:69], "y": y[:69], "is_gold": is_gold[:69]}
-
-
-def one_opinion(X, y, is_gold):
-    return {"X": X, "y": np.where(is_gold, y, 1.0), "is_gold": is_gold}
-
-
-@pytest.mark.parametrize("case", [few_gold, few_gold_groups, few_preferences, one_opinion])
-def test_where_a_dr_learner_cannot_learn_the_regression_stands_alone(case) -> None:
-    given = case(*labelled(psi))
-    model = AdaptiveMetaRouter(random_state=0).fit(**given)
-    assert model.dr_learner_ is None
-    alone = AdaptiveMetaRouter(random_state=0, dr_weight=0).fit(**given)
-    np.testing.assert_array_equal(model.predict(NEW), alone.predict(NEW))
-
-
-@pytest.mark.parametrize("n_gold", [10, 20])
-def test_ten_gold_labels_are_enough_for_the_dr_learner(n_gold) -> None:
-    for seed in range(3):
-        model = fitted(lambda X: np.sign(X[:, 0]), n_gold=n_gold, seed=seed)
-        assert model.dr_learner_ is not None
-        assert np.isfinite(model.predict(NEW)).all()
-        assert quality(model) > 0.6
+def test_twenty_gold_labels_correct_a_judge_that_sees_half_of_the_gain() -> None:
+    # One draw of twenty labels says little: the mean over a few.
+    models = [fitted(lambda X: X[:, 0] - X[:, 2], n_gold=20, seed=seed) for seed in range(5)]
+    scores = [np.corrcoef(model.preference_score_.predict(NEW), psi(NEW))[0, 1] for model in models]
+    assert np.mean([quality(model) for model in models]) > np.mean(scores)
 
 
 def test_the_rows_of_all_fits_grow_in_proportion_to_the_preference_labels() -> None:
@@ -130,11 +87,10 @@ def test_the_rows_of_all_fits_grow_in_proportion_to_the_preference_labels() -> N
 
 
 @pytest.mark.slow
-def test_of_twenty_thousand_preference_labels_the_dr_learner_draws_ten_thousand() -> None:
+def test_twenty_thousand_preference_labels_are_better_than_three_hundred() -> None:
     model = fitted(psi, n_judged=20_000)
     assert model.n_preference_ == 20_000
-    assert model.dr_learner_.n_preference_ == 10_000
-    assert quality(model) > 0.95
+    assert quality(model) > 0.97
     assert quality(model) > quality(HONEST)
 
 
@@ -335,8 +291,6 @@ def test_an_unknown_setting_is_refused() -> None:
     X, y, is_gold = labelled(psi)
     with pytest.raises(MetaRouterError, match="paired is 'often'; give True or False"):
         AdaptiveMetaRouter(paired="often").fit(X, y, is_gold)
-    with pytest.raises(MetaRouterError, match="dr_weight is 1.5; give a number"):
-        AdaptiveMetaRouter(dr_weight=1.5).fit(X, y, is_gold)
 
 
 def test_kernel_ridge_finds_a_smooth_function_and_a_constant_one() -> None:

@@ -101,6 +101,7 @@ def test_the_mean_is_taken_by_fold(make):
     assert test.coefficient[1] == pytest.approx(1, abs=0.6)  # the jump of 10 is no difference
 
 
+@pytest.mark.slow
 def test_the_sign_of_a_mean_from_the_same_labels_is_no_evidence(make):
     # With one mean over all folds the one-sided test of grf has, without any shift, the p value
     # of |t|: it rejects in one of ten samples. By fold it has the sign of what other folds said.
