@@ -17,14 +17,13 @@ from metarouter.inference.monitoring._drift import (
     play,
     starting_capital,
 )
-from metarouter.inference.monitoring._gain_scores import GainScores
-from metarouter.inference.monitoring._moments import cost_columns, quality_columns
 from metarouter.inference.monitoring._quantities import (
     QUANTITIES,
     mean_half_width,
     share_evidence,
     share_limits,
 )
+from metarouter.inference.monitoring._sums import GainScores, cost_columns, quality_columns
 
 ALPHA, HORIZON = 0.05, 1000
 SIZES = (300, 1000, 4000)

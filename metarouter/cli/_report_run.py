@@ -30,7 +30,7 @@ from metarouter.reporting import (
     routing_report,
     write_document,
 )
-from metarouter.reporting._analyse_routing import attempt
+from metarouter.reporting._analyse import attempt
 from metarouter.reporting._document import Findings
 from metarouter.reporting._held_out_routers import too_few_to_cross_fit
 from metarouter.reporting._routing_analysis import DEFAULT_SHARE, Unanswered

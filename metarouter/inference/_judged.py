@@ -7,7 +7,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from metarouter.inference._verdict import Verdict
+from metarouter.inference._limits import Verdict
 from metarouter.utils.tables import Printed
 
 

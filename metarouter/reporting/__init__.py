@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from metarouter.reporting._analyse import analyse
-from metarouter.reporting._claims import Claim, Trend, check_claims, check_trends, verdict
+from metarouter.reporting._claims import (
+    Claim,
+    Trend,
+    check_claims,
+    check_trends,
+    compare_splits,
+    differing_verdicts,
+    verdict,
+)
 from metarouter.reporting._document import Document
-from metarouter.reporting._figure import save_efficiency_gain_figure
 from metarouter.reporting._mean_shift import MeanShift, mean_shift
 from metarouter.reporting._routing_analysis import ReportSettings, RoutingAnalysis
 from metarouter.reporting._routing_report import routing_report
-from metarouter.reporting._split_comparison import compare_splits, differing_verdicts
-from metarouter.reporting._study_report import StudyReport, write_study_report
+from metarouter.reporting._study_report import (
+    StudyReport,
+    save_efficiency_gain_figure,
+    write_study_report,
+)
 from metarouter.reporting._truth import truth_frame
 from metarouter.reporting._versions import package_versions
 from metarouter.reporting._write_document import write_document

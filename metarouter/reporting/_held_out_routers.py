@@ -15,7 +15,7 @@ from sklearn.utils import get_tags
 from metarouter.datasets import LabelledQueries
 from metarouter.datasets._labelled_queries import take_rows
 from metarouter.fitting import FitLedger
-from metarouter.inference._verdict import scarce
+from metarouter.inference._limits import scarce
 from metarouter.inference.labels import (
     FIRST_TRAINING_FOLDS,
     Scheme,

@@ -6,10 +6,9 @@ from metarouter._version import __version__
 from metarouter.reporting._document import Document
 from metarouter.reporting._report_bias import bias_section
 from metarouter.reporting._report_checks import checks_section, labels_section
-from metarouter.reporting._report_comparison import comparison_section
 from metarouter.reporting._report_judges import judges_sections
 from metarouter.reporting._report_method import glossary_section, method_section
-from metarouter.reporting._report_routing import gains_section
+from metarouter.reporting._report_routing import comparison_section, gains_section
 from metarouter.reporting._report_summary import summary_section
 from metarouter.reporting._report_threshold import planning_section, threshold_section
 from metarouter.reporting._routing_analysis import RoutingAnalysis

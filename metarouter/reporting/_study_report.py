@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metarouter.evaluation._study_estimates import ALL_PAIRS
-from metarouter.reporting._claims import check_claims, claims_frame, in_plain_words
-from metarouter.reporting._figure import save_efficiency_gain_figure
+from metarouter.reporting._claims import (
+    check_claims,
+    claims_frame,
+    compare_splits,
+    differing_verdicts,
+    in_plain_words,
+)
 from metarouter.reporting._glossary import glossary
-from metarouter.reporting._split_comparison import compare_splits, differing_verdicts
 from metarouter.reporting._versions import package_versions
 from metarouter.utils.files import atomic_path, write_text
 from metarouter.utils.markdown import markdown_table, settings_table
@@ -22,6 +26,62 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from metarouter.evaluation import StudyResult
+
+_PANEL_WIDTH = 4.4
+_HEIGHT = 4.8
+_DOTS_PER_INCH = 150
+
+
+def save_efficiency_gain_figure(
+    result: StudyResult, path: str | os.PathLike[str], *, title: str | None = None
+) -> Path:
+    """Draw the mean curves of a study and write them to a file.
+
+    Parameters
+    ----------
+    result : StudyResult
+    path : str or path-like
+        A file such as ``efficiency_gain.png``; its ending chooses the format. It appears whole or
+        not at all.
+    title : str, optional
+        By default the name of the data.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    from metarouter.evaluation import EfficiencyGainDisplay
+
+    sizes = sorted(result.n_gold)
+    figure = Figure(
+        figsize=(max(6.4, _PANEL_WIDTH * len(sizes)), _HEIGHT),
+        layout=ConstrainedLayoutEngine(wspace=0.05),
+    )
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
+    for panel, size in zip(panels, sizes, strict=True):
+        display = EfficiencyGainDisplay.from_curves(result.mean_curves(size))
+        display.plot(panel, legend=False, title=f"{size} gold labels")
+        panel.label_outer()
+    handles = list(display.lines_.values())
+    figure.suptitle(f"What routing gains over random routing: {title or result.data_name}")
+    figure.legend(
+        handles=handles,
+        labels=[str(line.get_label()) for line in handles],
+        loc="outside lower center",
+        ncols=4,
+        frameon=False,
+        fontsize="small",
+        handlelength=3.2,
+    )
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=_DOTS_PER_INCH)
+    return Path(path)
 
 
 AREA_COLUMNS = ["router", "n_gold", "area", "se"]

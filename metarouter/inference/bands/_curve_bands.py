@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._limits import MINIMA, Verdict, rows_needed
-from metarouter.inference._verdict import about, scarce
+from metarouter.inference._limits import MINIMA, Verdict, about, rows_needed, scarce
 from metarouter.inference.curves import (
     AtThresholds,
     AtUsage,

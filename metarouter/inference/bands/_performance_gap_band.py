@@ -15,8 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metarouter.evaluation._performance_gap import check_target, first_crossing
 from metarouter.exceptions import DataError
-from metarouter.inference._limits import Verdict, rows_needed
-from metarouter.inference._verdict import about
+from metarouter.inference._limits import Verdict, about, rows_needed
 from metarouter.inference.bands._curve_bands import (
     Finding,
     above_zero,

@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._judged import Judged
-from metarouter.inference._limits import LIMITS, Verdict, rows_needed
-from metarouter.inference._verdict import about
-from metarouter.inference.bias._effect import Effect, check_effect
+from metarouter.inference._limits import LIMITS, Verdict, about, rows_needed
 from metarouter.inference.intervals import (
     Covariance,
     FloatArray,
@@ -26,9 +24,11 @@ from metarouter.inference.intervals import (
     weighted_least_squares,
 )
 from metarouter.inference.labels import (
+    Effect,
     Scaling,
     as_held_out,
     as_rows,
+    check_effect,
     check_either_sample_size,
     count_labels,
     fitted_nuisances,

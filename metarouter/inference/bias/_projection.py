@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from metarouter.inference._judged import Judged
-from metarouter.inference._limits import LIMITS, MINIMA, Verdict, rows_needed
-from metarouter.inference._verdict import about
-from metarouter.inference.bias._effect import Effect, check_effect
+from metarouter.inference._limits import LIMITS, MINIMA, Verdict, about, rows_needed
 from metarouter.inference.intervals import (
     Covariance,
     FloatArray,
@@ -28,9 +26,11 @@ from metarouter.inference.intervals import (
     weighted_least_squares,
 )
 from metarouter.inference.labels import (
+    Effect,
     SampleSizeCheck,
     Scaling,
     as_rows,
+    check_effect,
     check_either_sample_size,
     chosen_features,
     count_labels,

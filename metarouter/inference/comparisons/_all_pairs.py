@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference._limits import Verdict, rows_needed
-from metarouter.inference._verdict import about
+from metarouter.inference._limits import Verdict, about, rows_needed
 from metarouter.inference.bands import Finding, errors_in_words, too_few_queries
 from metarouter.inference.comparisons._routers_on_queries import RouterStatistic, routers_on_queries
 from metarouter.inference.curves import (

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.inference._judged import Judged
-from metarouter.inference._limits import LIMITS, Verdict, rows_needed, worst
-from metarouter.inference._verdict import about
+from metarouter.inference._limits import LIMITS, Verdict, about, rows_needed, worst
 from metarouter.inference.intervals import (
     UNKNOWN,
     FloatArray,

@@ -12,8 +12,7 @@ import numpy as np
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._judged import Judged
-from metarouter.inference._limits import LIMITS, Verdict, rows_needed
-from metarouter.inference._verdict import about
+from metarouter.inference._limits import LIMITS, Verdict, about, rows_needed
 from metarouter.inference.diagnostics._omitted_variable import (
     BiasBound,
     SensitivityElements,

@@ -16,10 +16,12 @@ from metarouter.inference.labels._held_out import (
 )
 from metarouter.inference.labels._labels import (
     Counts,
+    Effect,
     SampleSizeCheck,
     ScaledLabels,
     Scaling,
     as_rows,
+    check_effect,
     check_either_sample_size,
     check_sample_size,
     count_labels,

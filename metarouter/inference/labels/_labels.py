@@ -6,15 +6,14 @@ Whether there are enough rows for a claim, and how many would do.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.datasets import LabelledQueries, TrainingRows
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._limits import MINIMA
-from metarouter.inference._verdict import scarce
+from metarouter.inference._limits import MINIMA, scarce
 from metarouter.inference.intervals import Clusters, FloatArray, as_clusters
 from metarouter.nuisance import Nuisances
 from metarouter.scaling import GainScaler
@@ -26,6 +25,15 @@ from metarouter.utils.validation import (
     validate_training,
     validate_weight,
 )
+
+Effect = Literal["shift", "gain"]
+
+
+def check_effect(effect: str, name: str = "effect") -> None:
+    """Refuse what is neither."""
+    if effect not in ("shift", "gain"):
+        raise MetaRouterError(f"{name}={effect!r} is unknown; choose 'shift' or 'gain'.")
+
 
 Scaling = Any  # "variance", "max", "wasserstein", None, a number, or a fitted GainScaler
 

@@ -1,11 +1,13 @@
 """Monitoring of a router after deployment (Meta-Router, appendix A.1).
 
-- ``_monitor``: what users hold; it validates a batch and hands it on to ``_state``.
-- ``_blocks``, ``_gain_scores``, ``_drift``: what is remembered. Each is frozen,
-  and returns what it becomes, so that a refused batch leaves no trace.
-- ``_moments``, ``_quantities``: formulas on arrays.
-- ``_report``: what is said.
-- ``_state``: one file, without pickle.
+An update is read in five files, in this order:
+
+- ``_monitor``: what users hold; ``_batch``: a batch is validated;
+- ``_state``: all that is kept, made of ``_sums`` (sums, scores of gains) and ``_drift`` (alarms).
+  Each is frozen, and returns what it becomes, so that a refused batch leaves no trace.
+
+A report takes ``_settings``, ``_quantities`` (confidence sequences) and ``_report`` (verdicts,
+figures); ``_archive`` is one file, without pickle.
 
 The names that users need are those of ``metarouter.inference``.
 """

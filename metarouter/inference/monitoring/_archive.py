@@ -16,11 +16,10 @@ import numpy as np
 
 from metarouter.exceptions import DataError
 from metarouter.inference.monitoring._batch import FeatureNames
-from metarouter.inference.monitoring._blocks import BlockSums
 from metarouter.inference.monitoring._drift import DriftAlarm, EmbeddingDrift, EmbeddingMap
-from metarouter.inference.monitoring._gain_scores import GainScores
 from metarouter.inference.monitoring._settings import MonitorSettings
 from metarouter.inference.monitoring._state import MonitorState
+from metarouter.inference.monitoring._sums import BlockSums, GainScores
 from metarouter.utils.archives import read_arrays, write_arrays
 
 _FORMAT = "metarouter-monitor"

@@ -24,8 +24,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from metarouter.inference._limits import MINIMA, Minimum
 from metarouter.inference.intervals import Limits, bounded_limits, reach_of_scores
-from metarouter.inference.monitoring import _moments
-from metarouter.inference.monitoring._moments import Moments, OfShare
+from metarouter.inference.monitoring import _sums
+from metarouter.inference.monitoring._sums import Moments, OfShare
 
 FloatArray = NDArray[np.float64]
 
@@ -289,7 +289,7 @@ def _limits_of_share(
 
 def _bounded_score(name: Literal["gain", "loss"]) -> Callable[..., BoundedSums]:
     """Return what reads debiased scores of gains within bounds."""
-    read = getattr(_moments, f"{name}_sums")
+    read = getattr(_sums, f"{name}_sums")
 
     def bounded(bounds: tuple[float, float], p: float) -> BoundedSums:
         low, high = bounds
@@ -313,76 +313,74 @@ def _bounded_cost(bounds: tuple[float, float], p: float) -> BoundedSums:
 _COSTS, _GOLD = MINIMA["monitored_costs"], MINIMA["monitored_gold"]
 
 QUANTITIES = {
-    "share": Quantity(
-        "usage ratio (PMUR)", "usage", _moments.share, "max_share", None, _moments.rows
-    ),
+    "share": Quantity("usage ratio (PMUR)", "usage", _sums.share, "max_share", None, _sums.rows),
     "saving": Quantity(
         "saving against always-primary",
         "cost",
-        _moments.saving,
+        _sums.saving,
         "min_saving",
         _COSTS,
-        _moments.rows,
-        _moments.saving_of_share,
-        _moments.skewness_of_cost,
+        _sums.rows,
+        _sums.saving_of_share,
+        _sums.skewness_of_cost,
     ),
     "extra_cost": Quantity(
         "extra cost over always-alternative",
         "cost",
-        _moments.extra_cost,
+        _sums.extra_cost,
         None,
         _COSTS,
-        _moments.rows,
-        _moments.extra_cost_of_share,
-        _moments.skewness_of_cost,
+        _sums.rows,
+        _sums.extra_cost_of_share,
+        _sums.skewness_of_cost,
     ),
     "cost": Quantity(
         "cost per query",
         "cost",
-        _moments.cost,
+        _sums.cost,
         "max_cost",
         _COSTS,
-        _moments.rows,
-        _moments.cost_of_share,
-        _moments.skewness_of_cost,
+        _sums.rows,
+        _sums.cost_of_share,
+        _sums.skewness_of_cost,
         _bounded_cost,
     ),
     "gain": Quantity(
         "gold gain over always-alternative",
         "quality",
-        _moments.gain,
+        _sums.gain,
         "min_gain",
         _GOLD,
-        _moments.labels_of_sent,
-        skewness=_moments.skewness_of_gain,
+        _sums.labels_of_sent,
+        skewness=_sums.skewness_of_gain,
         bounded=_bounded_score("gain"),
     ),
     "loss": Quantity(
         "gold loss against always-primary",
         "quality",
-        _moments.loss,
+        _sums.loss,
         "max_loss",
         _GOLD,
-        _moments.labels_of_others,
-        skewness=_moments.skewness_of_loss,
+        _sums.labels_of_others,
+        skewness=_sums.skewness_of_loss,
         bounded=_bounded_score("loss"),
     ),
     "efficiency_gain": Quantity(
         "efficiency gain over random routing",
         "quality",
-        _moments.efficiency_gain,
+        _sums.efficiency_gain,
         None,
         _GOLD,
-        _moments.labels_of_either,
-        skewness=_moments.skewness_of_either,
+        _sums.labels_of_either,
+        skewness=_sums.skewness_of_either,
     ),
     "drawn": Quantity(
         "gold labels drawn over those expected",
         "quality",
-        _moments.drawn,
+        _sums.drawn,
         None,
         _GOLD,
-        _moments.labels,
-        _moments.drawn_of_share,
+        _sums.labels,
+        _sums.drawn_of_share,
     ),
 }

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import LIMITS, MINIMA, Verdict, rows_needed, worst
 from metarouter.inference.guarantees import Constraint
-from metarouter.inference.monitoring._blocks import BlockSums
 from metarouter.inference.monitoring._drift import DriftAlarm
 from metarouter.inference.monitoring._quantities import QUANTITIES, Estimates, Quantity, estimates
 from metarouter.inference.monitoring._settings import N_ALARMS, MonitorSettings
+from metarouter.inference.monitoring._sums import BlockSums
 from metarouter.utils.plotting import new_axes
 from metarouter.utils.style import router_styles
 from metarouter.utils.tables import Printed

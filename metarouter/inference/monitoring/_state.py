@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from metarouter.exceptions import DataError
 from metarouter.inference.monitoring._batch import Batch, FeatureNames, as_features
-from metarouter.inference.monitoring._blocks import BlockSums
 from metarouter.inference.monitoring._drift import DriftAlarm, EmbeddingDrift
-from metarouter.inference.monitoring._gain_scores import GainScores
-from metarouter.inference.monitoring._moments import (
+from metarouter.inference.monitoring._report import MonitorReport, Watched, report_on
+from metarouter.inference.monitoring._settings import MonitorSettings
+from metarouter.inference.monitoring._sums import (
+    BlockSums,
+    GainScores,
     cost_columns,
     quality_columns,
     usage_columns,
 )
-from metarouter.inference.monitoring._report import MonitorReport, Watched, report_on
-from metarouter.inference.monitoring._settings import MonitorSettings
 
 _COLUMNS = {"usage": 1, "cost": 9, "quality": 11}
 _ALARM_SCORES = {"predictions": 1, "cost": 3, "quality": 2}

@@ -13,18 +13,16 @@ from numpy.typing import ArrayLike
 
 from metarouter.datasets import LabelledQueries
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._limits import LIMITS, MINIMA, Verdict
-from metarouter.inference._verdict import scarce
+from metarouter.inference._limits import LIMITS, MINIMA, Verdict, scarce
 from metarouter.inference.intervals import FloatArray
-from metarouter.inference.planning._allocation import Prices
-from metarouter.inference.planning._axes import verdict_alone
+from metarouter.inference.planning._label_variance import Prices
 from metarouter.inference.planning._learning_curve import (
     Cells,
     LearningCurve,
     areas_of_subsamples,
     fit_learning_curve,
 )
-from metarouter.inference.planning._plan import as_prices
+from metarouter.inference.planning._plan import as_prices, verdict_alone
 from metarouter.routing import MetaRouter
 from metarouter.utils.columns import as_level
 from metarouter.utils.plotting import new_axes, show_numbers_on_log_axis

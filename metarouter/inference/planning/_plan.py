@@ -1,7 +1,4 @@
-"""A plan of how many labels to buy.
-
-How many gold and preference labels: width, power and the cost-optimal split.
-"""
+"""How many gold and preference labels: width, power and the cost-optimal split."""
 
 from __future__ import annotations
 
@@ -16,8 +13,7 @@ from scipy.optimize import brentq
 from scipy.special import nctdtr, ndtri, stdtrit
 
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference._limits import MINIMA, Verdict
-from metarouter.inference._verdict import scarce
+from metarouter.inference._limits import MINIMA, Verdict, scarce
 from metarouter.inference.labels import (
     SampleSizeCheck,
     Scaling,
@@ -26,9 +22,14 @@ from metarouter.inference.labels import (
     check_sample_size,
     count_labels,
 )
-from metarouter.inference.planning._allocation import Labels, Prices, best_share, labels_for
-from metarouter.inference.planning._axes import verdict_alone
-from metarouter.inference.planning._label_variance import NOTHING, LabelVariance
+from metarouter.inference.planning._label_variance import (
+    NOTHING,
+    Labels,
+    LabelVariance,
+    Prices,
+    best_share,
+    labels_for,
+)
 from metarouter.inference.planning._pilot import (
     Design,
     Pilot,
@@ -45,6 +46,12 @@ from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def verdict_alone(ax: Any, verdict: Verdict) -> Any:
+    """Write the verdict in the middle of empty axes, and return these."""
+    ax.text(0.5, 0.5, str(verdict), ha="center", transform=ax.transAxes)
+    return ax
 
 
 _NAMES = {

@@ -14,8 +14,15 @@ from metarouter.inference import (
     plan_labels,
     rank_weighted_effects,
 )
-from metarouter.inference.planning._allocation import Prices, best_share, labels_for
-from metarouter.inference.planning._label_variance import NOTHING, LabelVariance, Part, part_of
+from metarouter.inference.planning._label_variance import (
+    NOTHING,
+    LabelVariance,
+    Part,
+    Prices,
+    best_share,
+    labels_for,
+    part_of,
+)
 from metarouter.inference.planning._learning_curve import unlearned_square
 from metarouter.nuisance import Nuisances
 
