@@ -31,7 +31,11 @@ from metarouter.datasets import ModelMatrix
 from metarouter.reporting import markdown_table
 from metarouter.utils.files import atomic_path, write_text
 
-TABLES = {"routerbench_fewshot": "RouterBench, few-shot", "llmrouter_14task": "LLMRouter, 14 tasks"}
+TABLES = {
+    "routerbench_fewshot": "RouterBench, few-shot",
+    "llmrouter_14task": "LLMRouter, 14 tasks",
+    "cascades_9model": "Cascades, 4 tasks",
+}
 HELD_OUT = "arc_challenge"
 COST_WEIGHTS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)
 DIAL = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)

@@ -27,7 +27,7 @@ from typing import Literal
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy.linalg import cholesky
+from scipy.linalg import blas, cho_solve, cholesky
 from scipy.linalg.lapack import dtrtri
 from scipy.special import expit
 
@@ -41,6 +41,9 @@ CURVATURE_ROWS = 4096  # rows that tell the curvature; more are sampled
 NEWTON_STEPS = 25
 _FEW_ROWS = 4  # above it, one product of matrices is faster than one per row
 NEWTON_TOLERANCE = 0.01  # of half the squared Newton decrement, in units of log posterior
+# A Newton step this short keeps the curvature of where it began: its mean square per coefficient,
+# in posterior variances.
+SHORT_STEP = 0.05
 
 
 def logistic_loss(margin: Array) -> Array:
@@ -90,6 +93,15 @@ def _product(rows: Array, matrix: Array) -> Array:
     if len(rows) > _FEW_ROWS:
         return np.asarray(rows @ matrix)
     return np.array([row @ matrix for row in rows])
+
+
+def _triangular_product(rows: Array, upper: Array, *, transposed: bool = False) -> Array:
+    """Return rows @ upper, or rows @ upper.T, reading half of an upper triangular matrix."""
+    # What BLAS sees is the transpose, a lower triangle in its own order of memory.
+    lower, trans = upper.T, int(transposed)
+    if len(rows) > _FEW_ROWS:
+        return np.asarray(blas.dtrmm(1.0, lower, rows.T, lower=1, trans_a=trans).T)
+    return np.array([blas.dtrmv(lower, row, lower=1, trans=trans) for row in rows])
 
 
 class DuelPosterior:
@@ -217,16 +229,24 @@ class DuelPosterior:
             self.theta[:-1] = self.mode + noise @ self.factor.T
 
     def refresh(self) -> None:
-        """Move the reference point to the mode (Newton) and take the curvature there."""
+        """Move the reference point to the mode (Newton) and take the curvature near it."""
         z, theta = self.differences, self.mode.copy()
+        short = SHORT_STEP * self.n_features if self.sampler == "sgld" else 0.0
+        lower = None
         for _ in range(NEWTON_STEPS):
             slope = self._slope_at(theta)
-            self.factor = self._factor_at(z @ theta)
-            direction = self.factor @ (self.factor.T @ slope)
+            if lower is None:
+                lower = self._cholesky_at(z @ theta)
+            direction = cho_solve((lower, True), slope, check_finite=False)
             decrement = float(slope @ direction)
             theta = self._downhill(theta, direction, decrement)
             if decrement < 2 * NEWTON_TOLERANCE:
                 break
+            if decrement > short:
+                lower = None
+        if lower is None:
+            lower = self._cholesky_at(z @ theta)
+        self.factor = np.asarray(dtrtri(lower, lower=1)[0].T)
         self.theta[-1] = self.reference = theta.copy()
         self._facts[: self.n_rows, 1] = z @ theta
         self.slope = self._slope_at(theta)
@@ -271,8 +291,8 @@ class DuelPosterior:
         # In the coordinates of `factor` the curvature is one: there a share of the way towards the
         # mode, and what noise makes up for it (an Ornstein-Uhlenbeck step, exact for a Gaussian).
         noise *= np.sqrt(1.0 - (1.0 - self.step) ** 2)
-        noise -= self.step * _product(slope, self.factor)
-        self.theta += _product(noise, self.factor.T)
+        noise -= self.step * _triangular_product(slope, self.factor)
+        self.theta += _triangular_product(noise, self.factor, transposed=True)
 
     def _slope_of_samples(self) -> Array:
         """Return the estimated gradient at every sample, shape (n_columns, d)."""
@@ -328,17 +348,15 @@ class DuelPosterior:
             share /= 2.0
         return theta
 
-    def _factor_at(self, margin: Array) -> Array:
-        """Return L with L L' the inverse of the curvature of U; many rows are sampled."""
+    def _cholesky_at(self, margin: Array) -> Array:
+        """Return the lower Cholesky factor of the curvature of U; many rows are sampled."""
         z = self.differences[:CURVATURE_ROWS]
         share = len(self.differences) / max(len(z), 1)
         weight = self.eta * share * curvature(margin[:CURVATURE_ROWS], self.sampler)
         weighted = z * np.sqrt(weight)[:, None]
         precision = weighted.T @ weighted  # of one array with itself: half the work
         precision[np.diag_indices_from(precision)] += 1.0 / self.prior_variance
-        lower = cholesky(precision, lower=True, check_finite=False)
-        inverse, _ = dtrtri(lower, lower=1)
-        return np.asarray(inverse.T)
+        return np.asarray(cholesky(precision, lower=True, check_finite=False))
 
     # Rows ------------------------------------------------------------------------------------
 

@@ -452,6 +452,8 @@ class DuelingRouter(BaseEstimator):
 
     @property
     def _scaled_arms(self) -> Array:
+        if len(self._identity) == len(self._known):  # no arm has gone: they stand in order
+            return self._known
         return np.asarray(self._known[self._identity])
 
     def __getstate__(self) -> dict[str, Any]:
