@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections.abc import Iterable
+from dataclasses import KW_ONLY, dataclass, field
 from threading import Lock, RLock
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -51,6 +52,7 @@ class Duels(NamedTuple):
     difference: Array
 
 
+@dataclass(eq=False, repr=False, match_args=False)
 class DuelingRouter(BaseEstimator):
     """Base of the routers that call two models for a query and see which answer was preferred.
 
@@ -67,8 +69,8 @@ class DuelingRouter(BaseEstimator):
 
     A router can play from the first query, with no data at all. It may be shared by threads.
 
-    A subclass begins (`_start`), learns (`_learn`), scores (`_utilities`) and explores
-    (`_pair_table`).
+    A subclass names its parameters as fields of a dataclass, which writes the constructor, and
+    begins (`_start`), learns (`_learn`), scores (`_utilities`) and explores (`_pair_table`).
 
     Parameters
     ----------
@@ -83,16 +85,24 @@ class DuelingRouter(BaseEstimator):
     random_state : int, RandomState or None
     """
 
-    _has_propensities = True  # whether the probabilities of pairs are a finite sum
+    embeddings: Any = None
+    _: KW_ONLY
+    arms: Iterable[Any] | None = None
+    cost: ArrayLike | None = None
+    cost_cap: float | None = None
+    random_state: int | np.random.RandomState | None = None
 
-    arms_: list[Any]
-    embeddings_: Array
-    cost_: Array | None
-    n_features_in_: int
-    n_updates_: int
-    _lock: Any
-    _known: Array  # scaled embeddings of all arms that ever were
-    _identity: Positions  # where those of the present arms stand
+    arms_: list[Any] = field(init=False)
+    embeddings_: Array = field(init=False)
+    cost_: Array | None = field(init=False)
+    n_features_in_: int = field(init=False)
+    n_updates_: int = field(init=False)
+    _lock: Any = field(init=False)
+    _known: Array = field(init=False)  # scaled embeddings of all arms that ever were
+    _identity: Positions = field(init=False)  # where those of the present arms stand
+
+    # Whether the probabilities of pairs are a finite sum.
+    _has_propensities: ClassVar[bool] = True
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "embeddings": "no_validation",  # `check_embeddings`
@@ -102,26 +112,11 @@ class DuelingRouter(BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    def __init__(
-        self,
-        embeddings: Any = None,
-        *,
-        arms: Iterable[Any] | None = None,
-        cost: ArrayLike | None = None,
-        cost_cap: float | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.embeddings = embeddings
-        self.arms = arms
-        self.cost = cost
-        self.cost_cap = cost_cap
-        self.random_state = random_state
-
     # What a subclass writes ------------------------------------------------------------------
 
     @abstractmethod
     def _start(self) -> None:
-        """Initialise without data; parameters are checked here."""
+        """Initialise without data; parameters have been checked."""
 
     @abstractmethod
     def _learn(self, duels: Duels) -> None:

@@ -19,16 +19,16 @@ random play for longer than any log here: `width` takes their place and is ours.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from bandits._ties import argmax_with_ties
 from bandits.dueling._regression import BradleyTerry
 from bandits.dueling.base import Array, DuelingRouter, Duels, Positions
-from metarouter.utils.parameters import check_parameter
+from metarouter.utils.parameters import number
 
 __all__ = [
     "BestSoFar",
@@ -70,6 +70,7 @@ class RandomPairs(DuelingRouter):
         return np.full((len(X), n_arms, n_arms), 1.0 / n_arms**2)
 
 
+@dataclass(eq=False, repr=False, match_args=False)
 class BestSoFar(DuelingRouter):
     """Call the arm with the highest share of duels won, whatever the query.
 
@@ -91,24 +92,11 @@ class BestSoFar(DuelingRouter):
     [1]
     """
 
-    def __init__(
-        self,
-        embeddings: Any = None,
-        *,
-        arms: Iterable[Any] | None = None,
-        epsilon: float = 0.1,
-        cost: ArrayLike | None = None,
-        cost_cap: float | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        super().__init__(
-            embeddings, arms=arms, cost=cost, cost_cap=cost_cap, random_state=random_state
-        )
-        self.epsilon = epsilon
+    epsilon: float = 0.1
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {"epsilon": [number(at_least=0, at_most=1)]}
 
     def _start(self) -> None:
-        wanted = "a probability, from 0 to 1"
-        check_parameter("epsilon", self.epsilon, lambda value: 0 <= value <= 1, wanted)
         self._record = np.zeros((len(self._known), 2))  # wins, duels
 
     def _learn(self, duels: Duels) -> None:
@@ -141,6 +129,7 @@ class BestSoFar(DuelingRouter):
         self._record = arrays["record"].copy()
 
 
+@dataclass(eq=False, repr=False, match_args=False)
 class RegressionDuelist(DuelingRouter):
     """Base of the duelists that estimate utilities by Bradley-Terry regression.
 
@@ -157,30 +146,19 @@ class RegressionDuelist(DuelingRouter):
         As in `DuelingRouter`.
     """
 
-    def __init__(
-        self,
-        embeddings: Any = None,
-        *,
-        arms: Iterable[Any] | None = None,
-        width: float = 0.5,
-        prior_variance: float = 1.0,
-        cost: ArrayLike | None = None,
-        cost_cap: float | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        super().__init__(
-            embeddings, arms=arms, cost=cost, cost_cap=cost_cap, random_state=random_state
-        )
-        self.width = width
-        self.prior_variance = prior_variance
+    width: float = 0.5
+    prior_variance: float = 1.0
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "width": [number(at_least=0)],
+        "prior_variance": [number(above=0)],
+    }
 
     @abstractmethod
     def _choose(self, features: Array, scores: Array) -> Array:
         """Return the probability of every pair, from features (n_arms, d) and dialled utilities."""
 
     def _start(self) -> None:
-        check_parameter("width", self.width, lambda v: v >= 0, "a number of at least 0")
-        check_parameter("prior_variance", self.prior_variance, lambda v: v > 0, "a number above 0")
         self._regression = BradleyTerry(self.n_features_in_, 4.0 / self.prior_variance)
 
     def _learn(self, duels: Duels) -> None:
@@ -201,6 +179,7 @@ class RegressionDuelist(DuelingRouter):
         self._regression.set_arrays(arrays)
 
 
+@dataclass(eq=False, repr=False, match_args=False)
 class BradleyTerryRouter(RegressionDuelist):
     """Call the best arm of a Bradley-Terry regression on all past duels against a random one.
 
@@ -220,32 +199,10 @@ class BradleyTerryRouter(RegressionDuelist):
     [1]
     """
 
-    def __init__(
-        self,
-        embeddings: Any = None,
-        *,
-        arms: Iterable[Any] | None = None,
-        epsilon: float = 0.1,
-        prior_variance: float = 1.0,
-        cost: ArrayLike | None = None,
-        cost_cap: float | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        super().__init__(
-            embeddings,
-            arms=arms,
-            width=0.0,
-            prior_variance=prior_variance,
-            cost=cost,
-            cost_cap=cost_cap,
-            random_state=random_state,
-        )
-        self.epsilon = epsilon
+    epsilon: float = 0.1
+    width: float = field(default=0.0, init=False)
 
-    def _start(self) -> None:
-        wanted = "a probability, from 0 to 1"
-        check_parameter("epsilon", self.epsilon, lambda value: 0 <= value <= 1, wanted)
-        super()._start()
+    _parameter_constraints: ClassVar[dict[str, Any]] = {"epsilon": [number(at_least=0, at_most=1)]}
 
     def _choose(self, features: Array, scores: Array) -> Array:
         best = _one_hot(scores[None])[0]
@@ -310,6 +267,7 @@ class MaxInP(RegressionDuelist):
         return _one_pair(np.where(allowed, widths, -1.0))
 
 
+@dataclass(eq=False, repr=False, match_args=False)
 class CoLSTIM(RegressionDuelist):
     """Imitate the feedback: perturb utilities, then call the toughest rival (Bengs et al. 2022).
 
@@ -344,38 +302,15 @@ class CoLSTIM(RegressionDuelist):
     (True, [nan])
     """
 
-    _has_propensities = False
+    _has_propensities: ClassVar[bool] = False
 
-    def __init__(
-        self,
-        embeddings: Any = None,
-        *,
-        arms: Iterable[Any] | None = None,
-        width: float = 0.5,
-        shared: float = 0.0,
-        clip: float = 4.0,
-        prior_variance: float = 1.0,
-        cost: ArrayLike | None = None,
-        cost_cap: float | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        super().__init__(
-            embeddings,
-            arms=arms,
-            width=width,
-            prior_variance=prior_variance,
-            cost=cost,
-            cost_cap=cost_cap,
-            random_state=random_state,
-        )
-        self.shared = shared
-        self.clip = clip
+    shared: float = 0.0
+    clip: float = 4.0
 
-    def _start(self) -> None:
-        wanted = "a probability, from 0 to 1"
-        check_parameter("shared", self.shared, lambda value: 0 <= value <= 1, wanted)
-        check_parameter("clip", self.clip, lambda value: value > 0, "a number above 0")
-        super()._start()
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "shared": [number(at_least=0, at_most=1)],
+        "clip": [number(above=0)],
+    }
 
     def _draw(self, X: Array, weights: Array) -> tuple[Positions, Positions]:
         scores, arms = self._dial(self._utilities(X), weights), self._scaled_arms

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Self
 
 import numpy as np
@@ -91,7 +92,7 @@ class CategoryEncoder(TransformerMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: ArrayLike | None = None) -> Self:
-        """Train the head and embed the categories.
+        """Train the head and embed the categories; on any error nothing changes.
 
         Parameters
         ----------
@@ -110,6 +111,12 @@ class CategoryEncoder(TransformerMixin, BaseEstimator):
             If X is malformed, labels do not match, there is one category only, or fewer queries
             than clusters.
         """
+        fresh = copy.copy(self)
+        fresh._fit(X, y)
+        self.__dict__ = fresh.__dict__
+        return self
+
+    def _fit(self, X: Any, y: ArrayLike | None) -> None:
         self._check_parameters()
         features = _unit(np.asarray(validate_matrix(self, X, reset=True), dtype=np.float64))
         seed = seed_of(self.random_state)
@@ -134,7 +141,6 @@ class CategoryEncoder(TransformerMixin, BaseEstimator):
             )
         self.categories_, self.labels_ = names, labels
         self.category_embeddings_ = category_means(self._project(features), labels, names)
-        return self
 
     def transform(self, X: Any) -> Array:
         """Return encoded queries of unit length, shape (n, n_components)."""

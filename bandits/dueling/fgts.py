@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from bandits.dueling._langevin import DuelPosterior, Sampler
 from bandits.dueling.base import Array, DuelingRouter, Duels, Positions
@@ -17,6 +17,7 @@ __all__ = ["FGTSRouter"]
 _MOST_ROUNDS = 20  # of steps after a batch of duels, however long
 
 
+@dataclass(eq=False, repr=False, match_args=False)
 class FGTSRouter(DuelingRouter):
     """Draw two utilities from two posteriors and call the best model under each (FGTS.CDB).
 
@@ -86,6 +87,18 @@ class FGTSRouter(DuelingRouter):
     ['large', 'large']
     """
 
+    n_samples: int = 8
+    uniform: float = 0.02
+    distinct: bool = False
+    eta: float = 1.0
+    mu: float = 0.0
+    prior_variance: float = 1.0
+    prior_similarity: float = 0.0
+    sampler: Sampler = "sgld"
+    step: float = 0.5
+    n_steps: int = 1
+    batch: int = 256
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "n_samples": [whole()],
         "uniform": [number(at_least=0, at_most=1)],
@@ -99,41 +112,6 @@ class FGTSRouter(DuelingRouter):
         "n_steps": [whole()],
         "batch": [whole()],
     }
-
-    def __init__(
-        self,
-        embeddings: Any = None,
-        *,
-        arms: Iterable[Any] | None = None,
-        n_samples: int = 8,
-        uniform: float = 0.02,
-        distinct: bool = False,
-        eta: float = 1.0,
-        mu: float = 0.0,
-        prior_variance: float = 1.0,
-        prior_similarity: float = 0.0,
-        sampler: Sampler = "sgld",
-        step: float = 0.5,
-        n_steps: int = 1,
-        batch: int = 256,
-        cost: ArrayLike | None = None,
-        cost_cap: float | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        super().__init__(
-            embeddings, arms=arms, cost=cost, cost_cap=cost_cap, random_state=random_state
-        )
-        self.n_samples = n_samples
-        self.uniform = uniform
-        self.distinct = distinct
-        self.eta = eta
-        self.mu = mu
-        self.prior_variance = prior_variance
-        self.prior_similarity = prior_similarity
-        self.sampler = sampler
-        self.step = step
-        self.n_steps = n_steps
-        self.batch = batch
 
     @property
     def coef_(self) -> Array:

@@ -169,7 +169,7 @@ class ModelEmbeddings(BaseEstimator):
     def fit(
         self, categories: ArrayLike, performance: ArrayLike, cost: ArrayLike | None = None
     ) -> Self:
-        """Embed the models.
+        """Embed the models; on any error nothing changes.
 
         Parameters
         ----------
@@ -190,15 +190,16 @@ class ModelEmbeddings(BaseEstimator):
             If a parameter or a shape makes no sense, or costs are missing.
         """
         self._check_parameters()
-        self._categories = _matrix("categories", categories)
-        self.scores_ = self._scores(_matrix("performance", performance), cost)
-        if self.scores_.shape[1] != len(self._categories):
+        embedded = _matrix("categories", categories)
+        scores = self._scores(_matrix("performance", performance), cost)
+        if scores.shape[1] != len(embedded):
             raise DataError(
-                f"performance has {self.scores_.shape[1]} columns but there are "
-                f"{len(self._categories)} categories; give one per category."
+                f"performance has {scores.shape[1]} columns but there are {len(embedded)} "
+                "categories; give one per category."
             )
-        self.weights_ = self._weights(self.scores_)
-        self.embeddings_ = mixed_embeddings(self.weights_, self._categories)
+        self._categories, self.scores_ = embedded, scores
+        self.weights_ = self._weights(scores)
+        self.embeddings_ = mixed_embeddings(self.weights_, embedded)
         return self
 
     def embed(self, performance: ArrayLike, cost: ArrayLike | None = None) -> Array:
@@ -209,8 +210,8 @@ class ModelEmbeddings(BaseEstimator):
         performance, cost : array of shape (n_categories,)
         """
         check_is_fitted(self, "embeddings_")
-        row = _matrix("performance", np.atleast_2d(np.asarray(performance, dtype=np.float64)))
-        scores = self._scores(row, None if cost is None else np.atleast_2d(np.asarray(cost)))
+        row = _matrix("performance", [performance])
+        scores = self._scores(row, None if cost is None else [cost])
         if scores.shape != (1, len(self._categories)):
             raise DataError(
                 f"performance has shape {np.shape(performance)}; give {len(self._categories)} "

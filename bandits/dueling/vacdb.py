@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from bandits.dueling._regression import BradleyTerry
 from bandits.dueling.base import Array, DuelingRouter, Duels
-from metarouter.utils.parameters import check_parameter, check_whole
+from metarouter.utils.parameters import number, whole
 
 __all__ = ["VACDB"]
 
 
+@dataclass(eq=False, repr=False, match_args=False)
 class VACDB(DuelingRouter):
     """Layers of ever surer estimates, each fed by the duels that it still needs (Di et al. 2024).
 
@@ -52,29 +53,17 @@ class VACDB(DuelingRouter):
     [[[0.0, 0.5], [0.5, 0.0]]]
     """
 
-    def __init__(
-        self,
-        embeddings: Any = None,
-        *,
-        arms: Iterable[Any] | None = None,
-        width: float = 0.5,
-        n_layers: int = 4,
-        prior_variance: float = 1.0,
-        cost: ArrayLike | None = None,
-        cost_cap: float | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        super().__init__(
-            embeddings, arms=arms, cost=cost, cost_cap=cost_cap, random_state=random_state
-        )
-        self.width = width
-        self.n_layers = n_layers
-        self.prior_variance = prior_variance
+    width: float = 0.5
+    n_layers: int = 4
+    prior_variance: float = 1.0
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "width": [number(at_least=0)],
+        "n_layers": [whole()],
+        "prior_variance": [number(above=0)],
+    }
 
     def _start(self) -> None:
-        check_whole("n_layers", self.n_layers)
-        check_parameter("width", self.width, lambda v: v >= 0, "a number of at least 0")
-        check_parameter("prior_variance", self.prior_variance, lambda v: v > 0, "a number above 0")
         self._layers = [
             BradleyTerry(self.n_features_in_, 4.0**-layer * 4.0 / self.prior_variance)
             for layer in range(self.n_layers)

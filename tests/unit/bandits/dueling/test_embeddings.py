@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from oracles.dueling import contrastive_loss, weights
 from sklearn.base import clone
 
-from bandits.dueling import CategoryEncoder, ModelEmbeddings, category_means
+from bandits.dueling import CategoryEncoder, ModelEmbeddings
 from bandits.dueling.model_embeddings import WEIGHTINGS, category_weights
-from metarouter.exceptions import DataError
 
 RNG = np.random.default_rng(0)
 LABELS = np.repeat(["law", "math", "code"], 8)
@@ -81,33 +80,6 @@ def test_the_same_seed_gives_the_same_encoder():
     assert clone(one).get_params()["epochs"] == 5
 
 
-@pytest.mark.parametrize(
-    ("settings", "X", "y", "message"),
-    [
-        ({}, QUERIES, LABELS[:3], "y has shape"),
-        ({}, QUERIES, ["law"] * 24, "All queries are of one category, 'law'"),
-        ({"n_categories": 30}, QUERIES, None, "fewer than the 30 clusters"),
-        ({"n_components": 13}, QUERIES, LABELS, "n_components is 13 but X has 12 columns"),
-        ({"temperature": 0}, QUERIES, LABELS, "temperature is 0"),
-        ({"epochs": -1}, QUERIES, LABELS, "epochs is -1"),
-        ({}, QUERIES * np.nan, LABELS, "NaN"),
-        ({}, QUERIES, np.full(24, np.nan), "y holds NaN"),
-    ],
-)
-def test_an_encoder_that_makes_no_sense_is_refused(settings, X, y, message):
-    encoder = CategoryEncoder(**settings)
-    with pytest.raises(DataError, match=message):
-        encoder.fit(X, y)
-    assert not hasattr(encoder, "head_")
-
-
-def test_a_category_without_queries_is_refused():
-    with pytest.raises(DataError, match="Category 'art' has no query"):
-        category_means(QUERIES, LABELS, ["art", "law"])
-    with pytest.raises(DataError, match="Category 'a' has no value in column 1"):
-        category_means([[1.0, np.nan], [1.0, 2.0]], ["a", "b"], ["a", "b"])
-
-
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(0, 10**6),
@@ -146,21 +118,3 @@ def test_a_newcomer_is_ranked_among_the_others():
     model.fit(np.eye(2), [[0.9, 0.2], [0.3, 0.5]])
     assert model.embed([0.95, 0.1]).tolist() == [1.0, 0.0]
     assert model.embed([0.1, 0.1]).tolist() == [0.5, 0.5]
-
-
-@pytest.mark.parametrize(
-    ("settings", "arguments", "message"),
-    [
-        ({"weighting": "best"}, (np.eye(2), np.ones((3, 2))), "weighting is 'best'"),
-        ({"tau": 0}, (np.eye(2), np.ones((3, 2))), "tau is 0"),
-        ({"temperature": 0}, (np.eye(2), np.ones((3, 2))), "temperature is 0"),
-        ({"cost_weight": 1}, (np.eye(2), np.ones((3, 2))), "cost is missing"),
-        ({"cost_weight": 1}, (np.eye(2), np.ones((3, 2)), np.ones((2, 2))), "cost has shape"),
-        ({}, (np.eye(2), np.ones((3, 4))), "performance has 4 columns but there are 2"),
-        ({}, (np.eye(2), [[1.0, np.nan]]), "performance is NaN or infinite in row 0, column 1"),
-        ({}, (np.eye(2), [["a", "b"]]), "performance holds text"),
-    ],
-)
-def test_embeddings_that_make_no_sense_are_refused(settings, arguments, message):
-    with pytest.raises(DataError, match=message):
-        ModelEmbeddings(**settings).fit(*arguments)

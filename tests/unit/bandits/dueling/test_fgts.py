@@ -251,86 +251,19 @@ def test_a_clone_is_unfitted_and_parameters_are_kept():
     assert not hasattr(again, "arms_")
 
 
-MISTAKES = [
-    ({"arms": ("a", "a", "b", "c")}, "arms names 'a' twice"),
-    ({"arms": ("a", "b")}, "embeddings has 4 rows but there are 2 arms"),
-    ({"embeddings": None}, "does not know its arms: give embeddings="),
-    ({"embeddings": [[1.0, 2.0], [1.0]]}, "rows of unequal width"),
-    (
-        {"embeddings": EMBEDDINGS[:1], "arms": None},
-        "There is one arm, 0; a duel needs at least two",
-    ),
-    ({"embeddings": EMBEDDINGS * np.nan}, "embeddings is NaN, infinite"),
-    ({"embeddings": np.ones((4, 6))}, "embeddings of all arms are the same"),
-    ({"embeddings": EMBEDDINGS[:, :3]}, "X has 6 columns but the embeddings of the arms have 3"),
-    ({"cost": [1.0, 2.0]}, "cost has shape"),
-    ({"cost": [1.0, 2.0, 3.0, -1.0]}, "cost is negative"),
-    ({"n_samples": 0}, "n_samples is 0"),
-    ({"uniform": 2}, "uniform is 2"),
-    ({"eta": 0}, "eta is 0"),
-    ({"mu": -1}, "mu is -1"),
-    ({"step": 1.5}, "step is 1.5"),
-    ({"sampler": "hmc"}, "sampler is 'hmc'"),
-    ({"random_state": "seven"}, "random_state is 'seven'"),
-]
-
-
-@pytest.mark.parametrize(("change", "message"), MISTAKES)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_samples": 0}, "n_samples is 0"),
+        ({"uniform": 2}, "uniform is 2"),
+        ({"eta": 0}, "eta is 0"),
+        ({"mu": -1}, "mu is -1"),
+        ({"step": 1.5}, "step is 1.5"),
+        ({"sampler": "hmc"}, "sampler is 'hmc'"),
+    ],
+)
 def test_a_router_that_makes_no_sense_is_refused_and_stays_unfitted(change, message):
     wrong = router().set_params(**change)
     with pytest.raises(ValueError, match=message):
         wrong.sample_pair(X)
     assert not hasattr(wrong, "arms_")
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"outcome": [2]}, "outcome is 2 in row 0"),
-        ({"outcome": [np.nan]}, "outcome is NaN"),
-        ({"outcome": [1, 1]}, "outcome has shape"),
-        ({"first": ["giant"]}, "first holds 'giant' in row 0, which is no arm"),
-        ({"second": ["giant"]}, "second holds 'giant'"),
-        ({"second": ["small", "small"]}, "second has 2 rows but X has 1"),
-        ({"X": X[:1, :2]}, "X has 2 features"),
-        ({"X": X[:1] * np.nan}, "NaN"),
-        ({"propensity": [0.0]}, "propensity is 0"),
-    ],
-)
-@pytest.mark.parametrize("cls", [FGTSRouter, VACDB, BestSoFar])
-def test_a_duel_that_makes_no_sense_teaches_nothing(cls, change, message):
-    fitted = learned(cls)
-    before = copy.deepcopy(fitted)
-    duel = {"X": X[:1], "first": ["small"], "second": ["large"], "outcome": [1], **change}
-    with pytest.raises(DataError, match=message):
-        fitted.partial_fit(**duel)
-    assert (fitted.decision_function(X) == before.decision_function(X)).all()
-    assert fitted.n_updates_ == before.n_updates_
-    assert fitted.sample_pair(X)[0].tolist() == before.sample_pair(X)[0].tolist()
-
-
-def test_arms_that_cannot_come_or_go_are_refused():
-    fitted = learned()
-    for wrong, message in (
-        (lambda: fitted.add_arm("small", np.ones(6)), "'small' twice"),
-        (lambda: fitted.add_arm("new", np.ones(5)), "give 6 numbers"),
-        (
-            lambda: fitted.add_arm("new", np.ones(6), cost=1.0),
-            "costs of the other arms are unknown",
-        ),
-        (lambda: fitted.remove_arm("giant"), "no arm 'giant'"),
-    ):
-        with pytest.raises(DataError, match=message):
-            wrong()
-    fitted.remove_arm("small").remove_arm("medium")
-    with pytest.raises(DataError, match="'huge' is one of two arms"):
-        fitted.remove_arm("huge")
-    assert fitted.arms_ == ["large", "huge"]
-
-
-def test_a_fit_that_fails_leaves_the_router_as_it_was():
-    fitted = learned()
-    before = fitted.decision_function(X)
-    with pytest.raises(DataError, match="outcome is 5"):
-        fitted.fit(X[:2], ["small"] * 2, ["large"] * 2, [1, 5])
-    assert (fitted.decision_function(X) == before).all()
