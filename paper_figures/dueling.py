@@ -188,42 +188,68 @@ def worlds(matrix: ModelMatrix, seeds: int, rounds: int) -> pd.DataFrame:
     return frame.groupby(["world", "router"], sort=False)["task_regret"].agg(["mean", "sem"])
 
 
+PANELS = (
+    (
+        "embeddings",
+        (*CCFT, "generic", "no_offline_data", "random_pairs", "best_constant"),
+    ),
+    (
+        "rivals",
+        (
+            "excel_perf_cost", "bradley_terry", "dueling_linucb", "maxinp", "colstim", "vacdb",
+            "best_so_far", "random_pairs", "best_constant",
+        ),
+    ),
+    (
+        "price of dueling",
+        ("excel_perf_cost", "generic", "dueling_linucb", "lints", "lints_narrow"),
+    ),
+)  # fmt: skip
+_COLOURS = (
+    "#0072B2", "#009E73", "#D55E00", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F",
+)  # fmt: skip
+
+
 def draw(results: Mapping[str, DuelingStudyResult], path: Path) -> None:
     """Draw cumulative regrets with bands of two standard errors, and regret per model call."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11.0, 4.4 * len(results) + 1.2), layout="constrained")
+    figure = Figure(figsize=(14.0, 4.0 * len(results) + 1.4), layout="constrained")
     FigureCanvasAgg(figure)
-    grid = figure.subplots(len(results), 2, squeeze=False)
-    colours = (
-        "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#000000",
-    )  # fmt: skip
-    shown = (
-        "excel_perf_cost", "perf", "excel_mask", "generic", "no_offline_data", "bradley_terry",
-        "dueling_linucb", "maxinp", "colstim", "vacdb", "best_so_far", "random_pairs",
-    )  # fmt: skip
-    handles = {}
-    for (left, right), (name, result) in zip(grid, results.items(), strict=True):
-        for k, router in enumerate((*shown, "best_constant", "best_per_task")):
-            curves = result.task_regret[router].cumsum(axis=1)
-            style = "-" if k < 5 else (":" if router.startswith("best_") and k > 11 else "--")
-            handles[NAMES[router]] = _band(left, curves, colours[k % 8], style, NAMES[router])
-        left.set(title=f"{TABLES[name]}: regret to the best model of the task", xlabel="duels")
-        left.set_ylabel("cumulative regret, utility of the pair's mean")
-        calls = ("excel_perf_cost", "generic", "dueling_linucb", "lints", "lints_narrow")
-        for router in calls:
-            k = shown.index(router) if router in shown else 7 - (router == "lints")
-            curves = result.per_call[router].cumsum(axis=1)
-            style = "-." if router.startswith("lints") else "-"
-            handles[NAMES[router]] = _band(right, curves, colours[k % 8], style, NAMES[router])
-        right.set(title="the price of dueling: regret by model calls", xlabel="model calls")
+    grid = figure.subplots(len(results), len(PANELS), squeeze=False)
+    styles = _styles()
+    handles: dict[str, Any] = {}
+    for axes, (name, result) in zip(grid, results.items(), strict=True):
+        for ax, (title, routers) in zip(axes, PANELS, strict=True):
+            by_calls = ax is axes[-1]
+            curves = result.per_call if by_calls else result.task_regret
+            for router in routers:
+                colour, style = styles[router]
+                total = curves[router].cumsum(axis=1)
+                handles[NAMES[router]] = _band(ax, total, colour, style, NAMES[router])
+            ax.set(title=f"{TABLES[name]}: {title}", xlabel="model calls" if by_calls else "duels")
+        axes[1].sharey(axes[0])
+        axes[0].set_ylabel("cumulative regret to the best model of the task")
     figure.legend(
         handles=list(handles.values()), labels=list(handles), loc="outside lower center", ncols=4,
         frameon=False, fontsize="small",
     )  # fmt: skip
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+        figure.savefig(temporary, dpi=80)
+
+
+def _styles() -> dict[str, tuple[str, str]]:
+    """Return colour and line of every router: embeddings solid, rivals dashed."""
+    fixed = {
+        "excel_perf_cost": ("#000000", "-"), "random_pairs": ("#7F7F7F", ":"),
+        "best_constant": ("#B22222", ":"), "lints": ("#8C6D31", "-."),
+        "lints_narrow": ("#6A3D9A", "-."),
+    }  # fmt: skip
+    for (_, routers), line in zip(PANELS[:2], ("-", "--"), strict=True):
+        others = [router for router in routers if router not in fixed]
+        fixed |= {r: (_COLOURS[k % 8], line) for k, r in enumerate(others)}
+    return fixed
 
 
 def _band(ax: Any, curves: Any, colour: str, style: str, label: str) -> Any:
