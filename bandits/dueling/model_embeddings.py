@@ -210,8 +210,8 @@ class ModelEmbeddings(BaseEstimator):
         performance, cost : array of shape (n_categories,)
         """
         check_is_fitted(self, "embeddings_")
-        row = _matrix("performance", [performance])
-        scores = self._scores(row, None if cost is None else [cost])
+        row = _matrix("performance", np.asarray(performance)[None])
+        scores = self._scores(row, None if cost is None else np.asarray(cost)[None])
         if scores.shape != (1, len(self._categories)):
             raise DataError(
                 f"performance has shape {np.shape(performance)}; give {len(self._categories)} "
