@@ -14,7 +14,13 @@ from bandits._arms import check_arms
 from metarouter import __version__
 from metarouter.exceptions import RouterFileError
 from metarouter.utils.archives import ArchiveError, read_arrays, write_arrays
-from metarouter.utils.parameters import check_parameter, check_parameters, check_whole, printable
+from metarouter.utils.parameters import (
+    check_parameter,
+    check_parameters,
+    check_whole,
+    printable,
+    shown,
+)
 
 __all__ = ["load_bandit", "save_bandit"]
 
@@ -100,7 +106,8 @@ def load_bandit(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     RouterFileError
-        If the file is missing, truncated, or no saved bandit router.
+        If the file is missing, truncated, no saved bandit router, or one of another version that
+        holds other things.
 
     Examples
     --------
@@ -133,10 +140,10 @@ def load_bandit(path: str | os.PathLike[str]) -> Any:
     except RouterFileError:
         raise
     except _DAMAGE as error:
-        raise RouterFileError(
-            f"{path} is damaged ({type(error).__name__}: {printable(error)}); save the router "
-            "again."
-        ) from None
+        reason = f"{type(error).__name__}: {printable(error)}"
+        if header.get("version") != __version__:
+            raise _of_another_version(path, header, reason) from None
+        raise RouterFileError(f"{path} is damaged ({reason}); save the router again.") from None
     return router
 
 
@@ -151,8 +158,19 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArr
             f"{path} is truncated or no saved bandit router; save the router again."
         ) from None
     if not isinstance(header, dict) or header.get("format") not in (FORMAT, DUELING):
-        raise RouterFileError(f"{path} is no bandit router of this version; save it again.")
+        found = header if isinstance(header, dict) else {}
+        raise _of_another_version(path, found, f"its format is {shown(found.get('format'))}")
     return header, arrays
+
+
+def _of_another_version(
+    path: str | os.PathLike[str], header: dict[str, Any], reason: str
+) -> RouterFileError:
+    return RouterFileError(
+        f"{path} was saved by another version, bandits {printable(header.get('version'))}, and "
+        f"cannot be used with this one, {__version__} ({reason}); fit the router again and save "
+        "it, or install the version that saved it."
+    )
 
 
 def _blank(header: dict[str, Any]) -> Any:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bandits.live._events import FORMAT, Event, decode, encode
+from metarouter import __version__
 from metarouter.exceptions import RouterFileError
 from metarouter.utils.locks import fork_safe_lock
+from metarouter.utils.parameters import printable
 
 __all__ = ["Journal", "JournalReader", "Line"]
 
@@ -153,7 +155,11 @@ class JournalReader(Iterator[Event]):
                 return str(opened["router"])
         except _NO_EVENT:
             return ""
-        raise RouterFileError(f"{self.path} is no journal of this version; resume with that one.")
+        raise RouterFileError(
+            f"{self.path} was written by another version ({printable(opened['format'])}, where "
+            f"{__version__} reads {FORMAT}): resume with the version that wrote it, or begin a "
+            "journal in another folder."
+        )
 
     def _is_whole(self, line: bytes) -> bool:
         """Tell whether a line has all of its event and more, so that no crash has cut it short."""

@@ -15,10 +15,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from bandits._arms import check_arms, names_of
 from bandits._torch import require_torch
+from metarouter import __version__
 from metarouter.exceptions import DataError, RouterFileError
 from metarouter.utils.files import atomic_path
 from metarouter.utils.groups import group_codes
-from metarouter.utils.parameters import check_parameters, number, whole
+from metarouter.utils.parameters import check_parameters, number, printable, shown, whole
 from metarouter.utils.random import seed_of
 from metarouter.utils.validation import learn_features, validate_features
 
@@ -27,6 +28,10 @@ __all__ = ["OfflineRewardRouter", "load_offline_router"]
 Array = NDArray[np.float64]
 
 FORMAT = "offline-reward-router-1"
+# Learned attributes that are plain enough for JSON.
+LEARNED = (
+    "arms_", "n_features_in_", "n_epochs_", "n_disagreements_", "reward_slope_", "reward_level_",
+)  # fmt: skip
 WEIGHTS = ("centre", "spread", "weight", "bias", "bt", "cls")
 
 
@@ -218,13 +223,11 @@ class OfflineRewardRouter(TransformerMixin, BaseEstimator):
             parameters["random_state"] = None
         return {
             "format": FORMAT,
+            "version": __version__,
             "parameters": parameters,
             "learned": {
                 name: getattr(self, name)
-                for name in (
-                    "arms_", "n_features_in_", "n_epochs_", "n_disagreements_", "reward_slope_",
-                    "reward_level_",
-                )
+                for name in LEARNED
             },
             "feature_names": list(getattr(self, "feature_names_in_", [])),
             "weights": {name: self.weights_[name].tolist() for name in WEIGHTS},
@@ -241,11 +244,11 @@ class OfflineRewardRouter(TransformerMixin, BaseEstimator):
         """
         try:
             if state["format"] != FORMAT:
-                raise ValueError("another format")
+                raise ValueError(f"its format is {shown(state['format'])}, not {FORMAT}")
             router = cls(**state["parameters"])
             check_parameters(router)
-            for name, value in state["learned"].items():
-                setattr(router, name, value)
+            for name in LEARNED:
+                setattr(router, name, state["learned"][name])
             router.arms_ = check_arms(router.arms_)
             if state["feature_names"]:
                 router.feature_names_in_ = np.array(state["feature_names"], dtype=object)
@@ -255,9 +258,12 @@ class OfflineRewardRouter(TransformerMixin, BaseEstimator):
             router._require_shapes()
             router.embedding_ = router.weights_["bt"].copy()
         except (LookupError, TypeError, ValueError, AttributeError) as error:
+            written = state.get("version", "0.1.0") if isinstance(state, dict) else __version__
+            other = "" if written == __version__ else f" of bandits {__version__}"
+            by = other and f"saved by {printable(written)}; "
             raise RouterFileError(
-                f"This is no saved offline reward router ({type(error).__name__}: {error}); save "
-                "it again."
+                f"This is no saved offline reward router{other} ({by}{type(error).__name__}: "
+                f"{printable(error)}); fit it again and save it."
             ) from None
         return router
 
@@ -290,7 +296,10 @@ def load_offline_router(path: str | os.PathLike[str]) -> OfflineRewardRouter:
         raise RouterFileError(
             f"{path} is truncated or no saved offline reward router; save it again."
         ) from None
-    return OfflineRewardRouter.from_dict(state)
+    try:
+        return OfflineRewardRouter.from_dict(state)
+    except RouterFileError as error:
+        raise RouterFileError(f"{path}: {error}") from None
 
 
 def fuse(X: Array, weights: dict[str, NDArray[Any]], normalize: bool) -> Array:

@@ -167,7 +167,10 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_FORMAT}; COMMIT;")
         elif version != _FORMAT:
-            raise DataError(f"{path} is no store of replies of this version: name another --store.")
+            raise DataError(
+                f"{path} is a store of replies of format {version}, or another database, where "
+                f"format {_FORMAT} is read: name another --store."
+            )
         # Replies are paid for: they are on the disk, not in its cache, before they are used.
         connection.execute("PRAGMA synchronous = FULL")
     except sqlite3.DatabaseError as error:

@@ -18,16 +18,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from metarouter._version import __version__
+from metarouter.encoding import TfidfEncoder
 from metarouter.exceptions import MetaRouterError, RouterFileError
 from metarouter.routing._content_checks import require_sound_content
 from metarouter.routing._lean import lean
+from metarouter.routing._pipeline import final_estimator
 from metarouter.routing._trusted import untrusted_types
+from metarouter.routing.threshold_router import ThresholdRouter
 from metarouter.utils.files import atomic_path
 from metarouter.utils.parameters import printable, shown
 
@@ -116,8 +120,8 @@ def load_router(path: str | os.PathLike[str], *, trusted: Sequence[str | type] =
     Raises
     ------
     RouterFileError
-        If the file is absent, truncated, damaged, not a router file, of a newer format, or holds
-        types that are not trusted.
+        If the file is absent, truncated, damaged, not a router file, of a newer format, holds types
+        that are not trusted, or was written by a version whose routers hold other things.
 
     Warns
     -----
@@ -132,13 +136,46 @@ def load_router(path: str | os.PathLike[str], *, trusted: Sequence[str | type] =
     header = _read_header(content, path)
     _warn_of_other_sklearn(header, path)
     named: list[str | type] = [trusted] if isinstance(trusted, str | type) else list(trusted)
-    router = _build(content, path, named)
+    written = printable(header.get("metarouter"))
+    router = _build(content, path, named, written)
     if not isinstance(router, BaseEstimator) or not hasattr(router, "predict"):
         raise RouterFileError(
             f"{path} holds a {type(router).__name__}, which is not a router; save a fitted router "
             "with save_router."
         )
+    _require_prediction(router, path, written)
     return router
+
+
+def _require_prediction(router: Any, path: Any, written: str) -> None:
+    """Refuse a router that cannot predict a row of zeros: its attributes are another version's."""
+    last = final_estimator(router)
+    try:
+        repr(router)  # reads every parameter of every step
+        if last is not router and isinstance(router.steps[0][1], TfidfEncoder):
+            router.steps[0][1].transform(["a query"])
+        if hasattr(last, "n_features_in_"):
+            predict = last.predict_gain if isinstance(last, ThresholdRouter) else last.predict
+            predict(_zeros(last))
+    except (AttributeError, LookupError, TypeError) as error:
+        raise _of_another_version(path, written, _first_line(error)) from None
+
+
+def _zeros(estimator: Any) -> Any:
+    row = np.zeros((1, estimator.n_features_in_))
+    if not hasattr(estimator, "feature_names_in_"):
+        return row
+    import pandas as pd
+
+    return pd.DataFrame(row, columns=estimator.feature_names_in_)
+
+
+def _of_another_version(path: Any, written: str, reason: str) -> RouterFileError:
+    return RouterFileError(
+        f"{path} was saved by another version, metarouter {written}, and cannot be used with this "
+        f"one, {__version__} ({reason}); fit the router again and save it, or install the version "
+        "that saved it."
+    )
 
 
 def _require_fitted(router: Any, path: Any) -> None:
@@ -268,7 +305,7 @@ def _warn_of_other_sklearn(header: dict[str, Any], path: Any) -> None:
         )
 
 
-def _build(content: bytes, path: Any, trusted: list[str | type]) -> Any:
+def _build(content: bytes, path: Any, trusted: list[str | type], written: str) -> Any:
     from skops import io as skops_io
 
     names = {name if isinstance(name, str) else _full_name(name) for name in trusted}
@@ -277,6 +314,9 @@ def _build(content: bytes, path: Any, trusted: list[str | type]) -> Any:
         foreign = skops_io.get_untrusted_types(data=content)
     except Exception as error:
         raise _damaged(path, len(content), error) from None
+    gone = [name for name in refused if name.split(".")[0] in ("metarouter", "bandits")]
+    if gone and written != __version__:
+        raise _of_another_version(path, written, f"there is no {printable(gone[0])} here")
     if refused:
         listed = ", ".join(repr(name) for name in refused)
         raise RouterFileError(

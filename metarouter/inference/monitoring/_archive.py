@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from metarouter._version import __version__
 from metarouter.exceptions import DataError
 from metarouter.inference.monitoring._batch import FeatureNames
 from metarouter.inference.monitoring._drift import DriftAlarm, EmbeddingDrift, EmbeddingMap
@@ -21,6 +22,7 @@ from metarouter.inference.monitoring._settings import MonitorSettings
 from metarouter.inference.monitoring._state import MonitorState
 from metarouter.inference.monitoring._sums import BlockSums, GainScores
 from metarouter.utils.archives import read_arrays, write_arrays
+from metarouter.utils.parameters import printable
 
 _FORMAT = "metarouter-monitor"
 _VERSION = 3
@@ -51,7 +53,12 @@ _KINDS: dict[str, Any] = {
 def write_state(state: MonitorState, path: str | os.PathLike[str]) -> None:
     """Write what a monitor remembers, whole or not at all."""
     arrays: dict[str, Any] = {}
-    header = {"format": _FORMAT, "version": _VERSION, "memory": _plain(state, arrays)}
+    header = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "metarouter": __version__,
+        "memory": _plain(state, arrays),
+    }
     arrays[_HEADER] = np.array(json.dumps(header))
     write_arrays(path, arrays)
 
@@ -71,7 +78,7 @@ def read_state(path: str | os.PathLike[str]) -> MonitorState:
     Raises
     ------
     DataError
-        If the file is not there, truncated, or no monitor of this version.
+        If the file is not there, truncated, no monitor, or one of another version.
     """
     if not os.path.isfile(path):
         raise DataError(f"There is no file {path}: check the path.")
@@ -79,15 +86,22 @@ def read_state(path: str | os.PathLike[str]) -> MonitorState:
         arrays = read_arrays(path)
         header = json.loads(str(arrays[_HEADER]))
         version = header["version"] if header["format"] == _FORMAT else None
-        state = _built(header["memory"], arrays) if version == _VERSION else None
+        memory = header["memory"]
     except _FOREIGN as error:
         raise _foreign(path) from error
-    if version is None or not (state is None or isinstance(state, MonitorState)):
+    if version is None:
         raise _foreign(path)
-    if state is None:
+    reason = f"format {version}, where {_VERSION} is read"
+    try:
+        state = _built(memory, arrays) if version == _VERSION else None
+    except _FOREIGN as error:
+        state, reason = None, f"{type(error).__name__}: {printable(error)}"
+    if not isinstance(state, MonitorState):
         raise DataError(
-            f"{path} is a monitor of format {version}, but format {_VERSION} is read here: start a "
-            "new one."
+            f"{path} was saved by another version, metarouter "
+            f"{printable(header.get('metarouter', '0.1.0'))}, and cannot be used with this one, "
+            f"{__version__} ({reason}): start a new monitor, or go on with the version that saved "
+            "it."
         )
     return state
 

@@ -187,6 +187,13 @@ def test_a_crafted_header_is_refused_in_one_sentence(change, crafted):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("change", [{"format": "bandit-router-2"}, {"generators": []}])
+def test_a_file_of_another_version_is_refused_with_the_name_of_that_version(change, crafted):
+    says = r"router.npz was saved by another version, bandits 0.1.0, .*fit the router again"
+    with pytest.raises(RouterFileError, match=says):
+        crafted(lambda header: header.update(change, version="0.1.0"))
+
+
 def test_a_pickle_is_never_opened(tmp_path):
     class Trap:
         def __reduce__(self):

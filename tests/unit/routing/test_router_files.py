@@ -11,9 +11,11 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
 
+from metarouter.encoding import TfidfEncoder
 from metarouter.exceptions import RouterFileError
-from metarouter.routing import MetaRouter, ThresholdRouter, load_router, save_router
+from metarouter.routing import MetaRouter, ThresholdRouter, UnitCost, load_router, save_router
 from metarouter.shift import ConstantShift
 
 pytest.importorskip("skops")
@@ -71,6 +73,43 @@ def test_a_newer_format_asks_for_an_upgrade(path):
     save_router(ThresholdRouter(Ridge()).fit(X, Y), path)
     with_header(path, format_version=2, metarouter="9.0")
     with pytest.raises(RouterFileError, match=r"format 2, written by metarouter 9.0.*; upgrade"):
+        load_router(path)
+
+
+@pytest.mark.parametrize("attribute", ["calibration_", "scaler_", "regressor_"])
+def test_a_router_of_an_older_version_that_lacks_something_is_refused(path, attribute):
+    model = MetaRouter(ConstantShift(), TREES, random_state=0)
+    router = ThresholdRouter(model).fit(X, Y, is_gold=IS_GOLD)
+    delattr(router.model_, attribute)
+    save_router(router, path)
+    with_header(path, metarouter="0.1.0")
+    says = rf"router.skops was saved by another version, metarouter 0.1.0, .*{attribute}.*fit the"
+    with pytest.raises(RouterFileError, match=says):
+        load_router(path)
+
+
+def test_an_encoder_of_an_older_version_that_lacks_something_is_refused(path):
+    texts = [f"query {k} of {k % 7}" for k in range(40)]
+    router = make_pipeline(TfidfEncoder(random_state=0), ThresholdRouter(Ridge()))
+    router.fit(texts, Y[:40])
+    del router[0].components_
+    save_router(router, path)
+    with pytest.raises(RouterFileError, match=r"saved by another version.*components_"):
+        load_router(path)
+
+
+def test_a_type_that_another_version_had_is_named_with_that_version(path):
+    save_router(ThresholdRouter(Ridge(), cost=UnitCost()).fit(X, Y), path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    schema = members["schema.json"]
+    members["schema.json"] = schema.replace(b"metarouter.routing.unit_cost", b"metarouter.old_cost")
+    assert members["schema.json"] != schema
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with_header(path, metarouter="0.1.0")
+    with pytest.raises(RouterFileError, match=r"metarouter 0.1.0, .*no metarouter.old_cost"):
         load_router(path)
 
 

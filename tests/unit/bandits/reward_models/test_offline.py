@@ -151,3 +151,7 @@ def test_files_that_are_no_routers_are_refused(tmp_path):
         path.write_text(json.dumps({**state, **change}))
         with pytest.raises(RouterFileError, match="no saved offline reward router"):
             load_offline_router(path)
+    del state["learned"]["reward_slope_"]
+    path.write_text(json.dumps({**state, "version": "0.1.0"}))
+    with pytest.raises(RouterFileError, match=r"saved by 0.1.0; KeyError: 'reward_slope_'"):
+        load_offline_router(path)

@@ -143,6 +143,10 @@ def test_files_that_are_no_monitor_are_refused(streams, tmp_path):
     write_arrays(tmp_path / "newer.npz", {"monitor": json.dumps(newer)})
     with pytest.raises(DataError, match="format 99"):
         RouterMonitor.load(tmp_path / "newer.npz")
+    older = {**newer, "version": 3, "memory": {"kind": "MonitorState", "fields": {}}}
+    write_arrays(tmp_path / "older.npz", {"monitor": json.dumps(older)})
+    with pytest.raises(DataError, match=r"older.npz was saved by another version, .*: start a new"):
+        RouterMonitor.load(tmp_path / "older.npz")
     with pytest.raises(DataError, match="There is no file"):
         RouterMonitor.load(tmp_path / "nothing.npz")
 
