@@ -18,7 +18,14 @@ from metarouter.cli.console import console
 from metarouter.cli.outputs import input_file, output_file, output_path
 from metarouter.cli.route import RouteSettings
 from metarouter.datasets import read_table
-from metarouter.datasets._rows import DelimitedRows, Rows, open_rows, same_format, write_frame
+from metarouter.datasets._rows import (
+    DelimitedRows,
+    Rows,
+    open_rows,
+    same_format,
+    with_columns,
+    write_frame,
+)
 from metarouter.datasets._table_files import SEPARATORS, SUFFIXES, read_table_file
 from metarouter.exceptions import BudgetError, DataError, RouterFileError
 from metarouter.inference import certify_predictions
@@ -42,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["run_route"]
 
 _ADDED = ("route", "predicted_gain")
+_BLOCK = 10_000
 
 
 def run_route(settings: RouteSettings) -> None:
@@ -65,7 +73,7 @@ def run_route(settings: RouteSettings) -> None:
             # Between delimited formats cells stay text, so that 007 is not read as 7.
             as_text = rows.columns() if {queries.suffix, out.suffix} <= set(SEPARATORS) else ()
             frame = read_table_file(queries, as_text, settings.encoding).frame
-            write_frame(frame.assign(**routed.columns()), out)
+            write_frame(with_columns(frame, routed.columns()), out)
         _report(routed, settings, said)
 
 
@@ -108,15 +116,25 @@ class _Routed:
     models: tuple[str, str]
     w: float
 
-    def columns(self) -> dict[str, Any]:
-        """Return the columns to add; None where a row is no query."""
+    def columns(self) -> dict[str, Iterator[Any]]:
+        """Return the columns to add, value by value; None where a row is no query."""
+        names = map(self.models.__getitem__, _values(self.to_primary))
+        columns: tuple[Iterator[Any], ...] = (names, _values(self.predicted.gain))
         there = self.predicted.there
-        names = np.array(self.models, dtype=object)[self.to_primary.astype(np.intp)]
-        added = {}
-        for name, values in zip(_ADDED, (names, self.predicted.gain), strict=True):
-            added[name] = np.full(there.size, None, dtype=object)
-            added[name][there] = values
-        return added
+        if not there.all():
+            columns = tuple(_spread(column, there) for column in columns)
+        return dict(zip(_ADDED, columns, strict=True))
+
+
+def _spread(values: Iterator[Any], there: NDArray[np.bool_]) -> Iterator[Any]:
+    for is_there in _values(there):
+        yield next(values) if is_there else None
+
+
+def _values(array: NDArray[Any]) -> Iterator[Any]:
+    """Yield plain numbers, of which there are never many at a time."""
+    for start in range(0, len(array), _BLOCK):
+        yield from array[start : start + _BLOCK].tolist()
 
 
 def _weighing(router: Any, cost: Any, settings: RouteSettings) -> Any:
@@ -232,14 +250,20 @@ def _predictions(router: Any, rows: Rows, names: list[str], settings: RouteSetti
         inputs = inputs_of_costs(cost, asked, column, known, texts, len(X), rows.path.name)
         features, last = split_router(router, X)
         labels = None if gold is None else _numbers(batch, rows.path.name, gold, empty=True)
-        parts.append((last.predict_gain(features), cost.costs(features, **inputs), labels))
+        costs = cost.costs(features, **inputs)
+        if isinstance(cost, UnitCost):  # the same for all queries: no memory is needed for it
+            costs = np.broadcast_to(costs[0], costs.shape)
+        parts.append((last.predict_gain(features), costs, labels))
     if not parts:
         raise DataError(f"{rows.path.name} has no queries to route: add rows.")
-    gains, costs, gold_labels = zip(*parts, strict=True)
+    gains, all_costs, gold_labels = zip(*parts, strict=True)
+    gain = np.concatenate(gains)
     return _Predicted(
         np.concatenate(everywhere),
-        np.concatenate(gains),
-        np.concatenate(costs),
+        gain,
+        np.broadcast_to(all_costs[0][0], (gain.size, 2))
+        if isinstance(cost, UnitCost)
+        else np.concatenate(all_costs),
         None if gold is None else np.concatenate(gold_labels),
     )
 

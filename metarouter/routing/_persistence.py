@@ -30,7 +30,7 @@ from metarouter.exceptions import MetaRouterError, RouterFileError
 from metarouter.routing._content_checks import require_sound_content
 from metarouter.routing._lean import lean
 from metarouter.routing._pipeline import final_estimator
-from metarouter.routing._trusted import untrusted_types
+from metarouter.routing._trusted import import_skops, untrusted_types
 from metarouter.routing.threshold_router import ThresholdRouter
 from metarouter.utils.files import atomic_path
 from metarouter.utils.parameters import printable, shown
@@ -194,8 +194,7 @@ def _require_fitted(router: Any, path: Any) -> None:
 
 
 def _dump(router: Any, path: Any) -> bytes:
-    from skops import io as skops_io
-
+    skops_io = import_skops()
     try:
         content = skops_io.dumps(router, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
     except Exception as error:
@@ -306,8 +305,7 @@ def _warn_of_other_sklearn(header: dict[str, Any], path: Any) -> None:
 
 
 def _build(content: bytes, path: Any, trusted: list[str | type], written: str) -> Any:
-    from skops import io as skops_io
-
+    skops_io = import_skops()
     names = {name if isinstance(name, str) else _full_name(name) for name in trusted}
     try:
         refused = untrusted_types(content, names)

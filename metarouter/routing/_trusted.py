@@ -13,14 +13,16 @@ import dataclasses
 import inspect
 import io
 import json
+import sys
 import zipfile
 from collections.abc import Collection, Iterator
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
-__all__ = ["trusted_by_name", "untrusted_types"]
+__all__ = ["import_skops", "trusted_by_name", "untrusted_types"]
 
 _OWN_PACKAGES = ("metarouter", "bandits")
 
@@ -84,14 +86,35 @@ def untrusted_types(content: bytes, named: Collection[str]) -> list[str]:
     list of str
         In alphabetical order.
     """
-    from skops import io as skops_io
-
+    skops_io = import_skops()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         schema = json.loads(archive.read("schema.json"))
     # skops trusts these by itself, and does not list them.
     of_sklearn = {name for name in _types(schema) if name.startswith("sklearn.")}
     found = of_sklearn.union(skops_io.get_untrusted_types(data=content))
     return sorted(name for name in found if name not in named and not trusted_by_name(name))
+
+
+def import_skops() -> ModuleType:
+    """Return `skops.io`, imported without torch.
+
+    On import it walks all of scikit-learn, whose array interfaces for other libraries would load
+    these wherever they are installed: seconds, and a third of the memory of a small program.
+    """
+    home = "sklearn.externals.array_api_compat."
+    stubs = {
+        name: ModuleType(name)
+        for name in (f"{home}{library}" for library in ("torch", "cupy", "dask"))
+        if name not in sys.modules
+    }
+    try:
+        if "skops.io" not in sys.modules:
+            sys.modules.update(stubs)
+        return import_module("skops.io")
+    finally:
+        for name, stub in stubs.items():
+            if sys.modules.get(name) is stub:
+                del sys.modules[name]
 
 
 def trusted_by_name(name: str) -> bool:
