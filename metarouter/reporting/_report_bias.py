@@ -143,12 +143,7 @@ def _along_features(projection: BestLinearProjection | Unanswered) -> Section:
                 "p value",
             ),
             tuple(
-                (
-                    "mean of the shift" if name == "mean" else name,
-                    value,
-                    "" if name == "mean" else together,
-                    PValue(p),
-                )
+                (name, value, together, PValue(p))
                 for name, value, together, p in zip(
                     projection.names,
                     estimates(
@@ -160,6 +155,7 @@ def _along_features(projection: BestLinearProjection | Unanswered) -> Section:
                     projection.p_value.tolist(),
                     strict=True,
                 )
+                if name != "mean"  # which has a section of its own
             ),
             f"Intervals hold by themselves at {percent(projection.level)}; p values are for each "
             f"coefficient by itself. That all slopes are zero: "

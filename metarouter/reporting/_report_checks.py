@@ -15,7 +15,13 @@ from metarouter.reporting._document import (
     Section,
     Table,
 )
-from metarouter.reporting._formatting import columns, estimates, needed_in_words, percent
+from metarouter.reporting._formatting import (
+    PREFERENCE,
+    columns,
+    estimates,
+    needed_in_words,
+    percent,
+)
 from metarouter.reporting._routing_analysis import RoutingAnalysis
 from metarouter.utils.groups import count_groups
 
@@ -87,7 +93,7 @@ def checks_section(analysis: RoutingAnalysis) -> Section:
     return Section(
         "Can the data bear it?",
         tuple(blocks),
-        (_overlap(found.overlap), _sensitivity(found.sensitivity)),
+        (_overlap(found.overlap), _sensitivity(found.sensitivity, found.mean_shift.method)),
     )
 
 
@@ -135,11 +141,12 @@ def _overlap(report: OverlapReport) -> Section:
     return Section("Do the two sources cover the same queries?", tuple(blocks))
 
 
-def _sensitivity(analysis: SensitivityAnalysis) -> Section:
+def _sensitivity(analysis: SensitivityAnalysis, main: str) -> Section:
     blocks: list[Block] = [
         Paragraph(
             "Gold and preference queries may differ by something that is not in the table. This "
             "asks how strong such a difference would have to be to explain the mean shift away."
+            f"{_theta(analysis, main)}"
         ),
         Findings((Finding(analysis.reason, analysis.verdict),)),
     ]
@@ -176,6 +183,23 @@ def _sensitivity(analysis: SensitivityAnalysis) -> Section:
             )
         )
     return Section("What if something is unmeasured?", tuple(blocks))
+
+
+def _theta(analysis: SensitivityAnalysis, main: str) -> str:
+    """Say why the estimate in the middle of the bounds is not that of the section on bias."""
+    if not analysis.scenarios:
+        return ""
+    theta = Estimate(analysis.value, analysis.lower, analysis.upper, signed=True)
+    around = (
+        f" The bounds lie around {theta} {PREFERENCE}, the doubly robust mean with the nuisances "
+        "as they are fitted."
+    )
+    if main == "paired":
+        return (
+            f"{around} The section on bias rests on pairs: both labels of one query, between which "
+            "nothing unmeasured can differ."
+        )
+    return f"{around} The section on bias takes their shrinkage out first; quote its estimate."
 
 
 def _strength(measured: object) -> Cell:

@@ -47,23 +47,23 @@ def gains_section(analysis: RoutingAnalysis) -> Section:
     name = router_label(analysis.settings.router)
     blocks: list[Block] = [
         Paragraph(
-            f"The router is the {name}, chosen before looking. It was tested on "
+            f"The {name} router was chosen before looking. It was tested on "
             f"{found.n_gold} of {analysis.queries.n_gold} gold labels, which it had not seen; the "
             f"first two of {analysis.settings.folds} folds only train. The efficiency gain is what "
             "it gains per query over random routing that sends the same share of queries to the "
-            f"primary model, in units of the gold labels ({GOLD})."
+            f"primary model, in units of the gold labels ({GOLD}). The summary shows the curve."
         ),
         Findings((Finding(found.gain.reason, found.gain.verdict),)),
     ]
     if has_limits(found.gain):
-        blocks += [_curve("efficiency_gain", found.gain, analysis), _usages(found.gain)]
+        blocks.append(_usages(found.gain))
     sections = [_effects(found), _toc(found.toc, analysis)]
     if found.cost_quality is not None:
         sections.append(_costs(found.cost_quality, analysis.settings.router))
     return Section(title, tuple(blocks), tuple(sections))
 
 
-def _curve(name: str, band: CurveBand, analysis: RoutingAnalysis) -> Figure:
+def curve_figure(name: str, band: CurveBand, analysis: RoutingAnalysis) -> Figure:
     words = "Efficiency gain" if band.curve == "efficiency_gain" else "Targeting curve (TOC)"
     best = int(np.argmax(band.value))
     top = Estimate(band.value[best], band.lower[best], band.upper[best], signed=True)
@@ -152,7 +152,7 @@ def _toc(band: CurveBand, analysis: RoutingAnalysis) -> Section:
         Findings((Finding(band.reason, band.verdict),)),
     ]
     if has_limits(band):
-        blocks.append(_curve("toc", band, analysis))
+        blocks.append(curve_figure("toc", band, analysis))
     return Section("Does it know the best queries?", tuple(blocks))
 
 
@@ -284,8 +284,8 @@ def _all_curves(found: RoutingResults, main: str) -> Figure:
     return Figure(
         "all_routers",
         "Efficiency gain of all routers on the same gold labels. Shaded: the "
-        f"{percent(found.gain.level)} band of the {router_label(main)}. Whether two curves differ "
-        "is for the limits of their difference to say, below.",
+        f"{percent(found.gain.level)} band of the {router_label(main)} router. Whether two curves "
+        "differ is for the limits of their difference to say, below.",
         "One curve per router; the areas under them stand in the table below.",
         draw,
         size=(5.4, 4.4),

@@ -1,18 +1,22 @@
-"""The first section of a report: what was found, in plain words."""
+"""The first section of a report: what to do, what was found, and the curve of the gain."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from metarouter.inference import Verdict
+import numpy as np
+
+from metarouter.inference import CurveBand, Verdict
 from metarouter.reporting._cells import Estimate
 from metarouter.reporting._document import (
+    Block,
     Finding,
     Findings,
     Paragraph,
     Section,
 )
-from metarouter.reporting._formatting import GOLD, PREFERENCE, counted, percent
+from metarouter.reporting._formatting import GOLD, PREFERENCE, counted, has_limits, percent
+from metarouter.reporting._report_routing import curve_figure
 from metarouter.reporting._report_threshold import plan_in_words, threshold_in_words
 from metarouter.reporting._routing_analysis import RoutingAnalysis, RoutingResults, Unanswered
 from metarouter.utils.style import router_label
@@ -23,7 +27,7 @@ _ANSWERS = {Verdict.PASS: "Yes.", Verdict.FAIL: "No.", Verdict.INCONCLUSIVE: "Op
 
 
 def summary_section(analysis: RoutingAnalysis) -> Section:
-    """Say what was found, each finding with its verdict."""
+    """Say what to do, then what was found, each finding with its verdict, and draw the curve."""
     queries = analysis.queries
     held_out = ""
     if not isinstance(analysis.routing, Unanswered):
@@ -37,7 +41,7 @@ def summary_section(analysis: RoutingAnalysis) -> Section:
         f"query go to {_models(analysis)}? All intervals are at "
         f"{percent(analysis.settings.level)}.{held_out}"
     )
-    findings = [_checks(analysis), _bias(analysis), _where(analysis)]
+    findings = [_action(analysis), _checks(analysis), _bias(analysis), _where(analysis)]
     if isinstance(analysis.routing, Unanswered):
         findings.append(_open(_PAYS, analysis.routing))
     else:
@@ -47,7 +51,38 @@ def summary_section(analysis: RoutingAnalysis) -> Section:
             _threshold(analysis.routing),
         ]
     findings.append(_plan(analysis))
-    return Section("Summary", (intro, Findings(tuple(findings))))
+    blocks: list[Block] = [intro, Findings(tuple(findings))]
+    if not isinstance(analysis.routing, Unanswered) and has_limits(analysis.routing.gain):
+        blocks.append(curve_figure("efficiency_gain", analysis.routing.gain, analysis))
+    return Section("Summary", tuple(blocks))
+
+
+def _action(analysis: RoutingAnalysis) -> Finding:
+    """Say what to do: deploy a threshold, label more, or leave the routing be."""
+    found = analysis.routing
+    if isinstance(found, Unanswered):
+        return Finding(f"What to do? Label more queries. {found.reason}", Verdict.INCONCLUSIVE)
+    band, threshold = found.gain, found.threshold
+    name = router_label(analysis.settings.router)
+    certified = not isinstance(threshold, Unanswered) and threshold.is_certified
+    if band.verdict is Verdict.FAIL:
+        return Finding(
+            f"What to do? Do not route by the {name} router. {band.reason}", band.verdict
+        )
+    if band.verdict is Verdict.INCONCLUSIVE:
+        kept = " The threshold below keeps what was demanded meanwhile." * certified
+        advice = f"Label more queries before relying on the {name} router. {band.reason}{kept}"
+        return Finding(f"What to do? {advice}", band.verdict)
+    if isinstance(threshold, Unanswered) or not threshold.is_certified:
+        advice = f"The {name} router gains, but no threshold is certified. {threshold.reason}"
+        return Finding(f"What to do? {advice}", Verdict.INCONCLUSIVE)
+    share = next(kept for kept in threshold.estimates if kept.name == "max_share")
+    return Finding(
+        f"What to do? Deploy the {name} router with the threshold w = {threshold.w:.4g}: it sends "
+        f"{share.value:.0%} of queries to {analysis.settings.models[1]}, and routing is shown to "
+        "pay.",
+        band.verdict,
+    )
 
 
 def _models(analysis: RoutingAnalysis) -> str:
@@ -150,16 +185,23 @@ def _tests_of_differences(analysis: RoutingAnalysis) -> dict[str, float]:
 def _gain(analysis: RoutingAnalysis, found: RoutingResults) -> Finding:
     band = found.gain
     question = _answered(_PAYS, band.verdict, "Not at every share.")
-    k = int(abs(band.usage - _EXAMPLE_USAGE).argmin())
+    k = _example(band)
     words = Estimate(band.value[k], band.lower[k], band.upper[k], signed=True)
     if not words.is_known:
         return Finding(f"{question} {band.reason}", band.verdict)
     return Finding(
-        f"{question} Where the {router_label(analysis.settings.router)} sends "
+        f"{question} Where the {router_label(analysis.settings.router)} router sends "
         f"{band.usage[k]:.0%} of the queries to the primary model it gains {words} {GOLD} over "
         f"sending the same share at random. {band.reason}",
         band.verdict,
     )
+
+
+def _example(band: CurveBand) -> int:
+    """Return the usage nearest to the example's; one at which the band answers, if it does."""
+    distance = np.abs(band.usage - _EXAMPLE_USAGE)
+    shown = band.band_lower > 0
+    return int(np.argmin(np.where(shown, distance, np.inf) if shown.any() else distance))
 
 
 def _best(found: RoutingResults) -> Finding:

@@ -32,9 +32,9 @@ def threshold_section(analysis: RoutingAnalysis) -> Section:
     name, settings = router_label(analysis.settings.router), analysis.settings
     blocks: list[Block] = [
         Paragraph(
-            f"The {name} sends a query to {settings.models[1]} where its predicted gain exceeds "
-            "the threshold w (times the extra cost, where costs are weighed). The threshold is "
-            "chosen so that what is demanded is kept on new queries of the same kind, except with "
+            f"The {name} router sends a query to {settings.models[1]} where its predicted gain "
+            "exceeds the threshold w (times the extra cost, where costs are weighed). It is chosen "
+            "so that what is demanded is kept on new queries of the same kind, except with "
             f"probability {settings.delta:g} over the labels at hand. "
             f"{certified.summary() if found.is_certified else ''}".rstrip()
         ),

@@ -12,7 +12,7 @@ import numpy as np
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._judged import Judged
-from metarouter.inference._limits import LIMITS, Verdict, about, rows_needed
+from metarouter.inference._limits import LIMITS, Verdict
 from metarouter.inference.diagnostics._omitted_variable import (
     BiasBound,
     SensitivityElements,
@@ -390,18 +390,12 @@ def _judge(
             "Every query carries both labels: nothing can differ between them.",
         )
     if of_interval == 0:
-        margin = (plain.interval_upper - plain.interval_lower) / 2
-        needed = rows_needed(counts.gold, margin, abs(elements.theta - known["null"]))
         return (
             Verdict.INCONCLUSIVE,
-            needed,
-            "The mean shift is not significant even without an unmeasured difference"
-            + (
-                "."
-                if needed is None
-                else f"; {about(needed, counts.gold)} gold labels would make it so, "
-                f"{counts.gold} are there."
-            ),
+            None,
+            "The mean shift from labels of different queries is not significant even without an "
+            "unmeasured difference; the test of the mean shift says how many labels would settle "
+            "it.",
         )
     if not observed:
         return (

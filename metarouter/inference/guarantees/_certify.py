@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference._limits import MINIMA, Verdict
+from metarouter.inference._limits import MINIMA, Verdict, scarce
 from metarouter.inference.guarantees._constraints import (
     Bounds,
     CertifyingQueries,
@@ -77,11 +77,18 @@ def finding_of(
         on_average = tests[0].method == "conformal"
         verdict = Verdict.CAUTION if on_average else Verdict.PASS
         return SearchResult(verdict, closest, None, None, f"{names}: {_WORDS[on_average]}.")
-    scarce = _scarce(tests)
-    if scarce is not None:
+    labels = _scarce(tests)
+    if labels is not None:
         least = MINIMA["gold_rows"].count
-        words = f"{scarce} gold labels are too few to judge this; {least} would do."
+        words = f"{labels} gold labels are too few to judge this; {least} would do."
         return SearchResult(Verdict.INCONCLUSIVE, closest, least, None, words)
+    if any(test.few_groups for test in tests):
+        groups = min(int(test.df) + 1 for test in tests if test.few_groups)
+        words = (
+            f"{scarce(groups, 'independent groups')} to judge this; "
+            f"{MINIMA['clusters'].count} would do."
+        )
+        return SearchResult(Verdict.INCONCLUSIVE, closest, None, None, words)
     if any(test.has_no_gap for test in tests):
         words = (
             "Always asking the primary model gains nothing on these queries, so that there is no "

@@ -141,6 +141,8 @@ class Tested:
     df : float
     rests_on_few : bool
         Whether the central limit theorem is not to be called upon, see `tail_decides`.
+    few_groups : bool
+        Whether queries lie in too few independent groups for it.
     """
 
     constrained: ConstrainedMean
@@ -150,6 +152,7 @@ class Tested:
     p_value: FloatArray
     df: float
     rests_on_few: bool = False
+    few_groups: bool = False
 
     @property
     def is_exact(self) -> bool:
@@ -195,7 +198,9 @@ def tested(
     if _has_no_gap(constrained):
         p_value = np.ones_like(p_value)
     few = chosen == "clt" and tail_decides(constrained, queries)
-    return Tested(constrained, chosen, moments.mean, se, p_value, df, few)
+    in_groups = chosen == "clt" and queries.clusters is not None
+    few_groups = in_groups and MINIMA["clusters"].missing(n_units) > 0
+    return Tested(constrained, chosen, moments.mean, se, p_value, df, few, few_groups)
 
 
 def has_enough(constrained: ConstrainedMean, queries: CertifyingQueries) -> bool:

@@ -28,7 +28,7 @@ from metarouter.inference.bias import MeanShiftTest
 from metarouter.reporting import ReportSettings, RoutingAnalysis, analyse, routing_report
 from metarouter.reporting._analyse import predictions
 from metarouter.reporting._cells import Estimate
-from metarouter.reporting._document import Findings, Table
+from metarouter.reporting._document import Figure, Findings, Paragraph, Table
 from metarouter.reporting._drawing import STYLE, canvas_of
 from metarouter.reporting._routing_analysis import RoutingResults, Unanswered
 from metarouter.reporting._to_html import to_html
@@ -178,7 +178,8 @@ def test_with_few_gold_labels_claims_are_open_and_say_how_many_would_do(n_gold: 
     document = routing_report(found)
     summary = document.sections[0].blocks[1]
     assert isinstance(summary, Findings)
-    *claims, plan = summary.items
+    action, *claims, plan = summary.items
+    assert action.text.startswith("What to do? Label more queries.")
     verdicts = [claim.verdict for claim in claims]
     assert verdicts[0] is Verdict.INCONCLUSIVE
     assert verdicts[2:] == [Verdict.INCONCLUSIVE] * len(verdicts[2:])
@@ -193,6 +194,26 @@ def test_with_few_gold_labels_claims_are_open_and_say_how_many_would_do(n_gold: 
     json.loads(to_json(document), parse_constant=lambda name: pytest.fail(name))
 
 
+def test_the_first_screen_says_what_to_do_and_the_second_draws_the_curve(
+    analysis: RoutingAnalysis,
+) -> None:
+    document = routing_report(analysis)
+    intro, findings, curve = document.sections[0].blocks
+    assert isinstance(intro, Paragraph)
+    assert isinstance(findings, Findings)
+    assert findings.items[0].text.startswith("What to do? ")
+    assert isinstance(curve, Figure)
+    assert curve.name == "efficiency_gain"
+    names = [figure.name for figure in document.figures()]
+    assert len(set(names)) == len(names)
+
+
+def test_the_mean_shift_is_given_by_one_section(analysis: RoutingAnalysis) -> None:
+    tables = {table.caption: table for table in routing_report(analysis).tables()}
+    projected = tables["Best linear projection of the shift"]
+    assert all(not str(row[0]).startswith("mean") for row in projected.rows)
+
+
 def test_few_groups_leave_the_comparison_open() -> None:
     data = _queries(300)
     grouped = replace(data, groups=np.arange(300) % 12)
@@ -201,6 +222,14 @@ def test_few_groups_leave_the_comparison_open() -> None:
     findings = next(block for block in section.blocks if isinstance(block, Findings))
     assert findings.items[0].verdict is Verdict.INCONCLUSIVE
     assert "groups" in findings.items[0].text
+
+
+def test_few_groups_leave_the_threshold_open_and_are_named() -> None:
+    grouped = replace(_queries(300), groups=np.arange(300) % 12)
+    found = analyse(grouped, replace(SETTINGS, demands={"max_share": 0.9}))
+    assert not isinstance(found.routing, Unanswered)
+    assert not isinstance(found.routing.threshold, Unanswered)
+    assert "independent groups are too few" in found.routing.threshold.reason
 
 
 def test_names_of_columns_are_escaped(analysis: RoutingAnalysis) -> None:
