@@ -3,7 +3,7 @@
     python -m benchmarks.rare_gains --out rare_gains.md
 
 Six worlds of gold gains whose mean is known: normal, votes in {-1, 0, 1}, heavy tails (Student's t
-with 3 degrees of freedom), rare and large (3% jackpots of 10), zero-inflated (70% zeros), and
+with 3 degrees of freedom), rare and large (3% raised by 10), zero-inflated (70% zeros), and
 clusters of 4. ``given`` is the share of samples in which the claim was made at all (a finite
 interval that is not marked INCONCLUSIVE), ``missed`` that in which it was made and wrong.
 """

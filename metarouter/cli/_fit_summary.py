@@ -14,7 +14,7 @@ from metarouter.cli.console import print_frame
 from metarouter.datasets import LabelledQueries
 from metarouter.datasets._labelled_queries import TrainingRows
 from metarouter.reporting import mean_shift, verdict
-from metarouter.reporting._report_threshold import threshold_in_words
+from metarouter.reporting._report_threshold import threshold_text
 from metarouter.reporting.certified_router import CertifiedRouter
 from metarouter.routing import AdaptiveMetaRouter, ThresholdRouter, TunedThreshold
 from metarouter.routing._pipeline import split_router
@@ -85,7 +85,7 @@ def _threshold(fitted: FittedRouter, last: ThresholdRouter) -> list[str]:
     """Say which w is used, and what it does."""
     certified, tuned = fitted.certified, fitted.tuned
     if certified is not None:
-        return [f"Certified: {threshold_in_words(certified.threshold)}", certified.summary()]
+        return [f"Certified: {threshold_text(certified.threshold)}", certified.summary()]
     share = _share(fitted, last)
     if tuned is None and last.w == 0:
         share += (

@@ -29,7 +29,7 @@ from metarouter.datasets._rows import (
 from metarouter.datasets._table_files import SEPARATORS, SUFFIXES, read_table_file
 from metarouter.exceptions import BudgetError, DataError, RouterFileError
 from metarouter.inference import certify_predictions
-from metarouter.reporting._report_threshold import threshold_in_words
+from metarouter.reporting._report_threshold import threshold_text
 from metarouter.reporting.certified_router import router_w
 from metarouter.routing import (
     GivenCost,
@@ -314,7 +314,7 @@ def _trade_off(
     )
     if not found.is_certified:
         raise BudgetError(f"No threshold is certified on {settings.queries}. {found.reason}")
-    return found.w, f"Certified: {threshold_in_words(found)} "
+    return found.w, f"Certified: {threshold_text(found)} "
 
 
 def _routed(router: Any, predicted: _Predicted, w: float) -> _Routed:

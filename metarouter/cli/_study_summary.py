@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from metarouter.cli.console import print_frame
 from metarouter.reporting import StudyReport, check_claims, compare_splits, differing_verdicts
-from metarouter.reporting._claims import in_plain_words
+from metarouter.reporting._claims import claim_sentences
 from metarouter.reporting._study_report import in_order
 from metarouter.utils.style import router_label
 
@@ -29,7 +29,7 @@ def print_study(to: Console, report: StudyReport, files: list[Path]) -> None:
         caption=f"Mean over {report.result.n_rounds} splits; (\u00a0) s.e. on this table, "
         "[\u00a0] corrected s.e. for another table of this size. Random routing has area 0.",
     )
-    for sentence in in_plain_words(check_claims(report.result)):
+    for sentence in claim_sentences(check_claims(report.result)):
         to.print(sentence, markup=False, soft_wrap=True)
     if report.random_split is not None:
         differ = compare_splits(report.result, report.random_split)["differ"]

@@ -341,8 +341,8 @@ LIMITS = {
     "promise": Limit(
         0.0,
         0.0,
-        "excess over what was promised for a share, a saving or a quality, in its own unit",
-        "A promise is the user's own bound: whatever is shown to exceed it breaks it, and no "
+        "excess over the limit of a share, a saving or a quality, in its own unit",
+        "The limit is the user's own: whatever is shown to exceed it breaks the constraint, and no "
         "tolerance of ours softens it.",
     ),
     "drift": Limit(

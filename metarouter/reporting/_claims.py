@@ -210,7 +210,7 @@ def _corrected(
     return mean, (mean - margin, mean + margin)
 
 
-def in_plain_words(claims: list[Claim]) -> list[str]:
+def claim_sentences(claims: list[Claim]) -> list[str]:
     """Say what the claims of each router and number of gold labels come to.
 
     Returns
@@ -223,8 +223,8 @@ def in_plain_words(claims: list[Claim]) -> list[str]:
         grouped.setdefault((claim.n_gold, claim.router), []).append(claim)
     sentences = []
     for (n_gold, router), about in grouped.items():
-        here = _verdicts_in_words({c.baseline: c.verdict_here for c in about})
-        elsewhere = _verdicts_in_words({c.baseline: c.verdict_elsewhere for c in about})
+        here = _verdict_text({c.baseline: c.verdict_here for c in about})
+        elsewhere = _verdict_text({c.baseline: c.verdict_elsewhere for c in about})
         sentence = f"With {n_gold} gold labels, {router_label(router)} is {here} on this table"
         if here == elsewhere:
             sentences.append(f"{sentence}; for other tables like it the verdicts are the same.")
@@ -233,7 +233,7 @@ def in_plain_words(claims: list[Claim]) -> list[str]:
     return sentences
 
 
-def _verdicts_in_words(verdicts: dict[str, str]) -> str:
+def _verdict_text(verdicts: dict[str, str]) -> str:
     """Write verdicts as in "better than pooled, not significantly different from gold only"."""
     parts = []
     for word, joined in (

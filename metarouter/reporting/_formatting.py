@@ -65,7 +65,7 @@ def percent(level: float) -> str:
     return f"{100 * level:g}%"
 
 
-def needed_in_words(needed: int | None) -> Cell:
+def needed_cell(needed: int | None) -> Cell:
     """Write how many labels would settle a verdict, or nothing."""
     return "" if needed is None else needed
 

@@ -25,7 +25,7 @@ from metarouter.reporting._formatting import (
     columns,
     estimates,
     limits,
-    needed_in_words,
+    needed_cell,
     not_answered,
     percent,
 )
@@ -83,7 +83,7 @@ def _mean(analysis: RoutingAnalysis) -> Section:
                 PValue(test.p_value),
                 test.n_paired if method == "paired" else test.n_gold,
                 test.verdict,
-                needed_in_words(test.needed),
+                needed_cell(test.needed),
             )
         )
     note = (

@@ -19,7 +19,7 @@ from metarouter.reporting._formatting import (
     PREFERENCE,
     columns,
     estimates,
-    needed_in_words,
+    needed_cell,
     percent,
 )
 from metarouter.reporting._routing_analysis import RoutingAnalysis
@@ -80,7 +80,7 @@ def checks_section(analysis: RoutingAnalysis) -> Section:
                     check.verdict,
                     check.quantity,
                     _measured(check),
-                    needed_in_words(check.needed),
+                    needed_cell(check.needed),
                 )
                 for check in found.checks
             ),

@@ -17,7 +17,7 @@ from metarouter.reporting._document import (
 )
 from metarouter.reporting._formatting import GOLD, PREFERENCE, counted, has_limits, percent
 from metarouter.reporting._report_routing import curve_figure
-from metarouter.reporting._report_threshold import plan_in_words, threshold_in_words
+from metarouter.reporting._report_threshold import plan_finding, threshold_text
 from metarouter.reporting._routing_analysis import RoutingAnalysis, RoutingResults, Unanswered
 from metarouter.utils.style import router_label
 
@@ -215,7 +215,7 @@ def _threshold(found: RoutingResults) -> Finding:
         return Finding(f"{question} {threshold.reason}", Verdict.INCONCLUSIVE)
     if not threshold.is_certified:
         return Finding(f"{question} {threshold.reason}", threshold.verdict)
-    return Finding(f"{question} {threshold_in_words(threshold)}", threshold.verdict)
+    return Finding(f"{question} {threshold_text(threshold)}", threshold.verdict)
 
 
 def _plan(analysis: RoutingAnalysis) -> Finding:
@@ -223,4 +223,4 @@ def _plan(analysis: RoutingAnalysis) -> Finding:
     question = "How many labels find a mean shift of a tenth of a standard deviation?"
     if isinstance(plan, Unanswered):
         return Finding(f"{question} {plan.reason}", Verdict.INCONCLUSIVE)
-    return plan_in_words(plan, question)
+    return plan_finding(plan, question)

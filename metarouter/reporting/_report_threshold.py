@@ -95,7 +95,7 @@ def _seen(kept: ConstraintEstimate) -> Estimate:
     return Estimate(*ends, percent=share, decimals=1 if share else decimals_of(ends))
 
 
-def threshold_in_words(found: CertifiedThreshold) -> str:
+def threshold_text(found: CertifiedThreshold) -> str:
     """Say what a certified threshold keeps, and what it was seen to do, with intervals."""
     demanded = counted(
         f"{kept.words} {kept.demand}" for kept in found.estimates if kept.is_demanded
@@ -141,7 +141,7 @@ def planning_section(analysis: RoutingAnalysis) -> Section:
     )
 
 
-def plan_in_words(plan: LabelPlan, question: str = "") -> Finding:
+def plan_finding(plan: LabelPlan, question: str = "") -> Finding:
     """Say what to buy; a verdict stands there only where no plan can be made."""
     verdict = None if plan.verdict is Verdict.PASS else plan.verdict
     return Finding(f"{question} {plan.reason}".strip(), verdict)
@@ -150,7 +150,7 @@ def plan_in_words(plan: LabelPlan, question: str = "") -> Finding:
 def _plan(title: str, plan: LabelPlan | Unanswered) -> Section:
     if isinstance(plan, Unanswered):
         return Section(title, not_answered(plan))
-    blocks: list[Block] = [Findings((plan_in_words(plan),))]
+    blocks: list[Block] = [Findings((plan_finding(plan),))]
     if plan.options:
         with_power = plan.aim[0] == "difference"
         heads = ["split", "gold labels", "preference labels", "price", "half width of the interval"]

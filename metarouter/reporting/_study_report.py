@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from metarouter.evaluation._study_estimates import ALL_PAIRS
 from metarouter.reporting._claims import (
     check_claims,
+    claim_sentences,
     claims_frame,
     compare_splits,
     differing_verdicts,
-    in_plain_words,
 )
 from metarouter.reporting._glossary import glossary
 from metarouter.reporting._versions import package_versions
@@ -176,7 +176,7 @@ class StudyReport:
             f"significantly different in {alike}; for other tables like it they are better in "
             f"{elsewhere.count('held')} and worse in {elsewhere.count('reversed')}."
         )
-        sentences = "\n".join(f"- {sentence}" for sentence in in_plain_words(claims))
+        sentences = "\n".join(f"- {sentence}" for sentence in claim_sentences(claims))
         return "\n\n".join([counts, sentences, markdown_table(claims_frame(claims))])
 
     def _splits(self, random_split: StudyResult) -> str:

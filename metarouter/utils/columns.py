@@ -1,4 +1,4 @@
-"""The promises that every evaluation keeps about its inputs, checked once at the edge."""
+"""Checks of what evaluations are given, made once at the edge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The promises that a table of features must keep."""
+"""Checks of a table of features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The promises that training data must keep, checked once, at the edge."""
+"""Checks of training data, made once, at the edge."""
 
 from __future__ import annotations
 

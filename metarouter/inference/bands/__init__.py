@@ -8,7 +8,7 @@ from metarouter.inference.bands._curve_bands import (
     Finding,
     as_where,
     assembled,
-    errors_in_words,
+    error_facts,
     too_few_queries,
     with_anchors,
 )

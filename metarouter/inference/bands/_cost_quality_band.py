@@ -17,7 +17,7 @@ from metarouter.inference._limits import Verdict
 from metarouter.inference.bands._curve_bands import (
     as_where,
     curve_line,
-    errors_in_words,
+    error_facts,
     somewhere_above_zero,
     too_few_queries,
 )
@@ -177,7 +177,7 @@ class CostQualityBand(Printed):
         return "Quality and cost of the router"
 
     def _facts(self) -> dict[str, str]:
-        return errors_in_words(self.n, self.n_units, self.method, self.n_draws) | {
+        return error_facts(self.n, self.n_units, self.method, self.n_draws) | {
             "level": f"{self.level:g}, for all points at once",
             "verdict": str(self.verdict),
         }

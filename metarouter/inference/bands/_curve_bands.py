@@ -161,7 +161,7 @@ class CurveBand(Printed):
         return f"{_NAMES[self.curve][0]}{versus}"
 
     def _facts(self) -> dict[str, str]:
-        return errors_in_words(self.n, self.n_units, self.method, self.n_draws) | {
+        return error_facts(self.n, self.n_units, self.method, self.n_draws) | {
             "level": f"{self.level:g}",
             "critical value of the band": f"{self.critical:.3f}",
             "gain of sending all": f"{self.total:.4f}",
@@ -182,7 +182,7 @@ class CurveBand(Printed):
         return thinned(super()._written(decimals))
 
 
-def errors_in_words(n: int, n_units: int, method: BandMethod, n_draws: int) -> dict[str, str]:
+def error_facts(n: int, n_units: int, method: BandMethod, n_draws: int) -> dict[str, str]:
     """Say what the errors rest on."""
     groups = {} if n_units == n else {"independent groups": f"{n_units}"}
     how = "influence function" if method == "influence" else f"{n_draws} half-samples"
@@ -273,9 +273,7 @@ def _between(usage: FloatArray, where: NDArray[np.bool_]) -> str:
 
 def _would(needed: int | None, n: int, place: str = "") -> str:
     if needed is None:
-        return (
-            f"The estimate is not above zero, so that more labels promise nothing; {n} are there."
-        )
+        return f"The estimate is not above zero, so that more labels would not help; {n} are there."
     return (
         f"If the estimate{place} is right, {about(needed, n)} gold labels would settle it; {n} are "
         "there."

@@ -20,7 +20,7 @@ from metarouter.inference.bands._curve_bands import (
     Finding,
     above_zero,
     draw_band,
-    errors_in_words,
+    error_facts,
     too_few_queries,
 )
 from metarouter.inference.curves import (
@@ -163,7 +163,7 @@ class PerformanceGapBand(Printed):
         return "Performance gap recovered"
 
     def _facts(self) -> dict[str, str]:
-        return errors_in_words(self.n, self.n_units, self.method, self.n_draws) | {
+        return error_facts(self.n, self.n_units, self.method, self.n_draws) | {
             "level": f"{self.level:g}",
             "gap": f"{self.gap:.4f} (s.e. {self.gap_se:.4f})",
             "verdict": str(self.verdict),

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import Verdict
-from metarouter.inference.bands._curve_bands import above_zero, errors_in_words, too_few_queries
+from metarouter.inference.bands._curve_bands import above_zero, error_facts, too_few_queries
 from metarouter.inference.curves import (
     EFFECTS,
     BandMethod,
@@ -154,7 +154,7 @@ class RankWeightedEffects(Printed):
         return "Rank-weighted effects of the router"
 
     def _facts(self) -> dict[str, str]:
-        return errors_in_words(self.n, self.n_units, self.method, self.n_draws) | {
+        return error_facts(self.n, self.n_units, self.method, self.n_draws) | {
             "averaged over": self.average,
             "level": f"{self.level:g}",
             "verdict": str(self.verdict),

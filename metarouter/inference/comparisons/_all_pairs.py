@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import Verdict, about, rows_needed
-from metarouter.inference.bands import Finding, errors_in_words, too_few_queries
+from metarouter.inference.bands import Finding, error_facts, too_few_queries
 from metarouter.inference.comparisons._routers_on_queries import RouterStatistic, routers_on_queries
 from metarouter.inference.curves import (
     EFFECTS,
@@ -149,7 +149,7 @@ class AllPairs(Printed):
         return f"All pairs of {len(self.routers)} routers: {self.what}"
 
     def _facts(self) -> dict[str, str]:
-        return errors_in_words(self.n, self.n_units, self.method, self.n_draws) | {
+        return error_facts(self.n, self.n_units, self.method, self.n_draws) | {
             "level": f"{self.level:g}, for all pairs at once",
             "critical value": f"{self.critical:.3f}",
             "verdict": str(self.verdict),

@@ -72,7 +72,7 @@ class Points(NamedTuple):
 class AtUsage:
     """Read curves where a given share is spent: the threshold is estimated anew by every half.
 
-    Only the points that are `shown` were asked for; the others steady the errors of those.
+    Only the points that are `shown` were asked for; errors near the ends rest on the others.
     """
 
     grid: FloatArray

@@ -113,7 +113,7 @@ BandMethod = Literal["half_sample", "influence"]
 
 # Thirty observations on either side: below that the standard error of a mean of what lies beyond
 # is itself too uncertain, above all with skewed gains.
-_STEADY = 30
+_FEWEST_BEYOND = 30
 _LARGE_FOR_RANKS = 300
 
 
@@ -319,7 +319,7 @@ def skewness_at_ends(
 
 def least_share(n_effective: float) -> float:
     """Return the share of the queries that holds thirty effective ones, at most a half."""
-    return min(0.5, _STEADY / n_effective)
+    return min(0.5, _FEWEST_BEYOND / n_effective)
 
 
 class _End(NamedTuple):

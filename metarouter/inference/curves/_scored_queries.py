@@ -94,8 +94,8 @@ class ScoredQueries:
         """Number of effective units, fewer where few gains carry the variance.
 
         The standard error of a mean is itself known from about three over the kurtosis of its
-        terms. Gains that are rare and large have a large one: with jackpots in 3% of queries thirty
-        queries hold a single jackpot, and tell as little as three others would. Up to the kurtosis
+        terms. Gains that are rare and large have a large one: where 3% of the gains are so, thirty
+        queries hold a single such one, and tell as little as three others would. Up to the kurtosis
         of 4.5, half as much again as the normal distribution's, nothing is taken off.
         """
         centred = self.gain - self.share @ self.gain

@@ -40,7 +40,7 @@ from metarouter.inference.guarantees._testing import (
     certified_between_ends,
     certified_in_order,
     learned_order,
-    level_of_each_walk,
+    level_of_each_sequence,
     most_promising,
     needed_at,
     split,
@@ -95,11 +95,11 @@ def finding_of(
             "gap to recover a share of; give min_gain instead."
         )
         return SearchResult(Verdict.INCONCLUSIVE, closest, None, None, words)
-    silent = " and ".join(test.constrained.name for test in tests if test.is_degenerate)
-    if silent:
+    degenerate = " and ".join(test.constrained.name for test in tests if test.is_degenerate)
+    if degenerate:
         words = (
-            f"All that the gold labels say about {silent} is 0, which does not tell how far their "
-            "mean may be off; give more labels, or gain_bounds."
+            f"All that the gold labels say about {degenerate} is 0, which does not tell how far "
+            "their mean may be off; give more labels, or gain_bounds."
         )
         return SearchResult(Verdict.INCONCLUSIVE, closest, None, None, words)
     rests_on_few = " and ".join(test.constrained.name for test in tests if test.rests_on_few)
@@ -115,13 +115,13 @@ def finding_of(
         missed = " and ".join(needed.unmet)
         if (worst_distance(tests) < 0).any():
             words = (
-                f"No w is certified: {missed} is missed at the safe end, where the walk begins, "
+                f"No w is certified: {missed} is missed at the safe end, where testing begins, "
                 "though not everywhere; search='split' may find a place."
             )
         else:
             words = (
                 f"No w meets {names} even as observed: where they come closest, at {w}, {missed} "
-                "is missed, and more labels promise nothing."
+                "is missed, and more labels would not help."
             )
         return SearchResult(Verdict.INCONCLUSIVE, closest, None, None, words)
     counts = [
@@ -265,14 +265,14 @@ def certify_predictions(
         each = delta
     else:
         certified = certified_between_ends(tests, position, delta)
-        each = level_of_each_walk(tests, delta)
-    walk = _Walk(path.w if points is None else points, position, certified, each)
-    chosen = _choose(tests, walk, prefer)
-    finding = finding_of(tests, path, walk.level, chosen is not None, search)
-    at = finding.closest if chosen is None else int(walk.position[chosen])
-    passed = walk.w[walk.certified]
+        each = level_of_each_sequence(tests, delta)
+    sequence = _TestedSequence(path.w if points is None else points, position, certified, each)
+    chosen = _choose(tests, sequence, prefer)
+    finding = finding_of(tests, path, sequence.level, chosen is not None, search)
+    at = finding.closest if chosen is None else int(sequence.position[chosen])
+    passed = sequence.w[sequence.certified]
     return CertifiedThreshold(
-        w=np.nan if chosen is None else float(walk.w[chosen]),
+        w=np.nan if chosen is None else float(sequence.w[chosen]),
         certified_low=float(passed.min()) if passed.size else np.nan,
         certified_high=float(passed.max()) if passed.size else np.nan,
         estimates=_estimates(queries, path, tests, at, level),
@@ -287,11 +287,11 @@ def certify_predictions(
         needed_gold=finding.needed_gold,
         needed_queries=finding.needed_queries,
         reason=finding.reason,
-        path=_guarantee_path(queries, path, tests, walk),
+        path=_guarantee_path(queries, path, tests, sequence),
     )
 
 
-class _Walk(NamedTuple):
+class _TestedSequence(NamedTuple):
     """Trade-offs in growing order, their positions on the path, and which are certified."""
 
     w: FloatArray
@@ -308,9 +308,9 @@ def _tests(
     return path, [tested(mean, queries, path, method) for mean in means]
 
 
-def _choose(tests: list[Tested], walk: _Walk, prefer: str) -> int | None:
+def _choose(tests: list[Tested], sequence: _TestedSequence, prefer: str) -> int | None:
     """Pick one of the certified trade-offs: all of them keep all constraints."""
-    places = np.flatnonzero(walk.certified)
+    places = np.flatnonzero(sequence.certified)
     if not places.size:
         return None
     if prefer == "auto":
@@ -348,18 +348,18 @@ def _estimates(
 
 
 def _guarantee_path(
-    queries: CertifyingQueries, path: RoutingPath, tests: list[Tested], walk: _Walk
+    queries: CertifyingQueries, path: RoutingPath, tests: list[Tested], sequence: _TestedSequence
 ) -> GuaranteePath:
     one = np.ones(queries.share.size)
     usage = running_mean(path, 0 * one, one, queries.share)
     with np.errstate(divide="ignore", invalid="ignore"):
         distance = {test.constrained.name: -test.mean / test.se for test in tests}
     return GuaranteePath(
-        w=walk.w,
-        usage_ratio=usage[walk.position],
-        distance={name: values[walk.position] for name, values in distance.items()},
-        p_value={test.constrained.name: test.p_value[walk.position] for test in tests},
-        certified=walk.certified,
+        w=sequence.w,
+        usage_ratio=usage[sequence.position],
+        distance={name: values[sequence.position] for name, values in distance.items()},
+        p_value={test.constrained.name: test.p_value[sequence.position] for test in tests},
+        certified=sequence.certified,
     )
 
 
@@ -452,10 +452,10 @@ def certify_threshold(
         - ``"conformal"``: conformal risk control. It holds in expectation only, not for the one
           sample at hand, and only for budgets and `max_missed_gain`.
     search : {"ends", "split"}, default="ends"
-        "ends" walks from w = infinity for budgets and from w = 0 for quality, and takes what both
-        have passed; with constraints of both kinds each walk gets half of delta. "split" learns the
-        order of w on a third of the queries and walks along it on the others; take it where
-        quality is not at its best at w = 0, because psi-hat promises too much there.
+        "ends" tests in order from w = infinity for budgets and from w = 0 for quality, and takes
+        what both have passed; with constraints of both kinds each sequence gets half of delta.
+        "split" learns the order of w on a third of the queries and tests along it on the others;
+        take it where quality is not at its best at w = 0, because psi-hat is too high there.
     prefer : {"auto", "quality", "cost"}, default="auto"
         Which certified w is chosen: the smallest, which sends the most queries, or the largest.
         "auto" is the smallest where there is a budget, else the largest.
@@ -499,8 +499,8 @@ def certify_threshold(
     -----
     Every constraint is on a mean over queries that must not exceed its limit, and is tested at
     every w (learn-then-test). Fixed-sequence testing from a safe end keeps the family-wise error;
-    constraints with the same safe end share one walk with the largest of their p values. See
-    ``docs/guarantees.md`` for what is proven and how often promises were broken in worlds with
+    constraints with the same safe end share one sequence with the largest of their p values. See
+    ``docs/guarantees.md`` for what is proven and how often constraints were broken in worlds with
     known truth.
 
     References

@@ -2,7 +2,7 @@
 
 As w grows, a query that costs more with the primary model leaves it for good at w = psi-hat /
 extra cost, and one that costs less joins it there. Between two of these turning points nothing
-changes, so a sample knows finitely many routings, and a walk over its turning points is a walk
+changes, so a sample knows finitely many routings, and a sequence over its turning points is a walk
 over every w.
 """
 

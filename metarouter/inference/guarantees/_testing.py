@@ -6,27 +6,27 @@ four lines; a test holds the two together.
 
 The p value of every constraint at every w.
 
-Which w are certified: walks from the safe ends, or along an order learned on other queries.
+Which w are certified: sequences from the safe ends, or along an order learned on other queries.
 
-A larger w spends less, a smaller one sends more queries that promise to gain. So each kind of
-constraint has a safe end, and fixed-sequence testing walks from there until the first p value above
+A larger w spends less, a smaller one sends more queries with a predicted gain. So each kind of
+constraint has a safe end, and fixed-sequence testing goes from there until the first p value above
 its level. What is proven:
 
 - Constraints of one kind. With p the largest of their p values, H(w) = "some constraint is not met
-  at w" is tested at level delta (intersection-union). If the walk goes beyond the first w* at which
+  at w" is tested at level delta (intersection-union). If testing goes beyond the first w* at which
   H holds, it has passed p(w*) <= delta, which happens with probability delta at most. Routings
   change only at the turning points of the sample and are continuous from the right in w, hence a
-  walk over the turning points is a walk over all w, and no grid has to be fixed beforehand.
-- Constraints of both kinds, ``search="ends"``. Two walks, each at delta / 2. Both are right with
-  probability 1 - delta, and every w that both passed keeps every constraint. At delta = 0.1 the
-  halving widens margins from 1.28 to 1.64 errors, by 28%.
+  sequence over the turning points is one over all w, and no grid has to be fixed beforehand.
+- Constraints of both kinds, ``search="ends"``. Two sequences, each at delta / 2. Both are right
+  with probability 1 - delta, and every w that both passed keeps every constraint. At delta = 0.1
+  the halving widens margins from 1.28 to 1.64 errors, by 28%.
 - ``search="split"``. The order of w is learned on a part of the queries (smallest p value first, as
   in Pareto testing, Laufer-Goldshtein et al. 2023); along it the largest p value of all
   constraints, on the other queries, is tested at delta. A third of the labels given away widens
   margins by 22%. It pays where quality is not at its best at w = 0, for there the walk from that
   end stops at once.
 
-Whatever is certified is certified all at once, so that any choice among it keeps the promise.
+Whatever is certified is certified all at once, so that any choice among it keeps the constraints.
 
 Learn on some of the queries in which order to try the trade-offs on the others.
 
@@ -340,16 +340,16 @@ def require_conformal(constrained: ConstrainedMean, queries: CertifyingQueries) 
         )
 
 
-def level_of_each_walk(tests: Sequence[Tested], delta: float) -> float:
-    """Return delta over the number of ends that the constraints walk from."""
+def level_of_each_sequence(tests: Sequence[Tested], delta: float) -> float:
+    """Return delta over the number of ends that the constraints are tested from."""
     return delta / len({test.constrained.is_budget for test in tests})
 
 
 def certified_between_ends(
     tests: Sequence[Tested], position: NDArray[np.intp], delta: float
 ) -> NDArray[np.bool_]:
-    """Say which positions, in the order of growing w, are passed by the walks from both ends."""
-    level = level_of_each_walk(tests, delta)
+    """Say which positions, in the order of growing w, the sequences from both ends pass."""
+    level = level_of_each_sequence(tests, delta)
     certified = np.ones(position.size, dtype=bool)
     for budget in (True, False):
         of_kind = [test for test in tests if test.constrained.is_budget == budget]
@@ -362,7 +362,7 @@ def certified_between_ends(
 def certified_in_order(
     tests: Sequence[Tested], position: NDArray[np.intp], order: NDArray[np.intp], delta: float
 ) -> NDArray[np.bool_]:
-    """Say which positions are passed by one walk in a given order."""
+    """Say which positions are passed by one sequence in a given order."""
     return _passed(tests, position, order, delta)
 
 
@@ -423,13 +423,13 @@ class Needed(NamedTuple):
 
     gold: int | None
     queries: int | None
-    unmet: tuple[str, ...]  # constraints that are not even met as observed, somewhere on the walk
+    unmet: tuple[str, ...]  # constraints that are not even met as observed, somewhere on the way
 
 
 def most_promising(tests: Sequence[Tested], search: str) -> int:
     """Return the position that a search comes closest to certifying.
 
-    A walk from an end must pass all that lies before a position; what counts is the worst of it.
+    A sequence from an end must pass all that lies before a position: the worst of it counts.
     """
     distance = []
     for test in tests:
@@ -444,7 +444,7 @@ def most_promising(tests: Sequence[Tested], search: str) -> int:
 
 
 def needed_at(tests: Sequence[Tested], position: int, delta: float, search: str) -> Needed:
-    """Count the rows with which the walks would get to one position.
+    """Count the rows with which the sequences would get to one position.
 
     Parameters
     ----------
@@ -452,7 +452,7 @@ def needed_at(tests: Sequence[Tested], position: int, delta: float, search: str)
     position : int
         Best `most_promising`; it was chosen by looking, so that the counts are on the low side.
     delta : float
-        Level of each walk.
+        Level of each sequence.
     search : {"ends", "split"}
     """
     hardest = {test.constrained.name: _hardest(test, position, search) for test in tests}
@@ -469,7 +469,7 @@ def needed_at(tests: Sequence[Tested], position: int, delta: float, search: str)
 
 
 def _hardest(test: Tested, position: int, search: str) -> int:
-    """Return the place with the worst value on the walk to a position."""
+    """Return the place with the worst value on the way to a position."""
     if search == "split":
         return position
     own = worst_distance([test])

@@ -136,7 +136,7 @@ def welch_df(summed: FloatArray, is_gold: NDArray[np.bool_], clusters: Clusters)
     Parameters
     ----------
     summed : array of shape (n_units, k)
-        Pulls, added over units.
+        Influence values, added over clusters.
     is_gold : array of bool of shape (n,)
     clusters : array of int of shape (n,) or None
     """

@@ -245,7 +245,7 @@ class DriftAlarm:
     onset: int | None = None
 
     @classmethod
-    def silent(
+    def at_start(
         cls,
         n_scores: int,
         *,
@@ -425,7 +425,7 @@ class EmbeddingDrift:
         half = len(X) // 2
         learned = EmbeddingMap.learn(X[order[:half]], self.n_components)
         return replace(
-            self, map=learned, alarm=self._silent(learned, learned.scores(X[order[half:]]))
+            self, map=learned, alarm=self._at_start(learned, learned.scores(X[order[half:]]))
         )
 
     def after(self, X: FloatArray) -> EmbeddingDrift:
@@ -441,12 +441,12 @@ class EmbeddingDrift:
             self,
             waiting=seen[:0],
             map=learned,
-            alarm=self._silent(learned),
+            alarm=self._at_start(learned),
             skipped=len(seen),
         )
         return ready.after(X[missing:]) if len(X) > missing else ready
 
-    def _silent(self, learned: EmbeddingMap, past: FloatArray | None = None) -> DriftAlarm:
-        return DriftAlarm.silent(
+    def _at_start(self, learned: EmbeddingMap, past: FloatArray | None = None) -> DriftAlarm:
+        return DriftAlarm.at_start(
             learned.n_scores, level=self.level, every=self.every, seed=self.seed, past=past
         )

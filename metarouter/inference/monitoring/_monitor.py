@@ -34,16 +34,16 @@ class RouterMonitor(Printed):
     Parameters
     ----------
     max_share : float, optional
-        Promise: the largest share of queries sent to the primary model.
+        The largest share of queries sent to the primary model.
     max_cost : float, optional
-        Promise: the largest mean cost per query.
+        The largest mean cost per query.
     min_saving : float, optional
-        Promise: the smallest share saved of what always calling the primary model costs.
+        The smallest share saved of what always calling the primary model costs.
     min_gain : float, optional
-        Promise: the smallest mean gold gain over always calling the alternative, E(a r) for
+        The smallest mean gold gain over always calling the alternative, E(a r) for
         decisions a in {0, 1} and gold labels r.
     max_loss : float, optional
-        Promise: the largest mean gold gain given up against always calling the primary model,
+        The largest mean gold gain given up against always calling the primary model,
         E((1 - a) r).
     constraints : Constraint or sequence of Constraint, default=()
         The same as objects, such as those that a threshold was certified with:
@@ -159,7 +159,7 @@ class RouterMonitor(Printed):
 
     @property
     def settings(self) -> MonitorSettings:
-        """What the monitor was told at its start."""
+        """Settings of the monitor, fixed at its start."""
         return self._state.settings
 
     @property

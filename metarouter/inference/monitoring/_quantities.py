@@ -199,7 +199,7 @@ class Quantity:
         Which sums it is made of.
     moments : callable
         From sums of shape (k, m) to `Moments`.
-    promise : str or None
+    constraint : str or None
         The setting that bounds it.
     minimum : Minimum or None
         Rows that an asymptotic interval needs; None where the interval is exact.
@@ -217,7 +217,7 @@ class Quantity:
     name: str
     kept: Kept
     moments: Callable[[FloatArray], Moments]
-    promise: str | None
+    constraint: str | None
     minimum: Minimum | None
     evidence: Callable[[FloatArray], FloatArray]
     of_share: Callable[[FloatArray], OfShare] | None = None

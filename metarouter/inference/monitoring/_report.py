@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-_TRAJECTORY, _WINDOW, _PROMISE = "#0072B2", "#7F7F7F", "#D55E00"
+_TRAJECTORY, _WINDOW, _LIMIT = "#0072B2", "#7F7F7F", "#D55E00"
 
 
 def plot_quantity(report: Any, quantity: str, ax: Any) -> Any:
-    """Draw the trajectory of one quantity, its windows and its promise."""
+    """Draw the trajectory of one quantity, its windows and its limit."""
     if quantity not in report.trajectories:
         known = ", ".join(report.trajectories) or "nothing yet"
         raise MetaRouterError(f"{quantity!r} is not monitored here; there is {known}.")
@@ -59,9 +59,7 @@ def plot_quantity(report: Any, quantity: str, ax: Any) -> Any:
             color=_WINDOW, linewidth=0.8,
         )  # fmt: skip
     if not np.isnan(trajectory.promise):
-        ax.axhline(
-            trajectory.promise, color=_PROMISE, linewidth=1.4, linestyle="--", label="promise"
-        )
+        ax.axhline(trajectory.promise, color=_LIMIT, linewidth=1.4, linestyle="--", label="promise")
     ax.set_ylim(*_shown(trajectory))
     ax.set_xlim(left=0)
     ax.set_xlabel("rows so far")
@@ -134,7 +132,7 @@ class Reading:
     lacking : str
         What they are.
     promise : float
-        What was promised; NaN if nothing.
+        Limit of a constraint on it; NaN if there is none.
     verdict : Verdict or None
     reason : str
     """
@@ -276,7 +274,7 @@ def _would_settle(reading: Reading, promise: float) -> str:
     half = (reading.upper - reading.lower) / 2.0
     needed = rows_needed(reading.n, half, abs(reading.value - promise))
     if needed is None:
-        return "the estimate stands exactly at the promise."
+        return "the estimate stands exactly at the limit."
     if needed <= reading.n:
         return f"more rows than {reading.n} would settle it if things stay as they are."
     return f"about {needed} rows would settle it if things stay as they are, {reading.n} are there."
@@ -314,7 +312,7 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class MonitorReport(Printed):
-    """Estimates with confidence sequences, promises kept and broken, alarms.
+    """Estimates with confidence sequences, constraints kept and broken, alarms.
 
     Parameters
     ----------
@@ -355,13 +353,13 @@ class MonitorReport(Printed):
 
     @property
     def verdict(self) -> Verdict:
-        """The gravest verdict on promises, on the draw of gold labels, and of the alarms."""
+        """The gravest verdict on constraints, on the draw of gold labels, and of the alarms."""
         judged = [reading.verdict for reading in self.readings if reading.verdict is not None]
         return worst([*judged, *(alarm.verdict for alarm in self.alarms)])
 
     @property
     def is_alarm(self) -> bool:
-        """Whether a promise is broken, gold labels are drawn otherwise, or an alarm was raised."""
+        """Whether a constraint is broken, gold is drawn otherwise, or an alarm was raised."""
         return self.verdict is Verdict.FAIL
 
     def to_frame(self) -> pd.DataFrame:
@@ -391,7 +389,7 @@ class MonitorReport(Printed):
         return pd.DataFrame(quantities + alarms)
 
     def plot(self, ax: Any = None, *, quantity: str = "share") -> Any:
-        """Draw how a quantity went, with its confidence sequence and its promise.
+        """Draw how a quantity went, with its confidence sequence and its limit.
 
         Parameters
         ----------
@@ -513,7 +511,7 @@ def _trajectory(
     # Windows share one chance of failing: window k takes 1 / (k (k + 1)) of it.
     k = np.arange(1, len(sums.finished) + 1)
     shared = settings.alpha / (k * (k + 1))
-    constraint = constraints.get(quantity.promise or "")
+    constraint = constraints.get(quantity.constraint or "")
     bounds = settings.gain_bounds if quantity.kept == "quality" else settings.cost_bounds
     bounded = None
     if quantity.bounded is not None and bounds is not None:
@@ -545,8 +543,8 @@ def _read(
         over = f"rows {last - settings.window + 1}-{last}"
         size = np.array([settings.window])
         window = _last(trajectory, over, size, trajectory.window, lacking)
-    if quantity.promise is not None and quantity.promise in constraints:
-        total = judge_constraint(total, window, constraints[quantity.promise])
+    if quantity.constraint is not None and quantity.constraint in constraints:
+        total = judge_constraint(total, window, constraints[quantity.constraint])
     return [total] if window is None else [total, window]
 
 

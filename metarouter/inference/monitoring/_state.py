@@ -56,10 +56,10 @@ class MonitorState:
 
     @classmethod
     def empty(cls, settings: MonitorSettings) -> MonitorState:
-        """Remember nothing yet."""
+        """Start without data."""
         every = max(1, settings.window // _POINTS_PER_WINDOW)
         alarms = {
-            name: DriftAlarm.silent(
+            name: DriftAlarm.at_start(
                 k, level=settings.level_per_alarm, every=every, seed=(settings.seed, number)
             )
             for number, (name, k) in enumerate(_ALARM_SCORES.items(), start=1)
@@ -95,9 +95,9 @@ class MonitorState:
             X, names = as_features(features, len(batch.primary), names)
             embeddings = embeddings.after(X)
         known = self.after_quality(batch).after_costs(batch)
-        told = batch.prediction[~np.isnan(batch.prediction)]
+        given = batch.prediction[~np.isnan(batch.prediction)]
         usage = self.kept["usage"].after(usage_columns(batch.primary))
-        predictions = self.alarms["predictions"].after(told[:, None])
+        predictions = self.alarms["predictions"].after(given[:, None])
         return replace(
             known,
             kept=known.kept | {"usage": usage},

@@ -42,7 +42,7 @@ class BlockSums:
 
     @classmethod
     def empty(cls, n_columns: int, size: int) -> BlockSums:
-        """Hold nothing yet."""
+        """Start without data."""
         width = n_columns + 1
         return cls(size, np.zeros(width), np.zeros(width), np.empty((0, width)))
 
@@ -106,7 +106,7 @@ class GainScores:
 
     @classmethod
     def fresh(cls) -> GainScores:
-        """Know nothing yet."""
+        """Start without data."""
         return cls(np.zeros((2, _SUMS)), np.zeros((2, 2)), np.array([[np.inf, -np.inf]] * 2))
 
     def score(

@@ -55,7 +55,7 @@ def part_of(
     Parameters
     ----------
     influence : ndarray of shape (n_rows,)
-    clusters : Units
+    clusters : ndarray of int or None
     n : int
     slope : ndarray of shape (n_rows,), optional
         Influence of a residual of one; the same everywhere by default.

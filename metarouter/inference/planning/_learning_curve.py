@@ -141,7 +141,7 @@ def unlearned_square(
     is_gold : ndarray of bool, shape (n,)
     weight : ndarray of shape (n,)
         In the mean over rows whose units have no gold label.
-    clusters : Units
+    clusters : ndarray of int or None
         Rows that belong together are never in two halves.
     seed : int
 

@@ -394,7 +394,7 @@ def plan_labels(
     much models of two halves of the pilot's gold labels differ says how much is left. A pilot
     rarely shows the tails of its labels: where gold labels are normal or exponential that interval
     covers .92 or more, but .75 to .93 where they are lognormal, have the tails of t(3), or 3% of
-    them are jackpots (``docs/planning.md``).
+    them are rare and large (``docs/planning.md``).
 
     A plan asks for at least 30 labels of each kind.
 

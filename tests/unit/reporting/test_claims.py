@@ -9,7 +9,7 @@ import pytest
 
 from metarouter.evaluation import StudyResult
 from metarouter.reporting import Claim, Trend, check_claims, check_trends, verdict
-from metarouter.reporting._claims import in_plain_words
+from metarouter.reporting._claims import claim_sentences
 from paper_figures._claims_tables import claims_table, grid_row
 
 
@@ -56,11 +56,11 @@ def test_what_holds_for_other_tables_is_never_surer_than_on_this_one(result: Stu
 def test_words_say_where_the_two_verdicts_part() -> None:
     same = [claim("pooled", (0.1, 0.2), (0.05, 0.25))]
     parted = [claim("pooled", (0.1, 0.2), (-0.1, 0.4)), claim("gold_only", (-0.3, -0.1), (-1, 1))]
-    assert in_plain_words(same) == [
+    assert claim_sentences(same) == [
         "With 50 gold labels, DR-learner is better than pooled on this table; for other tables "
         "like it the verdicts are the same."
     ]
-    assert in_plain_words(parted) == [
+    assert claim_sentences(parted) == [
         "With 50 gold labels, DR-learner is better than pooled, worse than gold only on this "
         "table; for other tables like it: not significantly different from pooled and gold only."
     ]

@@ -15,8 +15,8 @@ from metarouter.inference.monitoring._drift import (
 )
 
 
-def silent(n_scores=1, **options):
-    return DriftAlarm.silent(n_scores, **{"level": 0.05, "every": 50, "seed": 0} | options)
+def at_start(n_scores=1, **options):
+    return DriftAlarm.at_start(n_scores, **{"level": 0.05, "every": 50, "seed": 0} | options)
 
 
 def test_p_values_are_ranks_among_all_so_far():
@@ -44,7 +44,7 @@ def test_no_bet_can_be_lost_altogether():
 
 def test_alarm_does_not_depend_on_batches():
     scores = np.random.default_rng(2).normal(size=(300, 3))
-    whole, parts = silent(3).after(scores), silent(3)
+    whole, parts = at_start(3).after(scores), at_start(3)
     for start, stop in [(0, 1), (1, 64), (64, 64), (64, 300)]:
         parts = parts.after(scores[start:stop])
     assert parts.evidence == pytest.approx(whole.evidence, abs=1e-12)
@@ -55,7 +55,7 @@ def test_alarm_does_not_depend_on_batches():
 def test_a_shift_raises_the_alarm_and_says_when_it_began():
     rng = np.random.default_rng(3)
     scores = np.concatenate([rng.normal(size=500), rng.normal(1.0, 1.0, 200)])[:, None]
-    alarm = silent().after(scores)
+    alarm = at_start().after(scores)
     assert 500 < alarm.raised_at < 600
     assert abs(alarm.onset - 500) < 30
     assert alarm.p_value < 0.05
@@ -64,8 +64,8 @@ def test_a_shift_raises_the_alarm_and_says_when_it_began():
 def test_a_reference_lets_drift_be_seen_from_the_first_row_on():
     rng = np.random.default_rng(4)
     shifted = rng.normal(1.0, 1.0, size=(100, 1))
-    assert silent(past=rng.normal(size=(300, 1))).after(shifted).raised_at < 60
-    assert silent().after(shifted).raised_at is None
+    assert at_start(past=rng.normal(size=(300, 1))).after(shifted).raised_at < 60
+    assert at_start().after(shifted).raised_at is None
 
 
 def evidence_of_one_score(scores, ties):
@@ -79,21 +79,21 @@ def test_evidence_is_the_largest_capital_over_the_number_of_scores():
     scores[40:, 1] += 1.0
     each = [evidence_of_one_score(*column) for column in zip(scores.T, ties.T, strict=True)]
     expected = pytest.approx(max(each) - np.log(3), abs=1e-12)
-    assert silent(3).after(scores).evidence == expected
-    assert silent(3).path == (-np.log(3),)
+    assert at_start(3).after(scores).evidence == expected
+    assert at_start(3).path == (-np.log(3),)
 
 
 def test_the_onset_is_that_of_the_score_that_raised_the_alarm():
     rng = np.random.default_rng(8)
     scores = rng.normal(size=(1200, 12))
     scores[1000:, 5] += 1.0
-    alarm = silent(12).after(scores)
+    alarm = at_start(12).after(scores)
     assert 1000 < alarm.raised_at < 1150
     assert abs(alarm.onset - 1000) < 15
 
 
 def test_a_score_that_never_varies_is_no_evidence():
-    alarm = silent(2).after(np.ones((400, 2)))
+    alarm = at_start(2).after(np.ones((400, 2)))
     assert alarm.evidence == pytest.approx(-np.log(2))
     assert alarm.largest == alarm.evidence
 
@@ -103,12 +103,12 @@ def test_a_score_that_varies_late_was_bet_on_from_its_first_row():
     scores = np.zeros(30)
     scores[11] = 1.0
     expected = evidence_of_one_score(scores, np.random.default_rng(0).random((30, 1))[:, 0])
-    assert silent().after(scores[:, None]).evidence == pytest.approx(expected, abs=1e-12)
+    assert at_start().after(scores[:, None]).evidence == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_price_that_was_constant_and_changes_raises_the_alarm():
     prices = np.repeat([1.0, 1.1], [500, 200])[:, None]
-    assert 500 < silent().after(prices).raised_at < 550
+    assert 500 < at_start().after(prices).raised_at < 550
 
 
 def test_embedding_scores_do_not_depend_on_the_other_rows():
