@@ -19,6 +19,7 @@ SCRIPTS = (
     "dueling",
     "dueling_votes",
     "healthbench_judge",
+    "judge_profiles",
     "labelling",
     "many_models",
     "meta_router",

@@ -1,19 +1,21 @@
 """Which judge, how many draws, or a person next: what one more label does to the router.
 
-A router regresses the gain on N judged queries and corrects it by n of them that carry a gold
-label. Within queries that its features tell alike, the gold label r and the judge's label y (the
-mean of k draws in each of two orders) have variances V and S + sigma^2 / (2k) and covariance C; S
-is what is left of the variance of y when it is asked without end. The corrected mean
+A router learns the gain from N judged queries and corrects it by n of them that carry a gold
+label. The gold label r and the judge's label y (the mean of k draws in each of two orders) have
+variances V and S + sigma^2 / (2k) and covariance C over queries; S is what is left of the variance
+of y when it is asked without end. The corrected mean
 
     mean of b y over N + mean of (r - b y) over n,   b = C / (S + sigma^2 / (2k)),
 
-which is the regression's cell by cell, has variance
+has variance
 
     V * ((1 - R) / n + R / N),   R = C^2 / (V (S + sigma^2 / (2k))),
 
 (the optimal control variate, as in Angelopoulos, Duchi & Zrnic 2023; the n are among the N). A
-person lowers the first part, a query judged the second, more draws raise R. A router that sends a
-query where its gain is above w, and errs about the gain with variance v, loses f(w) v / 2 per query
+person lowers the first part, a query judged the second, more draws raise R. It stands for the gain
+at each query: what the judge explains of the differences between gold labels is learned from N
+labels, the rest from n. (For a regression this is no theorem; ``tests/statistical`` compares the
+advice with what purchases do to `AdaptiveMetaRouter`.) A router that sends a query where its gain is above w, and errs about the gain with variance v, loses f(w) v / 2 per query
 in expectation, f(w) being the density of the gain at w; so what lowers v most per unit of money
 lowers that loss most, whatever f is.
 """
@@ -140,7 +142,6 @@ def next_labels(
     *,
     price: Mapping[str, float],
     gold_price: float,
-    gain: ArrayLike | None = None,
     groups: ArrayLike | None = None,
     level: float = 0.95,
     random_state: int = 0,
@@ -160,9 +161,6 @@ def next_labels(
         Money for one verdict of each judge.
     gold_price : float
         Money for one gold label.
-    gain : array-like of shape (n,), optional
-        Predicted gain of each query by a router that has not seen its label. What it explains is
-        taken off, as a router does; otherwise queries count as alike.
     groups : array-like of shape (n,), optional
         Rows that share a value are drawn together by the bootstrap.
     level : float, default=0.95
@@ -194,15 +192,12 @@ def next_labels(
     n = len(r)
     _check_prices(judges, price, gold_price)
     data = {name: _data(name, verdicts, r) for name, verdicts in judges.items()}
-    known = None if gain is None else np.asarray(gain, dtype=float)
-    if known is not None and known.shape != (n,):
-        raise DataError(f"gain has shape {known.shape} for {n} queries: give one per query.")
     cluster = np.arange(n) if groups is None else group_codes(np.asarray(groups))
     if len(cluster) != n:
         raise DataError(f"groups has {len(cluster)} values for {n} queries: give one per query.")
 
     ones = np.ones(n)
-    found = {name: _moments(columns, r, known, ones) for name, columns in data.items()}
+    found = {name: _moments(columns, r, ones) for name, columns in data.items()}
     base = min(found, key=lambda name: _now(found[name]))
     steps = _steps(found, base, price, gold_price)
     value = np.array([_saved(step, found, base) for step in steps])
@@ -212,7 +207,7 @@ def next_labels(
     for b in range(_BOOTSTRAP):
         count = np.bincount(rng.integers(n_clusters, size=n_clusters), minlength=n_clusters)
         weight = count[cluster].astype(float)
-        again = {name: _moments(columns, r, known, weight) for name, columns in data.items()}
+        again = {name: _moments(columns, r, weight) for name, columns in data.items()}
         drawn[b] = [_saved(step, again, base) for step in steps]
     low, high = np.quantile(drawn, [0.5 - level / 2, 0.5 + level / 2], axis=0)
     best = np.bincount(drawn.argmax(axis=1), minlength=len(steps)) / _BOOTSTRAP
@@ -322,26 +317,18 @@ def _data(name: str, verdicts: Verdicts | VerdictSummary, gold: _Array) -> _Colu
     return _Columns(label, noise, 1 / each, float(np.nanmean(each)) / 2, paired, int(there.sum()))
 
 
-def _moments(columns: _Columns, gold: _Array, gain: _Array | None, weight: _Array) -> Moments:
-    judged = ~np.isnan(columns.label)
-    paired = judged & ~np.isnan(gold) & (weight > 0)
-    if gain is not None:
-        paired &= ~np.isnan(gain)
+def _moments(columns: _Columns, gold: _Array, weight: _Array) -> Moments:
+    paired = ~np.isnan(columns.label) & ~np.isnan(gold) & (weight > 0)
     share = weight[paired] / weight[paired].sum()
-    design = [np.ones(share.size)] + ([] if gain is None else [gain[paired]])
-    r, y = (
-        _residual(values[paired], np.column_stack(design), share)
-        for values in (gold, columns.label)
-    )
-    n = max(weight[paired].sum(), 2.0)
-    scale = n / max(n - len(design), 1.0)
+    r, y = (values[paired] - share @ values[paired] for values in (gold, columns.label))
+    n = max(float(weight[paired].sum()), 2.0)
     variance, of_gold, covariance = (
-        float(scale * (share @ product)) for product in (y * y, r * r, r * y)
+        float(share @ product) * n / (n - 1) for product in (y * y, r * r, r * y)
     )
     noisy = ~np.isnan(columns.noise) & (weight > 0)
-    noise = (
-        float(np.average(columns.noise[noisy], weights=weight[noisy])) if noisy.any() else np.nan
-    )
+    noise = np.nan
+    if noisy.any():
+        noise = float(np.average(columns.noise[noisy], weights=weight[noisy]))
     of_draws = noise * float(share @ columns.factor[paired]) if noise >= 0 else 0.0
     # A label without noise explains no more than there is.
     least = covariance**2 / of_gold if of_gold > 0 else 0.0
@@ -349,12 +336,6 @@ def _moments(columns: _Columns, gold: _Array, gain: _Array | None, weight: _Arra
     return Moments(
         of_gold, covariance, lasting, noise, columns.n_paired, columns.n_judged, columns.draws
     )
-
-
-def _residual(values: _Array, design: _Array, share: _Array) -> _Array:
-    root = np.sqrt(share)
-    slope = np.linalg.lstsq(design * root[:, None], values * root, rcond=None)[0]
-    return np.asarray(values - design @ slope)
 
 
 def _check_prices(judges: Mapping[str, Any], price: Mapping[str, float], gold_price: float) -> None:
