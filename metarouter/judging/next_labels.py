@@ -15,9 +15,10 @@ has variance
 person lowers the first part, a query judged the second, more draws raise R. It stands for the gain
 at each query: what the judge explains of the differences between gold labels is learned from N
 labels, the rest from n. (For a regression this is no theorem; ``tests/statistical`` compares the
-advice with what purchases do to `AdaptiveMetaRouter`.) A router that sends a query where its gain is above w, and errs about the gain with variance v, loses f(w) v / 2 per query
-in expectation, f(w) being the density of the gain at w; so what lowers v most per unit of money
-lowers that loss most, whatever f is.
+advice with what purchases do to `AdaptiveMetaRouter`.) A router that sends a query where its gain
+is above w, and errs about the gain with variance v, loses f(w) v / 2 per query in expectation, f(w)
+being the density of the gain at w; so what lowers v most per unit of money lowers that loss most,
+whatever f is.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from metarouter.datasets import LabelledQueries
 from metarouter.evaluation import efficiency_gain_curve
 from metarouter.judging import Verdicts, draw_weights
 
-SEEDS = 24
+SEEDS = 16
 N, N_GOLD, N_TEST = 1200, 120, 2000
 
 

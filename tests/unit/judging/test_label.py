@@ -253,7 +253,7 @@ def test_twenty_pairs_are_labelled_with_the_keyboard_in_a_browser(
         page.find_element(By.ID, "name").send_keys("ann", Keys.ENTER)
         body = page.find_element(By.TAG_NAME, "body")
         for k in range(20):
-            WebDriverWait(page, 10).until(
+            WebDriverWait(page, 10, poll_frequency=0.02).until(
                 lambda page, k=k: (
                     page.find_element(By.ID, "state").text == f"{k + 1} of 20, {k} saved"
                 )
@@ -262,7 +262,9 @@ def test_twenty_pairs_are_labelled_with_the_keyboard_in_a_browser(
             first = page.find_element(By.ID, "first").text
             assert "<b>x</b>" in first + page.find_element(By.ID, "second").text
             body.send_keys("1" if first.startswith("primary") else "2")
-        WebDriverWait(page, 10).until(lambda page: page.find_element(By.ID, "end").is_displayed())
+        WebDriverWait(page, 10, poll_frequency=0.02).until(
+            lambda page: page.find_element(By.ID, "end").is_displayed()
+        )
         page.save_screenshot(str(tmp_path / "item_20.png"))
     finally:
         page.quit()
