@@ -27,6 +27,7 @@ SCRIPTS = (
     "nie_wager",
     "overlap",
     "real_data",
+    "reward_encoders",
     "reward_verdicts",
     "no_harm",
 )

@@ -13,6 +13,7 @@ from bandits.reward_models.baselines import (
 from bandits.reward_models.bayesian_router import BayesianRouter
 from bandits.reward_models.controlled import make_drifting_pairs, replay_pairs
 from bandits.reward_models.offline import OfflineRewardRouter, load_offline_router
+from bandits.reward_models.pair_encoder import PairEncoder
 from bandits.reward_models.pairs import RewardVerdicts, pair_features, read_verdicts
 from bandits.reward_models.rewards import (
     RewardNormalizer,
@@ -29,6 +30,7 @@ __all__ = [
     "CalibratedPanel",
     "FrozenOffline",
     "OfflineRewardRouter",
+    "PairEncoder",
     "Racing",
     "RewardNormalizer",
     "RewardVerdicts",

@@ -13,7 +13,15 @@ from torch.nn.functional import binary_cross_entropy_with_logits, gelu, softplus
 from bandits._torch import device_of
 from metarouter.exceptions import DataError
 
-__all__ = ["Trained", "bradley_terry_loss", "classification_loss", "train"]
+__all__ = [
+    "Means",
+    "Trained",
+    "bradley_terry_loss",
+    "classification_loss",
+    "fusion_loss",
+    "initial_weights",
+    "train",
+]
 
 Array = NDArray[np.float64]
 
@@ -62,14 +70,14 @@ def train(X: Array, correct: Array, held_back: Any, router: Any, seed: int) -> T
         return torch.tensor(np.asarray(values), dtype=torch.float32, device=device)
 
     z, known = on_device((X - centre) / spread), on_device(correct)
-    weights = _initial(X.shape[1], correct[~held_back], router, rng)
+    weights = initial_weights(X.shape[1], correct[~held_back], router, rng)
     parameters = {name: on_device(value).requires_grad_() for name, value in weights.items()}
     optimiser = torch.optim.AdamW(
         parameters.values(), lr=router.learning_rate, weight_decay=router.weight_decay
     )
     training = np.flatnonzero(~held_back)
     test = on_device(np.flatnonzero(held_back)).long()
-    normaliser = _Means(known[on_device(training).long()])
+    normaliser = Means(known[on_device(training).long()])
     best, kept, n_epochs, since = np.inf, parameters, 0, 0
     if len(test):
         best = _held_loss(parameters, z[test], known[test], router)
@@ -78,7 +86,7 @@ def train(X: Array, correct: Array, held_back: Any, router: Any, seed: int) -> T
         order = rng.permutation(training)
         for start in range(0, len(order), router.batch_size):
             rows = on_device(order[start : start + router.batch_size]).long()
-            loss = _loss(parameters, z[rows], known[rows], router, normaliser)
+            loss = fusion_loss(parameters, z[rows], known[rows], router, normaliser)
             optimiser.zero_grad()
             share = len(rows) / len(order)
             (loss / share).backward()  # type: ignore[no-untyped-call]
@@ -108,10 +116,10 @@ def train(X: Array, correct: Array, held_back: Any, router: Any, seed: int) -> T
 
 def _held_loss(parameters: dict[str, Tensor], z: Tensor, correct: Tensor, router: Any) -> float:
     with torch.no_grad():
-        return float(_loss(parameters, z, correct, router, _Means(correct)))
+        return float(fusion_loss(parameters, z, correct, router, Means(correct)))
 
 
-class _Means:
+class Means:
     """What sums are divided by to become the means of equations 2 and 3."""
 
     def __init__(self, correct: Tensor) -> None:
@@ -120,9 +128,10 @@ class _Means:
         self.verdicts = max(int((~correct.isnan()).sum()), 1)
 
 
-def _loss(
-    parameters: dict[str, Tensor], z: Tensor, correct: Tensor, router: Any, means: _Means
+def fusion_loss(
+    parameters: dict[str, Tensor], z: Tensor, correct: Tensor, router: Any, means: Means
 ) -> Tensor:
+    """Return L_bt + lambda L_cls of standardised features z, divided as `means` says."""
     hidden = gelu(z @ parameters["weight"] + parameters["bias"])
     h = torch.cat([hidden, torch.ones_like(hidden[:, :1])], dim=1)
     bt, factor = parameters["bt"], torch.ones(())
@@ -137,7 +146,7 @@ def _loss(
     return loss
 
 
-def _initial(
+def initial_weights(
     n_features: int, correct: Array, router: Any, rng: np.random.Generator
 ) -> dict[str, Array]:
     """Return weights that know the models' strengths over all pairs, and nothing of features.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Iterable
@@ -166,7 +167,7 @@ class OfflineRewardRouter(TransformerMixin, BaseEstimator):
         from bandits.reward_models._fusion import train
 
         require_torch("OfflineRewardRouter")
-        fresh = type(self)(**self.get_params(deep=False))
+        fresh = copy.copy(self)
         features = np.asarray(learn_features(fresh, X), dtype=np.float64)
         outcomes, names = check_correct(correct, len(features), self.arms)
         seed = seed_of(self.random_state)
