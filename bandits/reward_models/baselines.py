@@ -46,7 +46,7 @@ def majority_vote(verdict: ArrayLike) -> tuple[Array, Array]:
     >>> label.tolist(), weight.round(2).tolist()
     ([1.0, 0.0], [0.67, 0.5])
     """
-    table = np.asarray(verdict, dtype=float)
+    table = _checked(verdict)
     label = np.sign(np.nansum(table, axis=1))
     known = np.maximum((~np.isnan(table)).sum(axis=1), 1)
     agree = np.nansum(0.5 + 0.5 * table * label[:, None], axis=1) / known
@@ -231,6 +231,8 @@ class FrozenOffline:
     """
 
     def __init__(self, offline: OfflineRewardRouter) -> None:
+        if not hasattr(offline, "weights_"):
+            raise DataError("offline is no fitted OfflineRewardRouter; give one that has learned.")
         self.offline = offline
         self.arms_ = offline.arms_
 
@@ -277,11 +279,17 @@ class CalibratedPanel(BaseEstimator):
             If fewer than two labels are known, or verdicts are malformed.
         """
         table, y = self._table(verdict), np.asarray(label, dtype=float)
-        if len(y) != len(table):
-            raise DataError(f"label has {len(y)} rows but verdict has {len(table)}.")
+        if y.shape != (len(table),):
+            raise DataError(f"label has shape {y.shape} but verdict has {len(table)} rows.")
         known = ~np.isnan(y)
+        if not np.isin(y[known], (-1.0, 1.0)).all():
+            raise DataError(
+                "label holds something else than 1, -1 and NaN; give what was verified."
+            )
         if known.sum() < 2:
             raise DataError("label holds fewer than two known labels; verify more pairs.")
+        if not table[known].any():
+            raise DataError("No model decides any pair with a known label; ask models that do.")
         # Either order of a pair is a row, so that no order is favoured and both labels occur.
         both = np.vstack([table[known], -table[known]])
         labels = np.concatenate([y[known], -y[known]])
@@ -293,7 +301,13 @@ class CalibratedPanel(BaseEstimator):
     def decision_function(self, verdict: Any) -> Array:
         """Return the log-odds that the first answer is better, shape (n,)."""
         check_is_fitted(self, "coef_")
-        return np.asarray(self._table(verdict) @ self.coef_)
+        table = self._table(verdict)
+        if table.shape[1] != self.n_features_in_:
+            raise DataError(
+                f"verdict has {table.shape[1]} columns, but the panel was fitted on "
+                f"{self.n_features_in_} models; give the same."
+            )
+        return np.asarray(table @ self.coef_)
 
     def predict(self, verdict: Any) -> Array:
         """Return 1 or -1, and 0 where the odds are even, shape (n,)."""
@@ -301,7 +315,14 @@ class CalibratedPanel(BaseEstimator):
 
     @staticmethod
     def _table(verdict: Any) -> Array:
+        return np.nan_to_num(_checked(verdict))
+
+
+def _checked(verdict: Any) -> Array:
+    try:
         table = np.asarray(verdict, dtype=float)
-        if table.ndim != 2 or np.abs(np.nan_to_num(table)).max(initial=0.0) > 1:
-            raise DataError("verdict is no table of numbers from -1 to 1; give shape (n, N).")
-        return np.nan_to_num(table)
+    except (TypeError, ValueError):
+        table = np.empty(0)
+    if table.ndim != 2 or not table.size or np.nanmax(np.abs(table), initial=0.0) > 1:
+        raise DataError("verdict is no table of numbers from -1 to 1; give shape (n, N).")
+    return table

@@ -240,7 +240,7 @@ class PairEncoder(TransformerMixin, BaseEstimator):
                 z = (torch.cat([e + other, (e - other).abs()], dim=1) - centre) / spread
                 loss = fusion_loss(heads, z, known[rows], router, means) * len(order) / len(rows)
                 optimiser.zero_grad()
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
                 losses.append(float(loss.detach()))
         if not np.isfinite(losses).all():
