@@ -14,6 +14,7 @@ from bandits.cli.scenarios import scenarios
 from bandits.cli.serve import serve
 from bandits.cli.study import study
 from bandits.cli.value import value
+from metarouter.cli.command import add_command
 from metarouter.cli.group import OneLineErrors
 
 __all__ = ["app"]
@@ -57,10 +58,10 @@ def _about(
     """
 
 
-app.command()(study)
-app.command()(scenarios)
-app.command()(duels)
-app.command()(rewards)
-app.command()(value)
-app.command()(compare)
-app.command()(serve)
+add_command(app, study)
+add_command(app, scenarios)
+add_command(app, duels)
+add_command(app, rewards)
+add_command(app, value)
+add_command(app, compare)
+add_command(app, serve)

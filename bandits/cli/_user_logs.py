@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from metarouter.exceptions import DataError, RouterFileError
-from metarouter.utils.names import nearest
+from metarouter.utils.names import pick_columns, require_column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -216,7 +215,7 @@ def _table(options: LogOptions, routers: tuple[Any, ...]) -> UserLog:
     frame, source = read_frame(options.log, (options.action,)), options.log.name
     for option in ("action", "propensity", "quality"):
         _require(frame, getattr(options, option), option, source)
-    picked = _picked(frame, options.features, source)
+    picked = pick_columns(frame.columns, options.features, source)
     needed = [list(getattr(router, "feature_names_in_", ())) for router in routers]
     for name in (name for names in needed for name in names):
         _require(frame, name, "features", source)
@@ -259,23 +258,7 @@ def _table(options: LogOptions, routers: tuple[Any, ...]) -> UserLog:
 
 
 def _require(frame: pd.DataFrame, column: str, option: str, source: str) -> None:
-    if column not in frame.columns:
-        known = [str(name) for name in frame.columns]
-        raise DataError(
-            f"{source} has no column {column!r}{nearest(column, known)}: name another with "
-            f"--{option}."
-        )
-
-
-def _picked(frame: pd.DataFrame, patterns: list[str], source: str) -> list[str]:
-    known = [str(name) for name in frame.columns]
-    chosen = []
-    for pattern in patterns:
-        found = [name for name in known if name == pattern or fnmatchcase(name, pattern)]
-        if not found:
-            raise DataError(f"{source} has no column {pattern!r}{nearest(pattern, known)}.")
-        chosen += found
-    return list(dict.fromkeys(chosen))
+    require_column(column, frame.columns, source, mend=f"name another with --{option}")
 
 
 def _numbers(frame: pd.DataFrame, column: str, source: str) -> NDArray[np.float64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -203,18 +202,13 @@ def _read(
     from bandits.reward_models.pairs import TEXT_COLUMNS
     from metarouter.datasets import read_frame
     from metarouter.exceptions import DataError
-    from metarouter.utils.names import nearest
+    from metarouter.utils.names import pick_columns, require_column
 
     frame = read_frame(path, TEXT_COLUMNS)
     names = list(map(str, frame.columns))
-    if verified not in names:
-        raise DataError(
-            f"{path.name} has no column {verified!r}{nearest(verified, names)}: name that of the "
-            "verified preference with --verified."
-        )
-    described = [name for name in names if any(fnmatchcase(name, like) for like in features)]
-    if features and not described:
-        raise DataError(f"{path.name} has no column {features[0]!r}: name others in --features.")
+    mend = "name that of the verified preference with --verified"
+    require_column(verified, names, path.name, mend=mend)
+    described = pick_columns(names, features, path.name)
     try:
         verdicts = read_verdicts(
             frame.drop(columns=described), models=models or None, label=verified, group=group

@@ -13,7 +13,7 @@ from bandits.evaluation._study_data import StudyTable
 from bandits.evaluation.study_result import ALL
 from metarouter.datasets import ModelMatrix, read_frame
 from metarouter.exceptions import DataError
-from metarouter.utils.names import nearest
+from metarouter.utils.names import pick_columns, require_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,17 +130,13 @@ def _cost(
 def _described(
     frame: pd.DataFrame, columns: OutcomeColumns, source: str, random_state: int
 ) -> tuple[Any, NDArray[np.object_]]:
-    from fnmatch import fnmatchcase
-
     if columns.text is not None:
         from metarouter.encoding import TfidfEncoder
 
         texts = _column(frame, columns.text, source).astype(str)
         X = TfidfEncoder(random_state=random_state).fit_transform(texts.to_frame())
         return np.asarray(X), texts.to_numpy(dtype=object)
-    names = [
-        name for name in frame.columns if any(fnmatchcase(name, like) for like in columns.features)
-    ]
+    names = pick_columns(frame.columns, columns.features, source)
     if not names:
         raise DataError(
             f"Nothing describes the queries of {source}: name a column with --text, or columns of "
@@ -188,7 +184,5 @@ def _stacked(
 
 
 def _column(frame: pd.DataFrame, name: str, source: str) -> pd.Series:
-    known = [str(column) for column in frame.columns]
-    if name not in known:
-        raise DataError(f"{source} has no column {name!r}{nearest(name, known)}: name another.")
+    require_column(name, frame.columns, source)
     return frame[name]

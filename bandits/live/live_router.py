@@ -21,7 +21,11 @@ from bandits.live.counts import LiveCounts, Receipt
 from metarouter.exceptions import DataError
 from metarouter.utils.parameters import check_weight, check_whole
 
-__all__ = ["Decision", "LiveRouter"]
+__all__ = ["Decision", "LiveRouter", "OtherOutcomeError"]
+
+
+class OtherOutcomeError(DataError):
+    """A decision was told another outcome before, which stands."""
 
 
 class Decision(NamedTuple):
@@ -235,7 +239,7 @@ class LiveRouter:
                 "router that returned it."
             )
         if receipt is Receipt.CONTRADICTION:
-            raise DataError(
+            raise OtherOutcomeError(
                 f"Decision {told.id} was told another outcome before, which stands; tell each once."
             )
         return receipt

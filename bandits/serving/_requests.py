@@ -58,8 +58,16 @@ class RequestBook:
             entry = self._entries.get(request)
             return None if entry is None else dict(entry)
 
-    def put(self, request: str, **fields: Any) -> None:
+    def put(self, request: str, *, wait: bool = True, **fields: Any) -> None:
         """Add to what is known of a request, and return when it is on the disk.
+
+        Parameters
+        ----------
+        request : str
+        wait : bool, default=True
+            Whether to wait for the disk; if not, the line comes onto it with the next one, and is
+            lost only where the machine itself fails before.
+        **fields
 
         Raises
         ------
@@ -85,7 +93,8 @@ class RequestBook:
                         self._file.close()
                         self._rewrite(self._path)
                         self._durable = self._written
-            self._sync(number)
+            if wait:
+                self._sync(number)
         except OSError as error:
             raise RouterFileError(
                 f"{self._path} could not be written ({error.strerror or error}): make room and "

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from bandits.live.live_router import OtherOutcomeError
 from bandits.serving._json import read_fields
 from bandits.serving._metrics import Metrics
 from bandits.serving.service import (
@@ -175,11 +176,8 @@ class _Endpoint:
             return _error(error.status, error.sentence)
         except UnknownRequestError as error:
             return _error(404, str(error))
-        except (RequestInProgressError, FrozenRouterError) as error:
+        except (RequestInProgressError, FrozenRouterError, OtherOutcomeError) as error:
             return _error(409, str(error))
-        except DataError as error:
-            sentence = str(error)
-            return _error(409 if "told another outcome" in sentence else 422, sentence)
         except RouterFileError as error:  # the journal cannot be written
             _LOG.error("the router has stopped: %s", error)
             return _error(503, "The router has stopped, because its journal cannot be written.")

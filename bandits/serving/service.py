@@ -245,7 +245,8 @@ class RoutingService:
     def measured(self, request_id: str, *, cost: float, latency: float) -> None:
         """Keep what a call took, for an outcome that names its quality alone."""
         if self.learns and self._book.get(request_id) is not None:
-            self._book.put(request_id, cost=float(cost), latency=float(latency))
+            # No client waits for it, but the next request would wait for the disk.
+            self._book.put(request_id, wait=False, cost=float(cost), latency=float(latency))
 
     def failed(self, request_id: str, decision: Mapping[str, Any], quality: float) -> None:
         """Tell the quality of a call that failed, which costs and takes nothing."""

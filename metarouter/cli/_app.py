@@ -9,6 +9,7 @@ import typer
 from metarouter._version import __version__
 from metarouter.cli.advise import advise
 from metarouter.cli.collect import collect
+from metarouter.cli.command import add_command
 from metarouter.cli.demo import demo
 from metarouter.cli.fit import fit
 from metarouter.cli.group import OneLineErrors
@@ -63,13 +64,13 @@ def _about(
     """
 
 
-app.command(rich_help_panel="See it")(demo)
-app.command(rich_help_panel="Use it")(fit)
-app.command(rich_help_panel="Use it")(route)
-app.command(rich_help_panel="Use it")(monitor)
-app.command(rich_help_panel="Use it")(suggest)
-app.command(rich_help_panel="Use it")(collect)
-app.command(rich_help_panel="Use it")(label)
-app.command(rich_help_panel="Use it")(advise)
-app.command(rich_help_panel="Study it")(report)
-app.command(rich_help_panel="Study it")(study)
+add_command(app, demo, "See it")
+add_command(app, fit, "Use it")
+add_command(app, route, "Use it")
+add_command(app, monitor, "Use it")
+add_command(app, suggest, "Use it")
+add_command(app, collect, "Use it")
+add_command(app, label, "Use it")
+add_command(app, advise, "Use it")
+add_command(app, report, "Study it")
+add_command(app, study, "Study it")

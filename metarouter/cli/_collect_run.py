@@ -33,7 +33,7 @@ from metarouter.judging.rubric import Rubric, read_rubric
 from metarouter.judging.runner import Endpoint, Limits, check_endpoint, estimate, run_calls
 from metarouter.judging.template import DOMAINS, Template, load_template
 from metarouter.utils.files import write_text
-from metarouter.utils.names import nearest
+from metarouter.utils.names import require_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,12 +95,9 @@ def _read(table: Path, settings: CollectSettings) -> pd.DataFrame:
         settings.reference,
     }
     frame = read_table_file(table, names, settings.encoding).frame
-    if settings.text not in frame.columns:
-        columns = [str(name) for name in frame.columns]
-        raise DataError(
-            f"{table.name} has no column {settings.text!r} of queries"
-            f"{nearest(settings.text, columns)}: name it with --text."
-        )
+    require_column(
+        settings.text, frame.columns, table.name, role="of queries", mend="name it with --text"
+    )
     if len(frame) == 0:
         raise DataError(f"{table.name} has no rows: write the table anew.")
     return frame
@@ -157,12 +154,9 @@ def _texts(frame: pd.DataFrame, column: str) -> list[str | None]:
 def _answers(
     frame: pd.DataFrame, column: str, model: str | None, side: str, name: str
 ) -> list[str | None]:
-    if column not in frame.columns and model is None:
-        raise DataError(
-            f"{name} has no column {column!r} of answers"
-            f"{nearest(column, map(str, frame.columns))}: name it with --answer-{side}, or the "
-            f"model to ask with --{side}."
-        )
+    if model is None:
+        mend = f"name it with --answer-{side}, or the model to ask with --{side}"
+        require_column(column, frame.columns, name, role="of answers", mend=mend)
     return _texts(frame, column)
 
 

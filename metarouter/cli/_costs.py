@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from metarouter.exceptions import BudgetError, DataError
-from metarouter.utils.names import nearest
+from metarouter.exceptions import BudgetError
+from metarouter.utils.names import no_column
 
 if TYPE_CHECKING:
     import numpy as np
@@ -250,9 +250,6 @@ def inputs_of_costs(
         elif name == "input_tokens" and name not in asked and texts is not None:
             inputs[name] = np.array([len(str(text)) / _LETTERS_PER_TOKEN for text in texts])
         else:
-            raise DataError(
-                f"{source} has no column {option!r}{nearest(option, known)}, by which the router "
-                f"weighs costs: name a column, or give one number for all, with "
-                f"--{name.replace('_', '-')}."
-            )
+            mend = f"name a column, or give one number for all, with --{name.replace('_', '-')}"
+            raise no_column(option, known, source, role="by which the router weighs", mend=mend)
     return inputs

@@ -19,7 +19,7 @@ from metarouter.judging.annotation_sheet import SheetVerdict, read_sheet, sheet_
 from metarouter.judging.annotations import Annotations, agreement_of, pair_id
 from metarouter.judging.calls import Pair
 from metarouter.utils.files import exclusive
-from metarouter.utils.names import nearest
+from metarouter.utils.names import require_column
 
 __all__ = ["run_label"]
 
@@ -106,11 +106,7 @@ def _pairs(settings: LabelSettings) -> list[Pair | None]:
     frame = read_table_file(settings.table, set(names), settings.encoding).frame
     columns = [str(name) for name in frame.columns]
     for name, option in zip(names, ("text", "answer-primary", "answer-alternative"), strict=True):
-        if name not in columns:
-            raise DataError(
-                f"{settings.table.name} has no column {name!r}{nearest(name, columns)}: name it "
-                f"with --{option}."
-            )
+        require_column(name, columns, settings.table.name, mend=f"name it with --{option}")
     if settings.label in columns:
         raise DataError(
             f"{settings.table.name} has a column {settings.label!r} already: name another with "

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from metarouter.cli._tables import pick_columns
 from metarouter.cli.console import console
 from metarouter.cli.outputs import output_folder
 from metarouter.datasets._table_files import read_frame
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference import MonitorReport, RouterMonitor
 from metarouter.utils.files import atomic_path, exclusive, write_text
-from metarouter.utils.names import nearest
+from metarouter.utils.names import pick_columns, require_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,12 +113,8 @@ def _check_roles(columns: MonitorColumns) -> None:
 
 
 def _columns(frame: pd.DataFrame, source: str, columns: MonitorColumns) -> dict[str, Any]:
-    if columns.route not in frame.columns:
-        known = [str(name) for name in frame.columns]
-        raise DataError(
-            f"{source} has no column {columns.route!r} that says which model answered"
-            f"{nearest(columns.route, known)}: name one with --route."
-        )
+    role, mend = "that says which model answered", "name one with --route"
+    require_column(columns.route, frame.columns, source, role=role, mend=mend)
     given: dict[str, Any] = {"routed_to_primary": _routed(frame, source, columns)}
     for name, column in zip(("cost_primary", "cost_alternative"), columns.costs, strict=True):
         if column in frame.columns:

@@ -41,7 +41,7 @@ from metarouter.routing import (
 )
 from metarouter.routing._pipeline import split_router, with_cost, with_w
 from metarouter.routing.threshold_router import decision
-from metarouter.utils.names import nearest
+from metarouter.utils.names import nearest, require_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -233,11 +233,9 @@ def _predictions(router: Any, rows: Rows, names: list[str], settings: RouteSetti
     more = [name for name in (asked.get(of, of) for of in needed_inputs(cost)) if name in known]
     gold = settings.gold
     if gold is not None:
-        if gold not in known:
-            raise DataError(
-                f"{rows.path.name} has no column {gold!r} of gold labels{nearest(gold, known)}: "
-                "name another with --gold."
-            )
+        require_column(
+            gold, known, rows.path.name, role="of gold labels", mend="name another with --gold"
+        )
         more.append(gold)
     parts: list[tuple[Any, Any, Any]] = []
     everywhere: list[NDArray[np.bool_]] = []

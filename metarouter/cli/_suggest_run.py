@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from metarouter.cli._tables import pick_columns
 from metarouter.cli.console import console
 from metarouter.cli.outputs import input_file, output_file, output_path
 from metarouter.cli.suggest import Strategy, SuggestSettings
@@ -18,6 +17,7 @@ from metarouter.encoding import TfidfEncoder
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference import suggest_labels
 from metarouter.routing import AdaptiveMetaRouter
+from metarouter.utils.names import pick_columns
 
 __all__ = ["run_suggest"]
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,12 +12,12 @@ from metarouter.cli._choices import ZeroMeans
 from metarouter.cli.options import COLUMNS, TextEncoding
 from metarouter.cli.outputs import input_file
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.utils.names import nearest
+from metarouter.utils.names import pick_columns
 
 if TYPE_CHECKING:
     from metarouter.datasets import LabelledQueries
 
-__all__ = ["TABLE_HELP", "TableOptions", "pick_columns", "with_named_columns"]
+__all__ = ["TABLE_HELP", "TableOptions", "with_named_columns"]
 
 TABLE_HELP = "A file (.csv .tsv .parquet .json .jsonl .xlsx; .gz, .zst), or - for standard input."
 _LABELS = "How labels are written (by default as differences, or as votes: A, B, tie)"
@@ -196,41 +194,6 @@ def _labelled(queries: LabelledQueries, columns: dict[str, str]) -> LabelledQuer
         return queries
     note = f"{int(bare.sum())} of {bare.size} queries left out: they carry no label"
     return replace(queries.subset(~bare), notes=(*queries.notes, note))
-
-
-def pick_columns(known: Sequence[str], patterns: Sequence[str], source: str) -> list[str]:
-    """Return the columns that the patterns name, in the order of the table.
-
-    Parameters
-    ----------
-    known : sequence of str
-        The columns of the table.
-    patterns : sequence of str
-        Names of columns, or patterns such as ``e*``.
-    source : str
-        What the table is called in an error.
-
-    Raises
-    ------
-    DataError
-        If a pattern names no column.
-
-    Examples
-    --------
-    >>> pick_columns(["id", "e0", "e1"], ["e*"], "the table")
-    ['e0', 'e1']
-    """
-    chosen: set[str] = set()
-    for pattern in patterns:
-        found = [pattern] if pattern in known else [c for c in known if fnmatchcase(c, pattern)]
-        if not found:
-            shown = ", ".join(repr(name) for name in known[:12]) + (", ..." * (len(known) > 12))
-            raise DataError(
-                f"{source} has no column {pattern!r} for the features{nearest(pattern, known)}: "
-                f"name some of its {len(known)} columns ({shown})."
-            )
-        chosen.update(found)
-    return [name for name in known if name in chosen]
 
 
 def with_named_columns(queries: LabelledQueries) -> LabelledQueries:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import traceback
 import warnings
 from typing import Any, NoReturn
 
@@ -44,6 +45,8 @@ class OneLineErrors(TyperGroup):
                 code = _say(program, "Stopped.", EXIT_STOPPED)
             except MetaRouterError as error:
                 given = sys.argv[1:] if args is None else args
+                if "--verbose" in given:
+                    traceback.print_exc()
                 code = _say(program, as_options(str(error), given), EXIT_MISTAKE)
             except BrokenPipeError:
                 code = _leave_quietly()

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.exceptions import DataError
-from metarouter.utils.names import close_names, nearest
+from metarouter.utils.names import close_names, listed, require_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,7 @@ def columns_are_distinct(columns: Iterable[object], source: str) -> None:
     if repeated:
         raise DataError(
             f"{source} has {_count(len(repeated), 'column')} more than once "
-            f"({_names(repeated)}): rename or drop the repetitions."
+            f"({listed(repeated)}): rename or drop the repetitions."
         )
 
 
@@ -55,12 +55,7 @@ def table_has_rows(frame: pd.DataFrame, source: str) -> None:
 
 def column_exists(frame: pd.DataFrame, column: str, role: str, source: str) -> None:
     """Check 3: a column that was asked for is there."""
-    if column not in frame.columns:
-        known = [str(name) for name in frame.columns]
-        raise DataError(
-            f"{source} has no column {column!r} for the {role}{nearest(column, known)}: name one "
-            f"of its {_count(len(known), 'column')} ({_names(known)})."
-        )
+    require_column(column, frame.columns, source, role=f"for the {role}")
 
 
 def some_column_holds_labels(frame: pd.DataFrame, found: Sequence[str], source: str) -> None:
@@ -70,7 +65,7 @@ def some_column_holds_labels(frame: pd.DataFrame, found: Sequence[str], source: 
         raise DataError(
             f"{source} has neither a column 'gold' nor a column 'preference': name the columns of "
             f"labels with gold= and preference= among its {_count(len(known), 'column')} "
-            f"({_names(known)})."
+            f"({listed(known)})."
         )
 
 
@@ -88,7 +83,7 @@ def column_is_not_misspelt(role: str, free: Sequence[str], source: str) -> None:
     close = close_names(role, free)
     if close:
         raise DataError(
-            f"{source} has no column {role!r} for the {role} labels but has {_names(close)}: name "
+            f"{source} has no column {role!r} for the {role} labels but has {listed(close)}: name "
             f"the column with {role}=, list the columns of features with features=, or drop it."
         )
 
@@ -226,11 +221,6 @@ def _other_use(role: str) -> str:
 
 def _count(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def _names(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:8])
-    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown
 
 
 def _shorten(value: object) -> str:
