@@ -18,14 +18,16 @@ from metarouter.datasets import (
     fetch_evouna,
     fetch_llmrouter_14task_matrix,
     fetch_routellm_evals,
+    fetch_routerbench_fewshot,
     fetch_wmt_mt,
     fetch_xstest,
     make_healthbench_like,
+    make_judged_queries,
 )
 from metarouter.evaluation import reduce_dimension
 from metarouter.utils.groups import group_codes
 
-__all__ = ["ROWS", "Row", "Split", "draw", "load_row"]
+__all__ = ["HELD_OUT_ROWS", "ROWS", "Row", "Split", "draw", "load_row"]
 
 N_COMPONENTS = 50
 MOST_TEST_ROWS = 1000
@@ -234,11 +236,63 @@ ROWS: tuple[Row, ...] = (
 )
 
 
+def _routerbench(data_home: DataHome) -> LabelledQueries:
+    pair = ("gpt-4-1106-preview", "mixtral-8x7b-chat")
+    return fetch_routerbench_fewshot(data_home).pair(*pair)
+
+
+def _generator(bias: float, heterogeneity: float) -> Callable[[DataHome], LabelledQueries]:
+    def load(_: DataHome) -> LabelledQueries:
+        return make_judged_queries(
+            3500,
+            20,
+            gold_share=1.0,
+            pairing=1.0,
+            preference_levels=3,
+            bias=bias,
+            heterogeneity=heterogeneity,
+            random_state=5,
+        )
+
+    return load
+
+
+# Tables and pairs on which no setting of any router was chosen.
+HELD_OUT_ROWS: tuple[Row, ...] = (
+    *(
+        Row(f"routerbench_fewshot: {kind}", _simulated(_routerbench, kind))
+        for kind in SIMULATED_JUDGES
+    ),
+    *_pairs(
+        "wmt_mt",
+        fetch_wmt_mt,
+        (("Gemini-1.5-Pro", "Aya23"),),
+        ("chrf", "len"),
+        (50, 100, 300),
+        1000,
+    ),
+    *_pairs(
+        "evouna",
+        fetch_evouna,
+        (("BingChat", "ChatGPT-3.5"),),
+        ("lexical", "f1"),
+        (50, 100, 300),
+        1000,
+    ),
+    *(
+        Row(f"generator: bias {bias:g} heterogeneity {spread:g}", _generator(bias, spread))
+        for bias, spread in ((0.0, 0.0), (0.5, 1.0), (1.0, 1.0))
+    ),
+)
+
+
 def load_row(name: str, data_home: DataHome = None) -> LabelledQueries:
-    """Load the queries of a row, with 50 principal components as their features."""
-    row = next(row for row in ROWS if row.name == name)
+    """Load the queries of a row, with at most 50 principal components as their features."""
+    row = next(row for row in ROWS + HELD_OUT_ROWS if row.name == name)
     data = row.load(data_home)
-    X = reduce_dimension(np.asarray(data.X), N_COMPONENTS)
+    X = np.asarray(data.X)
+    if X.shape[1] > N_COMPONENTS:
+        X = reduce_dimension(X, N_COMPONENTS)
     return replace(data, X=X, feature_names=None)
 
 

@@ -10,7 +10,9 @@ moments over categories, weighted by criteria, have no unit and so can be asked 
 queries too: the standard deviation of Delta in that of a label, the correlation of Delta with psi,
 and the share of the variance of the judge's labels that lies between categories. The first two fix
 the judge "by_category" of `make_healthbench_like`; the third, and the judge "assumed", are for
-comparison.
+comparison. DIR/figure_s2.png is the counterpart of figure S2 of Meta-Router: the differences of
+gold and preference label of all simulated queries, with gold labels brought to the variance of the
+preference labels.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from metarouter.datasets import make_healthbench_like
-from metarouter.utils.files import write_text
+from metarouter.inference import mean_shift_test
+from metarouter.utils.files import atomic_path, write_text
 
 PUBLISHED = Path(__file__).with_name("healthbench_judge_published.csv")
 
@@ -108,6 +111,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     write_text(options.out / "healthbench_judge.md", to_markdown(rows))
     print(to_markdown(rows))
+    draw_differences(options.out / "figure_s2.png")
+
+
+def draw_differences(path: Path) -> None:
+    """Draw the differences of the two labels of every simulated query (figure S2)."""
+    queries = make_healthbench_like(random_state=0)
+    ax = mean_shift_test(queries, method="paired", scaling="variance").plot()
+    with atomic_path(path) as unfinished:
+        ax.figure.savefig(unfinished, dpi=110, bbox_inches="tight", format="png")
 
 
 def _binary_variance(share: float) -> float:

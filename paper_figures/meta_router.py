@@ -104,7 +104,9 @@ EXPERIMENTS = {
     "forest": Experiment(
         "figures 1 and 3", "a random forest for every regression", routers=_forest_everywhere
     ),
-    "assumed": Experiment("figures 1 and 3", "the judge as assumed before", judge="assumed"),
+    "assumed": Experiment(
+        "figures 1 and 3, and S5: a second judge", "the judge as assumed before", judge="assumed"
+    ),
     "assumed_forest": Experiment(
         "figures 1 and 3",
         "the judge as assumed before, a random forest for every regression",

@@ -1,6 +1,9 @@
 """Does the adaptive router do harm? All routers on real and simulated judges, paired.
 
     METAROUTER_DATA_HOME=... python -m paper_figures.no_harm --out DIR --splits 20
+    METAROUTER_DATA_HOME=... python -m paper_figures.no_harm --held-out --out DIR2 --splits 20
+
+The second line takes tables and pairs on which no setting was chosen.
 
 Every part (one table, one split) leaves a file in ``DIR/parts``; what is there is not computed
 again, so that a run may be interrupted and goes on, or be asked for more splits.
@@ -28,7 +31,7 @@ from metarouter.kernel_learner import AveragedKernelRidge
 from metarouter.utils.files import write_text
 from metarouter.utils.markdown import markdown_table
 from metarouter.utils.random import seeded
-from paper_figures._no_harm_rows import ROWS, Row, Split, draw, load_row
+from paper_figures._no_harm_rows import HELD_OUT_ROWS, ROWS, Row, Split, draw, load_row
 
 FEWEST_SPLITS = 5  # to say anything of a single cell
 SINGLE = ("gold_only", "preference_only", "pooled", "r_learner", "dr_learner")
@@ -269,9 +272,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("paper_figures_out/no_harm"))
     parser.add_argument("--splits", type=int, default=20, help="0 only draws up the tables")
     parser.add_argument("--n-jobs", type=int, default=2)
+    parser.add_argument("--held-out", action="store_true", help="tables that nothing was chosen on")
     options = parser.parse_args(arguments)
-    run(ROWS, options.splits, options.out, options.n_jobs)
-    table = collect(ROWS, options.out)
+    rows = HELD_OUT_ROWS if options.held_out else ROWS
+    run(rows, options.splits, options.out, options.n_jobs)
+    table = collect(rows, options.out)
     table.to_csv(options.out / "areas.csv", index=False)
     write_text(options.out / "no_harm.md", document(table))
 
