@@ -42,6 +42,8 @@ DOCUMENTED = [
     (HONEST, 100, 0.867),
     (HONEST, 300, 0.865),
     (BIASED, 50, 0.752),
+    (BIASED, 100, 0.775),
+    (BIASED, 300, 0.746),
 ]
 
 
