@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         difference_band,
         model_leaderboard,
     )
+    from metarouter.inference.curves import BandOptions
     from metarouter.inference.diagnostics import (
         Check,
         Diagnostics,
@@ -94,6 +95,7 @@ _ROOMS = {
     "RankWeightedEffects toc_band",
     "bias": "best_linear_projection BestLinearProjection calibration_test CalibrationTest "
     "mean_shift_test MeanShiftTest sorted_group_effects SortedGroupEffects",
+    "curves": "BandOptions",
     "comparisons": "AllPairs compare_all_pairs difference_band model_leaderboard ModelLeaderboard",
     "diagnostics": "Check check_data Diagnostics nuisance_quality NuisanceQuality overlap_report "
     "OverlapReport sensitivity_analysis SensitivityAnalysis",
@@ -111,6 +113,7 @@ __all__ = [
     "LIMITS",
     "MINIMA",
     "AllPairs",
+    "BandOptions",
     "BestLinearProjection",
     "CalibrationTest",
     "CertifiedThreshold",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,11 +25,11 @@ from metarouter.inference.curves import (
     AtThresholds,
     AtUsage,
     BandMethod,
+    BandOptions,
     BandSettings,
     Deviations,
     GoldGain,
     ScoredQueries,
-    Seed,
     as_gains,
     band_settings,
     curve_influence,
@@ -38,6 +38,7 @@ from metarouter.inference.curves import (
     running_sums,
     scored_queries,
     skewness_at_ends,
+    weights_of,
 )
 from metarouter.inference.intervals import FloatArray, Limits, cluster_sums, skewed_limits
 from metarouter.utils.columns import as_finite_column, check_same_length
@@ -201,14 +202,9 @@ def cost_quality_band(
     *,
     alternative_quality: ArrayLike | None = None,
     alternative_cost: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    groups: ArrayLike | None = None,
     grid: ArrayLike | None = None,
     thresholds: ArrayLike | None = None,
-    method: BandMethod = "half_sample",
-    level: float = 0.95,
-    n_draws: int = 1000,
-    random_state: Seed = 0,
+    **options: Unpack[BandOptions],
 ) -> CostQualityBand:
     """Cost and quality of a router over its dial, with limits that hold for both at all points.
 
@@ -224,16 +220,12 @@ def cost_quality_band(
     alternative_quality, alternative_cost : array-like of shape (n,), optional
         Quality and cost of the alternative model; left out, quality and cost are given in excess
         of these.
-    sample_weight, groups : array-like of shape (n,), optional
-        As in `efficiency_gain_band`.
     grid : array-like, optional
         Increasing usages: shares of queries sent. By default 0, 0.01, ..., 1.
     thresholds : array-like, optional
         Scores from which on queries are sent, fixed beforehand, instead of usages.
-    method : {"half_sample", "influence"}, default="half_sample"
-    level : float, default=0.95
-    n_draws : int, default=1000
-    random_state : int, Generator or None, default=0
+    **options
+        Of `BandOptions`: weights, groups, and how errors are found.
 
     Returns
     -------
@@ -269,9 +261,9 @@ def cost_quality_band(
     0  0.48     0.33       0.32           0.27
     1  1.50     0.33       0.31           0.26
     """
-    settings = band_settings(method, level, n_draws, random_state)
-    queries = scored_queries(gold_gain, psi_hat, sample_weight=sample_weight, groups=groups)
-    n_given = as_gains(gold_gain, sample_weight, groups).gain.size
+    settings = band_settings(options)
+    queries = scored_queries(gold_gain, psi_hat, **weights_of(options))
+    n_given = as_gains(gold_gain, **weights_of(options)).gain.size
 
     def sorted_column(values: ArrayLike | None, name: str) -> FloatArray:
         if values is None:

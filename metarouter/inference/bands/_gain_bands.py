@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 from numpy.typing import ArrayLike
 
 from metarouter.inference.bands._curve_bands import CurveBand, as_where, curve_band
-from metarouter.inference.curves import BandMethod, GoldGain, Seed, band_settings, scored_queries
+from metarouter.inference.curves import (
+    BandOptions,
+    GoldGain,
+    band_settings,
+    scored_queries,
+    weights_of,
+)
 
 
 def efficiency_gain_band(
@@ -13,14 +21,9 @@ def efficiency_gain_band(
     psi_hat: ArrayLike,
     *,
     cost: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    groups: ArrayLike | None = None,
     grid: ArrayLike | None = None,
     thresholds: ArrayLike | None = None,
-    method: BandMethod = "half_sample",
-    level: float = 0.95,
-    n_draws: int = 1000,
-    random_state: Seed = 0,
+    **options: Unpack[BandOptions],
 ) -> CurveBand:
     """Efficiency gain over random routing, with limits for one usage and a band for all.
 
@@ -34,22 +37,13 @@ def efficiency_gain_band(
     cost : array-like of shape (n,), optional
         What the primary model costs beyond the alternative, from zero up. Usage is then the share
         of the extra cost that is spent, and random routing that of the same spend.
-    sample_weight : array-like of shape (n,), optional
-    groups : array-like of shape (n,), optional
-        Queries that share a value may depend on each other: they are kept or left out together.
     grid : array-like, optional
         Increasing usages at which to give the curve; by default 0, 0.01, ..., 1.
     thresholds : array-like, optional
         Scores from which on queries are sent, fixed beforehand, instead of usages. The usage that
         they lead to is then estimated, and the band is about the gain at the threshold.
-    method : {"half_sample", "influence"}, default="half_sample"
-        ``"half_sample"`` recomputes the curve on random halves of the queries; ``"influence"``
-        is the multiplier bootstrap of the influence function, which is faster.
-    level : float, default=0.95
-    n_draws : int, default=1000
-        Half-samples, or draws of the multipliers.
-    random_state : int, Generator or None, default=0
-        Seed of the half-samples or multipliers.
+    **options
+        Of `BandOptions`: weights, groups, and how errors are found.
 
     Returns
     -------
@@ -96,10 +90,8 @@ def efficiency_gain_band(
     >>> print(band.verdict, band.reason)
     PASS The band lies above zero at usages from 0.01 to 0.99.
     """
-    settings = band_settings(method, level, n_draws, random_state)
-    queries = scored_queries(
-        gold_gain, psi_hat, sample_weight=sample_weight, groups=groups, cost=cost
-    )
+    settings = band_settings(options)
+    queries = scored_queries(gold_gain, psi_hat, **weights_of(options), cost=cost)
     return curve_band("efficiency_gain", queries, as_where(queries, grid, thresholds), settings)
 
 
@@ -107,14 +99,9 @@ def toc_band(
     gold_gain: GoldGain,
     psi_hat: ArrayLike,
     *,
-    sample_weight: ArrayLike | None = None,
-    groups: ArrayLike | None = None,
     grid: ArrayLike | None = None,
     thresholds: ArrayLike | None = None,
-    method: BandMethod = "half_sample",
-    level: float = 0.95,
-    n_draws: int = 1000,
-    random_state: Seed = 0,
+    **options: Unpack[BandOptions],
 ) -> CurveBand:
     """Targeting operator characteristic: mean gain of the queries sent beyond that of all.
 
@@ -124,16 +111,12 @@ def toc_band(
         Gold labels of the test queries, or their doubly robust scores.
     psi_hat : array-like of shape (n,)
         What the router sorts queries by, as in `efficiency_gain_band`.
-    sample_weight, groups : array-like of shape (n,), optional
-        As in `efficiency_gain_band`.
     grid : array-like, optional
         Increasing usages above 0; by default 0.01, 0.02, ..., 1.
     thresholds : array-like, optional
         Scores fixed beforehand, each reached by at least 20 queries.
-    method : {"half_sample", "influence"}, default="half_sample"
-    level : float, default=0.95
-    n_draws : int, default=1000
-    random_state : int, Generator or None, default=0
+    **options
+        Of `BandOptions`: weights, groups, and how errors are found.
 
     Returns
     -------
@@ -166,8 +149,8 @@ def toc_band(
     0        1.0   0.17   1.43      1.17       1.69
     1        0.0   0.48   0.86      0.72       1.00
     """
-    settings = band_settings(method, level, n_draws, random_state)
-    queries = scored_queries(gold_gain, psi_hat, sample_weight=sample_weight, groups=groups)
+    settings = band_settings(options)
+    queries = scored_queries(gold_gain, psi_hat, **weights_of(options))
     where = as_where(queries, grid, thresholds, per_query_sent=True)
     return curve_band("toc", queries, where, settings)
 
@@ -177,14 +160,9 @@ def qini_band(
     psi_hat: ArrayLike,
     *,
     cost: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-    groups: ArrayLike | None = None,
     grid: ArrayLike | None = None,
     thresholds: ArrayLike | None = None,
-    method: BandMethod = "half_sample",
-    level: float = 0.95,
-    n_draws: int = 1000,
-    random_state: Seed = 0,
+    **options: Unpack[BandOptions],
 ) -> CurveBand:
     """Qini curve: gain per query over sending none, against what is sent or spent.
 
@@ -196,12 +174,10 @@ def qini_band(
         What the router sorts queries by; with costs, gain per unit of cost sorts best.
     cost : array-like of shape (n,), optional
         What the primary model costs beyond the alternative: usage is then the share of it spent.
-    sample_weight, groups, grid, thresholds : array-like, optional
+    grid, thresholds : array-like, optional
         As in `efficiency_gain_band`.
-    method : {"half_sample", "influence"}, default="half_sample"
-    level : float, default=0.95
-    n_draws : int, default=1000
-    random_state : int, Generator or None, default=0
+    **options
+        Of `BandOptions`: weights, groups, and how errors are found.
 
     Returns
     -------
@@ -234,8 +210,6 @@ def qini_band(
     0   0.25   0.33      0.27       0.40
     1   1.00   0.02     -0.12       0.15
     """
-    settings = band_settings(method, level, n_draws, random_state)
-    queries = scored_queries(
-        gold_gain, psi_hat, sample_weight=sample_weight, groups=groups, cost=cost
-    )
+    settings = band_settings(options)
+    queries = scored_queries(gold_gain, psi_hat, **weights_of(options), cost=cost)
     return curve_band("qini", queries, as_where(queries, grid, thresholds), settings)

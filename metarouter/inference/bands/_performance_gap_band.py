@@ -8,7 +8,7 @@ Limits of PGR, APGR and CPT.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,11 +26,11 @@ from metarouter.inference.bands._curve_bands import (
 from metarouter.inference.curves import (
     AtUsage,
     BandMethod,
+    BandOptions,
     BandSettings,
     Deviations,
     GoldGain,
     ScoredQueries,
-    Seed,
     band_settings,
     curve_influence,
     deviations_of,
@@ -39,6 +39,7 @@ from metarouter.inference.curves import (
     rank_weighted_influence,
     running_sums,
     scored_queries,
+    weights_of,
 )
 from metarouter.inference.intervals import FloatArray, RatioErrors, fieller
 from metarouter.utils.columns import as_grid
@@ -304,14 +305,9 @@ def performance_gap_band(
     gold_gain: GoldGain,
     psi_hat: ArrayLike,
     *,
-    sample_weight: ArrayLike | None = None,
-    groups: ArrayLike | None = None,
     grid: ArrayLike | None = None,
     target: tuple[float, ...] = (0.5, 0.8),
-    method: BandMethod = "half_sample",
-    level: float = 0.95,
-    n_draws: int = 1000,
-    random_state: Seed = 0,
+    **options: Unpack[BandOptions],
 ) -> PerformanceGapBand:
     """PGR with bands, APGR and CPT with intervals, that hold however uncertain the gap is.
 
@@ -321,16 +317,12 @@ def performance_gap_band(
         Quality of the primary minus that of the alternative model, or doubly robust scores of it.
     psi_hat : array-like of shape (n,)
         What the router sorts queries by.
-    sample_weight, groups : array-like of shape (n,), optional
-        As in `efficiency_gain_band`.
     grid : array-like, optional
         Increasing usages; by default 0, 0.01, ..., 1.
     target : tuple of float, default=(0.5, 0.8)
         Values of PGR, above 0 and at most 1, for CPT.
-    method : {"half_sample", "influence"}, default="half_sample"
-    level : float, default=0.95
-    n_draws : int, default=1000
-    random_state : int, Generator or None, default=0
+    **options
+        Of `BandOptions`: weights, groups, and how errors are found.
 
     Returns
     -------
@@ -373,8 +365,8 @@ def performance_gap_band(
     1  CPT(50%)   0.20    0.17     0.22
     2  CPT(80%)   0.38    0.33     0.44
     """
-    settings = band_settings(method, level, n_draws, random_state)
-    queries = scored_queries(gold_gain, psi_hat, sample_weight=sample_weight, groups=groups)
+    settings = band_settings(options)
+    queries = scored_queries(gold_gain, psi_hat, **weights_of(options))
     wanted = as_grid(grid)
     # Call thresholds are looked for everywhere, whatever usages are to be given.
     where = AtUsage(np.union1d(wanted, as_grid(None)))

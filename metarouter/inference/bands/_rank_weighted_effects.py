@@ -6,7 +6,7 @@ AUTOC, Qini coefficient and area under the efficiency gain, with intervals.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,9 +17,9 @@ from metarouter.inference.bands._curve_bands import above_zero, error_facts, too
 from metarouter.inference.curves import (
     EFFECTS,
     BandMethod,
+    BandOptions,
     GoldGain,
     ScoredQueries,
-    Seed,
     band_settings,
     deviations_of,
     effects_over_queries,
@@ -28,6 +28,7 @@ from metarouter.inference.curves import (
     rank_weighted_influence,
     running_sums,
     scored_queries,
+    weights_of,
 )
 from metarouter.inference.intervals import FloatArray, p_value_of
 from metarouter.utils.plotting import draw_dots, new_axes
@@ -173,13 +174,8 @@ def rank_weighted_effects(
     gold_gain: GoldGain,
     psi_hat: ArrayLike,
     *,
-    sample_weight: ArrayLike | None = None,
-    groups: ArrayLike | None = None,
     average: Average = "usage",
-    method: BandMethod | Literal["auto"] = "auto",
-    level: float = 0.95,
-    n_draws: int = 1000,
-    random_state: Seed = 0,
+    **options: Unpack[BandOptions],
 ) -> RankWeightedEffects:
     """AUTOC, Qini coefficient (plain and scaled) of a router's ranking, each with its interval.
 
@@ -190,22 +186,15 @@ def rank_weighted_effects(
     psi_hat : array-like of shape (n,)
         What the router sorts queries by, from a router that has not seen these labels. Queries
         with equal values are sent in random order.
-    sample_weight : array-like of shape (n,), optional
-    groups : array-like of shape (n,), optional
-        Queries that share a value may depend on each other.
     average : {"usage", "queries"}, default="usage"
         ``"usage"`` integrates the curves over all usages from 0 to 1, marginal queries being sent
         with a probability; ``"queries"`` averages them over the usages 1/n, 2/n, ..., 1, as grf
         does. The difference is of the order of log(n) / n.
-    method : {"auto", "influence", "half_sample"}, default="auto"
-        Where the errors come from. By the influence function the area has the standard error of
+    **options
+        Of `BandOptions`: weights, groups, and how errors are found; ``method="auto"`` by default.
+        By the influence function the area has the standard error of
         `metarouter.evaluation.efficiency_gain_curve`. It falls short for the AUTOC of few queries,
         so that "auto" takes half-samples below 300 (effective) queries.
-    level : float, default=0.95
-    n_draws : int, default=1000
-        Half-samples.
-    random_state : int, Generator or None, default=0
-        Seed of the half-samples.
 
     Returns
     -------
@@ -243,9 +232,9 @@ def rank_weighted_effects(
     1        autoc  0.902  0.055   0.793    1.011      0.0
     2  qini_scaled  0.994  0.054   0.888    1.100      0.0
     """
-    queries = scored_queries(gold_gain, psi_hat, sample_weight=sample_weight, groups=groups)
-    chosen = method_for_ranks(method, queries.effective_clusters)
-    settings = band_settings(chosen, level, n_draws, random_state)
+    queries = scored_queries(gold_gain, psi_hat, **weights_of(options))
+    chosen = method_for_ranks(options.pop("method", "auto"), queries.effective_clusters)
+    settings = band_settings(options, chosen)
     if average not in ("usage", "queries"):
         raise MetaRouterError(f"average={average!r} is unknown; choose 'usage' or 'queries'.")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,10 +23,10 @@ from metarouter.inference.curves import (
     EFFECTS,
     AtUsage,
     BandMethod,
+    BandOptions,
     Deviations,
     GoldGain,
     ScoredQueries,
-    Seed,
     band_settings,
     curve_influence,
     curve_of,
@@ -35,6 +35,7 @@ from metarouter.inference.curves import (
     method_for_ranks,
     rank_weighted_influence,
     running_sums,
+    weights_of,
 )
 from metarouter.inference.intervals import FloatArray, p_value_of
 from metarouter.utils.columns import as_grid
@@ -271,12 +272,7 @@ def compare_all_pairs(
     *,
     effect: str = "area",
     usage: float | None = None,
-    sample_weight: ArrayLike | None = None,
-    groups: ArrayLike | None = None,
-    method: BandMethod | Literal["auto"] = "auto",
-    level: float = 0.95,
-    n_draws: int = 4000,
-    random_state: Seed = 0,
+    **options: Unpack[BandOptions],
 ) -> AllPairs:
     """Compare all pairs of routers on the same test queries, adjusted for their number.
 
@@ -290,18 +286,11 @@ def compare_all_pairs(
         What is compared, as in `rank_weighted_effects`.
     usage : float, optional
         Compare the efficiency gain at this usage instead.
-    sample_weight : array-like of shape (n,), optional
-    groups : array-like of shape (n,), optional
-        Queries that share a value may depend on each other.
-    method : {"auto", "influence", "half_sample"}, default="auto"
-        "auto" takes the influence function, and half-samples for the AUTOC of fewer than 300
-        (effective) queries.
-    level : float, default=0.95
-        Of all limits at once.
-    n_draws : int, default=4000
-        Half-samples, or draws of the multipliers; no adjusted p value lies below 1 / (n_draws + 1).
-    random_state : int, Generator or None, default=0
-        Seed of the half-samples or multipliers.
+    **options
+        Of `BandOptions`: weights, groups, and how errors are found. ``method="auto"``, the default,
+        takes the influence function, and half-samples for the AUTOC of fewer than 300 (effective)
+        queries; ``level`` is that of all limits at once; ``n_draws`` is 4000 by default, and no
+        adjusted p value lies below 1 / (n_draws + 1).
 
     Returns
     -------
@@ -346,10 +335,11 @@ def compare_all_pairs(
     PASS near beats all others.
     """
     compared = _at_usage(usage) if usage is not None else _effect(effect)
-    routers = routers_on_queries(gold_gain, predictions, sample_weight, groups)
+    routers = routers_on_queries(gold_gain, predictions, **weights_of(options))
     by_rank = usage is None and effect == "autoc"
-    chosen = method_for_ranks(method, routers.base.effective_clusters if by_rank else np.inf)
-    settings = band_settings(chosen, level, n_draws, random_state)
+    n_effective = routers.base.effective_clusters if by_rank else np.inf
+    chosen = method_for_ranks(options.pop("method", "auto"), n_effective)
+    settings = band_settings(options, chosen, n_draws=4000)
     value = routers.of_halves(compared)[0]
     pairs, contrast = all_pairs(value.size)
     difference = value @ contrast

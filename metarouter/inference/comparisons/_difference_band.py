@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter.inference.bands import CurveBand, as_where, assembled, with_anchors
 from metarouter.inference.comparisons._routers_on_queries import RouterStatistic, routers_on_queries
 from metarouter.inference.curves import (
-    BandMethod,
+    BandOptions,
     CurveName,
     GoldGain,
     ScoredQueries,
-    Seed,
     band_settings,
     curve_influence,
     curve_of,
     running_sums,
+    weights_of,
 )
 from metarouter.inference.intervals import FloatArray
 
@@ -27,13 +29,8 @@ def difference_band(
     reference: ArrayLike,
     *,
     curve: CurveName = "efficiency_gain",
-    sample_weight: ArrayLike | None = None,
-    groups: ArrayLike | None = None,
     grid: ArrayLike | None = None,
-    method: BandMethod = "half_sample",
-    level: float = 0.95,
-    n_draws: int = 1000,
-    random_state: Seed = 0,
+    **options: Unpack[BandOptions],
 ) -> CurveBand:
     """Difference of two routers at every usage, with a band that holds at all usages at once.
 
@@ -46,12 +43,10 @@ def difference_band(
     curve : {"efficiency_gain", "toc", "qini"}, default="efficiency_gain"
         The difference of Qini curves is that of efficiency gains: at one usage, random routing
         gains the same for both.
-    sample_weight, groups, grid : array-like, optional
+    grid : array-like, optional
         As in `efficiency_gain_band`.
-    method : {"half_sample", "influence"}, default="half_sample"
-    level : float, default=0.95
-    n_draws : int, default=1000
-    random_state : int, Generator or None, default=0
+    **options
+        Of `BandOptions`: weights, groups, and how errors are found.
 
     Returns
     -------
@@ -71,7 +66,9 @@ def difference_band(
 
     Examples
     --------
-    >>> import numpy as np
+    >>> from typing import Unpack
+
+    import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> signal, noise = rng.standard_normal(400), rng.standard_normal((3, 400))
     >>> near, far = signal + 0.5 * noise[0], signal + 3 * noise[1]
@@ -82,9 +79,9 @@ def difference_band(
     1   0.50   0.22      0.13       0.32
     2   0.75   0.18      0.11       0.26
     """
-    settings = band_settings(method, level, n_draws, random_state)
+    settings = band_settings(options)
     scores = {"psi_hat": psi_hat, "reference": reference}
-    routers = routers_on_queries(gold_gain, scores, sample_weight, groups)
+    routers = routers_on_queries(gold_gain, scores, **weights_of(options))
     where = as_where(routers.base, grid, per_query_sent=curve == "toc")
     where = with_anchors(where, routers.base)
 

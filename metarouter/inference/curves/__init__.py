@@ -12,6 +12,7 @@ from metarouter.inference.curves._curve_values import (
 )
 from metarouter.inference.curves._deviations import (
     BandMethod,
+    BandOptions,
     BandSettings,
     Deviations,
     Seed,
@@ -21,6 +22,7 @@ from metarouter.inference.curves._deviations import (
     least_share,
     method_for_ranks,
     skewness_at_ends,
+    weights_of,
 )
 from metarouter.inference.curves._rank_weighted import (
     EFFECTS,

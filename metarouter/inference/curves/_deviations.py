@@ -19,10 +19,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
 from metarouter.exceptions import MetaRouterError
@@ -117,6 +117,41 @@ _FEWEST_BEYOND = 30
 _LARGE_FOR_RANKS = 300
 
 
+class BandOptions(TypedDict, total=False):
+    """Keywords that all bands of curves, and all effects of rankings, take.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n,), optional
+    groups : array-like of shape (n,), optional
+        Queries that share a value may depend on each other: they are kept or left out together.
+    method : {"half_sample", "influence"}, default="half_sample"
+        ``"half_sample"`` recomputes the curve on random halves of the queries; ``"influence"``
+        is the multiplier bootstrap of the influence function, which is faster.
+    level : float, default=0.95
+    n_draws : int, default=1000
+        Half-samples, or draws of the multipliers.
+    random_state : int, Generator or None, default=0
+        Seed of the half-samples or multipliers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metarouter.inference import BandOptions, efficiency_gain_band, toc_band
+    >>> options = BandOptions(level=0.9, method="influence")
+    >>> psi = np.random.default_rng(0).standard_normal(200)
+    >>> efficiency_gain_band(psi, psi, **options).level, toc_band(psi, psi, **options).level
+    (0.9, 0.9)
+    """
+
+    sample_weight: ArrayLike | None
+    groups: ArrayLike | None
+    method: BandMethod | Literal["auto"]
+    level: float
+    n_draws: int
+    random_state: Seed
+
+
 class BandSettings(NamedTuple):
     """How errors are found, checked."""
 
@@ -142,17 +177,40 @@ def method_for_ranks(method: Any, n_effective: float) -> Any:
     return "half_sample" if n_effective < _LARGE_FOR_RANKS else "influence"
 
 
-def band_settings(method: Any, level: float, n_draws: int, random_state: Seed) -> BandSettings:
-    """Check the settings of a band.
+def band_settings(
+    options: BandOptions, method: Any = "half_sample", n_draws: int = 1000
+) -> BandSettings:
+    """Check the options of a band.
+
+    Parameters
+    ----------
+    options : BandOptions
+    method, n_draws : str and int
+        Their defaults.
 
     Raises
     ------
     MetaRouterError
         If one of them is out of its range.
+    TypeError
+        If there is no such option.
     """
+    unknown = sorted(set(options) - set(BandOptions.__annotations__))
+    if unknown:
+        raise TypeError(
+            f"unexpected keyword argument {unknown[0]!r}; the options of a band are "
+            f"{', '.join(BandOptions.__annotations__)}."
+        )
+    method, n_draws = options.get("method", method), options.get("n_draws", n_draws)
+    level, random_state = options.get("level", 0.95), options.get("random_state", 0)
     if method not in ("half_sample", "influence"):
         raise MetaRouterError(f"method={method!r} is unknown; choose 'half_sample' or 'influence'.")
     return BandSettings(method, as_level(level), check_draws(n_draws), as_generator(random_state))
+
+
+def weights_of(options: BandOptions) -> dict[str, Any]:
+    """Return the weights and groups among the options, None where they are not given."""
+    return {"sample_weight": options.get("sample_weight"), "groups": options.get("groups")}
 
 
 @dataclass(frozen=True)

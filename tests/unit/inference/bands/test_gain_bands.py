@@ -12,6 +12,7 @@ from oracles.bands import (
 )
 from ranked_queries import queries
 
+from metarouter import inference
 from metarouter.evaluation import efficiency_gain_curve
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference import difference_band, efficiency_gain_band, qini_band, toc_band
@@ -253,3 +254,18 @@ def test_means_over_too_few_queries_are_refused():
     half = AtUsage(np.array([0.5])).read(running_sums(scored_queries(gain, score)))
     top = gain[np.argsort(-score)][:50]
     assert curve_of("toc", half) == pytest.approx(top.mean() - gain.mean())
+
+
+def test_one_object_of_options_serves_all_bands_and_an_unknown_one_is_refused():
+    gain, score = queries(200, seed=0)
+    options = inference.BandOptions(level=0.8, n_draws=100, groups=np.arange(200) // 2)
+    for function in (
+        inference.efficiency_gain_band,
+        inference.toc_band,
+        inference.qini_band,
+        inference.rank_weighted_effects,
+    ):
+        found = function(gain, score, **options)
+        assert (found.level, found.n_units) == (0.8, 100)
+        with pytest.raises(TypeError, match="'draws'"):
+            function(gain, score, draws=100)
