@@ -128,7 +128,7 @@ def _require_shapes(expected: dict[str, NDArray[Any]], held: dict[str, NDArray[A
     """Refuse arrays that differ in more than the number of duels, the first axis of some."""
     for name, like in expected.items():
         array = held.get(name)
-        if array is None or array.dtype != like.dtype or array.ndim != like.ndim:
+        if array is None or array.dtype.kind != like.dtype.kind or array.ndim != like.ndim:
             raise ValueError(f"{name} is missing or of another kind")
         rows = len(like) if like.ndim and len(like) else None
         if array.shape[1:] != like.shape[1:] or (rows is not None and len(array) != rows):
