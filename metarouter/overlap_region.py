@@ -31,7 +31,7 @@ from metarouter.utils.validation import (
 
 FloatArray = NDArray[np.float64]
 
-__all__ = ["OverlapRegion"]
+__all__ = ["OverlapRegion", "density_weights"]
 
 _WIDTHS = (0.25, 0.5, 1.0, 2.0)  # of kernels, in median distances
 _PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
@@ -220,6 +220,62 @@ class OverlapRegion(BaseEstimator):
             fit(preference, gold, self.n_centres, self.cv, rng),
         ]
         return _Ratios(*(_kernel_ratio(X, *part) for part in self._kernels))
+
+
+def density_weights(
+    X: Any,
+    traffic: Any,
+    *,
+    method: Literal["classifier", "ulsif", "kliep"] = "classifier",
+    bound: float = 10.0,
+    random_state: int | np.random.RandomState | None = None,
+) -> FloatArray:
+    """Weigh labelled queries so that they stand for unlabelled traffic (covariate shift).
+
+    Parameters
+    ----------
+    X : array-like of shape (n, d)
+        Labelled queries.
+    traffic : array-like of shape (m, d)
+        Queries of the deployment, without labels.
+    method : {"classifier", "ulsif", "kliep"}, default="classifier"
+        How the ratio of the two densities is estimated; see `OverlapRegion`.
+    bound : float, default=10.0
+        Ratios are clipped at this and at its inverse: a weight that is estimated to be large is
+        mostly noise.
+    random_state : int, RandomState or None
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Density of the traffic over that of X, with mean 1: the ``sample_weight`` of a fit, the
+        ``weight`` of labelled queries.
+
+    Raises
+    ------
+    DataError
+        If the tables are malformed, or no query of one lies where both are.
+
+    References
+    ----------
+    .. [1] Shimodaira (2000), Improving predictive inference under covariate shift by weighting the
+       log-likelihood function.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X, traffic = rng.normal(0, 1, (500, 1)), rng.normal(1, 1, (2000, 1))
+    >>> weight = density_weights(X, traffic, random_state=0)
+    >>> bool(abs(np.average(X[:, 0], weights=weight) - 1) < 0.2)
+    True
+    """
+    region = OverlapRegion(method, bound=bound, random_state=random_state)
+    known, labelled = learn_features(region, traffic), validate_features(region, X)
+    both = np.vstack([known, labelled])
+    of_traffic = np.arange(len(both)) < len(known)
+    ratio = region.fit(both, of_traffic).ratio_[~of_traffic]
+    weight = np.clip(ratio, 1 / bound, bound)
+    return np.asarray(weight / weight.mean(), dtype=np.float64)
 
 
 class _Ratios(NamedTuple):

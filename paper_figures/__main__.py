@@ -29,6 +29,7 @@ SCRIPTS = (
     "real_data",
     "reward_encoders",
     "reward_verdicts",
+    "unlabelled",
     "no_harm",
 )
 

@@ -27,7 +27,7 @@ from metarouter.datasets import (
     make_judged_queries,
 )
 from metarouter.evaluation import efficiency_gain_curve
-from metarouter.inference import mean_shift_test
+from metarouter.inference import efficiency_gain_band, mean_shift_test
 from metarouter.inference.planning import suggest_labels
 from metarouter.utils.files import write_text
 from metarouter.utils.markdown import markdown_table
@@ -121,6 +121,64 @@ def _cells(found: pd.DataFrame, target: pd.Series, few: int) -> tuple[str, ...]:
     )
 
 
+def band_table(repetitions: int) -> pd.DataFrame:
+    """How often 95% bands of the efficiency gain cover the curve of all 3,000 queries, at nine usage ratios.
+
+    Queries are ranked by their first feature, whatever labels there are.
+    """
+    covered: dict[tuple[str, bool], list[bool]] = {}
+    for seed in range(repetitions):
+        full = make_judged_queries(
+            3000, 6, gold_share=1.0, pairing=1.0, heterogeneity=1.0, random_state=seed
+        )
+        rng = np.random.default_rng(seed)
+        known: NDArray[np.bool_] = np.zeros(3000, dtype=bool)
+        known[rng.permutation(3000)[:60]] = True
+        pool = replace(full, gold=np.where(known, full.gold, np.nan), truth=None)
+        model = regress(pool, weighed=False)
+        score = np.asarray(full.X)[:, 0]
+        usage = np.linspace(0.1, 0.9, 9)
+        truth = np.interp(usage, *_curve(full.gold, score))
+        for strategy in STRATEGIES:
+            suggestion = suggest_labels(
+                pool,
+                model,
+                200,
+                strategy=strategy,  # type: ignore[arg-type]
+                threshold=1.0,
+                random_state=rng,
+            )
+            labelled = suggestion.with_labels(pool, full.gold[suggestion.rows])
+            gold, weights = labelled.has_gold, labelled.weight
+            assert weights is not None
+            for weighed in (True, False):
+                band = efficiency_gain_band(
+                    labelled.gold[gold],
+                    score[gold],
+                    sample_weight=weights[gold] if weighed else None,
+                    usage=usage,
+                    random_state=0,
+                )
+                inside = (band.band_lower <= truth) & (truth <= band.band_upper)
+                covered.setdefault((strategy, weighed), []).append(bool(inside.all()))
+    return pd.DataFrame(
+        [
+            (
+                strategy,
+                "1 / inclusion probability" if weighed else "none",
+                f"{np.mean(found):.3f} ({np.sqrt(0.05 * 0.95 / len(found)):.3f})",
+            )
+            for (strategy, weighed), found in covered.items()
+        ],
+        columns=["strategy", "weights", "bands that cover the curve (s.e. at 0.95)"],
+    )
+
+
+def _curve(gold: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    curve = efficiency_gain_curve(gold, score)
+    return np.asarray(curve.usage), np.asarray(curve.efficiency_gain)
+
+
 def level_table(repetitions: int) -> pd.DataFrame:
     """Rejections of a true mean shift at 5%, with and without the weights."""
     rejections: dict[tuple[str, bool], list[bool]] = {}
@@ -171,6 +229,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     level = markdown_table(level_table(options.repetitions))
     write_text(options.out / "level.md", level + "\n")
     print(level, flush=True)
+    bands = markdown_table(band_table(options.repetitions))
+    write_text(options.out / "bands.md", bands + "\n")
+    print(bands, flush=True)
     text = markdown_table(area_table(options.rounds))
     write_text(options.out / "areas.md", text + "\n")
     print(text)

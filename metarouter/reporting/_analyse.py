@@ -34,6 +34,7 @@ from metarouter.inference._limits import scarce
 from metarouter.inference.labels import fitted_nuisances, scaled_labels
 from metarouter.judging import JudgeProfile
 from metarouter.nuisance import ALL_NUISANCES, Nuisances
+from metarouter.overlap_region import OverlapRegion
 from metarouter.reporting._held_out_routers import (
     FIRST_TRAINING_FOLDS,
     HeldOutRouters,
@@ -281,7 +282,15 @@ def analyse(
                 attempt(lambda: _certified(queries, settings)) if certified is None else certified,
             )
         ),
+        overlap_region=None
+        if settings.propensity == "constant"
+        else attempt(lambda: _overlap_region(queries, settings)),
     )
+
+
+def _overlap_region(queries: LabelledQueries, settings: ReportSettings) -> OverlapRegion:
+    rows = queries.training_rows()
+    return OverlapRegion(random_state=settings.seed).fit(rows.X, rows.is_gold)
 
 
 def _some_feature_varies(queries: LabelledQueries) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from metarouter.inference import OverlapReport, SensitivityAnalysis, Verdict
 from metarouter.inference.diagnostics import Check
+from metarouter.overlap_region import OverlapRegion
 from metarouter.reporting._cells import Cell, Estimate, Limits
 from metarouter.reporting._document import (
     Block,
@@ -22,7 +23,7 @@ from metarouter.reporting._formatting import (
     needed_cell,
     percent,
 )
-from metarouter.reporting._routing_analysis import RoutingAnalysis
+from metarouter.reporting._routing_analysis import RoutingAnalysis, Unanswered
 from metarouter.utils.groups import count_groups
 
 
@@ -93,7 +94,10 @@ def checks_section(analysis: RoutingAnalysis) -> Section:
     return Section(
         "Can the data bear it?",
         tuple(blocks),
-        (_overlap(found.overlap), _sensitivity(found.sensitivity, found.mean_shift.method)),
+        (
+            _overlap(found.overlap, analysis.overlap_region),
+            _sensitivity(found.sensitivity, found.mean_shift.method),
+        ),
     )
 
 
@@ -108,7 +112,7 @@ def _measured(check: Check) -> Cell:
     return Estimate(measured.value, measured.lower, measured.upper)
 
 
-def _overlap(report: OverlapReport) -> Section:
+def _overlap(report: OverlapReport, region: OverlapRegion | Unanswered | None) -> Section:
     frame = report.to_frame()
     values = estimates(frame["value"], frame["ci_low"], frame["ci_high"], percent=True, decimals=1)
     blocks: list[Block] = [
@@ -136,6 +140,16 @@ def _overlap(report: OverlapReport) -> Section:
                 f"Mirrored histograms of the propensity for {report.n_gold} gold and "
                 f"{report.n_preference} preference labels.",
                 report.plot,
+            )
+        )
+    if isinstance(region, Unanswered):
+        blocks.append(Paragraph(f"Where both sources have queries was not found: {region.reason}"))
+    elif region is not None:
+        blocks.append(
+            Paragraph(
+                f"By the ratio of the densities of both sources, {region.summary()} The bias of "
+                "preference labels outside is extrapolated: MetaRouter(overlap=OverlapRegion()) "
+                "keeps to the overlap, and only gold labels tell of the gain outside it."
             )
         )
     return Section("Do the two sources cover the same queries?", tuple(blocks))

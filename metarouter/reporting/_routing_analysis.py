@@ -25,6 +25,7 @@ from metarouter.inference import (
 )
 from metarouter.inference.guarantees import as_constraints
 from metarouter.judging import JudgeProfile
+from metarouter.overlap_region import OverlapRegion
 from metarouter.reporting._held_out_routers import HeldOutRouters
 from metarouter.reporting.certified_router import CertifiedRouter
 
@@ -171,6 +172,8 @@ class RoutingAnalysis:
     routing : RoutingResults or Unanswered
     judges : tuple of JudgeProfile, default=()
         What is known of those who gave the preference labels.
+    overlap_region : OverlapRegion, Unanswered or None
+        Where both sources have queries; None where gold queries were drawn at random.
     """
 
     queries: LabelledQueries = field(repr=False)
@@ -183,6 +186,7 @@ class RoutingAnalysis:
     held_out: HeldOutRouters | Unanswered = field(repr=False)
     routing: RoutingResults | Unanswered
     judges: tuple[JudgeProfile, ...] = ()
+    overlap_region: OverlapRegion | Unanswered | None = None
 
     @property
     def calibrations(self) -> dict[str, CalibrationTest]:

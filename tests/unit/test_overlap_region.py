@@ -6,10 +6,22 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
-from sklearn.linear_model import LinearRegression
+from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.pipeline import make_pipeline
 
-from metarouter import ConstantShift, DRLearner, MetaRouter, OverlapRegion, load_router, save_router
+from metarouter import (
+    ConstantShift,
+    DRLearner,
+    MetaRouter,
+    OverlapRegion,
+    ThresholdRouter,
+    load_router,
+    save_router,
+)
 from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.overlap_region import density_weights
 
 METHODS = ("classifier", "ulsif", "kliep")
 
@@ -132,3 +144,37 @@ def test_a_parameter_out_of_range_is_refused(parameters: dict[str, Any]) -> None
     X, is_gold = two_uniforms(50)
     with pytest.raises(MetaRouterError):
         OverlapRegion(**parameters).fit(X, is_gold)
+
+
+@pytest.mark.parametrize("method", ["classifier", "ulsif", "kliep"])
+def test_weighted_queries_stand_for_the_traffic(method: Any) -> None:
+    rng = np.random.default_rng(0)
+    X, traffic = rng.normal(size=(600, 2)), rng.normal(size=(2000, 2)) + [0.7, 0.0]
+    weight = density_weights(X, traffic, method=method, random_state=0)
+    assert weight.mean() == pytest.approx(1.0)
+    assert weight.max() / weight.min() <= 100
+    mean = np.average(X, axis=0, weights=weight)
+    np.testing.assert_allclose(mean, traffic.mean(axis=0), atol=0.25)
+
+
+def test_where_traffic_is_like_the_labelled_queries_weights_are_even() -> None:
+    rng = np.random.default_rng(0)
+    weight = density_weights(rng.normal(size=(500, 3)), rng.normal(size=(1500, 3)), random_state=0)
+    assert weight.std() < 0.25
+
+
+def test_traffic_with_other_features_is_refused() -> None:
+    with pytest.raises(DataError):
+        density_weights(np.zeros((5, 2)), np.zeros((5, 3)))
+
+
+def test_components_learned_from_traffic_go_into_a_pipeline_and_a_file(tmp_path: Any) -> None:
+    rng = np.random.default_rng(0)
+    traffic, X = rng.normal(size=(400, 8)), rng.normal(size=(60, 8))
+    components = FrozenEstimator(PCA(3, random_state=0).fit(traffic))
+    model = make_pipeline(components, MetaRouter(regressor=Ridge())).fit(X, X[:, 0])
+    router = ThresholdRouter(model, w=0.1)
+    save_router(router, tmp_path / "router.skops")
+    again = load_router(tmp_path / "router.skops")
+    assert again.predict(X).tolist() == router.predict(X).tolist()
+    np.testing.assert_array_equal(model[0].transform(X), components.estimator.transform(X))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
+from metarouter import OverlapRegion
 from metarouter.datasets import LabelledQueries, make_judged_queries
 from metarouter.exceptions import BudgetError, DataError
 from metarouter.inference import (
@@ -107,6 +108,21 @@ def test_gains_are_those_of_the_bands_on_held_out_gold_labels(
     assert _numbers(shown[1]) == (
         pairs.difference[0], pairs.difference_lower[0], pairs.difference_upper[0],
     )  # fmt: skip
+
+
+def test_the_overlap_by_density_ratio_is_told_unless_gold_was_drawn_at_random(
+    analysis: RoutingAnalysis,
+) -> None:
+    title = "Do the two sources cover the same queries?"
+    assert analysis.overlap_region is None
+    assert "density ratio" not in to_markdown(routing_report(analysis)).split(title)[1]
+    queries = analysis.queries
+    rows = queries.training_rows()
+    region = OverlapRegion(random_state=0).fit(rows.X, rows.is_gold)
+    told = to_markdown(routing_report(replace(analysis, overlap_region=region)))
+    assert region.summary() in " ".join(told.split())
+    open_question = replace(analysis, overlap_region=Unanswered("they do not meet."))
+    assert "they do not meet." in to_markdown(routing_report(open_question))
 
 
 def test_no_router_has_seen_what_it_is_tested_on(analysis: RoutingAnalysis) -> None:
