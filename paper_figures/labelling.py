@@ -122,9 +122,9 @@ def _cells(found: pd.DataFrame, target: pd.Series, few: int) -> tuple[str, ...]:
 
 
 def band_table(repetitions: int) -> pd.DataFrame:
-    """How often 95% bands of the efficiency gain cover the curve of all 3,000 queries, at nine usage ratios.
+    """How often 95% bands of the efficiency gain cover the curve of all 3,000 queries.
 
-    Queries are ranked by their first feature, whatever labels there are.
+    At nine usages; queries are ranked by their first feature, whatever labels there are.
     """
     covered: dict[tuple[str, bool], list[bool]] = {}
     for seed in range(repetitions):
@@ -151,13 +151,14 @@ def band_table(repetitions: int) -> pd.DataFrame:
             labelled = suggestion.with_labels(pool, full.gold[suggestion.rows])
             gold, weights = labelled.has_gold, labelled.weight
             assert weights is not None
-            for weighed in (True, False):
+            for weighed in (True, False) if strategy == "threshold" else (True,):
                 band = efficiency_gain_band(
                     labelled.gold[gold],
                     score[gold],
                     sample_weight=weights[gold] if weighed else None,
-                    usage=usage,
-                    random_state=0,
+                    grid=usage,
+                    method="influence",
+                    random_state=seed,
                 )
                 inside = (band.band_lower <= truth) & (truth <= band.band_upper)
                 covered.setdefault((strategy, weighed), []).append(bool(inside.all()))

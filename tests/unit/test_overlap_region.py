@@ -149,7 +149,7 @@ def test_a_parameter_out_of_range_is_refused(parameters: dict[str, Any]) -> None
 @pytest.mark.parametrize("method", ["classifier", "ulsif", "kliep"])
 def test_weighted_queries_stand_for_the_traffic(method: Any) -> None:
     rng = np.random.default_rng(0)
-    X, traffic = rng.normal(size=(600, 2)), rng.normal(size=(2000, 2)) + [0.7, 0.0]
+    X, traffic = rng.normal(size=(600, 2)), rng.normal([0.7, 0.0], 1.0, (2000, 2))
     weight = density_weights(X, traffic, method=method, random_state=0)
     assert weight.mean() == pytest.approx(1.0)
     assert weight.max() / weight.min() <= 100
@@ -157,10 +157,11 @@ def test_weighted_queries_stand_for_the_traffic(method: Any) -> None:
     np.testing.assert_allclose(mean, traffic.mean(axis=0), atol=0.25)
 
 
-def test_where_traffic_is_like_the_labelled_queries_weights_are_even() -> None:
+def test_where_traffic_is_like_the_labelled_queries_weights_cost_little() -> None:
     rng = np.random.default_rng(0)
     weight = density_weights(rng.normal(size=(500, 3)), rng.normal(size=(1500, 3)), random_state=0)
-    assert weight.std() < 0.25
+    effective = weight.sum() ** 2 / np.sum(weight**2)
+    assert effective > 0.8 * len(weight)
 
 
 def test_traffic_with_other_features_is_refused() -> None:
