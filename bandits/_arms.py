@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.exceptions import DataError
+from metarouter.utils.parameters import shown
 
+_MOST_NAMES = 12
 _LEAST, _LARGEST = np.iinfo(np.intp).min, np.iinfo(np.intp).max
 
 __all__ = ["check_arms", "names_of", "position_of", "positions_of"]
@@ -24,22 +26,25 @@ def check_arms(arms: Iterable[Any]) -> list[Any]:
     DataError
         If there is none, one is named twice, or something cannot be a name.
     """
-    if isinstance(arms, str) or not isinstance(arms, Iterable):
-        raise DataError(f"arms is {arms!r}; give a list of names.")
+    no_list = isinstance(arms, str) or not isinstance(arms, Iterable)
+    if no_list or getattr(arms, "ndim", 1) == 0:
+        raise DataError(f"arms is {shown(arms)}; give a list of names.")
     names = [name.item() if isinstance(name, np.generic) else name for name in arms]
     if not names:
-        raise DataError("There are no arms: name at least one.")
+        raise DataError("arms is empty: name at least one.")
     for name in names:
         if name is None or not isinstance(name, Hashable) or name != name:
-            raise DataError(f"arms holds {name!r}, which is no name: give text or whole numbers.")
+            raise DataError(
+                f"arms holds {shown(name)}, which is no name: give text or whole numbers."
+            )
         if isinstance(name, str) and name.endswith("\0"):
             raise DataError(
-                f"arms holds {name!r}, whose last character numpy's arrays of text drop: leave it "
-                "out."
+                f"arms holds {shown(name)}, whose last character numpy's arrays of text drop: "
+                "leave it out."
             )
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
-        raise DataError(f"arms names {repeated[0]!r} twice: give every arm a name of its own.")
+        raise DataError(f"arms names {shown(repeated[0])} twice: give every arm a name of its own.")
     return names
 
 
@@ -61,7 +66,7 @@ def positions_of(action: Any, arms: Sequence[Any], name: str = "action") -> NDAr
     position = {name: k for k, name in enumerate(arms)}
     no_list = isinstance(action, str) or not isinstance(action, Iterable)
     if no_list or getattr(action, "ndim", 1) == 0:
-        raise DataError(f"{name} is {action!r}; give the name of the arm called, one per row.")
+        raise DataError(f"{name} is {shown(action)}; give the name of the arm called, one per row.")
     if getattr(action, "ndim", 1) > 1:  # going through a frame gives the names of its columns
         raise DataError(
             f"{name} has shape {action.shape}; give one column, the name of the arm called per row."
@@ -72,8 +77,8 @@ def positions_of(action: Any, arms: Sequence[Any], name: str = "action") -> NDAr
     except (KeyError, TypeError):
         row = next(i for i, one in enumerate(actions) if not _is_in(one, position))
         raise DataError(
-            f"{name} holds {actions[row]!r} in row {row}, which is no arm of this router: choose "
-            f"one of {', '.join(map(repr, arms))}, or add it with add_arm."
+            f"{name} holds {shown(actions[row])} in row {row}, which is no arm of this router: "
+            f"choose one of {_listed(arms)}, or add it with add_arm."
         ) from None
 
 
@@ -87,7 +92,7 @@ def position_of(name: Any, arms: Sequence[Any]) -> int:
     """
     position = {arm: k for k, arm in enumerate(arms)}
     if not _is_in(name, position):
-        raise DataError(f"There is no arm {name!r}: choose one of {', '.join(map(repr, arms))}.")
+        raise DataError(f"There is no arm {shown(name)}: choose one of {_listed(arms)}.")
     return position[name]
 
 
@@ -106,6 +111,12 @@ def names_of(positions: NDArray[np.intp], arms: Sequence[Any]) -> NDArray[Any]:
     for k, arm in enumerate(arms):
         names[k] = arm
     return names[positions]
+
+
+def _listed(arms: Sequence[Any]) -> str:
+    """Name the arms for a message; of many the first few."""
+    more = f", ... ({len(arms)} arms)" if len(arms) > _MOST_NAMES else ""
+    return ", ".join(map(shown, arms[:_MOST_NAMES])) + more
 
 
 def _is_in(name: Any, position: dict[Any, int]) -> bool:

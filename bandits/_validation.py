@@ -54,7 +54,7 @@ def contexts(router: Any, X: Any, *, first: bool = False) -> NDArray[np.float64]
     learned = learn_features(router, X) if first else validate_features(router, X)
     matrix = np.ascontiguousarray(learned, dtype=np.float64)
     size = np.abs(matrix)
-    if size.max() > largest:
+    if size.max(initial=0.0) > largest:
         row, column = np.unravel_index(np.argmax(size), matrix.shape)
         raise DataError(
             f"X holds {matrix[row, column]:g} in row {row} of column {column}, so large that the "

@@ -156,7 +156,7 @@ class BaseRouter(BaseEstimator):
         """
         features, pairs = self._query(X, preference)
         with self._lock:
-            return self._scores(features, pairs)
+            return self._scores(features, pairs) if len(features) else self._no_rows()
 
     def predict(self, X: Any, preference: ArrayLike | None = None) -> NDArray[Any]:
         """Return the name of the arm with the highest score, shape (n,).
@@ -239,6 +239,10 @@ class BaseRouter(BaseEstimator):
             check_is_fitted(self, "arms_")
         features = contexts(self, X)
         return features, check_preference(preference, len(features), self.n_outcomes_)
+
+    def _no_rows(self, n_rows: int = 0) -> Array:
+        """Return zeros of every arm: what is said of no rows, and where none can be called."""
+        return np.zeros((n_rows, len(self.arms_)))
 
     def _require_quality(self, quality: Any) -> None:
         if quality is None:
@@ -448,9 +452,9 @@ class BanditRouter(BaseRouter):
         """
         features, pairs = self._query(X, preference)
         with self._lock:
-            if available is None:
+            if available is None and len(features):
                 return self._probabilities(features, pairs)
-            chances = np.zeros((len(features), len(self.arms_)))
+            chances = self._no_rows(len(features))
             for rows, arms in self._offers(available, len(features)):
                 chances[np.ix_(rows, arms)] = self._probabilities_among(
                     features[rows], _of_rows(pairs, rows), arms
@@ -478,7 +482,7 @@ class BanditRouter(BaseRouter):
         """
         features, pairs = self._query(X, preference)
         with self._lock:
-            if available is None:
+            if available is None and len(features):
                 arm, propensity = self._choose(features, pairs)
                 return names_of(arm, self.arms_), propensity
             arm, propensity = np.empty(len(features), dtype=np.intp), np.empty(len(features))
@@ -541,6 +545,8 @@ class BanditRouter(BaseRouter):
         self, available: Any, n_rows: int
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         """Yield rows in which the same arms can be called, and the positions of these arms."""
+        if available is None:  # of no rows
+            return
         table = np.asarray(available)
         if table.ndim == 1:
             table = np.broadcast_to(table, (n_rows, table.size))
@@ -577,6 +583,8 @@ class BanditRouter(BaseRouter):
     ) -> Feedback:
         features = contexts(self, X)
         n_rows = len(features)
+        if not n_rows:
+            raise DataError("X has 0 rows; give at least one query whose outcome is known.")
         arm = positions_of(action, self.arms_)
         if len(arm) != n_rows:
             raise DataError(f"action has {len(arm)} rows but X has {n_rows}; give one per row.")

@@ -86,10 +86,14 @@ def routers() -> dict[str, Any]:
         "BaRP, the same log, reinforce": LoggedBaRP(estimator="reinforce", **cpu),
         "LinUCB": LinUCB(),
         "LinUCB, penalty 10": LinUCB(prior_precision=10.0),
+        "LinUCB, penalty 10, alpha 0.3": LinUCB(0.3, prior_precision=10.0),
         "LinTS": LinTS(),
         "LinTS, penalty 10": LinTS(prior_precision=10.0),
+        "LinTS, penalty 100": LinTS(prior_precision=100.0),
+        "LinTS, penalty 100, scale 0.3": LinTS(0.3, prior_precision=100.0),
         "ε-greedy": EpsilonGreedy(),
         "ε-greedy, penalty 10": EpsilonGreedy(prior_precision=10.0),
+        "ε-greedy, penalty 10, epsilon 0.02": EpsilonGreedy(0.02, prior_precision=10.0),
     }
 
 

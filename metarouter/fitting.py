@@ -270,8 +270,10 @@ def _fit_clone(estimator: Any, X: Any, y: Any, sample_weight: Any) -> Any:
     return model
 
 
-def _predict_timed(work: Any, *arguments: Any) -> FloatArray:
-    ledger = _ACTIVE.get()
+def _predict_timed(work: Any, model: Any, X: Any, *how: Any) -> FloatArray:
+    if not len(X):  # which scikit-learn's predictors refuse
+        return np.zeros(0)
+    arguments, ledger = (model, X, *how), _ACTIVE.get()
     # Threads add up the trees of a forest in the order in which they finish, and a last bit that
     # differs can grow into another split of the next forest.
     with joblib.parallel_config(backend="sequential"):

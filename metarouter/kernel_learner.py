@@ -234,7 +234,8 @@ class AveragedKernelRidge(RegressorMixin, BaseEstimator):
         """Return the predicted means, shape (n,)."""
         check_is_fitted(self)
         X = validate_features(self, X)
-        return np.concatenate([self._predict_rows(X[rows]) for rows in _blocks(len(X))])
+        means = [self._predict_rows(X[rows]) for rows in _blocks(len(X))]
+        return np.concatenate([np.zeros(0), *means])
 
     def _predict_rows(self, X: NDArray[Any]) -> FloatArray:
         used = self.coefficients_.any(axis=1)

@@ -67,7 +67,11 @@ def run_scenarios(settings: ScenarioSettings) -> None:
         if w_cost is None
         else f"w_cost = {w_cost:g}",
         "cost cap": f"{study.cap(matrix):.4g} US dollars"
-        + (" (0.95 quantile of all models' costs)" if settings.cost_cap is None else ""),
+        + (
+            " (0.95 quantile of all models' costs on queries held back)"
+            if settings.cost_cap is None
+            else ""
+        ),
         "batch": f"{settings.batch_size} rounds",
         "routers": "; ".join(f"{name}: {one_line(router)}" for name, router in routers.items()),
         "seeds": f"{settings.seeds}, spawned from {settings.seed}",

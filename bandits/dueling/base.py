@@ -19,6 +19,7 @@ from bandits._arms import check_arms, names_of, position_of, positions_of
 from bandits._ties import argmax_with_ties
 from bandits._validation import check_outcome, check_preference, check_propensity, contexts
 from metarouter.exceptions import DataError
+from metarouter.utils.features import as_floats
 from metarouter.utils.parameters import check_parameter, check_parameters, number
 from metarouter.utils.random import seed_of
 
@@ -231,7 +232,10 @@ class DuelingRouter(BaseEstimator):
         """
         features, weights = self._query(X, preference)
         with self._lock:
-            if propensity and self._has_propensities:
+            if not len(features):
+                first = second = np.empty(0, dtype=np.intp)
+                chance = np.empty(0)
+            elif propensity and self._has_propensities:
                 table = self._pair_table(features, weights)
                 first, second, chance = draw_from(table, self._exploration)
             else:
@@ -260,6 +264,8 @@ class DuelingRouter(BaseEstimator):
             )
         features, weights = self._query(X, preference)
         with self._lock:
+            if not len(features):
+                return np.zeros((0, len(self.arms_), len(self.arms_)))
             return self._pair_table(features, weights)
 
     def decision_function(self, X: Any, preference: ArrayLike | None = None) -> Array:
@@ -407,6 +413,8 @@ class DuelingRouter(BaseEstimator):
         self, X: Any, first: Any, second: Any, outcome: Any, propensity: Any = None
     ) -> None:
         features = self._design(contexts(self, X))
+        if not len(features):
+            raise DataError("X has 0 rows; give at least one duel.")
         pair = [
             positions_of(names, self.arms_, called)
             for called, names in (("first", first), ("second", second))
@@ -494,13 +502,14 @@ def check_embeddings(embeddings: Any, who: str | None) -> Array:
     """
     if embeddings is None:
         raise DataError(f"{who} does not know its arms: give embeddings=, one row per arm.")
-    try:
-        matrix = np.array(embeddings, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError(
+    matrix = np.array(
+        as_floats(
+            "embeddings",
+            embeddings,
             "embeddings hold text, or rows of unequal width; give one row of numbers per arm, all "
-            "of one width."
-        ) from None
+            "of one width.",
+        )
+    )
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise DataError(f"embeddings has shape {matrix.shape}; give one row of numbers per arm.")
     bad = ~(np.abs(matrix) <= 1e100).all(axis=1)

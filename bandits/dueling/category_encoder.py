@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from bandits._torch import require_torch
 from metarouter.exceptions import DataError
 from metarouter.utils.features import validate_matrix
-from metarouter.utils.parameters import check_parameter, check_whole
+from metarouter.utils.parameters import number, whole
 from metarouter.utils.random import seed_of
 
 __all__ = ["CategoryEncoder", "category_means"]
@@ -74,6 +74,15 @@ class CategoryEncoder(TransformerMixin, BaseEstimator):
     (['law', 'math'], (4, 2))
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "n_components": [whole(), None],
+        "n_categories": [whole(at_least=2)],
+        "temperature": [number(above=0)],
+        "epochs": [whole(at_least=0)],
+        "learning_rate": [number(above=0)],
+        "random_state": ["random_state"],
+    }
+
     def __init__(
         self,
         n_components: int | None = None,
@@ -117,7 +126,6 @@ class CategoryEncoder(TransformerMixin, BaseEstimator):
         return self
 
     def _fit(self, X: Any, y: ArrayLike | None) -> None:
-        self._check_parameters()
         features = _unit(np.asarray(validate_matrix(self, X, reset=True), dtype=np.float64))
         seed = seed_of(self.random_state)
         labels = self._clusters(features, seed) if y is None else check_labels(y, len(features))
@@ -166,15 +174,6 @@ class CategoryEncoder(TransformerMixin, BaseEstimator):
             KMeans(self.n_categories, n_init=5, random_state=seed).fit_predict(features)
         )
 
-    def _check_parameters(self) -> None:
-        if self.n_components is not None:
-            check_whole("n_components", self.n_components)
-        check_whole("n_categories", self.n_categories, 2)
-        check_whole("epochs", self.epochs, 0)
-        above_zero = "a number above 0"
-        check_parameter("temperature", self.temperature, lambda value: value > 0, above_zero)
-        check_parameter("learning_rate", self.learning_rate, lambda value: value > 0, above_zero)
-
 
 def category_means(values: ArrayLike, labels: ArrayLike, categories: ArrayLike) -> Array:
     """Return the mean of every column within each category, shape (n_categories, n_columns).
@@ -197,10 +196,17 @@ def category_means(values: ArrayLike, labels: ArrayLike, categories: ArrayLike) 
     [2.0, 5.0]
     """
     table, labels = np.asarray(values, dtype=np.float64), np.asarray(labels)
+    if np.isinf(table).any():
+        raise DataError("values holds infinite numbers; give finite ones, or NaN for none.")
     if table.ndim != 2 or len(table) != len(labels):
         raise DataError(
             f"values has shape {table.shape} but there are {len(labels)} labels; give one row per "
             "query."
+        )
+    if labels.ndim != 1 or np.ndim(categories) != 1:
+        raise DataError(
+            f"labels has shape {labels.shape} and categories {np.shape(categories)}; give one "
+            "category per query, and a list of categories."
         )
     means = []
     for category in np.asarray(categories).tolist():
@@ -209,8 +215,8 @@ def category_means(values: ArrayLike, labels: ArrayLike, categories: ArrayLike) 
         if not len(rows) or not counts.all():
             what = "query" if not len(rows) else f"value in column {int(np.argmin(counts))}"
             raise DataError(
-                f"Category {category!r} has no {what}; leave the category out, or give offline "
-                "queries of it."
+                f"categories names {category!r}, which has no {what}; leave it out, or give "
+                "offline queries of it."
             )
         means.append(np.nansum(rows, axis=0) / counts)
     return np.array(means)

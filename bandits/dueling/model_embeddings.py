@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from metarouter.exceptions import DataError
-from metarouter.utils.parameters import check_parameter, check_whole
+from metarouter.utils.features import as_floats
+from metarouter.utils.parameters import check_parameters, number, one_of, whole
 
 __all__ = [
     "ModelEmbeddings",
@@ -151,6 +152,14 @@ class ModelEmbeddings(BaseEstimator):
     [0.0, 1.0]
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "weighting": [one_of(*WEIGHTINGS)],
+        "tau": [whole()],
+        "cost_weight": [number(at_least=0)],
+        "temperature": [number(above=0)],
+        "hard": ["boolean"],
+    }
+
     def __init__(
         self,
         weighting: Weighting = "excel_perf_cost",
@@ -189,7 +198,7 @@ class ModelEmbeddings(BaseEstimator):
         DataError
             If a parameter or a shape makes no sense, or costs are missing.
         """
-        self._check_parameters()
+        check_parameters(self)
         embedded = _matrix("categories", categories)
         scores = self._scores(_matrix("performance", performance), cost)
         if scores.shape[1] != len(embedded):
@@ -241,21 +250,11 @@ class ModelEmbeddings(BaseEstimator):
             )
         return np.asarray(performance - self.cost_weight * charged)
 
-    def _check_parameters(self) -> None:
-        if self.weighting not in WEIGHTINGS:
-            raise DataError(
-                f"weighting is {self.weighting!r}; give one of {', '.join(WEIGHTINGS)}."
-            )
-        check_whole("tau", self.tau)
-        check_parameter("cost_weight", self.cost_weight, lambda v: v >= 0, "a number of at least 0")
-        check_parameter("temperature", self.temperature, lambda v: v > 0, "a number above 0")
-
 
 def _matrix(name: str, values: Any) -> Array:
-    try:
-        matrix = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError(f"{name} holds text, or rows of unequal width; give numbers.") from None
+    matrix = np.array(
+        as_floats(name, values, f"{name} holds text, or rows of unequal width; give numbers.")
+    )
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise DataError(f"{name} has shape {matrix.shape}; give a table of two dimensions.")
     if not np.isfinite(matrix).all():

@@ -28,7 +28,7 @@ from metarouter.utils.parameters import check_whole
 __all__ = ["RANDOM", "RESTART", "STATIC", "ScenarioStudy"]
 
 STATIC, RANDOM, RESTART = "static", "random", "restart"
-_CAP_QUANTILE = 0.95
+_CAP_QUANTILE, _MOST_FOR_CAP, _CAP_STREAM = 0.95, 500, 7
 
 Array = NDArray[np.float64]
 
@@ -56,7 +56,8 @@ class ScenarioStudy:
     preference : pair, optional
         Weights of quality and cost; by default drawn uniformly for every round.
     cost_cap : float, optional
-        The cost that counts as 1; by default the 0.95 quantile of all costs.
+        The cost that counts as 1; by default the 0.95 quantile of the costs of all models on
+        queries that are held back for it and never played, a tenth of the table and 500 at most.
     seeds : int, default=5
     random_state : int, default=0
 
@@ -121,7 +122,7 @@ class ScenarioStudy:
             name=matrix.name,
             reference=STATIC,
             seeds=self.seeds,
-            rounds=min(self.rounds, matrix.n_queries),
+            rounds=min(self.rounds, matrix.n_queries - len(self._held_back(matrix))),
         )
 
     def cap(self, matrix: ModelMatrix) -> float:
@@ -132,7 +133,18 @@ class ScenarioStudy:
         matrix : ModelMatrix
         """
         assert matrix.cost is not None  # check has refused such a table
-        return self.cost_cap or float(np.quantile(matrix.cost, _CAP_QUANTILE))
+        if self.cost_cap is not None:
+            return self.cost_cap
+        return float(np.quantile(matrix.cost[self._held_back(matrix)], _CAP_QUANTILE))
+
+    def _held_back(self, matrix: ModelMatrix) -> NDArray[np.intp]:
+        """Return the queries that the cap is made from, which no router is played on."""
+        if self.cost_cap is not None:
+            return np.empty(0, dtype=np.intp)
+        n = min(_MOST_FOR_CAP, max(1, matrix.n_queries // 10))
+        return np.random.default_rng([self.random_state, _CAP_STREAM]).permutation(
+            matrix.n_queries
+        )[:n]
 
     def check(self, matrix: ModelMatrix) -> None:
         """Refuse what cannot be studied, before any work is done.
@@ -163,7 +175,8 @@ class ScenarioStudy:
     ) -> Iterator[Played]:
         of_rows, of_worlds = seed.spawn(2)
         rng = np.random.default_rng(of_rows)
-        rows = rng.permutation(matrix.n_queries)[: self.rounds]
+        rows = rng.permutation(matrix.n_queries)
+        rows = rows[~np.isin(rows, self._held_back(matrix))][: self.rounds]
         pairs = preferences_to_play(self.preference, len(rows), 2, rng)
         world_seed = int(of_worlds.generate_state(1)[0])
         ranked = _ranked(matrix, rows, pairs, cap)

@@ -14,6 +14,7 @@ from bandits.off_policy._evidence import LARGEST_WEIGHT, largest_weight
 from bandits.off_policy._moment_constraints import constraints_of_weights
 from bandits.off_policy.logged_feedback import LoggedFeedback
 from metarouter.exceptions import DataError
+from metarouter.utils.features import as_floats
 
 __all__ = ["check_overlap", "choose_interval", "probabilities_of"]
 
@@ -78,7 +79,9 @@ def choose_interval(log: LoggedFeedback, method: str, interval: str) -> str:
     return interval
 
 
-def probabilities_of(log: LoggedFeedback, policy: Any, preference: ArrayLike | None) -> Array:
+def probabilities_of(
+    log: LoggedFeedback, policy: Any, preference: ArrayLike | None, called: str = "policy"
+) -> Array:
     """Return the probabilities with which a policy calls every arm, shape (n, n_arms).
 
     A policy that names its arms, whatever it is wrapped in, is read by name: `arms_` of the router
@@ -101,26 +104,25 @@ def probabilities_of(log: LoggedFeedback, policy: Any, preference: ArrayLike | N
         names = _names_of_columns(policy)
     else:
         given = policy
-    try:
-        target = np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError(
-            f"The policy is a {type(policy).__name__}; give a router with predict_proba, or one "
-            "probability per row and arm."
-        ) from None
+    target = as_floats(
+        called,
+        given,
+        f"{called} is a {type(policy).__name__}; give a router with predict_proba, or one "
+        "probability per row and arm.",
+    )
     if names is not None:
-        target = _by_name(target, names, arms)
+        target = _by_name(target, names, arms, called)
     if target.shape != (log.n, len(arms)):
         raise DataError(
-            f"The policy gives probabilities of shape {target.shape}, but the log has {log.n} rows "
+            f"{called} gives probabilities of shape {target.shape}, but the log has {log.n} rows "
             f"and {len(arms)} arms; give one probability per row and arm."
         )
     wrong = ~((target >= -1e-12).all(axis=1) & (np.abs(target.sum(axis=1) - 1.0) <= 1e-6))
     if wrong.any():
         row = int(np.argmax(wrong))
         raise DataError(
-            f"The policy's probabilities are negative, NaN or do not sum to 1 in {int(wrong.sum())}"
-            f" of {log.n} rows (first: row {row}, sum {target[row].sum():g})."
+            f"{called} has probabilities that are negative, NaN or do not sum to 1 in "
+            f"{int(wrong.sum())} of {log.n} rows (first: row {row}, sum {target[row].sum():g})."
         )
     return np.maximum(target, 0.0)
 
@@ -142,7 +144,7 @@ def _names_of_columns(policy: Any) -> list[Any] | None:
     return None if classes is None else np.asarray(classes).tolist()
 
 
-def _by_name(target: Array, names: list[Any], arms: list[Any]) -> Array:
+def _by_name(target: Array, names: list[Any], arms: list[Any], called: str) -> Array:
     """Return probabilities with one column per arm of the log, in its order.
 
     Raises
@@ -153,13 +155,13 @@ def _by_name(target: Array, names: list[Any], arms: list[Any]) -> Array:
     unknown = [name for name in names if name not in position]
     if unknown:
         raise DataError(
-            f"The policy knows the arm {unknown[0]!r}, the log has {', '.join(map(repr, arms))}: "
+            f"{called} knows the arm {unknown[0]!r}, the log has {', '.join(map(repr, arms))}: "
             "name the arms of both alike."
         )
     if target.ndim != 2 or target.shape[1] != len(names):
         raise DataError(
-            f"The policy gives probabilities of shape {target.shape} for {len(names)} arms; give "
-            "one per row and arm."
+            f"{called} gives probabilities of shape {target.shape} for {len(names)} arms; give one "
+            "per row and arm."
         )
     mapped = np.zeros((len(target), len(arms)))
     mapped[:, [position[name] for name in names]] = target

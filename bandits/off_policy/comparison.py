@@ -80,7 +80,10 @@ def compare_policies(
             "and the normal interval over-confident; use 'empirical_likelihood'."
         )
     check_level(level)
-    targets = [probabilities_of(log, policy, preference) for policy in (first, second)]
+    targets = [
+        probabilities_of(log, policy, preference, called)
+        for called, policy in (("first", first), ("second", second))
+    ]
     for target in targets:
         check_overlap(log, target)
     same = np.array_equal(targets[0], targets[1])

@@ -169,7 +169,10 @@ def promotion(
             "The policy that logged was learning meanwhile, so that it has no one value; name the "
             "incumbent that the challenger is compared with."
         )
-    weights = [_weights(log, policy, preference) for policy in (challenger, incumbent)]
+    weights = [
+        _weights(log, policy, preference, called)
+        for called, policy in (("challenger", challenger), ("incumbent", incumbent))
+    ]
     low, high = log.reward_range
     least = log.least_propensity or float(log.propensity.min())
     bound = (high - low) / 2 / least
@@ -200,9 +203,11 @@ def promotion(
     )
 
 
-def _weights(log: LoggedFeedback, policy: Any, preference: ArrayLike | None) -> NDArray[np.float64]:
+def _weights(
+    log: LoggedFeedback, policy: Any, preference: ArrayLike | None, called: str
+) -> NDArray[np.float64]:
     if policy is None:
         return np.ones(log.n)
-    target = probabilities_of(log, policy, preference)
+    target = probabilities_of(log, policy, preference, called)
     check_overlap(log, target)
     return np.asarray(target[np.arange(log.n), log.arm] / log.propensity)

@@ -18,7 +18,8 @@ from bandits.linear import LinUCB
 from bandits.reward_models.bayesian_router import BayesianRouter
 from bandits.reward_models.offline import OfflineRewardRouter
 from metarouter.exceptions import DataError
-from metarouter.utils.parameters import number
+from metarouter.utils.features import as_floats
+from metarouter.utils.parameters import check_parameters, number
 
 __all__ = ["LASER", "CalibratedPanel", "FrozenOffline", "Racing", "WeightedScore", "majority_vote"]
 
@@ -267,6 +268,10 @@ class CalibratedPanel(BaseEstimator):
     [1.0, -1.0, 1.0, -1.0]
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "C": [number(above=0)],
+    }
+
     def __init__(self, C: float = 1.0) -> None:
         self.C = C
 
@@ -278,7 +283,9 @@ class CalibratedPanel(BaseEstimator):
         DataError
             If fewer than two labels are known, or verdicts are malformed.
         """
-        table, y = self._table(verdict), np.asarray(label, dtype=float)
+        check_parameters(self)
+        table = self._table(verdict)
+        y = as_floats("label", label, "label holds values that are not numbers; give 1 or -1.")
         if y.shape != (len(table),):
             raise DataError(f"label has shape {y.shape} but verdict has {len(table)} rows.")
         known = ~np.isnan(y)
@@ -319,10 +326,8 @@ class CalibratedPanel(BaseEstimator):
 
 
 def _checked(verdict: Any) -> Array:
-    try:
-        table = np.asarray(verdict, dtype=float)
-    except (TypeError, ValueError):
-        table = np.empty(0)
-    if table.ndim != 2 or not table.size or np.nanmax(np.abs(table), initial=0.0) > 1:
-        raise DataError("verdict is no table of numbers from -1 to 1; give shape (n, N).")
+    otherwise = "verdict is no table of numbers from -1 to 1; give shape (n, N)."
+    table = as_floats("verdict", verdict, otherwise)
+    if table.ndim != 2 or not table.shape[1] or np.nanmax(np.abs(table), initial=0.0) > 1:
+        raise DataError(otherwise)
     return table

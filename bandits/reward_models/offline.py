@@ -18,6 +18,7 @@ from bandits._arms import check_arms, names_of
 from bandits._torch import require_torch
 from metarouter import __version__
 from metarouter.exceptions import DataError, RouterFileError
+from metarouter.utils.features import as_floats
 from metarouter.utils.files import atomic_path
 from metarouter.utils.groups import group_codes
 from metarouter.utils.parameters import check_parameters, number, printable, shown, whole
@@ -332,10 +333,9 @@ def check_correct(
             "models were right, shape (n, N)."
         )
     columns = getattr(correct, "columns", None)
-    try:
-        table = np.array(correct, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError("correct is no table of numbers; give 0, 1 or NaN.") from None
+    table = np.array(
+        as_floats("correct", correct, "correct is no table of numbers; give 0, 1 or NaN.")
+    )
     if table.ndim != 2 or len(table) != n_rows:
         raise DataError(
             f"correct has shape {table.shape} but X has {n_rows} rows; give one row per pair and "

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import DataError
+from metarouter.utils.features import as_floats
 
 __all__ = ["RewardVerdicts", "pair_features", "read_verdicts"]
 
@@ -341,10 +342,7 @@ def _embeddings(name: str, value: ArrayLike) -> Array:
 
 
 def _table(name: str, value: Any, ndim: int = 2) -> Array:
-    try:
-        table = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError(f"{name} is no table of numbers; give an array.") from None
+    table = np.array(as_floats(name, value, f"{name} is no table of numbers; give an array."))
     if table.ndim != ndim or not len(table):
         wanted = "one row per pair" if ndim == 2 else "one number per pair"
         raise DataError(f"{name} has shape {table.shape}; give {wanted}.")

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import DataError
+from metarouter.utils.features import as_floats
 from metarouter.utils.parameters import check_parameter, check_whole
 from metarouter.utils.random import seed_of
 
@@ -34,7 +35,8 @@ def dpo_loss(margin: ArrayLike, verdict: ArrayLike, beta: float = 1.0) -> Array:
     >>> dpo_loss([0.0, 2.0], [1.0, -1.0]).round(3).tolist()
     [0.693, 2.127]
     """
-    m, v = beta * np.asarray(margin, dtype=float), np.asarray(verdict, dtype=float)
+    m, v = _columns(("margin", margin), ("verdict", verdict))
+    m = beta * m
     first, second = np.logaddexp(0.0, -m), np.logaddexp(0.0, m)
     return np.asarray(np.where(v > 0, first, np.where(v < 0, second, (first + second) / 2)))
 
@@ -44,7 +46,7 @@ def verified_reward(verdict: ArrayLike, label: ArrayLike) -> Array:
 
     Price: one verified label per pair. Pairs without a label or a verdict give NaN.
     """
-    v, y = np.asarray(verdict, dtype=float), np.asarray(label, dtype=float)
+    v, y = _columns(("verdict", verdict), ("label", label), missing=True)
     return np.where(np.isnan(v * y), np.nan, 0.5 + 0.5 * np.sign(v * y))
 
 
@@ -60,8 +62,8 @@ def agreement_reward(verdict: ArrayLike, chosen: ArrayLike) -> Array:
         Of all models: 1, -1, 0 or NaN; a tie agrees half with anything.
     chosen : array of int of shape (n,)
     """
-    table, chosen = np.asarray(verdict, dtype=float), np.asarray(chosen)
-    rows = np.arange(len(table))
+    table = _table("verdict", verdict)
+    chosen, rows = _positions("chosen", chosen, table), np.arange(len(table))
     own = table[rows, chosen]
     share = 0.5 + 0.5 * table * own[:, None]
     share[rows, chosen] = np.nan
@@ -83,9 +85,19 @@ def loss_advantage(losses: ArrayLike, chosen: ArrayLike, asked: ArrayLike) -> Ar
     asked : array of bool of shape (n, N)
         The models whose mean is the baseline.
     """
-    table, asked = np.asarray(losses, dtype=float), np.asarray(asked, dtype=bool)
+    table, asked = _table("losses", losses), np.asarray(asked)
+    if not np.isin(asked, (0, 1)).all():
+        raise DataError("asked holds other values than True and False; mark who was asked.")
+    asked = asked.astype(bool)
+    if not np.isfinite(table).all():
+        raise DataError("losses holds NaN or infinite values; give the loss under every model.")
+    if asked.shape != table.shape or not asked.any(axis=1).all():
+        raise DataError(
+            f"asked has shape {asked.shape} and losses {table.shape}; mark at least one model that "
+            "was asked in every row."
+        )
     baseline = (table * asked).sum(axis=1) / asked.sum(axis=1)
-    own = table[np.arange(len(table)), np.asarray(chosen)]
+    own = table[np.arange(len(table)), _positions("chosen", chosen, table)]
     return (own <= baseline + 1e-12).astype(float)
 
 
@@ -213,3 +225,41 @@ class RewardNormalizer:
             if spot < self.memory:
                 self.kept[spot] = value
         self.n_seen += len(rest)
+
+
+def _columns(*named: tuple[str, ArrayLike], missing: bool = False) -> list[Array]:
+    """Return columns of one length; NaN where it may be missing."""
+    columns = [_floats(name, values) for name, values in named]
+    for (name, _), column in zip(named, columns, strict=True):
+        if column.ndim != 1 or len(column) != len(columns[0]):
+            raise DataError(
+                f"{name} has shape {column.shape} and {named[0][0]} {columns[0].shape}; give one "
+                "number per pair in both."
+            )
+        if np.isinf(column).any() or not (missing or np.isfinite(column).all()):
+            raise DataError(f"{name} holds NaN or infinite values; give one number per pair.")
+    return columns
+
+
+def _floats(name: str, values: ArrayLike) -> Array:
+    return as_floats(name, values, f"{name} holds values that are not numbers; give numbers.")
+
+
+def _table(name: str, values: ArrayLike) -> Array:
+    table = _floats(name, values)
+    if table.ndim != 2 or not table.size or np.isinf(table).any():
+        raise DataError(
+            f"{name} has shape {table.shape} and {int(np.isinf(table).sum())} infinite values; "
+            "give one row of numbers per pair and one column per model."
+        )
+    return table
+
+
+def _positions(name: str, values: ArrayLike, table: Array) -> NDArray[np.intp]:
+    places = np.asarray(values)
+    if places.shape != (len(table),) or not np.isin(places, np.arange(table.shape[1])).all():
+        raise DataError(
+            f"{name} has shape {places.shape}; give one number of a model per row, from 0 to "
+            f"{table.shape[1] - 1}."
+        )
+    return places.astype(np.intp)

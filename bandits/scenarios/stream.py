@@ -15,7 +15,7 @@ from bandits._logs import Logs
 from bandits.replay import Replay
 from metarouter.exceptions import DataError
 from metarouter.utils.names import nearest
-from metarouter.utils.parameters import check_whole
+from metarouter.utils.parameters import check_whole, shown
 
 __all__ = ["Scenario", "Stream"]
 
@@ -86,8 +86,8 @@ class Stream:
         for scenario in chosen:
             if not isinstance(scenario, Scenario):
                 raise DataError(
-                    f"{scenario!r} is no scenario: give one of bandits.scenarios, or a list of "
-                    "them."
+                    f"scenario holds {shown(scenario)}, which is none: give one of "
+                    "bandits.scenarios, or a list of them."
                 )
         stream = self
         seeded = zip(chosen, rng.spawn(len(chosen)), strict=True)

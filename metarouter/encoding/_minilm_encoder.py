@@ -119,6 +119,8 @@ class MiniLMEncoder(TextEncoder):
         """
         check_parameters(self)
         texts = self._texts(X)
+        if not len(texts):
+            return np.zeros((0, _LENGTH), dtype=np.float32)
         _require_packages()
         distinct = list(dict.fromkeys(texts))
         place = {text: k for k, text in enumerate(distinct)}

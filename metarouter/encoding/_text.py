@@ -25,8 +25,7 @@ def as_texts(X: Any, encoder: str) -> NDArray[np.object_]:
     Raises
     ------
     DataError
-        If `X` is a single string, has more than one column or no rows, or holds anything but
-        text.
+        If `X` is a single string, has more than one column, or holds anything but text.
     """
     if isinstance(X, (str, bytes)):
         raise DataError(f"{encoder} was given one text: give a list of texts, one per query.")
@@ -38,8 +37,6 @@ def as_texts(X: Any, encoder: str) -> NDArray[np.object_]:
             f"{encoder} was given data of shape {texts.shape}: give one column of text, as by "
             "X[['text']] or X['text']."
         )
-    if texts.size == 0:
-        raise DataError(f"{encoder} was given 0 texts: give at least 1.")
     foreign = np.array([not isinstance(text, str) for text in texts], dtype=bool)
     if foreign.any():
         row = int(foreign.argmax())

@@ -122,6 +122,8 @@ class TfidfEncoder(TextEncoder):
         """
         check_parameters(self)
         texts = self._texts(X)
+        if not len(texts):
+            raise DataError("TfidfEncoder was given 0 texts: give at least 1.")
         weights = self._fit_weights(texts)
         self.n_components_ = min(self.n_components, *weights.shape)
         # TruncatedSVD wants two terms at least; its solver takes any matrix.
@@ -150,7 +152,10 @@ class TfidfEncoder(TextEncoder):
             If `X` holds anything but text.
         """
         check_is_fitted(self)
-        weights = self.vectorizer_.transform(self._texts(X))
+        texts = self._texts(X)
+        if not len(texts):  # which scikit-learn's transformers refuse
+            return np.zeros((0, self.n_components_))
+        weights = self.vectorizer_.transform(texts)
         return np.asarray(normalize(weights @ self.components_.T))
 
     def _fit_weights(self, texts: NDArray[np.object_]) -> Any:

@@ -20,7 +20,8 @@ from scipy.special import stdtrit
 
 from metarouter.exceptions import DataError
 from metarouter.utils.columns import FloatArray, as_level
-from metarouter.utils.groups import group_codes
+from metarouter.utils.features import as_floats
+from metarouter.utils.groups import as_labels, group_codes
 from metarouter.utils.plotting import draw_dots
 from metarouter.utils.tables import Tabular, text_table
 
@@ -131,8 +132,13 @@ def clustered_means(values: ArrayLike, groups: ArrayLike | None = None) -> Estim
     >>> mean.value, mean.se
     (array([2.5]), array([1.]))
     """
-    rows = np.asarray(values, dtype=np.float64)
+    rows = as_floats("values", values, "values holds something that is not a number; give numbers.")
     rows = rows[:, None] if rows.ndim == 1 else rows
+    if rows.ndim != 2 or not len(rows) or not np.isfinite(rows).all():
+        raise DataError(
+            f"values has shape {rows.shape} and {int((~np.isfinite(rows)).sum())} values that are "
+            "not finite: give finite numbers, one row per query."
+        )
     mean = rows.mean(axis=0)
     variance, df = clustered_variance((rows - mean) / len(rows), as_clusters(groups, len(rows)))
     alike = np.ptp(rows, axis=0) == 0
@@ -181,7 +187,7 @@ def as_clusters(groups: ArrayLike | None, n: int) -> tuple[_Clusters, ...] | Non
     """
     if groups is None:
         return None
-    columns = np.asarray(groups)
+    columns = as_labels("groups", groups)
     columns = columns[:, None] if columns.ndim == 1 else columns
     if columns.ndim != 2 or columns.shape[0] != n or columns.shape[1] not in (1, 2):
         raise DataError(

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from metarouter.exceptions import DataError
 from metarouter.utils.columns import FloatArray
+from metarouter.utils.features import as_floats
 
 __all__ = ["reduce_dimension"]
 
@@ -47,23 +48,19 @@ def reduce_dimension(X: Any, d: int) -> FloatArray:
     >>> reduce_dimension([[0.0, 0.0], [1.0, 2.0], [2.0, 4.0]], 1).shape
     (3, 1)
     """
-    try:
-        features = np.asarray(X, dtype=np.float64)
-    except (TypeError, ValueError):
+    features = as_floats(
+        "X", X, "X holds values that are not numbers: encode text as vectors first."
+    )
+    if features.ndim != 2 or not features.size or not np.isfinite(features).all():
         raise DataError(
-            "The features hold values that are not numbers: encode text as vectors first."
-        ) from None
-    if features.ndim != 2 or not np.isfinite(features).all():
-        raise DataError(
-            f"The features have shape {features.shape} and "
-            f"{int((~np.isfinite(features)).sum())} values that are not finite: give a table of "
-            "finite numbers."
+            f"X has shape {features.shape} and {int((~np.isfinite(features)).sum())} values that "
+            "are not finite: give a table of finite numbers."
         )
     most = min(features.shape)
     if not 1 <= d <= most:
         raise DataError(
-            f"{d} components were asked for, but {features.shape[0]} queries with "
-            f"{features.shape[1]} features have at most {most}: give a number from 1 to {most}."
+            f"d is {d}, but X has {features.shape[0]} queries with {features.shape[1]} features: "
+            f"give a number from 1 to {most}."
         )
     solver = "covariance_eigh" if features.shape[1] <= _FEW_COLUMNS else "full"
     # The last bits of a matrix product depend on the number of threads, and a study that was begun

@@ -50,7 +50,7 @@ def _last(router: Any) -> ThresholdRouter:
     last = final_estimator(router)
     if not isinstance(last, ThresholdRouter):
         raise MetaRouterError(
-            f"A threshold can only be tuned for a ThresholdRouter, or a Pipeline that ends in one, "
-            f"not for {type(last).__name__}; wrap the model as ThresholdRouter(model)."
+            f"router is a {type(last).__name__}, but only a ThresholdRouter has a threshold, or a "
+            "Pipeline that ends in one; wrap the model as ThresholdRouter(model)."
         )
     return last

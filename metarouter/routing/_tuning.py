@@ -13,6 +13,7 @@ from metarouter.routing._cost_model import counted
 from metarouter.routing._pipeline import split_router
 from metarouter.routing._tuned_threshold import TunedThreshold
 from metarouter.routing.threshold_router import decision
+from metarouter.utils.features import as_floats
 
 __all__ = ["costs_of", "tune_threshold", "turning_points"]
 
@@ -168,7 +169,7 @@ def costs_of(router: Any, X: Any, n: int, cost_inputs: dict[str, Any]) -> NDArra
 def _gold_labels(gold: ArrayLike | None, n: int) -> NDArray[np.float64] | None:
     if gold is None:
         return None
-    labels = np.asarray(gold, dtype=float)
+    labels = as_floats("gold", gold, "gold holds values that are not numbers; give numbers.")
     if labels.shape != (n,):
         raise DataError(
             f"gold has shape {labels.shape} where X has {n} rows; give one label per query, "

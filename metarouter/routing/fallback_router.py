@@ -131,6 +131,8 @@ class FallbackRouter(BaseEstimator):
         X = np.asarray(validate_features(self, X), dtype=np.float64)
         if self.domain is not None:
             X = np.delete(X, self.domain, axis=1)
+        if not len(X):  # which scikit-learn's neighbours refuse
+            return np.zeros(0)
         neighbours = NearestNeighbors(n_neighbors=self.n_neighbors).fit(self._queries)
         distance = neighbours.kneighbors(X)[0][:, -1]
         nearer = np.searchsorted(self.distances_, distance, side="left")

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.fitting import predict_mean
 from metarouter.routing.unit_cost import UnitCost
+from metarouter.utils.features import require_real
 from metarouter.utils.parameters import check_parameters, has_methods, number
 
 __all__ = ["ThresholdRouter"]
@@ -152,7 +153,16 @@ class ThresholdRouter(BaseEstimator):
             In the units of the gold labels.
         """
         check_is_fitted(self)
-        gain = predict_mean(self._fitted_model(), X)
+        require_real("X", X)
+        model = self._fitted_model()
+        try:
+            gain = predict_mean(model, X)
+        except MetaRouterError:
+            raise
+        except (TypeError, ValueError, OverflowError) as error:  # in the words of another library
+            raise DataError(
+                f"X is refused by {type(model).__name__}: {str(error).splitlines()[0].rstrip('.')}."
+            ) from error
         if not np.all(np.isfinite(gain)):
             raise MetaRouterError(
                 f"The gain model predicts no finite gain for {np.sum(~np.isfinite(gain))} of "

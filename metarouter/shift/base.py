@@ -86,7 +86,7 @@ class ShiftLearner(BaseEstimator, metaclass=ABCMeta):
         """Return Delta-hat, shape (n,): what to add to a preference label."""
         check_is_fitted(self)
         X = validate_features(self, X)
-        return np.zeros(len(X)) if self.is_zero_ else self._predict_shift(X)
+        return self._predict_shift(X) if len(X) and not self.is_zero_ else np.zeros(len(X))
 
     def find_overlap(self, data: TrainingData) -> NDArray[np.bool_]:
         """Say which rows would lie within the overlap, shape (n,), without using their labels.

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.utils.features import as_floats
-from metarouter.utils.groups import group_codes
+from metarouter.utils.groups import as_labels, group_codes
 
 FloatArray = NDArray[np.float64]
 
@@ -68,7 +68,7 @@ def as_groups(groups: ArrayLike | None, n: int) -> NDArray[np.intp] | None:
     """Return group numbers of shape (n,), or None when every query stands for itself."""
     if groups is None:
         return None
-    labels = np.asarray(groups)
+    labels = as_labels("groups", groups)
     check_same_length("groups", labels.shape[0] if labels.ndim else 0, "gold_gain", n)
     number = group_codes(labels)
     if number.max() == 0:

@@ -32,6 +32,8 @@ def validate_matrix(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
     ------
     DataError
         One sentence that names the column, the row counts and the mend.
+    TypeError
+        If it holds an object, such as a dict, that is neither a number nor text.
     """
     if reset:
         check_parameters(estimator)
@@ -44,6 +46,7 @@ def validate_matrix(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
             reset=reset,
             ensure_all_finite=False,
             dtype=[np.float64, np.float32],
+            ensure_min_samples=int(reset),  # nothing is learned of no rows; of none, none are asked
             order="C",  # a frame and an array with the same numbers give the same bits
         )
     except (ValueError, OverflowError) as error:
@@ -52,6 +55,8 @@ def validate_matrix(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
         if np.shape(X)[:1] == (0,):
             raise DataError("X has 0 rows; give at least one labelled query.") from None
         raise DataError(str(error)) from None
+    except TypeError:
+        raise TypeError(_sentence_on_objects(X)) from None
     _require_finite_columns(matrix, getattr(estimator, "feature_names_in_", None))
     return matrix
 
@@ -172,6 +177,19 @@ def _require_numeric_columns(X: Any) -> None:
                 f"X holds {table[bad, position]!r} in row {bad} of column {name!r}, which is not a "
                 "number; encode text as numbers (metarouter.encoding), or leave the column out."
             )
+
+
+def _sentence_on_objects(X: Any) -> str:
+    """Say where X holds what is neither number nor text, in words that scikit-learn uses too."""
+    table = np.asarray(X)
+    for position, name in enumerate(getattr(X, "columns", range(table.shape[1]))):
+        bad = first_text(table[:, position])
+        if bad is not None:
+            return (
+                f"X holds {shown(table[bad, position])} in row {bad} of column {name!r}; an "
+                "argument must be made of strings of digits or of numbers."
+            )
+    return "X holds something that is not a number; give numbers."
 
 
 def first_text(column: NDArray[Any]) -> int | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import DataError
+from metarouter.utils.parameters import shown
 
-__all__ = ["count_groups", "group_codes"]
+__all__ = ["as_labels", "count_groups", "group_codes"]
 
 
 def group_codes(groups: ArrayLike) -> NDArray[np.intp]:
@@ -37,7 +39,7 @@ def group_codes(groups: ArrayLike) -> NDArray[np.intp]:
     >>> group_codes(["b", "a", "b", "c"])
     array([1, 0, 1, 2])
     """
-    labels = np.asarray(groups)
+    labels = as_labels("groups", groups)
     if labels.ndim != 1:
         raise DataError(f"groups has shape {labels.shape}; give one column with one group per row.")
     missing = np.array([_is_missing(value) for value in labels], dtype=bool)
@@ -50,6 +52,30 @@ def group_codes(groups: ArrayLike) -> NDArray[np.intp]:
     names = sorted(dict.fromkeys(values), key=lambda value: (str(value), type(value).__name__))
     number = {value: k for k, value in enumerate(names)}
     return np.array([number[value] for value in values], dtype=np.intp)
+
+
+def as_labels(name: str, values: ArrayLike) -> NDArray[Any]:
+    """Return labels of rows as an array, whose values can be told apart.
+
+    Raises
+    ------
+    DataError
+        If rows differ in length, are masked, or hold a value such as a dict.
+    """
+    try:
+        labels = np.asarray(values)
+    except ValueError:
+        raise DataError(f"{name} has rows of different lengths; give one value per row.") from None
+    if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
+        raise DataError(f"{name} has masked values; fill them in, or leave out those rows.")
+    if labels.dtype == object:
+        foreign = [value for value in labels.ravel() if not isinstance(value, Hashable)]
+        if foreign:
+            raise DataError(
+                f"{name} holds {shown(foreign[0])}, which cannot be told apart from others; give "
+                "numbers or text."
+            )
+    return labels
 
 
 def count_groups(groups: ArrayLike) -> int:

@@ -11,13 +11,14 @@ parameter to a check of its own. A subclass declares what it adds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import isclass
 from math import isfinite
 from numbers import Integral, Real
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.utils._param_validation import (
@@ -31,7 +32,12 @@ from sklearn.utils._param_validation import (
 from metarouter.exceptions import DataError
 
 __all__ = [
+    "ARRAY",
     "CLASSIFIER",
+    "FRAME",
+    "LABELS",
+    "LEVEL",
+    "NUMBERS",
     "REGRESSOR",
     "check_argument",
     "check_parameter",
@@ -56,6 +62,7 @@ _WORDS = {
     "n_jobs": "a whole number above 0, -1 for all cores",
     "array-like": "an array",
 }
+_WORDS_OF_TYPES: dict[Any, str] = {Mapping: "a dict", os.PathLike: "a path", str: "text"}
 
 # Declaring ---------------------------------------------------------------------------------------
 
@@ -133,8 +140,41 @@ class Several:
         return f"{count}, each {_described(self.member)}"
 
 
+@dataclass(frozen=True)
+class Arrays:
+    """What `ARRAY` declares: rows in some order, whatever they hold, or of one kind of value."""
+
+    holds: Literal["anything", "numbers", "labels"] = "anything"
+
+    def is_satisfied_by(self, value: Any) -> bool:
+        """Tell whether `value` is a sequence, an array, a series or a frame."""
+        if isclass(value) or isinstance(value, str | bytes):
+            return False
+        if hasattr(value, "__array__"):
+            return bool(getattr(value, "ndim", 1) >= 1)
+        return isinstance(value, Sequence)
+
+    def __str__(self) -> str:
+        return "a list or an array"
+
+
+@dataclass(frozen=True)
+class Frames:
+    """What `FRAME` declares: a table of pandas, which is not imported for it."""
+
+    def is_satisfied_by(self, value: Any) -> bool:
+        """Tell whether `value` is a frame."""
+        return type(value).__module__.startswith("pandas.") and hasattr(value, "columns")
+
+    def __str__(self) -> str:
+        return "a DataFrame"
+
+
+ARRAY, NUMBERS, LABELS = Arrays(), Arrays("numbers"), Arrays("labels")
+FRAME = Frames()
 REGRESSOR = has_methods("fit", "predict")
 CLASSIFIER = has_methods("fit", "predict_proba")
+LEVEL = number(above=0, below=1)
 
 # Checking ----------------------------------------------------------------------------------------
 
@@ -259,7 +299,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _allows(constraint: Any, value: Any) -> bool:
-    if isinstance(constraint, Several):
+    if isinstance(constraint, Several | Arrays | Frames):
         return constraint.is_satisfied_by(value)
     if isinstance(value, bool | np.bool_):  # which is an integer to Python, and no number to us
         return constraint in ("boolean", bool, object)
@@ -299,9 +339,12 @@ def _described(constraint: Any) -> str:
         return f"an {kind} with {_alternatives(constraint.methods, 'and')}"
     if constraint is callable:
         return "a function"
+    if constraint is np.random.Generator:
+        return "a numpy Generator"
     if isclass(constraint):
-        name = "dict" if constraint is Mapping else constraint.__name__
-        return f"{'an' if name[:1] in 'AEIOUaeiou' else 'a'} {name}"
+        name = constraint.__name__
+        article = "an" if name[:1] in "AEIOUaeiou" else "a"
+        return _WORDS_OF_TYPES.get(constraint, f"{article} {name}")
     return str(constraint)
 
 

@@ -10,7 +10,7 @@ from sklearn.utils import column_or_1d
 
 from metarouter.exceptions import DataError
 from metarouter.utils.features import first_text, require_real, validate_matrix
-from metarouter.utils.groups import group_codes
+from metarouter.utils.groups import as_labels, group_codes
 from metarouter.utils.parameters import shown
 
 
@@ -154,7 +154,7 @@ def require_both_sources(is_gold: NDArray[np.bool_]) -> None:
 
 
 def _validate_groups(groups: ArrayLike, n_rows: int) -> NDArray[np.intp]:
-    labels = np.asarray(groups)
+    labels = as_labels("groups", groups)
     _require_shape("groups", labels, n_rows, "group")
     # Folds are drawn from groups in the order in which they come, as scikit-learn's users know.
     first, codes = np.unique(group_codes(labels), return_index=True, return_inverse=True)[1:]

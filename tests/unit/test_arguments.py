@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import inspect
 import re
-from importlib import import_module
+from functools import cache
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sklearn.base import BaseEstimator
+from public_names import public_estimators
 from sklearn.linear_model import LinearRegression
 
 from bandits import LinUCB
-from metarouter import MetaRouter
+from bandits.base import BanditRouter
+from bandits.dueling import DuelingRouter
+from bandits.reward_models import OfflineRewardRouter
+from metarouter import MetaRouter, RLearner, ThresholdRouter
 from metarouter.evaluation import efficiency_gain_curve
 from metarouter.routing import TokenRates
 from metarouter.utils.parameters import (
@@ -30,14 +35,6 @@ from metarouter.utils.parameters import (
     whole,
 )
 
-ROOMS = (
-    "metarouter",
-    "metarouter.encoding",
-    "bandits",
-    "bandits.baselines",
-    "bandits.full_information",
-    "bandits.policy_gradient",
-)
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 2))
 Y = RNG.normal(size=40)
@@ -46,31 +43,50 @@ PAIRS = np.tile([["a", "b"], ["b", "c"]], (20, 1))
 QUALITY = RNG.random((40, 2))
 
 
-def estimators() -> dict[str, type[BaseEstimator]]:
-    """Every concrete estimator that a user can import."""
-    found = {}
-    for room in ROOMS:
-        module = import_module(room)
-        for name in module.__all__:
-            thing = getattr(module, name)
-            estimator = inspect.isclass(thing) and issubclass(thing, BaseEstimator)
-            if estimator and not inspect.isabstract(thing):
-                found[name] = thing
-    return found
+ESTIMATORS = public_estimators()
 
 
-ESTIMATORS = estimators()
-NEEDED: dict[str, dict[str, Any]] = {
-    "FGTSRouter": {"embeddings": np.eye(2)},
-    "TokenCost": {"primary": TokenRates(), "alternative": TokenRates()},
-}
+@cache
+def needed(name: str) -> dict[str, Any]:
+    """Return parameters that an estimator is not made without, or is slow without."""
+    if name == "TokenCost":
+        return {"primary": TokenRates(), "alternative": TokenRates()}
+    if name == "GivenCost":
+        return {}
+    if name == "FallbackRouter":
+        return {"router": ThresholdRouter(LinearRegression()).fit(X, Y), "n_neighbors": 3}
+    if name == "WeightedScore":
+        offline = OfflineRewardRouter(2, max_epochs=1, random_state=0)
+        return {"offline": offline.fit(X, QUALITY > 0.5)}
+    if name in ("Smallest", "Largest"):
+        return {"sizes": {0: 1.0, 1: 2.0}}
+    if name == "TorchRegressor":
+        return {"epochs": 1}
+    if name == "OfflineRewardRouter":
+        return {"max_epochs": 1}
+    if issubclass(ESTIMATORS[name], DuelingRouter):
+        return {"embeddings": np.eye(2)}
+    return {}
 
 
-def learn(estimator: Any) -> None:
+def make(name: str) -> Any:
+    """Return an estimator that has learned nothing."""
+    return ESTIMATORS[name](**needed(name))
+
+
+def learn(estimator: Any) -> Any:
     """Fit an estimator on data of its kind."""
     module, name = type(estimator).__module__, type(estimator).__name__
-    if name == "FGTSRouter":
+    if isinstance(estimator, DuelingRouter):
         estimator.fit(X, [0] * 40, [1] * 40, np.ones(40))
+    elif name == "ModelEmbeddings":
+        estimator.fit(X[:2], QUALITY)
+    elif name == "CategoryEncoder":
+        estimator.fit(X, np.arange(40) % 2)
+    elif name == "OfflineRewardRouter":
+        estimator.fit(X, QUALITY > 0.5)
+    elif name == "CalibratedPanel":
+        estimator.fit(np.sign(X), np.where(IS_GOLD, 1.0, -1.0))
     elif module.startswith("bandits"):
         estimator.fit(X, QUALITY)
     elif "encoding" in module:
@@ -85,8 +101,13 @@ def learn(estimator: Any) -> None:
         estimator.apply(np.full(40, 0.5), IS_GOLD)
     elif name.endswith("Cost"):
         estimator.costs(X)
+    elif name == "FallbackRouter":
+        estimator.fit(X)
+    elif name in ("AveragedKernelRidge", "TorchRegressor"):
+        estimator.fit(X, Y)
     else:
         estimator.fit(X, Y, is_gold=IS_GOLD)
+    return estimator
 
 
 class Thing:
@@ -123,15 +144,15 @@ def test_an_estimator_declares_what_each_of_its_parameters_may_be(name: str) -> 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_the_defaults_are_what_is_declared(name: str) -> None:
-    estimator = ESTIMATORS[name](**NEEDED.get(name, {}))
+    estimator = make(name)
     for parameter, allowed in parameter_constraints(type(estimator)).items():
-        if not isinstance(allowed, str) and parameter not in NEEDED.get(name, {}):
+        if not isinstance(allowed, str) and parameter not in needed(name):
             check_argument(parameter, getattr(estimator, parameter), allowed)
 
 
 def refuse(name: str, parameter: str, value: Any) -> None:
     """Require one sentence that names the parameter, and an estimator that stays as it was."""
-    estimator = ESTIMATORS[name](**NEEDED.get(name, {}))
+    estimator = make(name)
     setattr(estimator, parameter, value)
     before = copy.copy(vars(estimator))
     with pytest.raises((ValueError, TypeError)) as raised:
@@ -220,6 +241,8 @@ BAD_TABLES = {
     "no dimension": np.array(3.0),
     "three dimensions": X[:, :, None],
     "rows of two lengths": [[1.0], [1.0, 2.0]] * 20,
+    "objects that are dates": np.full((40, 2), datetime.date(2026, 11, 29), dtype=object),
+    "objects that are dicts": np.full((40, 2), {}, dtype=object),
 }
 FROM_TABLES = [
     name
@@ -227,6 +250,7 @@ FROM_TABLES = [
     if "encoding" not in kind.__module__
     and hasattr(kind, "fit")
     and name not in ("GainScaler", "TokenCost", "UnitCost", "GivenCost", "PropensityPolicy")
+    and name not in ("CalibratedPanel", "ModelEmbeddings")  # whose tables are not called X
 ]
 
 
@@ -235,7 +259,7 @@ FROM_TABLES = [
 def test_a_table_that_is_not_of_real_numbers_is_refused_in_one_sentence(
     name: str, bad: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    estimator = ESTIMATORS[name](**NEEDED.get(name, {}))
+    estimator = make(name)
     before = copy.copy(vars(estimator))
     monkeypatch.setitem(globals(), "X", BAD_TABLES[bad])
     with pytest.raises((ValueError, TypeError)) as raised:
@@ -273,9 +297,129 @@ def test_labels_and_columns_that_are_no_real_numbers_are_refused(bad: Any) -> No
 
 def test_a_mask_that_hides_nothing_is_no_mask() -> None:
     plain, masked = (
-        MetaRouter(regressor=LinearRegression(), random_state=0)
+        MetaRouter(RLearner(**LINES), LINE, calibrate=False, random_state=0)
         .fit(table, Y, is_gold=IS_GOLD)
         .predict(table)
         for table in (X, np.ma.masked_array(X, mask=False))
     )
     np.testing.assert_array_equal(plain, masked)
+
+
+@pytest.mark.parametrize("arms", [np.array(3), np.array("a"), 3, "ab", {}, [], [None], [[1]]])
+def test_arms_that_are_no_list_of_names_are_refused_by_name(arms: Any) -> None:
+    for make_router in (lambda: LinUCB(arms=arms).fit(X, QUALITY), lambda: arms_of(arms)):
+        with pytest.raises((ValueError, TypeError), match=r"\barms\b") as raised:
+            make_router()
+        assert "\n" not in str(raised.value)
+
+
+def arms_of(arms: Any) -> None:
+    LinUCB().partial_fit(X, [0] * 40, Y, arms=arms)
+
+
+# No rows -----------------------------------------------------------------------------------------
+
+LINE = LinearRegression()
+LINES = {"outcome": LINE, "propensity": "constant", "final": LINE, "cv": 2}
+# What is fitted in little time, where the base learners are beside the point.
+QUICK = {
+    "DRLearner": LINES,
+    "EPLearner": LINES,
+    "RLearner": LINES,
+    "MetaRouter": {"shift": RLearner(**LINES), "regressor": LINE, "calibrate": False},
+    "ThresholdRouter": {"model": LINE},
+}
+OF_ROWS = (
+    "predict",
+    "predict_proba",
+    "decision_function",
+    "transform",
+    "scores",
+    "sample",
+    "sample_pair",
+    "pair_probabilities",
+)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in ESTIMATORS if name not in ("GivenCost", "MiniLMEncoder")]
+)
+def test_no_rows_are_answered_with_no_rows(name: str) -> None:
+    estimator = learn(make(name).set_params(**QUICK.get(name, {})))
+    none_of_them = [] if "encoding" in type(estimator).__module__ else X[:0]
+    if name == "GainScaler":
+        none_of_them = Y[:0]
+    for method in OF_ROWS:
+        closed = name == "CoLSTIM" and method == "pair_probabilities"  # it has no closed form
+        takes_labels = name == "GainScaler"  # values and their source
+        if hasattr(estimator, method) and not closed:
+            given = (none_of_them, IS_GOLD[:0]) if takes_labels else (none_of_them,)
+            found = getattr(estimator, method)(*given)
+            for part in found if isinstance(found, tuple) else (found,):
+                assert np.shape(part)[0] == 0, method
+
+
+def test_nothing_is_learned_of_no_rows() -> None:
+    for name in ("LinUCB", "BetaTS", "BaRP", "FGTSRouter"):
+        router = learn(make(name))
+        none = ([], [], []) if isinstance(router, DuelingRouter) else ([], [])
+        with pytest.raises(ValueError, match="X has 0 rows"):
+            router.partial_fit(X[:0], *none)
+
+
+# Feedback ----------------------------------------------------------------------------------------
+
+LEARNERS = [
+    name for name, kind in ESTIMATORS.items() if issubclass(kind, BanditRouter | DuelingRouter)
+]
+BAD_COLUMNS = {
+    "missing": np.full(40, np.nan),
+    "infinite": np.full(40, np.inf),
+    "beyond any outcome": np.full(40, 1e200),
+    "text": np.full(40, "zzz"),
+    "dicts": np.full(40, {}, dtype=object),
+    "dates": np.full(40, np.datetime64("2026-11-29")),
+    "masks": np.ma.masked_array(Y, mask=Y > 0),
+    "complex numbers": Y + 1j,
+    "one row too few": Y[:-1],
+    "no dimension": np.array(3.0),
+    "400 digits": [HUGE] * 40,
+    "rows of two lengths": [[1.0], [1.0, 2.0]] * 20,
+    "a table": X,
+    "an object": object(),
+    "a word": "zzz",
+    "a number": -5,
+    "a dict": {},
+}
+
+
+@cache
+def learned(name: str) -> Any:
+    return learn(make(name))
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.sampled_from(LEARNERS),
+    st.integers(0, 4),
+    st.sampled_from(list(BAD_COLUMNS)),
+    st.sampled_from(list(BAD_TABLES)),
+)
+def test_feedback_that_is_refused_leaves_no_trace(
+    name: str, place: int, column: str, table: str
+) -> None:
+    router = learned(name)
+    duels = isinstance(router, DuelingRouter)
+    names = ("X", "first", "second", "outcome") if duels else ("X", "action", "quality")
+    values = [X, [0] * 40, [1] * 40, np.ones(40)] if duels else [X, [0] * 40, Y]
+    given = dict(zip((*names, "propensity"), (*values, np.full(40, 0.5)), strict=True))
+    spoiled = [*given][place % len(given)]
+    given[spoiled] = BAD_TABLES[table] if spoiled == "X" else BAD_COLUMNS[column]
+    before = joblib.hash(router.__getstate__())
+    with pytest.raises((ValueError, TypeError)) as raised:
+        router.partial_fit(**given)
+    sentence = str(raised.value)
+    assert re.search(rf"\b{spoiled}\b", sentence), sentence
+    assert "\n" not in sentence
+    assert len(sentence) < 400
+    assert joblib.hash(router.__getstate__()) == before

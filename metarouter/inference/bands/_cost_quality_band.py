@@ -40,7 +40,13 @@ from metarouter.inference.curves import (
     skewness_at_ends,
     weights_of,
 )
-from metarouter.inference.intervals import FloatArray, Limits, cluster_sums, skewed_limits
+from metarouter.inference.intervals import (
+    FloatArray,
+    Limits,
+    cluster_sums,
+    skewed_limits,
+    third_over_second,
+)
 from metarouter.utils.columns import as_finite_column, check_same_length
 from metarouter.utils.plotting import new_axes
 from metarouter.utils.style import random_line
@@ -410,7 +416,7 @@ def _errors(
     # Quality and cost added by routing start at nothing; the alternative's own errors do not.
     floored = [floor_at_ends(se, usage, n_effective, both=False) for se in np.split(joint.se, 2)]
     skewness = [
-        skewness_at_ends(influence, se, usage, n_effective, both=False)
+        skewness_at_ends(third_over_second(influence), se, usage, n_effective, both=False)
         for influence, se in zip(
             np.split(influence_values[:, : 2 * m], 2, axis=1), floored, strict=True
         )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -32,7 +31,13 @@ from metarouter.inference.curves import (
     running_sums,
     skewness_at_ends,
 )
-from metarouter.inference.intervals import FloatArray, Limits, cluster_sums, skewed_limits
+from metarouter.inference.intervals import (
+    FloatArray,
+    Limits,
+    cluster_sums,
+    skewed_limits,
+    third_over_second,
+)
 from metarouter.utils.columns import as_finite_column, as_grid
 from metarouter.utils.plotting import new_axes
 from metarouter.utils.style import random_line, router_styles
@@ -280,6 +285,7 @@ def _would(needed: int | None, n: int, place: str = "") -> str:
     )
 
 
+_CELLS = 2**18  # of the influence values that are looked at together: 2 MB
 _FEWEST_ABOVE = 20  # halves without a query above a threshold must be out of the question
 
 
@@ -302,7 +308,7 @@ def curve_band(
         usage=points.usage[0],
         total=float(points.total[0, 0]),
         statistic=lambda kept: curve_of(curve, where.read(running_sums(queries, kept))),
-        influence=lambda: curve_influence(curve, queries, sums, points, where),
+        influence=lambda columns: curve_influence(curve, queries, sums, points, where, columns),
     )
 
 
@@ -316,7 +322,7 @@ def assembled(
     usage: FloatArray,
     total: float,
     statistic: Callable[[NDArray[np.bool_]], FloatArray],
-    influence: Callable[[], FloatArray],
+    influence: Callable[[slice], FloatArray],
     reference: str | None = None,
 ) -> CurveBand:
     """Put limits, a band and a verdict around a curve."""
@@ -324,14 +330,13 @@ def assembled(
     se, all_at_once = np.full(value.size, np.nan), np.nan
     single = band = Limits(se, se)
     if shortage is None:
-        influence = cache(influence)  # the influence method has use for it twice
-        deviations = deviations_of(statistic, influence, queries, settings)
+        deviations = deviations_of(statistic, lambda: influence(slice(None)), queries, settings)
         se = floored_errors(curve, deviations.se, usage, queries)
         one = deviations.pointwise(settings.level)
         all_at_once = deviations.taken(where.shown).critical(settings.level)
-        influence_values, both = cluster_sums(influence(), queries.clusters), curve != "qini"
+        ratio = _third_over_second(influence, queries, usage.size)
         skewness = skewness_at_ends(
-            influence_values, se, usage, queries.clusters_for_errors, both=both
+            ratio, se, usage, queries.clusters_for_errors, both=curve != "qini"
         )
         band = skewed_limits(value, se, all_at_once, skewness)
         # Read near two standard errors, symmetric limits do unless few gains carry the variance.
@@ -363,6 +368,19 @@ def assembled(
         verdict=verdict,
         needed=needed,
         reason=reason,
+    )
+
+
+def _third_over_second(
+    influence: Callable[[slice], FloatArray], queries: ScoredQueries, n_points: int
+) -> FloatArray:
+    """Ratio of the cumulants of every point, a few points at a time."""
+    step = max(1, _CELLS // queries.n)
+    return np.concatenate(
+        [
+            third_over_second(cluster_sums(influence(slice(k, k + step)), queries.clusters))
+            for k in range(0, n_points, step)
+        ]
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Unpack
 
 import numpy as np
@@ -93,6 +94,11 @@ def difference_band(
         return curve_influence(curve, queries, sums, where.read(sums), where)
 
     both = RouterStatistic(curve, of_halves, influence_values)
+
+    @cache
+    def differences() -> FloatArray:
+        return _first_minus_second(routers.influence_values(both))
+
     return assembled(
         curve,
         routers.base,
@@ -102,7 +108,7 @@ def difference_band(
         usage=where.read(running_sums(routers.base)).usage[0],
         total=float(routers.base.share @ routers.base.gain),
         statistic=lambda kept: _first_minus_second(routers.of_halves(both, kept)),
-        influence=lambda: _first_minus_second(routers.influence_values(both)),
+        influence=lambda columns: differences()[:, columns],
         reference="reference",
     )
 

@@ -40,6 +40,7 @@ where the gain does not depend on the score.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -48,6 +49,8 @@ from numpy.typing import NDArray
 
 from metarouter.inference.curves._scored_queries import ScoredQueries
 from metarouter.inference.intervals import FloatArray
+
+_CELLS = 2**16  # of an array that is made on the way
 
 CurveName = Literal["efficiency_gain", "toc", "qini"]
 
@@ -145,6 +148,7 @@ def curve_influence(
     sums: RunningSums,
     points: Points,
     where: AtUsage | AtThresholds,
+    columns: slice = slice(None),
 ) -> FloatArray:
     """Return the influence of every query on every point of a curve, times the query's share.
 
@@ -157,12 +161,14 @@ def curve_influence(
     points : Points
         Of all queries.
     where : AtUsage or AtThresholds
+    columns : slice
+        The points that are asked for, by default all.
 
     Returns
     -------
     ndarray of shape (n, n_points)
     """
-    usage, gained, total = points.usage[0], points.gained[0], points.total[0, 0]
+    usage, gained, total = points.usage[0, columns], points.gained[0, columns], points.total[0, 0]
     relative = 0.0 if curve == "qini" else 1.0
     scale = usage if curve == "toc" else np.ones(usage.size)
     if isinstance(where, AtUsage):
@@ -171,21 +177,28 @@ def curve_influence(
         kappa = gained / usage
     else:
         kappa = np.full(usage.size, relative * total)
-    sent = _sent(queries, sums, usage)
-    extra = (queries.spent / queries.share)[:, None]
-    gain = queries.gain[:, None]
-    influence = (
-        gain * sent - gained - relative * usage * (gain - total) - kappa * extra * (sent - usage)
-    )
-    return np.asarray(queries.share[:, None] * influence / scale)
-
-
-def _sent(queries: ScoredQueries, sums: RunningSums, usage: FloatArray) -> FloatArray:
-    """Share of every query that is sent at every usage, shape (n, n_points)."""
     size = np.diff(queries.ends, prepend=0)
     start, end = (
         np.repeat(edge, size)[:, None] for edge in (sums.spent[0, :-1], sums.spent[0, 1:])
     )
+    share, extra = queries.share[:, None], (queries.spent / queries.share)[:, None]
+    values = np.empty((queries.n, usage.size))
+    # The steps below make arrays as large as what they fill, and need not make them all at once.
+    for rows in _chunks(queries.n, usage.size):
+        gain, sent = queries.gain[rows, None], _sent(start[rows], end[rows], usage)
+        influence = gain * sent - gained - relative * usage * (gain - total)
+        influence -= kappa * extra[rows] * (sent - usage)
+        values[rows] = share[rows] * influence / scale
+    return values
+
+
+def _chunks(n_rows: int, n_points: int) -> Iterator[slice]:
+    step = max(1, _CELLS // max(1, n_points))
+    return (slice(start, start + step) for start in range(0, n_rows, step))
+
+
+def _sent(start: FloatArray, end: FloatArray, usage: FloatArray) -> FloatArray:
+    """Share of every query that is sent at every usage, from what is spent before and after it."""
     with np.errstate(invalid="ignore", divide="ignore"):
         part = np.where(end > start, (usage - start) / (end - start), usage >= end)
     return np.asarray(np.clip(part, 0.0, 1.0))

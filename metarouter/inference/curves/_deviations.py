@@ -27,7 +27,7 @@ from scipy.special import stdtrit
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference.curves._scored_queries import ScoredQueries
-from metarouter.inference.intervals import Clusters, FloatArray, cluster_sums, third_over_second
+from metarouter.inference.intervals import Clusters, FloatArray, cluster_sums
 from metarouter.utils.columns import as_level
 
 Seed = int | np.random.Generator | None
@@ -347,7 +347,7 @@ def floor_at_ends(
 
 
 def skewness_at_ends(
-    influence_values: FloatArray,
+    ratio: FloatArray,
     se: FloatArray,
     usage: FloatArray,
     n_effective: float,
@@ -358,7 +358,8 @@ def skewness_at_ends(
 
     Parameters
     ----------
-    influence_values : ndarray of shape (n_units, m)
+    ratio : ndarray of shape (m,)
+        Third over second cumulant of the sum, as `third_over_second` returns it.
     se : ndarray of shape (m,)
         As `floor_at_ends` returned them.
     usage, n_effective, both
@@ -368,7 +369,6 @@ def skewness_at_ends(
     -------
     ndarray of shape (m,)
     """
-    ratio = third_over_second(influence_values)
     floored = ratio.copy()
     for end in _ends(usage, n_effective, both):
         floored = np.where(end.inside & (end.share > 0), ratio[end.nearest], floored)

@@ -18,6 +18,7 @@ from metarouter.inference.intervals import UNKNOWN, FloatArray, Measured, log_in
 from metarouter.inference.labels import (
     SampleSizeCheck,
     ScaledLabels,
+    Scaling,
     as_rows,
     check_either_sample_size,
     count_labels,
@@ -137,7 +138,7 @@ def nuisance_quality(
     data: Any,
     *,
     nuisances: Nuisances | None = None,
-    scaling: Any = "variance",
+    scaling: Scaling = "variance",
     level: float = 0.95,
     random_state: Any = None,
     n_jobs: int | None = None,

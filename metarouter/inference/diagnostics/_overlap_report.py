@@ -23,6 +23,7 @@ from metarouter.inference.intervals import (
 from metarouter.inference.labels import (
     SampleSizeCheck,
     ScaledLabels,
+    Scaling,
     as_rows,
     check_either_sample_size,
     count_labels,
@@ -196,7 +197,7 @@ def overlap_report(
     data: Any,
     *,
     nuisances: Nuisances | None = None,
-    scaling: Any = "variance",
+    scaling: Scaling = "variance",
     level: float = 0.95,
     random_state: Any = None,
     n_jobs: int | None = None,

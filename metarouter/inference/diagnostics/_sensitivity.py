@@ -29,6 +29,7 @@ from metarouter.inference.intervals import FloatArray, Measured
 from metarouter.inference.labels import (
     Counts,
     ScaledLabels,
+    Scaling,
     as_rows,
     check_either_sample_size,
     count_labels,
@@ -211,7 +212,7 @@ def sensitivity_analysis(
     null: float = 0.0,
     benchmark: Any = "auto",
     nuisances: Nuisances | None = None,
-    scaling: Any = "variance",
+    scaling: Scaling = "variance",
     level: float = 0.95,
     random_state: Any = None,
     n_jobs: int | None = None,

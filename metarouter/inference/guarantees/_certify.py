@@ -381,7 +381,7 @@ def _as_grid(grid: ArrayLike) -> FloatArray:
         points = np.unique(np.asarray(grid, dtype=np.float64))
     except (TypeError, ValueError):
         points = np.empty(0)
-    if points.size == 0 or np.isnan(points).any() or points[0] < 0:
+    if np.ndim(grid) != 1 or points.size == 0 or np.isnan(points).any() or points[0] < 0:
         raise MetaRouterError(
             "grid must hold at least one trade-off, none below 0 or NaN; fix it before looking at "
             "these queries, or leave it out."

@@ -34,6 +34,7 @@ from metarouter.inference.labels import DoublyRobustGains
 from metarouter.routing._budget import BUDGETS
 from metarouter.routing._cost_model import is_real
 from metarouter.utils.columns import as_finite_column, as_groups, as_weight, check_same_length
+from metarouter.utils.parameters import shown
 
 Bounds = tuple[float, float] | None
 
@@ -494,7 +495,12 @@ def as_constraints(
     if isinstance(given, Mapping):
         limits = {**limits, **given}
         given = ()
-    objects = (given,) if isinstance(given, Constraint) else tuple(given)
+    anything: Any = given
+    if not isinstance(anything, Constraint | Iterable) or isinstance(anything, str | bytes):
+        raise MetaRouterError(
+            f"constraints is {shown(given)}; give one such as max_share(0.3), or a list of them."
+        )
+    objects: tuple[Any, ...] = (given,) if isinstance(given, Constraint) else tuple(given)
     for item in objects:
         if not isinstance(item, Constraint):
             raise MetaRouterError(

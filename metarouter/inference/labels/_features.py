@@ -10,7 +10,8 @@ from metarouter.datasets import LabelledQueries, TrainingRows
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference.intervals import FloatArray
 from metarouter.inference.labels._labels import row_count
-from metarouter.utils.groups import group_codes
+from metarouter.utils.features import as_floats
+from metarouter.utils.groups import as_labels, group_codes
 
 _MOST_FEATURES = 20
 
@@ -103,7 +104,7 @@ def _domain_columns(data: Any, rows: TrainingRows) -> tuple[FloatArray, list[str
 
 def _given(data: Any, rows: TrainingRows, features: Any) -> tuple[FloatArray, list[str]]:
     columns = getattr(features, "columns", None)
-    table = np.asarray(features)
+    table = as_labels("features", features)
     table = table[:, None] if table.ndim == 1 else table
     n, unit = row_count(data)
     if table.ndim != 2 or len(table) != n:
@@ -117,18 +118,17 @@ def _given(data: Any, rows: TrainingRows, features: Any) -> tuple[FloatArray, li
 
 
 def _numbers(table: Any, names: list[str]) -> FloatArray:
-    try:
-        numbers = np.asarray(table, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError(
-            f"features hold values that are no numbers (columns {', '.join(names[:5])}); encode "
-            "categories as 0/1 columns, or use features='domain'."
-        ) from None
+    numbers = as_floats(
+        "features",
+        table,
+        f"features hold values that are no numbers (columns {', '.join(names[:5])}); encode "
+        "categories as 0/1 columns, or use features='domain'.",
+    )
     bad = ~np.isfinite(numbers)
     if bad.any():
         column = int(np.argmax(bad.any(axis=0)))
         raise DataError(
-            f"feature {names[column]!r} is missing or infinite in {int(bad[:, column].sum())} of "
-            f"{len(numbers)} rows; fill in the values, or leave the column out."
+            f"features is missing or infinite in {int(bad[:, column].sum())} of {len(numbers)} "
+            f"rows of {names[column]!r}; fill in the values, or leave the column out."
         )
     return numbers

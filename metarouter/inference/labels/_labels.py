@@ -16,7 +16,7 @@ from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import MINIMA, scarce
 from metarouter.inference.intervals import Clusters, FloatArray, as_clusters
 from metarouter.nuisance import Nuisances
-from metarouter.scaling import GainScaler
+from metarouter.scaling import GainScaler, ScalingMethod
 from metarouter.utils.random import seed_of, seeded
 from metarouter.utils.validation import (
     TrainingData,
@@ -35,7 +35,7 @@ def check_effect(effect: str, name: str = "effect") -> None:
         raise MetaRouterError(f"{name}={effect!r} is unknown; choose 'shift' or 'gain'.")
 
 
-Scaling = Any  # "variance", "max", "wasserstein", None, a number, or a fitted GainScaler
+Scaling = ScalingMethod | float | GainScaler | None
 
 
 class ScaledLabels(NamedTuple):
@@ -203,11 +203,11 @@ def _factor(
         if not (np.isfinite(scaling) and scaling > 0):
             raise MetaRouterError(f"scaling={scaling!r} is no factor; give a number above 0.")
         return float(scaling), False, "given, held fixed"
-    method = scaling.method if isinstance(scaling, GainScaler) else scaling
-    factor = float(GainScaler(method).fit(labels, source, weight).factor_)
-    if method == "variance":
+    found: Any = scaling.method if isinstance(scaling, GainScaler) else scaling
+    factor = float(GainScaler(found).fit(labels, source, weight).factor_)
+    if found == "variance":
         return factor, True, "estimated: equal variances"
-    return factor, False, "none: labels share a unit" if method is None else f"{method}, held fixed"
+    return factor, False, "none: labels share a unit" if found is None else f"{found}, held fixed"
 
 
 def _factor_influence(

@@ -254,10 +254,10 @@ class TestLogged:
     [
         ({"batch_size": 0}, "batch_size is 0"),
         ({"batch_size": 1.5}, "batch_size is 1.5; give a whole number"),
-        ({"scenario": 3}, "3 is no scenario"),
+        ({"scenario": 3}, "scenario holds 3, which is none"),
         ({"preference": (0.5, 0.6)}, "give two weights"),
         ({"preference": np.full((3, 2), 0.5)}, r"shape \(3, 2\) but there are 80 rows"),
-        ({"scenario": ["drift"]}, "'drift' is no scenario"),
+        ({"scenario": ["drift"]}, "scenario holds 'drift', which is none"),
         ({"scenario": PriceChange("z", 2.0, at=0)}, "'z', which is no arm of the replay"),
         ({"scenario": NewModel("a", at=80)}, "begins at round 80, but rounds go from 0 to 79"),
         ({"random_state": -1}, "random_state is -1"),

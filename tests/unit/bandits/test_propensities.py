@@ -28,6 +28,7 @@ from bandits.baselines import oracle_actions
 from bandits.baselines._largest_beta import probabilities_of_largest
 from bandits.evaluation._outcomes import oracle_probability
 from bandits.play import play
+from bandits.reward_models import BayesianRouter, Racing
 
 DRAWS = 2000
 ROUTERS = {
@@ -35,11 +36,13 @@ ROUTERS = {
     "FullInformationBaRP": lambda: FullInformationBaRP(
         epochs=1, batch_size=16, device="cpu", random_state=0
     ),
+    "BayesianRouter": lambda: BayesianRouter(random_state=0),
     "BetaTS": lambda: BetaTS(random_state=0),
     "Constant": lambda: Constant(random_state=0),
     "EpsilonGreedy": lambda: EpsilonGreedy(0.3, random_state=0),
     "LinTS": lambda: LinTS(random_state=0),
     "LinUCB": lambda: LinUCB(random_state=0),
+    "Racing": lambda: Racing(random_state=0),
     "RandomRouter": lambda: RandomRouter(random_state=0),
     "SquareCB": lambda: SquareCB(10.0, random_state=0),
 }

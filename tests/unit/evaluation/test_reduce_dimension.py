@@ -25,7 +25,7 @@ def test_more_columns_than_rows_are_fine():
 @pytest.mark.parametrize(
     ("X", "d", "sentence"),
     [
-        (np.ones((4, 3)), 5, "5 components were asked for, but 4 queries with 3 features"),
+        (np.ones((4, 3)), 5, "d is 5, but X has 4 queries with 3 features"),
         (np.ones((4, 3)), 0, "give a number from 1 to 3"),
         (np.full((4, 3), np.nan), 2, "12 values that are not finite"),
         ([["why?"], ["how?"]], 1, "encode text as vectors first"),

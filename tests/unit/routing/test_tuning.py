@@ -233,7 +233,7 @@ def test_wrong_data_are_named():
         tune_threshold(UNIT, np.empty((0, 1)), max_share=0.5)
     with pytest.raises(MetaRouterError, match="UnitCost does not use latency"):
         tune_threshold(UNIT, X, max_share=0.5, latency=[1, 2])
-    with pytest.raises(MetaRouterError, match="not for FirstFeature; wrap the model"):
+    with pytest.raises(MetaRouterError, match="router is a FirstFeature, but only"):
         tune_threshold(FirstFeature(), X, max_share=0.5)
 
 

@@ -166,10 +166,10 @@ def test_queries_of_another_width_are_not_encoded():
 
 def test_a_category_without_queries_is_refused():
     encoder = CategoryEncoder(epochs=0, random_state=0).fit(X, LABELS)
-    refused(lambda: category_means(X, LABELS, ["art", "law"]), "'art' has no query", encoder)
+    refused(lambda: category_means(X, LABELS, ["art", "law"]), "'art', which has no query", encoder)
     refused(
         lambda: category_means([[1.0, np.nan], [1.0, 2.0]], ["a", "b"], ["a", "b"]),
-        "Category 'a' has no value in column 1",
+        "'a', which has no value in column 1",
         encoder,
     )
     refused(lambda: category_means(X, LABELS[:3], ["law"]), "values has shape", encoder)

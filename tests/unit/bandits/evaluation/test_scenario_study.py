@@ -47,6 +47,33 @@ def test_routers_live_in_the_same_worlds_whoever_else_is_played(result, matrix):
         assert (values == result.values[measure][:, :, 1:]).all()
 
 
+def test_the_cap_is_made_from_queries_that_nobody_plays(matrix, monkeypatch):
+    study, played = ScenarioStudy({"beta_ts": BetaTS()}, rounds=300, seeds=2), set()
+    few = replace(
+        matrix,
+        X=matrix.X[:300],
+        quality=matrix.quality[:300],
+        cost=matrix.cost[:300],
+        task=matrix.task[:300],
+        text=matrix.text[:300],
+    )
+    of_matrix = Replay.from_matrix
+
+    def remembered(table, rows):
+        played.update(rows.tolist())
+        return of_matrix(table, rows)
+
+    monkeypatch.setattr(Replay, "from_matrix", remembered)
+    result = study.run(few)
+    held_back = set(range(300)) - played
+    assert (len(played), len(held_back), result.rounds) == (270, 30, 270)
+    assert study.cap(few) == np.quantile(few.cost[sorted(held_back)], 0.95)
+    dearer = few.cost.copy()
+    dearer[sorted(played)] *= 9
+    assert study.cap(replace(few, cost=dearer)) == study.cap(few)
+    assert ScenarioStudy(ROUTERS, cost_cap=0.3).cap(few) == 0.3
+
+
 def test_errors_are_those_of_the_seeds(result):
     frame = result.to_frame().set_index(["scenario", "router"])
     reward = result.values["reward"][:, 2]

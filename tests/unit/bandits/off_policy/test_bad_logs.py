@@ -72,7 +72,7 @@ class Divergent(RegressorMixin, BaseEstimator):
         ({"X": np.zeros((0, 1))}, r"X has shape \(0, 1\)"),
         ({"groups": [1]}, r"groups has shape \(1,\) but X has 2 rows"),
         ({"groups": [1, 2], "adaptive": True}, "groups are given for adaptive logs"),
-        ({"arms": ()}, "There are no arms"),
+        ({"arms": ()}, "arms is empty"),
         ({"least_propensity": 0.7}, "least_propensity is 0.7; give a number above 0, at most 0.5"),
         ({"least_propensity": 0.0}, "least_propensity is 0.0"),
     ],
@@ -90,7 +90,7 @@ def test_logs_that_cannot_be_used_are_refused(wrong, message):
         (np.full((N, K), 0.5), r"do not sum to 1 in 90 of 90 rows \(first: row 0, sum 1.5\)"),
         (np.where(UNIFORM == 0, 0, np.nan), "negative, NaN or do not sum to 1 in 90 of 90 rows"),
         (np.tile([1.5, -0.5, 0.0], (N, 1)), "negative, NaN or do not sum to 1 in 90 of 90 rows"),
-        ("always the large one", "The policy is a str"),
+        ("always the large one", "policy is a str"),
         (None, r"shape \(\), but the log has 90 rows"),
     ],
 )
