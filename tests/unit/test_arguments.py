@@ -22,7 +22,7 @@ from bandits import LinUCB
 from bandits.base import BanditRouter
 from bandits.dueling import DuelingRouter
 from bandits.reward_models import OfflineRewardRouter
-from metarouter import MetaRouter, RLearner, ThresholdRouter
+from metarouter import MetaRouter, RLearner, ThresholdRouter, ZeroShift
 from metarouter.evaluation import efficiency_gain_curve
 from metarouter.routing import TokenRates
 from metarouter.utils.parameters import (
@@ -327,7 +327,7 @@ QUICK = {
     "EPLearner": LINES,
     "RLearner": LINES,
     "MetaRouter": {"shift": RLearner(**LINES), "regressor": LINE, "calibrate": False},
-    "ThresholdRouter": {"model": LINE},
+    "ThresholdRouter": {"model": MetaRouter(ZeroShift(), LINE, calibrate=False)},
 }
 OF_ROWS = (
     "predict",
@@ -342,7 +342,8 @@ OF_ROWS = (
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in ESTIMATORS if name not in ("GivenCost", "MiniLMEncoder")]
+    "name",
+    [name for name in ESTIMATORS if name not in ("GivenCost", "MiniLMEncoder", "PairEncoder")],
 )
 def test_no_rows_are_answered_with_no_rows(name: str) -> None:
     estimator = learn(make(name).set_params(**QUICK.get(name, {})))
