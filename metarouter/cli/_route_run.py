@@ -250,7 +250,7 @@ def _predictions(router: Any, rows: Rows, names: list[str], settings: RouteSetti
         labels = None if gold is None else _numbers(batch, rows.path.name, gold, empty=True)
         costs = cost.costs(features, **inputs)
         if isinstance(cost, UnitCost):  # the same for all queries: no memory is needed for it
-            costs = np.broadcast_to(costs[0], costs.shape)
+            costs = np.broadcast_to(costs[0].copy(), costs.shape)
         parts.append((last.predict_gain(features), costs, labels))
     if not parts:
         raise DataError(f"{rows.path.name} has no queries to route: add rows.")

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Rows", "open_rows", "with_columns", "write_frame"]
 
-_BATCH = 20_000
+_BATCH = 5_000
 _SAMPLE = 1 << 16
 _BLOCK = 1 << 18  # characters
 # Stands for a carriage return inside a cell while the csv module, which would refuse it, reads.
