@@ -6,6 +6,7 @@
 propensity, and learned from. The peer inverts the precision at every update and draws coefficients
 through an eigendecomposition, as the authors' code does; it gives no propensities. A second peer
 is spared the eigendecomposition, which a draw of scores does not need.
+The figure beside the table is the paper's figure 2.
 Calls of reward models are counted, not timed: what they cost is the user's.
 """
 
@@ -23,7 +24,7 @@ import pandas as pd
 from bandits import BayesianRouter, Constant
 from bandits.reward_models import LASER, majority_vote
 from metarouter.reporting import markdown_table
-from metarouter.utils.files import write_text
+from metarouter.utils.files import atomic_path, write_text
 
 WIDTH, BATCH = 384, 64
 
@@ -146,7 +147,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]
     text = markdown_table(pd.DataFrame(rows), decimals=2) + "\n"
     write_text(options.out, text)
+    draw(pd.DataFrame(rows), models, options.out.with_suffix(".png"))
     print(text)
+
+
+def draw(table: pd.DataFrame, n_models: int, path: Path) -> None:
+    """Draw the time of every way to label a batch (figure 2)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 2.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    place = -np.arange(len(table))
+    calls = table["calls per pair"]
+    colours = np.where(calls > 1, "#0072B2", "#7F7F7F")
+    colours[0] = "#D55E00"
+    axes.barh(place, table["ms per batch, median"], color=colours.tolist())
+    names = [f"{row[0]} ({row[1]} call{'s' if row[1] > 1 else ''})" for row in table.to_numpy()]
+    axes.set_yticks(place, names, fontsize=8)
+    axes.set_xscale("log")
+    axes.set_xlabel(
+        f"milliseconds per batch of {BATCH} pairs, {n_models} models, calls themselves left out"
+    )
+    axes.spines[["top", "right"]].set_visible(False)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ SCRIPTS = (
     "overlap",
     "real_data",
     "reward_encoders",
+    "reward_prices",
     "reward_verdicts",
     "unlabelled",
     "no_harm",

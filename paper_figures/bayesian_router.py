@@ -79,12 +79,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("paper_figures_out/bayesian_router"))
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--n-offline", type=int, default=2000)
     parser.add_argument("--n-online", type=int, default=2000)
     parser.add_argument("--n-jobs", type=int, default=1)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     played = joblib.Parallel(options.n_jobs)(
-        joblib.delayed(_play_seed)(seed, options.n_online, options.out)
+        joblib.delayed(_play_seed)(seed, options.n_offline, options.n_online, options.out)
         for seed in range(options.seeds)
     )
     text = report(pd.concat(played, ignore_index=True))
@@ -92,15 +93,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(text)
 
 
-def _play_seed(seed: int, n_online: int, out: Path) -> pd.DataFrame:
-    path = out / f"seed_{seed}_{n_online}.csv"
+def _play_seed(seed: int, n_offline: int, n_online: int, out: Path) -> pd.DataFrame:
+    path = out / f"seed_{seed}_{n_offline}_{n_online}.csv"
     if path.exists():
         return pd.read_csv(path)
     rows: list[dict[str, Any]] = []
     routers: tuple[Any, ...] = ()
     for world, wrong in (("drift", False), ("wrong prior", True)):
         offline, online, test = make_drifting_pairs(
-            2000, n_online, n_models=N_MODELS, wrong_prior=wrong, random_state=seed
+            n_offline, n_online, n_models=N_MODELS, wrong_prior=wrong, random_state=seed
         )
         # Both worlds have the same offline pairs.
         routers = routers or _trained(offline, seed)
