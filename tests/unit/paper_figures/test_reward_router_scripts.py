@@ -32,7 +32,9 @@ def test_the_controlled_replay_is_played_reported_and_resumed(tmp_path):
     assert (tmp_path / "bayesian_router.md").read_text() == text
 
 
-@pytest.mark.skipif(not (data_home() / "rewardbench2_judges").is_dir(), reason="rewardbench2_judges is not here")
+@pytest.mark.skipif(
+    not (data_home() / "rewardbench2_judges").is_dir(), reason="rewardbench2_judges is not here"
+)
 @pytest.mark.slow
 def test_a_higher_weight_of_price_buys_cheaper_labels(tmp_path):
     reward_prices.main(["--folds", "2", "--out", str(tmp_path)])
