@@ -219,13 +219,13 @@ class ModelEmbeddings(BaseEstimator):
         performance, cost : array of shape (n_categories,)
         """
         check_is_fitted(self, "embeddings_")
-        row = _matrix("performance", np.asarray(performance)[None])
-        scores = self._scores(row, None if cost is None else np.asarray(cost)[None])
-        if scores.shape != (1, len(self._categories)):
+        if np.shape(performance) != (len(self._categories),):
             raise DataError(
                 f"performance has shape {np.shape(performance)}; give {len(self._categories)} "
                 "numbers, one per category."
             )
+        row = _matrix("performance", np.asarray(performance)[None])
+        scores = self._scores(row, None if cost is None else np.asarray(cost)[None])
         weights = self._weights(np.vstack([self.scores_, scores]))[-1:]
         return np.asarray(mixed_embeddings(weights, self._categories)[0])
 
