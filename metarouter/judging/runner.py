@@ -28,6 +28,7 @@ __all__ = [
 
 _ASKED_AGAIN = ("malformed", "wrong_model")
 _LONGEST_WAIT = 60.0
+_PATIENCE = 5  # tries of a busy endpoint, in those of a failing one
 # Errors of these kinds come from a gateway that may have passed the call on, and a bill with it.
 _MAYBE_BILLED = frozenset({408, 409, 502, 504})
 
@@ -104,7 +105,8 @@ class Limits:
     per_minute : float or None
         Calls begun per minute.
     tries : int
-        Times that one call is tried while the endpoint is busy or fails.
+        Times that one call is tried while the endpoint fails; five times as often while it only
+        says that it is busy (429), which other calls may be the cause of.
     asks : int
         Times that a model is asked whose reply is malformed or another model's.
     backoff : float
@@ -242,9 +244,9 @@ def run_calls(
 class _TryAgain(Exception):
     """A try failed in a way that passes."""
 
-    def __init__(self, after: float | None) -> None:
+    def __init__(self, after: float | None, *, busy: bool = False) -> None:
         super().__init__()
-        self.after = after
+        self.after, self.busy = after, busy
 
 
 class _Spent(Exception):
@@ -333,10 +335,17 @@ class _Runner:
 
     async def _persist(self, call: Call, key: str) -> Reply | None:
         """Try until there is a reply; None after too many tries: a later run tries again."""
-        from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_attempt
+        from tenacity import AsyncRetrying, RetryError, retry_if_exception_type
+
+        tries, failures = self.limits.tries, 0
+
+        def is_enough(state: Any) -> bool:
+            nonlocal failures
+            failures += not state.outcome.exception().busy
+            return failures >= tries or state.attempt_number >= _PATIENCE * tries
 
         retrying = AsyncRetrying(
-            stop=stop_after_attempt(self.limits.tries),
+            stop=is_enough,
             retry=retry_if_exception_type(_TryAgain),
             wait=self._wait,
         )
@@ -379,7 +388,7 @@ class _Runner:
             after = _retry_after(error.response.headers)
             if status == 429:
                 self.pace.pause(self.limits.backoff if after is None else after)
-            raise _TryAgain(after) from None
+            raise _TryAgain(after, busy=status == 429) from None
         except openai.APITimeoutError as error:
             self._fail(number, cost, "timeout", str(error))
             raise _TryAgain(None) from None

@@ -137,6 +137,17 @@ def test_every_fault_is_survived_counted_and_paid_once(tmp_path: Path) -> None:
     assert labels.loc[one_order, "preference"].isna().all()
 
 
+def test_a_busy_endpoint_is_asked_more_often_than_one_that_fails_and_then_left(
+    tmp_path: Path,
+) -> None:
+    write_prompts(tmp_path / "p.csv", 1)
+    with JudgingServer(PRICE, Faults(fixed="busy"), key=KEY) as server:
+        code, _, error = run(*words(tmp_path / "p.csv", tmp_path / "labels.csv", server))
+    assert code == 2
+    assert "replies are missing" in error
+    assert set(server.asked.values()) == {50}
+
+
 def test_a_silent_endpoint_is_left_after_the_timeout(tmp_path: Path) -> None:
     write_prompts(tmp_path / "p.csv", 3)
     with JudgingServer(PRICE, Faults(silence=0.25), key=KEY) as server:
