@@ -263,6 +263,7 @@ def draw_sweep(frame: pd.DataFrame, path: Path) -> None:
     """Draw score against cost along lambda and along the dial."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     FigureCanvasAgg(figure)
@@ -283,6 +284,9 @@ def draw_sweep(frame: pd.DataFrame, path: Path) -> None:
                 f"{weight:g}", (x, y), textcoords="offset points", xytext=(4, 4), fontsize=8
             )
     ax.set(xscale="log", xlabel="US dollars per 1000 queries", ylabel="score on queries not played")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_title("FGTS with CCFT excel_perf_cost on RouterBench")
     ax.legend(frameon=False)
     with atomic_path(path) as temporary:
