@@ -246,13 +246,13 @@ def router_table(
     )  # (n_routers, n, n_arms)
     score = _expected(chosen, logs.quality)
     reward = _expected(chosen, rewards)
-    spent = np.full_like(score, np.nan) if logs.cost is None else _expected(chosen, logs.cost)
+    spent = {} if logs.cost is None else {"cost": _expected(chosen, logs.cost)}
     waited = {} if logs.latency is None else {"latency": _expected(chosen, logs.latency)}
     best = _expected(oracle_probability(rewards, logs.cost)[None], rewards)
     parts = _estimated(
         {
             "score": score,
-            "cost": spent,
+            **spent,
             **waited,
             "reward": reward,
             "regret": best - reward,
@@ -261,6 +261,8 @@ def router_table(
         },
         groups,
     )
+    if logs.cost is None:
+        parts["cost"] = Estimates(*(np.full(len(names), np.nan) for _ in range(3)))
     return RouterTable(
         routers=tuple(names),
         arms=tuple(str(arm) for arm in logs.arms),

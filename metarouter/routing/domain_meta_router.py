@@ -326,8 +326,9 @@ def shrunken_means(
     >>> values = np.array([1.0, 1.2, 0.8, 1.0, -1.0, -1.1, -0.9, -1.0])
     >>> shrunken_means(values, np.repeat([0, 1], 4), 2, np.ones(8), np.arange(8)).round(2)
     array([ 1., -1.])
-    >>> shrunken_means(values, np.tile([0, 1], 4), 2, np.ones(8), np.arange(8)).round(2)
-    array([0., 0.])
+    >>> alike = shrunken_means(values, np.tile([0, 1], 4), 2, np.ones(8), np.arange(8))
+    >>> float(np.abs(alike).max()) < 0.01
+    True
     """
     total = np.bincount(place, weights=weight, minlength=n_places)
     there = total > 0

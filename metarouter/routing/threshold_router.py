@@ -161,7 +161,7 @@ class ThresholdRouter(BaseEstimator):
             raise
         except (TypeError, ValueError, OverflowError) as error:  # in the words of another library
             raise DataError(
-                f"X is refused by {type(model).__name__}: {str(error).splitlines()[0].rstrip('.')}."
+                f"X is refused by {type(model).__name__}: {' '.join(str(error).split())}"
             ) from error
         if not np.all(np.isfinite(gain)):
             raise MetaRouterError(

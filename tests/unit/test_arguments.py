@@ -324,6 +324,7 @@ LINES = {"outcome": LINE, "propensity": "constant", "final": LINE, "cv": 2}
 # What is fitted in little time, where the base learners are beside the point.
 QUICK = {
     "DRLearner": LINES,
+    "DomainMetaRouter": {"model": MetaRouter(ZeroShift(), LINE, calibrate=False)},
     "EPLearner": LINES,
     "RLearner": LINES,
     "MetaRouter": {"shift": RLearner(**LINES), "regressor": LINE, "calibrate": False},

@@ -198,9 +198,14 @@ def model_leaderboard(
     Examples
     --------
     >>> from metarouter.datasets import make_model_comparisons
-    >>> board = model_leaderboard(make_model_comparisons(300, 2000, 4, random_state=0))
-    >>> board.to_frame()[["model", "rank_low", "rank_high"]].iloc[0].tolist()
-    ['model 4', 1.0, 1.0]
+    >>> board = model_leaderboard(
+    ...     make_model_comparisons(300, 2000, 4, random_state=0), random_state=0
+    ... )
+    >>> frame = board.to_frame()
+    >>> frame["model"].tolist()
+    ['model 2', 'model 3', 'model 4', 'model 1']
+    >>> frame["rank_low"].astype(int).tolist(), frame["rank_high"].astype(int).tolist()
+    ([1, 1, 1, 4], [3, 3, 3, 4])
     """
     level = as_level(level)
     check_whole("cv", cv, 2)
