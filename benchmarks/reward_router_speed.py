@@ -167,9 +167,7 @@ def draw(table: pd.DataFrame, n_models: int, path: Path) -> None:
     names = [f"{row[0]} ({row[1]} call{'s' if row[1] > 1 else ''})" for row in table.to_numpy()]
     axes.set_yticks(place, names, fontsize=8)
     axes.set_xscale("log")
-    axes.set_xlabel(
-        f"milliseconds per batch of {BATCH} pairs, {n_models} models, calls themselves left out"
-    )
+    axes.set_xlabel(f"ms per batch of {BATCH} pairs, {n_models} models, without their calls")
     axes.spines[["top", "right"]].set_visible(False)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110)
