@@ -10,7 +10,7 @@ at a time, up to 200.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,27 +128,11 @@ def band_table(repetitions: int) -> pd.DataFrame:
     """
     covered: dict[tuple[str, bool], list[bool]] = {}
     for seed in range(repetitions):
-        full = make_judged_queries(
-            3000, 6, gold_share=1.0, pairing=1.0, heterogeneity=1.0, random_state=seed
-        )
-        rng = np.random.default_rng(seed)
-        known: NDArray[np.bool_] = np.zeros(3000, dtype=bool)
-        known[rng.permutation(3000)[:60]] = True
-        pool = replace(full, gold=np.where(known, full.gold, np.nan), truth=None)
-        model = regress(pool, weighed=False)
+        full, drawn = _labelled_by_strategy(3000, 200, seed)
         score = np.asarray(full.X)[:, 0]
         usage = np.linspace(0.1, 0.9, 9)
         truth = np.interp(usage, *_curve(full.gold, score))
-        for strategy in STRATEGIES:
-            suggestion = suggest_labels(
-                pool,
-                model,
-                200,
-                strategy=strategy,  # type: ignore[arg-type]
-                threshold=1.0,
-                random_state=rng,
-            )
-            labelled = suggestion.with_labels(pool, full.gold[suggestion.rows])
+        for strategy, labelled in drawn:
             gold, weights = labelled.has_gold, labelled.weight
             assert weights is not None
             for weighed in (True, False) if strategy == "threshold" else (True,):
@@ -162,17 +146,7 @@ def band_table(repetitions: int) -> pd.DataFrame:
                 )
                 inside = (band.band_lower <= truth) & (truth <= band.band_upper)
                 covered.setdefault((strategy, weighed), []).append(bool(inside.all()))
-    return pd.DataFrame(
-        [
-            (
-                strategy,
-                "1 / inclusion probability" if weighed else "none",
-                f"{np.mean(found):.3f} ({np.sqrt(0.05 * 0.95 / len(found)):.3f})",
-            )
-            for (strategy, weighed), found in covered.items()
-        ],
-        columns=["strategy", "weights", "bands that cover the curve (s.e. at 0.95)"],
-    )
+    return _rates(covered, "bands that cover the curve (s.e. at 0.95)")
 
 
 def _curve(gold: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -184,38 +158,53 @@ def level_table(repetitions: int) -> pd.DataFrame:
     """Rejections of a true mean shift at 5%, with and without the weights."""
     rejections: dict[tuple[str, bool], list[bool]] = {}
     for seed in range(repetitions):
-        full = make_judged_queries(
-            600, 6, gold_share=1.0, pairing=1.0, heterogeneity=1.0, random_state=seed
-        )
-        rng = np.random.default_rng(seed)
-        known: NDArray[np.bool_] = np.zeros(600, dtype=bool)
-        known[rng.permutation(600)[:60]] = True
-        pool = replace(full, gold=np.where(known, full.gold, np.nan), truth=None)
-        model = regress(pool, weighed=False)
-        for strategy in STRATEGIES:
-            suggestion = suggest_labels(
-                pool,
-                model,
-                90,
-                strategy=strategy,
-                threshold=1.0,
-                random_state=rng,  # type: ignore[arg-type]
-            )
-            labelled = suggestion.with_labels(pool, full.gold[suggestion.rows])
+        for strategy, labelled in _labelled_by_strategy(600, 90, seed)[1]:
             for weighed in (True, False):
                 rows = labelled if weighed else replace(labelled, weight=None)
                 test = mean_shift_test(rows, method="paired", scaling=None, null=-0.5)
                 rejections.setdefault((strategy, weighed), []).append(bool(test.p_value < 0.05))
+    return _rates(rejections, "rejections at 5% (s.e. at 0.05)")
+
+
+def _labelled_by_strategy(
+    n: int, n_new: int, seed: int
+) -> tuple[LabelledQueries, Iterator[tuple[str, LabelledQueries]]]:
+    """Return queries whose gold labels are all known, and what is labelled beyond a pilot of 60."""
+    full = make_judged_queries(
+        n, 6, gold_share=1.0, pairing=1.0, heterogeneity=1.0, random_state=seed
+    )
+    rng = np.random.default_rng(seed)
+    known: NDArray[np.bool_] = np.zeros(n, dtype=bool)
+    known[rng.permutation(n)[:60]] = True
+    pool = replace(full, gold=np.where(known, full.gold, np.nan), truth=None)
+    model = regress(pool, weighed=False)
+
+    def labelled() -> Iterator[tuple[str, LabelledQueries]]:
+        for strategy in STRATEGIES:
+            suggestion = suggest_labels(
+                pool,
+                model,
+                n_new,
+                strategy=strategy,  # type: ignore[arg-type]
+                threshold=1.0,
+                random_state=rng,
+            )
+            yield strategy, suggestion.with_labels(pool, full.gold[suggestion.rows])
+
+    return full, labelled()
+
+
+def _rates(found: Mapping[tuple[str, bool], list[bool]], what: str) -> pd.DataFrame:
     return pd.DataFrame(
         [
             (
                 strategy,
                 "1 / inclusion probability" if weighed else "none",
-                f"{np.mean(found):.3f} ({np.sqrt(0.05 * 0.95 / len(found)):.3f})",
+                f"{np.mean(hits):.3f} ({np.sqrt(0.05 * 0.95 / len(hits)):.3f})",
             )
-            for (strategy, weighed), found in rejections.items()
+            for (strategy, weighed), hits in found.items()
         ],
-        columns=["strategy", "weights", "rejections at 5% (s.e. at 0.05)"],
+        columns=["strategy", "weights", what],
     )
 
 

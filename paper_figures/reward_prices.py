@@ -19,7 +19,7 @@ import pandas as pd
 from sklearn.model_selection import GroupKFold
 
 from bandits import BayesianRouter
-from bandits.reward_models import OfflineRewardRouter
+from bandits.reward_models import OfflineRewardRouter, RewardVerdicts
 from metarouter.datasets import data_home
 from metarouter.evaluation import clustered_means
 from metarouter.reporting import markdown_table
@@ -52,9 +52,8 @@ def points(folder: Path, n_folds: int) -> pd.DataFrame:
     names = [name for name in price.columns if f"judge_{name}" in pairs]
     pairs = pairs.merge(price[names].dropna(), left_on="id", right_index=True)
     verdict = np.sign(pairs[[f"judge_{name}" for name in names]].to_numpy(float))
-    label = pairs["gold"].to_numpy(float)[:, None]
-    credit = np.nan_to_num(0.5 + 0.5 * verdict * label, nan=0.5)
-    correct = np.where(np.isnan(verdict) | (verdict == 0), np.nan, (verdict == label) * 1.0)
+    verdicts = RewardVerdicts(verdict, names, pairs["gold"].to_numpy(float))
+    credit, correct = np.nan_to_num(verdicts.credit, nan=0.5), verdicts.correct
     cost = pairs[names].to_numpy(float) / 4 * 2  # of the two answers among the four of an item
     X = pd.get_dummies(pairs["subset"]).to_numpy(float)
     groups, ways = group_codes(pairs["id"].to_numpy()), {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bandits.cli._options import DATA, REWARD, Out
-from metarouter.cli.options import RUNNING, Seed
+from metarouter.cli.options import RUNNING, Encoder, Seed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,13 +24,6 @@ _SETTINGS = (
     "`best_single` is the model that is best on the training folds; majority and calibrated panel "
     "ask all models; the oracle knows who is right. `labels` are verified labels spent online."
 )
-
-
-class Encoding(StrEnum):
-    """How text becomes vectors."""
-
-    tfidf = "tfidf"
-    minilm = "minilm"
 
 
 class Told(StrEnum):
@@ -75,13 +68,13 @@ def rewards(
         ),
     ] = None,
     encoding: Annotated[
-        Encoding,
+        Encoder,
         typer.Option(
             "--encoding",
             help="How text becomes vectors; minilm needs the extra `encoders`.",
             rich_help_panel=DATA,
         ),
-    ] = Encoding.tfidf,
+    ] = Encoder.tfidf,
     group: Annotated[
         str,
         typer.Option(
@@ -193,7 +186,7 @@ def rewards(
 
 def _read(
     path: Path, verified: str, group: str, models: tuple[str, ...], features: tuple[str, ...],
-    encoding: Encoding, seed: int,
+    encoding: Encoder, seed: int,
 ) -> tuple[Any, RewardVerdicts, str]:  # fmt: skip
     """Return features and verdicts of the pairs with a verified label, and how they were made."""
     import numpy as np
@@ -241,7 +234,7 @@ def _numbers(frame: pd.DataFrame, names: list[str], source: str) -> Any:
     return X
 
 
-def _encoded(frame: pd.DataFrame, encoding: Encoding, seed: int) -> Any:
+def _encoded(frame: pd.DataFrame, encoding: Encoder, seed: int) -> Any:
     """Return pair features of prompt with either answer, or of the prompt where it is alone."""
     from bandits.reward_models import pair_features
     from bandits.reward_models.pairs import TEXT_COLUMNS
@@ -258,7 +251,7 @@ def _encoded(frame: pd.DataFrame, encoding: Encoding, seed: int) -> Any:
     if len(both) == 1:
         raise DataError(f"The table has {both[0]} alone: give both answers, or prompts only.")
     text = frame[[prompt, *both]].fillna("").astype(str)
-    encoder = TfidfEncoder(random_state=seed) if encoding is Encoding.tfidf else MiniLMEncoder()
+    encoder = TfidfEncoder(random_state=seed) if encoding is Encoder.tfidf else MiniLMEncoder()
     if not both:
         return encoder.fit_transform(text[prompt].tolist())
     sides = [(text[prompt] + "\n\n" + text[side]).tolist() for side in both]

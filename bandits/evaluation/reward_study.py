@@ -6,8 +6,9 @@ import os
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
 from bandits.baselines import RandomRouter
+from bandits.evaluation._parts import PartsFolder, key_of
 from bandits.reward_models import (
     LASER,
     BayesianRouter,
@@ -28,10 +30,9 @@ from bandits.reward_models import (
     majority_vote,
 )
 from bandits.reward_models.offline import count_disagreements
-from metarouter import __version__
+from bandits.reward_models.rewards import learn_rewards
 from metarouter.evaluation import clustered_means
 from metarouter.exceptions import DataError
-from metarouter.utils.archives import ArchiveError, read_arrays, write_arrays
 from metarouter.utils.files import atomic_path
 from metarouter.utils.groups import group_codes
 from metarouter.utils.names import nearest
@@ -123,6 +124,14 @@ class RewardStudyResult:
                 f"{row.minus_best_single:+.3f} [{row.low:+.3f}, {row.high:+.3f}]."
             )
         return sentences
+
+
+class _Labelled(NamedTuple):
+    """What every way to label did on one fold."""
+
+    credit: Array  # (n_ways, n_test)
+    calls: Array  # (n_ways,) in all
+    labels: Array  # (n_ways,) verified labels spent online, in all
 
 
 class RewardStudy:
@@ -232,24 +241,19 @@ class RewardStudy:
             See `check`.
         """
         self.check(X, verdicts)
-        ways = self._ways(verdicts)
+        folder, ways = PartsFolder(parts, _Labelled), self._ways(verdicts)
         total = {name: np.zeros(len(X)) for name in ways}
         calls, labels = (dict.fromkeys(ways, 0.0) for _ in range(2))
         table = joblib.hash((X, verdicts.verdict, verdicts.abstained, verdicts.label))
         for seed, train, test in self._folds(verdicts):
-            key = joblib.hash(
-                (table, train, test, seed, self.routers, self.reward, self.audit_share,
-                 __version__, np.__version__)
-            )  # fmt: skip
-            played = _recalled(parts, key)
-            if played is None:
-                played = self._labelled(X, verdicts, train, test, seed)
-                if parts is not None:
-                    write_arrays(Path(parts) / f"fold-{key}.npz", {"key": key, **played})
+            key = key_of(table, train, test, seed, self.routers, self.reward, self.audit_share)
+            played = folder.recall(
+                "fold", key, partial(self._labelled, X, verdicts, train, test, seed)
+            )
             for k, name in enumerate(ways):
-                total[name][test] += played["credit"][k] / self.seeds
-                calls[name] += played["calls"][k] / self.seeds / len(X)
-                labels[name] += played["labels"][k] / self.seeds / len(X)
+                total[name][test] += played.credit[k] / self.seeds
+                calls[name] += played.calls[k] / self.seeds / len(X)
+                labels[name] += played.labels[k] / self.seeds / len(X)
             if advance is not None:
                 advance()
         models = [str(name) for name in verdicts.models]
@@ -278,8 +282,7 @@ class RewardStudy:
 
     def _labelled(
         self, X: Array, verdicts: RewardVerdicts, train: Any, test: Any, seed: int
-    ) -> dict[str, Array]:
-        """Return credit (n_ways, n_test), and calls and verified labels in all, of one fold."""
+    ) -> _Labelled:
         learned, fresh = verdicts.take(train), verdicts.take(test)
         models = [str(name) for name in verdicts.models]
         offline = OfflineRewardRouter(
@@ -297,10 +300,7 @@ class RewardStudy:
         rows += [(0.5 + 0.5 * given * label, n * len(models), 0.0) for given in said]
         rows.append((credit.max(axis=1), n, 0.0))
         rows += [(column, n, 0.0) for column in credit.T]
-        return {
-            name: np.array([row[k] for row in rows], dtype=float)
-            for k, name in enumerate(("credit", "calls", "labels"))
-        }
+        return _Labelled(*(np.array(column, dtype=float) for column in zip(*rows, strict=True)))
 
     def _streamed(
         self, router: Any, X: Array, credit: Array, verdict: Array, models: list[str], seed: int
@@ -316,12 +316,7 @@ class RewardStudy:
             own = credit[rows, arm]
             got[rows] = own
             told = own if self.reward == "verified" else agreement_reward(verdict[rows], arm)
-            kept = np.flatnonzero(audited[rows] & ~np.isnan(told))
-            if len(kept):
-                router.partial_fit(
-                    X[rows][kept], action[kept], quality=told[kept],
-                    propensity=np.clip(chance[kept], 1e-12, 1.0),
-                )  # fmt: skip
+            learn_rewards(router, X[rows], action, np.where(audited[rows], told, np.nan), chance)
         # Who learns nothing online needs no audits.
         spent = 0.0 if isinstance(router, FrozenOffline | RandomRouter) else float(audited.sum())
         if self.reward == "verified":
@@ -377,14 +372,3 @@ def _begun(router: Any, X: Array) -> Any:
     """Give a router without a prior one neutral reward per model, so that it can choose."""
     n = len(router.arms)
     return router.partial_fit(X[np.arange(n) % len(X)], list(router.arms), quality=np.full(n, 0.5))
-
-
-def _recalled(parts: str | os.PathLike[str] | None, key: str) -> dict[str, Array] | None:
-    """Return a fold that was finished under this key, or None."""
-    if parts is None:
-        return None
-    try:
-        values = read_arrays(Path(parts) / f"fold-{key}.npz", ["key", "credit", "calls", "labels"])
-    except (FileNotFoundError, ArchiveError):
-        return None
-    return {name: values[name] for name in ("credit", "calls", "labels")}

@@ -10,10 +10,12 @@ from typing import Any
 import joblib
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from bandits.evaluation._parts import PartsFolder, key_of
 from bandits.evaluation._seed_play import SeedPlay
 from bandits.evaluation._split import StudySplit, numbered_texts, split_by_task
+from bandits.evaluation._test_rows import RouterOutcome
 from bandits.evaluation.study_result import FULL_INFORMATION, BanditStudyResult
 from bandits.full_information import RegressionRouter
 from metarouter.datasets import ModelMatrix
@@ -130,7 +132,7 @@ class BanditStudy:
         dial = tuple(sorted({*DIAL, *self.w_cost}))
         texts = numbered_texts(matrix.text)
         table = joblib.hash((matrix.X, matrix.quality, matrix.cost, matrix.task, texts))
-        folder, outcomes = PartsFolder(parts), []
+        folder, outcomes = PartsFolder(parts, RouterOutcome), []
         chance = [
             seed.spawn(2) for seed in np.random.SeedSequence(self.random_state).spawn(self.seeds)
         ]
@@ -153,7 +155,7 @@ class BanditStudy:
             routers = {**self.routers, FULL_INFORMATION: RegressionRouter()}
             done = []
             for name, router in routers.items():
-                key = key_of(router, table, *split, cap, dial, router_seed, self.pair)
+                key = key_of(clone(router), table, *split, cap, dial, router_seed, self.pair)
                 done.append(folder.recall(name, key, partial(played.outcome, router)))
                 if advance is not None and name in self.routers:
                     advance()

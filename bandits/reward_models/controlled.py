@@ -16,6 +16,7 @@ from bandits.reward_models.rewards import (
     RewardNormalizer,
     agreement_reward,
     dpo_loss,
+    learn_rewards,
     loss_advantage,
     verified_reward,
 )
@@ -213,14 +214,9 @@ def replay_pairs(
                 audit_share, rng,
             )  # fmt: skip
             extra, labels = extra + asked, labels + verified
-            known = np.flatnonzero(~np.isnan(told))
-            if len(known):
-                began = perf_counter()
-                router.partial_fit(
-                    online.X[rows][known], action[known], quality=told[known],
-                    propensity=np.clip(propensity[known], 1e-12, 1.0),
-                )  # fmt: skip
-                seconds += perf_counter() - began
+            began = perf_counter()
+            learn_rewards(router, online.X[rows], action, told, propensity)
+            seconds += perf_counter() - began
         step = weight[rows] * given[rows] * expit(-beta * given[rows] * margin)
         theta = theta + learning_rate * beta * (step[:, None] * online.difference[rows]).mean(0)
     best = online.reliability[online.topic].max(axis=1)

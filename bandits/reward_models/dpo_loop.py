@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, logsigmoid
 
 from bandits.reward_models.pairs import pair_features
-from bandits.reward_models.rewards import RewardNormalizer, verified_reward
+from bandits.reward_models.rewards import RewardNormalizer, learn_rewards, verified_reward
 from metarouter.exceptions import DataError
 
 __all__ = ["DPOTrace", "TinyPolicy", "TokenTask", "train_online_dpo"]
@@ -258,14 +258,7 @@ def train_online_dpo(
         if reward == "verified":
             audited = (rng.random(len(arm)) < audit_share) & (label != 0)
             told = np.where(audited, verified_reward(verdict, label), np.nan)
-        known = np.flatnonzero(~np.isnan(told))
-        if len(known):
-            router.partial_fit(
-                X[known],
-                action[known],
-                quality=told[known],
-                propensity=np.clip(propensity[known], 1e-12, 1.0),
-            )
+        learn_rewards(router, X, action, told, propensity)
         hits.append((verdict == label)[label != 0])
         chosen.append(arm)
         if step % evaluate_every == 0 or step == n_steps:

@@ -13,7 +13,8 @@ from metarouter.utils.parameters import check_parameter, check_whole
 from metarouter.utils.random import seed_of
 
 __all__ = [
-    "RewardNormalizer", "agreement_reward", "dpo_loss", "loss_advantage", "verified_reward",
+    "RewardNormalizer", "agreement_reward", "dpo_loss", "learn_rewards", "loss_advantage",
+    "verified_reward",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -39,6 +40,28 @@ def dpo_loss(margin: ArrayLike, verdict: ArrayLike, beta: float = 1.0) -> Array:
     m = beta * m
     first, second = np.logaddexp(0.0, -m), np.logaddexp(0.0, m)
     return np.asarray(np.where(v > 0, first, np.where(v < 0, second, (first + second) / 2)))
+
+
+def learn_rewards(
+    router: Any, X: Array, action: NDArray[Any], reward: Array, propensity: Array
+) -> None:
+    """Let a router learn from the pairs of a batch whose reward is known; the others are NaN.
+
+    Parameters
+    ----------
+    router : BanditRouter
+    X : ndarray of shape (n, d)
+    action : ndarray of shape (n,)
+        Names of the models that were called.
+    reward, propensity : ndarray of shape (n,)
+        A probability that rounding has brought to 0 counts as 1e-12.
+    """
+    known = np.flatnonzero(~np.isnan(reward))
+    if len(known):
+        router.partial_fit(
+            X[known], action[known], quality=reward[known],
+            propensity=np.clip(propensity[known], 1e-12, 1.0),
+        )  # fmt: skip
 
 
 def verified_reward(verdict: ArrayLike, label: ArrayLike) -> Array:

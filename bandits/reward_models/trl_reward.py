@@ -9,7 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bandits.reward_models.pairs import pair_features
-from bandits.reward_models.rewards import RewardNormalizer, dpo_loss, verified_reward
+from bandits.reward_models.rewards import (
+    RewardNormalizer,
+    dpo_loss,
+    learn_rewards,
+    verified_reward,
+)
 from metarouter.exceptions import DataError
 
 __all__ = ["RoutedReward"]
@@ -156,14 +161,7 @@ class RoutedReward:
             told = self.normalizer.update(dpo_loss(ratio[:n] - ratio[n:], verdict, self.beta))
         else:
             return
-        known = np.flatnonzero(~np.isnan(told))
-        if len(known):
-            self.router.partial_fit(
-                X[known],
-                action[known],
-                quality=told[known],
-                propensity=np.clip(propensity[known], 1e-12, 1.0),
-            )
+        learn_rewards(self.router, X, action, told, propensity)
 
 
 def _text(given: Any) -> str:

@@ -229,6 +229,7 @@ def _batches(
 def _predictions(router: Any, rows: Rows, names: list[str], settings: RouteSettings) -> _Predicted:
     """Predict batch by batch; a row without text is no query."""
     cost = final_estimator(router)._cost_model()
+    is_fixed = isinstance(cost, UnitCost)  # one row of costs stands for all
     known, asked = rows.columns(), settings.columns_of(cost)
     more = [name for name in (asked.get(of, of) for of in needed_inputs(cost)) if name in known]
     gold = settings.gold
@@ -249,19 +250,16 @@ def _predictions(router: Any, rows: Rows, names: list[str], settings: RouteSetti
         features, last = split_router(router, X)
         labels = None if gold is None else _numbers(batch, rows.path.name, gold, empty=True)
         costs = cost.costs(features, **inputs)
-        if isinstance(cost, UnitCost):  # the same for all queries: no memory is needed for it
-            costs = np.broadcast_to(costs[0].copy(), costs.shape)
+        costs = costs[:1].copy() if is_fixed else costs
         parts.append((last.predict_gain(features), costs, labels))
     if not parts:
         raise DataError(f"{rows.path.name} has no queries to route: add rows.")
     gains, all_costs, gold_labels = zip(*parts, strict=True)
-    gain = np.concatenate(gains)
+    gain, costs = np.concatenate(gains), np.concatenate(all_costs)
     return _Predicted(
         np.concatenate(everywhere),
         gain,
-        np.broadcast_to(all_costs[0][0], (gain.size, 2))
-        if isinstance(cost, UnitCost)
-        else np.concatenate(all_costs),
+        np.broadcast_to(costs[0], (gain.size, 2)) if is_fixed else costs,
         None if gold is None else np.concatenate(gold_labels),
     )
 

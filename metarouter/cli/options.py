@@ -14,6 +14,7 @@ __all__ = [
     "RUNNING",
     "AlternativeName",
     "Cores",
+    "Encoder",
     "EncoderChoice",
     "Folds",
     "GoldColumn",
