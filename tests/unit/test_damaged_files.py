@@ -93,7 +93,9 @@ def read_round(folder: Path) -> Any:
 
 def read_part(folder: Path) -> Any:
     made: list[None] = []
-    found = PartsFolder(folder).recall("router", "key", lambda: made.append(None) or PART)
+    found = PartsFolder(folder, RouterOutcome).recall(
+        "router", "key", lambda: made.append(None) or PART
+    )
     return None if made else repr(found)
 
 
@@ -106,7 +108,8 @@ FORMATS = {
         lambda folder: StudyFolder(folder, {"study": 1}).save(3, OUTCOME), read_round
     ),
     "part of a study of bandits": Format(
-        lambda folder: PartsFolder(folder).recall("router", "key", lambda: PART), read_part
+        lambda folder: PartsFolder(folder, RouterOutcome).recall("router", "key", lambda: PART),
+        read_part,
     ),
 }
 
@@ -179,7 +182,7 @@ def test_a_round_whose_numbers_were_edited_is_done_again(tmp_path: Path) -> None
 
 
 def test_a_part_under_the_name_of_another_is_made_again(tmp_path: Path) -> None:
-    folder = PartsFolder(tmp_path)
+    folder = PartsFolder(tmp_path, RouterOutcome)
     folder.recall("router", "one", lambda: PART)
     shutil.copy(tmp_path / "router-one.npz", tmp_path / "router-two.npz")
     other = PART._replace(n_revealed=9)
