@@ -10,7 +10,7 @@ import numpy as np
 from metarouter.utils.columns import FloatArray
 from metarouter.utils.style import MEAN, OUTLINE, reference_line
 
-__all__ = ["draw_dots", "new_axes", "show_numbers_on_log_axis"]
+__all__ = ["draw_dots", "label_axes", "new_axes", "show_numbers_on_log_axis"]
 
 
 def new_axes(ax: Any, width: float = 6.0, height: float = 4.0) -> Any:
@@ -20,6 +20,33 @@ def new_axes(ax: Any, width: float = 6.0, height: float = 4.0) -> Any:
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=(width, height), layout="constrained")[1]
+
+
+def label_axes(ax: Any, x: str, y: str = "", *, legend: str = "", ncols: int = 1) -> Any:
+    """Name the axes, add a legend without a frame, and return the axes.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    x, y : str
+        Names of the axes; "" leaves the vertical one without.
+    legend : str, default=""
+        A place as in ``Axes.legend``, or "above" for the room over the picture; "" for none.
+    ncols : int, default=1
+        Columns of the legend.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax.set_xlabel(x)
+    if y:
+        ax.set_ylabel(y)
+    if legend:
+        over = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
+        place = over if legend == "above" else {"loc": legend}
+        ax.legend(frameon=False, fontsize="small", ncols=ncols, **place)
+    return ax
 
 
 def show_numbers_on_log_axis(ax: Any, which: str = "x") -> None:

@@ -7,7 +7,9 @@ import re
 import textwrap
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from enum import Enum
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -102,8 +104,69 @@ class Tabular(ABC):
 class Printed(Tabular):
     """Base of results: a frame, and what is said above and below it.
 
-    Subclasses give ``to_frame``, ``_title``, ``_facts`` and ``_notes``.
+    Subclasses declare the class attributes below. In texts ``{self.name}`` stands for an attribute
+    of the result, written as in an f-string, and texts that come out empty are left out. Where a
+    declaration is not enough, they override ``to_frame``, ``_title``, ``_facts`` or ``_notes``.
+
+    Attributes
+    ----------
+    _TITLE : str
+    _COLUMNS : str
+        Columns of the frame in their order, as ``"head=attribute, head=attribute"``; the attribute
+        alone where it is its own head. Attributes may be dotted. A column whose value is None is
+        left out. Columns that are all single numbers or texts make one row.
+    _ROWS : str
+        Attribute that holds one object per row, whose attributes are the cells; "" where the
+        attributes of the result are the columns.
+    _FACTS : dict of str to str
+        Printed above the table.
+    _NOTES : tuple of str
+        Printed below the table.
+    _IS_CURVE : bool
+        Whether some eleven rows are enough in print.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass
+    ... class Means(Printed):
+    ...     name: tuple[str, ...]
+    ...     value: tuple[float, ...]
+    ...     level: float
+    ...     _TITLE = "Means"
+    ...     _COLUMNS = "model=name, mean=value"
+    ...     _FACTS = {"level": "{self.level:g}"}
+    >>> print(Means(("a", "b"), (0.5, 0.25), 0.95))
+        Means
+    ==============
+    level: 0.95
+    --------------
+    model   mean
+    --------------
+        a 0.5000
+        b 0.2500
+    ==============
     """
+
+    _TITLE: ClassVar[str] = ""
+    _COLUMNS: ClassVar[str] = ""
+    _ROWS: ClassVar[str] = ""
+    _FACTS: ClassVar[Mapping[str, str]] = {}
+    _NOTES: ClassVar[tuple[str, ...]] = ()
+    _IS_CURVE: ClassVar[bool] = False
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the numbers, one row per estimate."""
+        import pandas as pd
+
+        named = [text.strip().rpartition("=") for text in self._COLUMNS.split(",")]
+        cells = {head or path: attrgetter(path) for head, _, path in named}
+        if self._ROWS:
+            rows = getattr(self, self._ROWS)
+            return pd.DataFrame({head: [_plain(of(r)) for r in rows] for head, of in cells.items()})
+        columns = {head: _plain(of(self)) for head, of in cells.items() if of(self) is not None}
+        single = all(isinstance(column, int | float | str) for column in columns.values())
+        return pd.DataFrame([columns] if single else columns)
 
     def summary(self) -> str:
         """Return a title, the settings, the table and its notes as text."""
@@ -115,14 +178,23 @@ class Printed(Tabular):
     def __str__(self) -> str:
         return self.summary()
 
-    @abstractmethod
-    def _title(self) -> str: ...
+    def _title(self) -> str:
+        return self._TITLE.format(self=self)
 
-    @abstractmethod
-    def _facts(self) -> dict[str, str]: ...
+    def _facts(self) -> dict[str, str]:
+        filled = {name: text.format(self=self) for name, text in self._FACTS.items()}
+        return {name: text for name, text in filled.items() if text}
 
-    @abstractmethod
-    def _notes(self) -> tuple[str, ...]: ...
+    def _notes(self) -> tuple[str, ...]:
+        return tuple(filter(None, (text.format(self=self) for text in self._NOTES)))
+
+    def _written(self, decimals: int = 4) -> pd.DataFrame:
+        frame = super()._written(decimals)
+        return thinned(frame) if self._IS_CURVE else frame
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Enum) else value
 
 
 def text_table(

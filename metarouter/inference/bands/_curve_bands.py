@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import MINIMA, Verdict, about, rows_needed, scarce
+from metarouter.inference._result import Finding
 from metarouter.inference.curves import (
     AtThresholds,
     AtUsage,
@@ -214,14 +215,6 @@ def draw_band(
         ax.plot(x, limit, color=color, linewidth=0.7, linestyle=(0, (1, 1.5)))
     if simultaneous is not None:
         ax.fill_between(x, *simultaneous, color=color, alpha=0.18, linewidth=0)
-
-
-class Finding(NamedTuple):
-    """A verdict with its reason, and the gold labels that would settle an open one."""
-
-    verdict: Verdict
-    needed: int | None
-    reason: str
 
 
 def too_few_queries(queries: ScoredQueries) -> Finding | None:

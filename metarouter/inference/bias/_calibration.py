@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference._judged import Judged
 from metarouter.inference._limits import LIMITS, Verdict, about, rows_needed
+from metarouter.inference._result import Judged
 from metarouter.inference.intervals import (
     Covariance,
     FloatArray,

@@ -9,8 +9,8 @@ import numpy as np
 from scipy.special import betaincinv, stdtrit
 
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference._judged import Judged
 from metarouter.inference._limits import LIMITS, MINIMA, MOST_SKEWNESS, Verdict, about, rows_needed
+from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import (
     Alternative,
     Covariance,
@@ -24,7 +24,6 @@ from metarouter.inference.intervals import (
 )
 from metarouter.inference.labels import (
     Counts,
-    SampleSizeCheck,
     ScaledLabels,
     Scaling,
     ShiftEstimate,
@@ -366,7 +365,7 @@ def _choose_method(method: str, counts: Counts) -> str:
     return "paired" if enough and 2 * counts.paired >= counts.gold else "aipw"
 
 
-def _shortage(method: str, counts: Counts) -> SampleSizeCheck | None:
+def _shortage(method: str, counts: Counts) -> Finding | None:
     if method == "paired":
         return check_sample_size(counts, ("paired_queries", counts.paired))
     return check_either_sample_size(counts)

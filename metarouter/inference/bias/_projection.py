@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from metarouter.inference._judged import Judged
 from metarouter.inference._limits import LIMITS, MINIMA, Verdict, about, rows_needed
+from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import (
     Covariance,
     FloatArray,
@@ -27,7 +27,6 @@ from metarouter.inference.intervals import (
 )
 from metarouter.inference.labels import (
     Effect,
-    SampleSizeCheck,
     Scaling,
     as_rows,
     check_effect,
@@ -343,12 +342,11 @@ def _centring_influence(design: FloatArray, share: FloatArray, outcome: FloatArr
     return influence
 
 
-def _too_few(
-    known: dict[str, Any], shortage: SampleSizeCheck | None, fewest: int
-) -> BestLinearProjection:
+def _too_few(known: dict[str, Any], shortage: Finding | None, fewest: int) -> BestLinearProjection:
     k = len(known["names"])
     if shortage is None or known["n_gold"] < fewest:
-        shortage = SampleSizeCheck(
+        shortage = Finding(
+            Verdict.INCONCLUSIVE,
             fewest,
             f"{known['n_gold']} gold labels are too few for {k} coefficients; {fewest} would do. "
             f"{MINIMA['rows_per_coefficient'].why}",

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._judged import Judged
 from metarouter.inference._limits import MINIMA, Verdict, about, rows_needed
+from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import (
     Covariance,
     FloatArray,
@@ -27,7 +27,6 @@ from metarouter.inference.intervals import (
 )
 from metarouter.inference.labels import (
     Effect,
-    SampleSizeCheck,
     Scaling,
     as_held_out,
     as_rows,
@@ -382,9 +381,10 @@ def _judge(
     )
 
 
-def _group_shortage(least: int, enough: int) -> SampleSizeCheck:
+def _group_shortage(least: int, enough: int) -> Finding:
     minimum = MINIMA["rows_per_group"]
-    return SampleSizeCheck(
+    return Finding(
+        Verdict.INCONCLUSIVE,
         enough,
         f"The smallest group holds {least} held-out gold labels; {minimum.count} are needed, which "
         f"about {enough} gold labels in all would give, or fewer groups. {minimum.why}",

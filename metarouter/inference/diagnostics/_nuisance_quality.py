@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
-from metarouter.inference._judged import Judged
 from metarouter.inference._limits import LIMITS, Verdict, rows_needed, worst
+from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import UNKNOWN, FloatArray, Measured, log_interval, noise_share
 from metarouter.inference.labels import (
-    SampleSizeCheck,
     ScaledLabels,
     Scaling,
     as_rows,
@@ -324,9 +323,7 @@ def advice_on(nuisances: list[str]) -> str:
     return " ".join(said)
 
 
-def _too_few(
-    level: float, gold: int, preference: int, shortage: SampleSizeCheck
-) -> NuisanceQuality:
+def _too_few(level: float, gold: int, preference: int, shortage: Finding) -> NuisanceQuality:
     outcomes = ("marginal_outcome", "gold_outcome", "preference_outcome")
     return NuisanceQuality.inconclusive(
         shortage,

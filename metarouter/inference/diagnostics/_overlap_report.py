@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter.inference._judged import Judged
 from metarouter.inference._limits import LIMITS, Verdict, about, rows_needed, worst
+from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import (
     UNKNOWN,
     FloatArray,
@@ -21,7 +21,6 @@ from metarouter.inference.intervals import (
     share_interval,
 )
 from metarouter.inference.labels import (
-    SampleSizeCheck,
     ScaledLabels,
     Scaling,
     as_rows,
@@ -362,7 +361,7 @@ def _reason(
     )
 
 
-def _too_few(level: float, is_gold: NDArray[np.bool_], shortage: SampleSizeCheck) -> OverlapReport:
+def _too_few(level: float, is_gold: NDArray[np.bool_], shortage: Finding) -> OverlapReport:
     names = ("out_of_support", "effective_gold", "effective_preference")
     return OverlapReport.inconclusive(
         shortage,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference._judged import Judged
 from metarouter.inference._limits import LIMITS, Verdict
+from metarouter.inference._result import Judged
 from metarouter.inference.diagnostics._omitted_variable import (
     BiasBound,
     SensitivityElements,

@@ -17,7 +17,6 @@ from metarouter.inference.labels._held_out import (
 from metarouter.inference.labels._labels import (
     Counts,
     Effect,
-    SampleSizeCheck,
     ScaledLabels,
     Scaling,
     as_rows,

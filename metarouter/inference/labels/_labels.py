@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from metarouter.datasets import LabelledQueries, TrainingRows
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._limits import MINIMA, scarce
+from metarouter.inference._limits import MINIMA, Verdict, scarce
+from metarouter.inference._result import Finding
 from metarouter.inference.intervals import Clusters, FloatArray, as_clusters
 from metarouter.nuisance import Nuisances
 from metarouter.scaling import GainScaler, ScalingMethod
@@ -238,13 +239,6 @@ class Counts(NamedTuple):
     clusters: int
 
 
-class SampleSizeCheck(NamedTuple):
-    """How many labels would do, and the sentence that says so."""
-
-    needed: int
-    reason: str
-
-
 def count_labels(rows: TrainingRows) -> Counts:
     """Count the labels that have a positive weight."""
     is_gold = np.asarray(rows.is_gold, dtype=bool)
@@ -262,7 +256,7 @@ def count_labels(rows: TrainingRows) -> Counts:
     )
 
 
-def check_sample_size(counts: Counts, *needs: tuple[str, int]) -> SampleSizeCheck | None:
+def check_sample_size(counts: Counts, *needs: tuple[str, int]) -> Finding | None:
     """Return the first minimum that is not met, or None.
 
     Parameters
@@ -275,7 +269,8 @@ def check_sample_size(counts: Counts, *needs: tuple[str, int]) -> SampleSizeChec
     for name, there in (*needs, ("clusters", counts.clusters)):
         minimum = MINIMA[name]
         if minimum.missing(there):
-            return SampleSizeCheck(
+            return Finding(
+                Verdict.INCONCLUSIVE,
                 minimum.count,
                 f"{scarce(there, minimum.what)} to judge this; {minimum.count} would do. "
                 f"{minimum.why}",
@@ -283,7 +278,7 @@ def check_sample_size(counts: Counts, *needs: tuple[str, int]) -> SampleSizeChec
     return None
 
 
-def check_either_sample_size(counts: Counts, gold: str = "gold_rows") -> SampleSizeCheck | None:
+def check_either_sample_size(counts: Counts, gold: str = "gold_rows") -> Finding | None:
     """Return what is missing where labels of both sources are needed, or None.
 
     Parameters

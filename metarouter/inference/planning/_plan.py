@@ -14,8 +14,8 @@ from scipy.special import nctdtr, ndtri, stdtrit
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import MINIMA, Verdict, scarce
+from metarouter.inference._result import Finding
 from metarouter.inference.labels import (
-    SampleSizeCheck,
     Scaling,
     as_rows,
     check_either_sample_size,
@@ -530,11 +530,11 @@ def _reason(best: PlanOption, even: PlanOption, known: dict[str, Any]) -> str:
     )
 
 
-def _shortage(data: Any, quantity: str, nested: bool) -> SampleSizeCheck | None:
+def _shortage(data: Any, quantity: str, nested: bool) -> Finding | None:
     if quantity != "mean_shift":
         there = int(getattr(data, "n_gold", _FEWEST))
         words = f"{scarce(there, 'gold labels')} to plan on; {_FEWEST} would do."
-        return SampleSizeCheck(_FEWEST, words) if there < _FEWEST else None
+        return Finding(Verdict.INCONCLUSIVE, _FEWEST, words) if there < _FEWEST else None
     counts = count_labels(as_rows(data))
     if nested:
         return check_sample_size(counts, ("paired_queries", counts.paired))
