@@ -137,15 +137,15 @@ class Printed(Tabular):
     ...     _COLUMNS = "model=name, mean=value"
     ...     _FACTS = {"level": "{self.level:g}"}
     >>> print(Means(("a", "b"), (0.5, 0.25), 0.95))
-        Means
-    ==============
+       Means
+    ============
     level: 0.95
-    --------------
+    ------------
     model   mean
-    --------------
+    ------------
         a 0.5000
         b 0.2500
-    ==============
+    ============
     """
 
     _TITLE: ClassVar[str] = ""
