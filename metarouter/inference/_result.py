@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import MISSING, dataclass, fields
+from operator import attrgetter
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -18,6 +19,11 @@ class Finding(NamedTuple):
     verdict: Verdict
     needed: int | None
     reason: str
+
+
+def renamed(now: str) -> Any:
+    """Return a property under the former name of an attribute, which stays for one release."""
+    return property(attrgetter(now), doc=f"Former name of `{now}`, kept for one release.")
 
 
 class Result(Printed):
@@ -86,7 +92,7 @@ class Judged(Result):
             "NDArray[np.bool_]": np.zeros(size, dtype=bool),
         }
         known = finding._asdict() | known
-        unknown = {
+        unknown: dict[str, Any] = {
             field.name: None if str(field.type).endswith("| None") else blank[str(field.type)]
             for field in fields(cls)
             if field.name not in known and field.default is MISSING

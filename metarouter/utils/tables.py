@@ -194,7 +194,8 @@ class Printed(Tabular):
 
 
 def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Enum) else value
+    """Write verdicts as text, and what is not there as no text."""
+    return "" if value is None else str(value) if isinstance(value, Enum) else value
 
 
 def text_table(
