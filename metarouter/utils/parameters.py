@@ -40,6 +40,7 @@ __all__ = [
     "NUMBERS",
     "REGRESSOR",
     "check_argument",
+    "check_options",
     "check_parameter",
     "check_parameters",
     "check_weight",
@@ -210,6 +211,30 @@ def check_parameters(estimator: Any) -> None:
     for name, allowed in parameter_constraints(type(estimator)).items():
         if hasattr(estimator, name):
             check_argument(name, getattr(estimator, name), allowed)
+
+
+def check_options(options: Mapping[str, Any], known: type, of: str) -> None:
+    """Refuse keywords that a TypedDict of options does not have, as Python refuses others.
+
+    Parameters
+    ----------
+    options : mapping
+    known : type
+        The TypedDict.
+    of : str
+        What takes the options, in words.
+
+    Raises
+    ------
+    TypeError
+        If there is no such option.
+    """
+    unknown = sorted(set(options) - set(known.__annotations__))
+    if unknown:
+        raise TypeError(
+            f"unexpected keyword argument {unknown[0]!r}; the options of {of} are "
+            f"{', '.join(known.__annotations__)}."
+        )
 
 
 def check_argument(name: str, value: Any, allowed: Any) -> None:

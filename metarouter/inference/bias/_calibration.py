@@ -1,46 +1,32 @@
-"""What the calibration test returns.
-
-Are Delta-hat and psi-hat calibrated? Best linear prediction by mean and differential parts.
-"""
+"""Are Delta-hat and psi-hat calibrated? Best linear prediction by mean and differential parts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import LIMITS, Verdict, about, rows_needed
-from metarouter.inference._result import Judged
+from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import (
     Covariance,
     FloatArray,
-    LinearFit,
     choose_covariance,
-    interval_of,
     p_value_of,
     weighted_least_squares,
 )
 from metarouter.inference.labels import (
     Effect,
-    Scaling,
+    LabelOptions,
+    LabelTable,
     as_held_out,
-    as_rows,
     check_effect,
     check_either_sample_size,
-    count_labels,
-    fitted_nuisances,
-    scaled_labels,
 )
-from metarouter.nuisance import Nuisances
-from metarouter.utils.columns import as_level
-from metarouter.utils.plotting import draw_dots, new_axes
-
-if TYPE_CHECKING:
-    import pandas as pd
-
+from metarouter.utils.plotting import draw_dots, label_axes, new_axes
 
 NAMES = ("mean prediction", "differential prediction")
 
@@ -48,6 +34,8 @@ NAMES = ("mean prediction", "differential prediction")
 @dataclass(frozen=True)
 class CalibrationTest(Judged):
     """Coefficients of the mean and of the differential prediction; both are 1 when calibrated.
+
+    The verdict is on the claim that predicted differences between queries are real.
 
     Parameters
     ----------
@@ -62,14 +50,8 @@ class CalibrationTest(Judged):
     scheme : str
         How the predictions were held out.
     covariance : {"HC3", "cluster"}
-    level : float
     n_gold, n_preference : int
         Labels that the test rests on.
-    verdict : Verdict
-        On the claim that predicted differences between queries are real.
-    needed : int or None
-        Gold labels that would settle an open verdict.
-    reason : str
     """
 
     coefficient: FloatArray
@@ -82,63 +64,34 @@ class CalibrationTest(Judged):
     effect: Effect
     scheme: str
     covariance: str
-    level: float
     n_gold: int
     n_preference: int
-    verdict: Verdict
-    needed: int | None
-    reason: str
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per coefficient."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            {
-                "regressor": NAMES,
-                "coefficient": self.coefficient,
-                "se": self.se,
-                "ci_low": self.lower,
-                "ci_high": self.upper,
-                "p_value_above_0": self.p_value,
-                "p_value_is_1": self.p_calibrated,
-            }
-        )
+    _TITLE = "Calibration of the predicted {self.effect}"
+    _COLUMNS = (
+        "regressor=_names, coefficient, se, ci_low=lower, ci_high=upper, p_value_above_0=p_value, "
+        "p_value_is_1=p_calibrated"
+    )
+    _FACTS = {
+        "gold labels": "{self.n_gold}",
+        "preference labels": "{self.n_preference}",
+        "held out": "{self.scheme}",
+        "errors": "{self.covariance}",
+        "level": "{self.level:g}",
+        "verdict": "{self.verdict}",
+    }
+    _NOTES = (
+        "A calibrated predictor has both coefficients 1. P values above 0 are one-sided.",
+        "{self.reason}",
+    )
+    _names = NAMES
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw both coefficients with their intervals, beside 0 and 1.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-
-        Returns
-        -------
-        matplotlib Axes
-        """
+        """Draw both coefficients with their intervals, beside 0 and 1."""
         ax = draw_dots(NAMES, self.coefficient, self.lower, self.upper, new_axes(ax, height=2.2))
         ax.axvline(1.0, color="#1A1A1A", linewidth=0.9, linestyle=":")
-        ax.set_xlabel(f"coefficient ({self.level:.0%} intervals; 1: calibrated, 0: no information)")
-        return ax
-
-    def _title(self) -> str:
-        return f"Calibration of the predicted {self.effect}"
-
-    def _facts(self) -> dict[str, str]:
-        return {
-            "gold labels": f"{self.n_gold}",
-            "preference labels": f"{self.n_preference}",
-            "held out": self.scheme,
-            "errors": self.covariance,
-            "level": f"{self.level:g}",
-            "verdict": str(self.verdict),
-        }
-
-    def _notes(self) -> tuple[str, ...]:
-        return (
-            "A calibrated predictor has both coefficients 1. P values above 0 are one-sided.",
-            self.reason,
-        )
+        scale = f"coefficient ({self.level:.0%} intervals; 1: calibrated, 0: no information)"
+        return label_axes(ax, scale)
 
 
 def calibration_test(
@@ -146,12 +99,8 @@ def calibration_test(
     predictions: Any = None,
     *,
     effect: Effect = "shift",
-    nuisances: Nuisances | None = None,
-    scaling: Scaling = "variance",
     covariance: Covariance = "auto",
-    level: float = 0.95,
-    random_state: Any = None,
-    n_jobs: int | None = None,
+    **options: Unpack[LabelOptions],
 ) -> CalibrationTest:
     """Test whether predicted shifts (or gains) are right on average and in their differences.
 
@@ -165,18 +114,11 @@ def calibration_test(
         predictions void the test.
     effect : {"shift", "gain"}, default="shift"
         Which prediction is tested: Delta-hat on labels of both sources, or psi-hat on gold labels.
-    nuisances : Nuisances, optional
-        gamma and p for the test of Delta-hat; the default forests otherwise.
-    scaling : {"variance", "max", "wasserstein"}, float, GainScaler or None, default="variance"
-        Held fixed: the prediction and the test use the same factor.
     covariance : {"auto", "HC3", "cluster"}, default="auto"
-    level : float, default=0.95
-    random_state : int, RandomState or None
-    n_jobs : int, optional
-
-    Returns
-    -------
-    CalibrationTest
+        "cluster" (jackknife over groups) where rows share a group, else HC3.
+    **options
+        Of `LabelOptions`: nuisances, scaling, level, seed. The test of Delta-hat needs gamma and
+        p. The factor between the scales is held fixed: prediction and test use the same one.
 
     Raises
     ------
@@ -219,32 +161,21 @@ def calibration_test(
     >>> bool(test.p_value[1] < 0.01)
     True
     """
-    level = as_level(level)
     check_effect(effect)
-    rows = as_rows(data)
-    counts = count_labels(rows)
-    shortage = check_either_sample_size(counts, "gold_rows_held_out")
+    table = LabelTable(data, options)
+    shortage = check_either_sample_size(table.counts, "gold_rows_held_out")
     if shortage is not None:
-        return CalibrationTest.inconclusive(
-            shortage,
-            2,
-            effect=effect,
-            level=level,
-            n_gold=counts.gold,
-            n_preference=counts.preference,
-        )
-    labels = scaled_labels(rows, scaling)
+        counts = {"n_gold": table.counts.gold, "n_preference": table.counts.preference}
+        return CalibrationTest.inconclusive(shortage, 2, effect=effect, level=table.level, **counts)
+    labels = table.labels
     kind = choose_covariance(covariance, labels.clusters, ("HC3", "cluster"))
-    held_out = as_held_out(predictions, data, labels, effect, random_state)
+    held_out = as_held_out(predictions, data, labels, effect, table.random_state)
     prediction, taken = held_out.of(effect), held_out.fold >= 0
     if effect == "shift":
-        needed = ("marginal_outcome", "propensity")
-        fitted = fitted_nuisances(labels, nuisances, needed, random_state, n_jobs)
+        fitted = table.nuisances("marginal_outcome", "propensity")
         taken = taken & fitted.overlap_.in_overlap
-        outcome, multiplier = (
-            labels.y - fitted.marginal_outcome_,
-            labels.is_gold - fitted.propensity_,
-        )
+        outcome = labels.y - fitted.marginal_outcome_
+        multiplier = labels.is_gold - fitted.propensity_
     else:
         taken = taken & labels.is_gold
         outcome, multiplier = labels.y, np.ones(len(labels.y))
@@ -262,14 +193,23 @@ def calibration_test(
         names=list(NAMES),
     )
     rests_on = taken & (labels.share > 0)
-    return _tested(
-        fit,
+    n_gold = int((rests_on & labels.is_gold).sum())
+    lower, upper = fit.interval(table.level)
+    return CalibrationTest(
+        coefficient=fit.coefficient,
+        se=fit.se,
+        df=fit.df,
+        lower=lower,
+        upper=upper,
+        p_value=p_value_of(fit.coefficient / fit.se, fit.df, "greater"),
+        p_calibrated=p_value_of((fit.coefficient - 1) / fit.se, fit.df),
         effect=effect,
         scheme=held_out.scheme,
         covariance=kind,
-        level=level,
-        n_gold=int((rests_on & labels.is_gold).sum()),
-        n_preference=int((rests_on & ~labels.is_gold).sum()),
+        n_gold=n_gold,
+        n_preference=int(rests_on.sum()) - n_gold,
+        level=table.level,
+        **_judge(float(fit.coefficient[1]), float(lower[1]), float(upper[1]), n_gold)._asdict(),
     )
 
 
@@ -289,50 +229,27 @@ def _require_differences(differential: FloatArray, taken: NDArray[np.bool_], eff
         )
 
 
-def _tested(fit: LinearFit, **known: Any) -> CalibrationTest:
-    lower, upper = interval_of(fit.coefficient, fit.se, fit.df, known["level"])
-    verdict, needed, reason = _judge(
-        float(fit.coefficient[1]), float(lower[1]), float(upper[1]), known["n_gold"]
-    )
-    return CalibrationTest(
-        coefficient=fit.coefficient,
-        se=fit.se,
-        df=fit.df,
-        lower=lower,
-        upper=upper,
-        p_value=p_value_of(fit.coefficient / fit.se, fit.df, "greater"),
-        p_calibrated=p_value_of((fit.coefficient - 1) / fit.se, fit.df),
-        verdict=verdict,
-        needed=needed,
-        reason=reason,
-        **known,
-    )
-
-
-def _judge(
-    slope: float, lower: float, upper: float, n_gold: int
-) -> tuple[Verdict, int | None, str]:
+def _judge(slope: float, lower: float, upper: float, n_gold: int) -> Finding:
     limit = LIMITS["slope"]
     verdict = limit.judge(lower, upper)
-    if verdict is Verdict.PASS and lower > 1 and upper > 1 / limit.passes:
-        verdict = Verdict.CAUTION
-        reason = "Predicted differences are real, and understated (coefficient above 1)."
-    elif verdict is Verdict.PASS:
-        reason = "Predicted differences between queries are real and not much exaggerated."
-    elif verdict is Verdict.FAIL:
-        reason = "Predicted differences between queries point the wrong way."
-    elif verdict is Verdict.CAUTION and lower > limit.fails:
-        reason = "Predicted differences are real; they may be exaggerated (coefficient below 1)."
-    elif verdict is Verdict.CAUTION:
-        reason = (
-            "Predicted differences between queries are mostly noise: shrink them, or use one shift."
-        )
-    else:
+    if verdict is Verdict.INCONCLUSIVE:
         needed = rows_needed(n_gold, (upper - lower) / 2, max(slope, limit.passes))
-        return (
+        return Finding(
             verdict,
             needed,
             "Whether predicted differences between queries are real is open; "
             f"{about(needed, n_gold)} held-out gold labels would settle it, {n_gold} are there.",
         )
-    return verdict, None, reason
+    differences = "Predicted differences between queries"
+    if verdict is Verdict.PASS and lower > 1 and upper > 1 / limit.passes:
+        verdict = Verdict.CAUTION
+        reason = "Predicted differences are real, and understated (coefficient above 1)."
+    elif verdict is Verdict.PASS:
+        reason = f"{differences} are real and not much exaggerated."
+    elif verdict is Verdict.FAIL:
+        reason = f"{differences} point the wrong way."
+    elif lower > limit.fails:
+        reason = "Predicted differences are real; they may be exaggerated (coefficient below 1)."
+    else:
+        reason = f"{differences} are mostly noise: shrink them, or use one shift."
+    return Finding(verdict, None, reason)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 from scipy.special import betaincinv, stdtrit
@@ -24,82 +25,31 @@ from metarouter.inference.intervals import (
 )
 from metarouter.inference.labels import (
     Counts,
-    ScaledLabels,
-    Scaling,
+    LabelOptions,
+    LabelTable,
     ShiftEstimate,
-    as_rows,
     augmented,
     check_either_sample_size,
     check_sample_size,
-    count_labels,
     difference_of_means,
     doubly_robust_mean,
-    fitted_nuisances,
     overlap_weighted_slope,
     paired_mean,
     query_clusters,
-    scaled_labels,
 )
-from metarouter.nuisance import Nuisances
-from metarouter.utils.columns import as_level
-from metarouter.utils.plotting import new_axes
+from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import BAR, MEAN, OUTLINE, reference_line
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _MOST_STEPS = 25
 _SHOWN = (0.5, 99.5)
 
 
-def plot_differences(test: Any, ax: Any) -> Any:
-    """Draw the values behind a mean-shift test, their mean and its interval."""
-    values = test.values
-    if not values.size:
-        raise MetaRouterError(
-            f"a mean shift by method={test.method!r} averages nothing that could be drawn; use "
-            "'paired' or 'aipw'."
-        )
-    ax = new_axes(ax)
-    low, high = np.percentile(values, _SHOWN) if test.method == "aipw" else _ends(values)
-    shown = values[(values >= low) & (values <= high)]
-    ax.hist(shown, bins=_bins(shown), color=BAR, edgecolor=OUTLINE, linewidth=0.4)
-    ax.axvspan(test.lower, test.upper, color=MEAN, alpha=0.25, linewidth=0)
-    words = (
-        f"mean {test.value:+.3f} ({test.level:.0%} interval {test.lower:+.3f} to {test.upper:+.3f})"
-    )
-    ax.axvline(test.value, color=MEAN, linewidth=1.8, label=words)
-    ax.axvline(0.0, **reference_line(), label="no bias")
-    hidden = values.size - shown.size
-    what = (
-        "gold minus preference label of a query"
-        if test.method == "paired"
-        else "doubly robust score of a label"
-    )
-    ax.set_xlabel(f"{what} ({hidden} of {values.size} lie outside)" if hidden else what)
-    ax.set_ylabel("queries" if test.method == "paired" else "labels")
-    ax.legend(
-        frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=2
-    )
-    return ax
-
-
-def _ends(values: Any) -> tuple[float, float]:
-    return float(values.min()), float(values.max())
-
-
-def _bins(values: Any) -> Any:
-    """Bars on the steps of discrete labels where these are even, else numpy's own choice."""
-    steps = np.unique(values)
-    if 1 < len(steps) <= _MOST_STEPS and np.ptp(np.diff(steps)) < 1e-9 * np.ptp(steps):
-        half = np.diff(steps)[0] / 2
-        return np.concatenate([steps - half, [steps[-1] + half]])
-    return min(80, max(10, len(np.histogram_bin_edges(values, bins="auto")) - 1))
-
-
 @dataclass(frozen=True)
 class MeanShiftTest(Judged):
     """Estimate and test of E Delta, the mean of what must be added to a preference label.
+
+    The verdict is on the claim that preference labels are unbiased on average; `needed` counts
+    gold labels, or pairs.
 
     Parameters
     ----------
@@ -114,7 +64,6 @@ class MeanShiftTest(Judged):
         t statistic against `null`, and its p value for `alternative`.
     null : float
     alternative : {"two-sided", "less", "greater"}
-    level : float
     method : {"paired", "aipw", "overlap", "difference"}
     how : str
         What was averaged, in words.
@@ -127,12 +76,6 @@ class MeanShiftTest(Judged):
         Where the factor comes from.
     unit : float
         Standard deviation of the preference labels, in which the limits measure a shift.
-    verdict : Verdict
-        On the claim that preference labels are unbiased on average.
-    needed : int or None
-        Gold labels (pairs) that would settle an open verdict, all else equal.
-    reason : str
-        Why the verdict is what it is.
     values : ndarray
         What was averaged: differences of labels, or doubly robust scores.
     """
@@ -147,7 +90,6 @@ class MeanShiftTest(Judged):
     p_value: float
     null: float
     alternative: Alternative
-    level: float
     method: str
     how: str
     covariance: str
@@ -158,67 +100,67 @@ class MeanShiftTest(Judged):
     factor: float
     factor_is: str
     unit: float
-    verdict: Verdict
-    needed: int | None
-    reason: str
     values: FloatArray = field(repr=False)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row with estimate, interval, test and verdict."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            {
-                "quantity": ["mean shift"],
-                "estimate": [self.value],
-                "se": [self.se],
-                "ci_low": [self.lower],
-                "ci_high": [self.upper],
-                "t": [self.statistic],
-                "df": [self.df],
-                "p_value": [self.p_value],
-                "verdict": [str(self.verdict)],
-            }
-        )
+    _TITLE = "Mean shift of the preference labels"
+    _COLUMNS = (
+        "quantity=_quantity, estimate=value, se, ci_low=lower, ci_high=upper, t=statistic, df, "
+        "p_value, verdict"
+    )
+    _FACTS = {
+        "method": "{self.method}",
+        "errors": "{self.covariance}",
+        "gold labels": "{self.n_gold}",
+        "preference labels": "{self.n_preference}",
+        "queries with both": "{self.n_paired}",
+        "independent units": "{self.n_units}",
+        "level": "{self.level:g}",
+        "null": "{self.null:g} ({self.alternative})",
+        "factor on gold labels": "{self.factor:.4g}",
+        "factor is": "{self.factor_is}",
+        "skewness of the mean": "{self.skewness:.2f}",
+    }
+    _NOTES = ("Estimate: {self.how}, in units of the preference labels.", "{self.reason}")
+    _quantity = "mean shift"
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the histogram of what was averaged, with the mean and its interval (figure S2).
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-
-        Returns
-        -------
-        matplotlib Axes
 
         Raises
         ------
         MetaRouterError
             If the method averages nothing that could be drawn ("overlap", "difference").
         """
-        return plot_differences(self, ax)
+        values = self.values
+        if not values.size:
+            raise MetaRouterError(
+                f"a mean shift by method={self.method!r} averages nothing that could be drawn; use "
+                "'paired' or 'aipw'."
+            )
+        ax = new_axes(ax)
+        low, high = np.percentile(values, _SHOWN if self.method == "aipw" else (0, 100))
+        shown = values[(values >= low) & (values <= high)]
+        ax.hist(shown, bins=_bins(shown), color=BAR, edgecolor=OUTLINE, linewidth=0.4)
+        ax.axvspan(self.lower, self.upper, color=MEAN, alpha=0.25, linewidth=0)
+        interval = f"{self.level:.0%} interval {self.lower:+.3f} to {self.upper:+.3f}"
+        ax.axvline(
+            self.value, color=MEAN, linewidth=1.8, label=f"mean {self.value:+.3f} ({interval})"
+        )
+        ax.axvline(0.0, **reference_line(), label="no bias")
+        paired, hidden = self.method == "paired", values.size - shown.size
+        of_label = ("doubly robust score of a label", "gold minus preference label of a query")
+        what = of_label[paired]
+        what += f" ({hidden} of {values.size} lie outside)" if hidden else ""
+        return label_axes(ax, what, "queries" if paired else "labels", legend="above", ncols=2)
 
-    def _title(self) -> str:
-        return "Mean shift of the preference labels"
 
-    def _facts(self) -> dict[str, str]:
-        return {
-            "method": self.method,
-            "errors": self.covariance,
-            "gold labels": f"{self.n_gold}",
-            "preference labels": f"{self.n_preference}",
-            "queries with both": f"{self.n_paired}",
-            "independent units": f"{self.n_units}",
-            "level": f"{self.level:g}",
-            "null": f"{self.null:g} ({self.alternative})",
-            "factor on gold labels": f"{self.factor:.4g}",
-            "factor is": self.factor_is,
-            "skewness of the mean": f"{self.skewness:.2f}",
-        }
-
-    def _notes(self) -> tuple[str, ...]:
-        return (f"Estimate: {self.how}, in units of the preference labels.", self.reason)
+def _bins(values: FloatArray) -> Any:
+    """Bars on the steps of discrete labels where these are even, else numpy's own choice."""
+    steps = np.unique(values)
+    if 1 < len(steps) <= _MOST_STEPS and np.ptp(np.diff(steps)) < 1e-9 * np.ptp(steps):
+        half = np.diff(steps)[0] / 2
+        return np.concatenate([steps - half, [steps[-1] + half]])
+    return min(80, max(10, len(np.histogram_bin_edges(values, bins="auto")) - 1))
 
 
 MeanShiftMethod = Literal["auto", "paired", "aipw", "overlap", "difference"]
@@ -227,24 +169,15 @@ MeanShiftMethod = Literal["auto", "paired", "aipw", "overlap", "difference"]
 _ENOUGH_DEVIATING = 10
 _OF_LABELS = ("paired", "difference")  # methods that average labels as they are
 
-_NEEDED = {
-    "aipw": ("propensity", "gold_outcome", "preference_outcome"),
-    "overlap": ("marginal_outcome", "propensity"),
-}
-
 
 def mean_shift_test(
     data: Any,
     *,
     method: MeanShiftMethod = "auto",
-    nuisances: Nuisances | None = None,
-    scaling: Scaling = "variance",
     null: float = 0.0,
     alternative: Alternative = "two-sided",
     covariance: Covariance = "auto",
-    level: float = 0.95,
-    random_state: Any = None,
-    n_jobs: int | None = None,
+    **options: Unpack[LabelOptions],
 ) -> MeanShiftTest:
     """Test whether preference labels are biased on average.
 
@@ -258,20 +191,14 @@ def mean_shift_test(
         - ``"overlap"``: residual on residual, where p (1 - p) weighs the queries;
         - ``"difference"``: difference of the means, right only under a random draw of gold queries;
         - ``"auto"``: paired if at least half of the gold labels have a partner, else AIPW.
-    nuisances : Nuisances, optional
-        Fitted on these labels after scaling, or a recipe; the default forests otherwise.
-    scaling : {"variance", "max", "wasserstein"}, float, GainScaler or None, default="variance"
-        How gold labels are brought to the preference scale. Only for "variance" is the factor's
-        own error part of the standard error; see `GainScaler`.
     null : float, default=0.0
     alternative : {"two-sided", "less", "greater"}, default="two-sided"
         Chosen before looking: the smaller of both tails is not a p value.
     covariance : {"auto", "t", "HC3", "cluster"}, default="auto"
         "cluster" wherever rows share a group (the jackknife over groups); else "t" for pairs and
         "HC3" for rows.
-    level : float, default=0.95
-    random_state : int, RandomState or None
-    n_jobs : int, optional
+    **options
+        Of `LabelOptions`: nuisances, scaling, level, seed.
 
     Returns
     -------
@@ -320,41 +247,38 @@ def mean_shift_test(
     >>> test.method, bool(test.p_value < 1e-6), str(test.verdict)
     ('paired', True, 'FAIL')
     """
-    level = as_level(level)
-    rows = as_rows(data)
-    counts = count_labels(rows)
+    table = LabelTable(data, options)
+    counts = table.counts
     chosen = _choose_method(method, counts)
     known: dict[str, Any] = {
         "null": null,
         "alternative": alternative,
-        "level": level,
+        "level": table.level,
         "method": chosen,
         "n_gold": counts.gold,
         "n_preference": counts.preference,
         "n_paired": counts.paired,
     }
-    shortage = _shortage(chosen, counts)
+    shortage = (
+        check_sample_size(counts, ("paired_queries", counts.paired))
+        if chosen == "paired"
+        else check_either_sample_size(counts)
+    )
     if shortage is not None:
-        return MeanShiftTest.inconclusive(
-            shortage,
-            how="nothing, there are too few labels",
-            factor_is="not estimated",
-            covariance="none",
-            **known,
-        )
-    labels = scaled_labels(rows, scaling)
+        known |= {"how": "nothing, there are too few labels", "factor_is": "not estimated"}
+        return MeanShiftTest.inconclusive(shortage, **known)
+    labels = table.labels
     known |= {
-        "covariance": _choose_errors(covariance, labels, chosen),
+        "covariance": _choose_errors(covariance, table, chosen),
         "factor": labels.factor,
         "factor_is": labels.factor_is,
         "unit": labels.preference_sd,
     }
-    known["reach"] = float(np.ptp(labels.y[labels.share > 0]))
-    return _tested(known, _estimate(chosen, labels, nuisances, random_state, n_jobs))
+    return _tested(known, _ESTIMATES[chosen](table), float(np.ptp(labels.y[labels.share > 0])))
 
 
 def _choose_method(method: str, counts: Counts) -> str:
-    if method not in ("auto", "paired", "aipw", "overlap", "difference"):
+    if method not in ("auto", *_ESTIMATES):
         raise MetaRouterError(
             f"method={method!r} is unknown; choose 'auto', 'paired', 'aipw', 'overlap' or "
             "'difference'."
@@ -365,43 +289,32 @@ def _choose_method(method: str, counts: Counts) -> str:
     return "paired" if enough and 2 * counts.paired >= counts.gold else "aipw"
 
 
-def _shortage(method: str, counts: Counts) -> Finding | None:
-    if method == "paired":
-        return check_sample_size(counts, ("paired_queries", counts.paired))
-    return check_either_sample_size(counts)
-
-
-def _choose_errors(covariance: Covariance, labels: ScaledLabels, method: str) -> str:
-    if method != "paired":
-        return choose_covariance(covariance, labels.clusters)
+def _choose_errors(covariance: Covariance, table: LabelTable, method: str) -> str:
     # The two rows of one query are one difference, not a cluster: only larger groups are.
-    if query_clusters(labels) is None:
+    if method == "paired" and query_clusters(table.labels) is None:
         return "t" if covariance in ("auto", "cluster") else choose_covariance(covariance, None)
-    return choose_covariance(covariance, labels.clusters)
+    return choose_covariance(covariance, table.labels.clusters)
 
 
-def _estimate(
-    method: str, labels: ScaledLabels, nuisances: Any, random_state: Any, n_jobs: int | None
-) -> ShiftEstimate:
-    if method == "paired":
-        return paired_mean(labels)
-    if method == "difference":
-        return difference_of_means(labels)
-    fitted = fitted_nuisances(labels, nuisances, _NEEDED[method], random_state, n_jobs)
-    if method == "aipw":
-        return doubly_robust_mean(labels, augmented(labels, fitted))
-    return overlap_weighted_slope(labels, fitted)
+def _doubly_robust(table: LabelTable) -> ShiftEstimate:
+    fitted = table.nuisances("propensity", "gold_outcome", "preference_outcome")
+    return doubly_robust_mean(table.labels, augmented(table.labels, fitted))
 
 
-def _tested(known: dict[str, Any], estimate: ShiftEstimate) -> MeanShiftTest:
-    spread = variance_of_mean(
-        estimate.influence,
-        estimate.leverage,
-        estimate.is_gold,
-        estimate.clusters,
-        known["covariance"],
-    )
-    own, least = float(np.sqrt(spread.variance)), _least_error(estimate, known, spread.df)
+_ESTIMATES: dict[str, Callable[[LabelTable], ShiftEstimate]] = {
+    "paired": lambda table: paired_mean(table.labels),
+    "aipw": _doubly_robust,
+    "overlap": lambda table: overlap_weighted_slope(
+        table.labels, table.nuisances("marginal_outcome", "propensity")
+    ),
+    "difference": lambda table: difference_of_means(table.labels),
+}
+
+
+def _tested(known: dict[str, Any], estimate: ShiftEstimate, reach: float) -> MeanShiftTest:
+    spread = variance_of_mean(*estimate[1:5], known["covariance"])
+    own = float(np.sqrt(spread.variance))
+    least = _least_error(estimate, known, spread.df, reach)
     se = max(own, least)
     clusters = estimate.clusters if known["covariance"] == "cluster" else None
     skewness = 0.0
@@ -409,13 +322,10 @@ def _tested(known: dict[str, Any], estimate: ShiftEstimate) -> MeanShiftTest:
     if known["method"] in _OF_LABELS and least <= own:
         skewness = skewness_of(cluster_sums(estimate.influence, clusters))
     critical = float(stdtrit(spread.df, 0.5 + known["level"] / 2))
-    limits = skewed_limits(estimate.value, se, critical, skewness)
-    lower, upper = float(limits.lower), float(limits.upper)
+    lower, upper = map(float, skewed_limits(estimate.value, se, critical, skewness))
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = float(np.divide(estimate.value - known["null"], se))
-    verdict, needed, reason = _judge(estimate.value, lower, upper, skewness, known)
     n_rows = int((estimate.leverage > 0).sum())
-    known = {name: value for name, value in known.items() if name != "reach"}
     return MeanShiftTest(
         value=estimate.value,
         se=se,
@@ -427,11 +337,9 @@ def _tested(known: dict[str, Any], estimate: ShiftEstimate) -> MeanShiftTest:
         p_value=_p_value(statistic, spread.df, known["alternative"], skewness),
         how=estimate.how,
         n_units=n_rows if clusters is None else int(clusters.max()) + 1,
-        verdict=verdict,
-        needed=needed,
-        reason=reason,
         values=estimate.values,
         **known,
+        **_judge(estimate.value, lower, upper, skewness, known)._asdict(),
     )
 
 
@@ -450,7 +358,7 @@ def _p_value(t: float, df: float, alternative: Alternative, skewness: float) -> 
     return min(1.0, 2 * min(tails.values()))
 
 
-def _least_error(estimate: ShiftEstimate, known: dict[str, Any], df: float) -> float:
+def _least_error(estimate: ShiftEstimate, known: dict[str, Any], df: float, reach: float) -> float:
     """Return the smallest standard error that so few differing values can vouch for.
 
     Where labels of one query nearly always differ by the same amount, k of n differences deviate
@@ -474,13 +382,13 @@ def _least_error(estimate: ShiftEstimate, known: dict[str, Any], df: float) -> f
         n = int(clusters.max()) + 1
     alpha = 1 - known["level"]
     unseen = float(betaincinv(k + 1, max(1, n - k), 1 - alpha / 2)) - k / n
-    reach = float(deviation.max()) if k else known["reach"] + abs(estimate.value)
+    reach = float(deviation.max()) if k else reach + abs(estimate.value)
     return unseen * reach / float(stdtrit(df, 1 - alpha / 2))
 
 
 def _judge(
     value: float, lower: float, upper: float, skewness: float, known: dict[str, Any]
-) -> tuple[Verdict, int | None, str]:
+) -> Finding:
     limit, unit = LIMITS["mean_shift"], known["unit"]
     n = known["n_paired"] if known["method"] == "paired" else known["n_gold"]
     noun = "queries with both labels" if known["method"] == "paired" else "gold labels"
@@ -491,21 +399,23 @@ def _judge(
             f"others that have not been seen may turn it; {about(needed, n)} {noun} would show "
             f"enough of them, {n} are there."
         )
-        return Verdict.INCONCLUSIVE, needed, reason
+        return Finding(Verdict.INCONCLUSIVE, needed, reason)
     least = max(0.0, lower, -upper) / unit
     most = max(abs(lower), abs(upper)) / unit
     verdict = limit.judge(least, most)
     bound = f"{limit.passes:g} standard deviations of the preference labels"
     if verdict is Verdict.PASS:
-        return verdict, None, f"The mean shift is shown to be smaller than {bound}."
+        return Finding(verdict, None, f"The mean shift is shown to be smaller than {bound}.")
     if verdict is Verdict.FAIL:
-        return verdict, None, f"The mean shift is larger than {bound}: labels need correcting."
+        reason = f"The mean shift is larger than {bound}: labels need correcting."
+        return Finding(verdict, None, reason)
     if least > 0:
-        return Verdict.CAUTION, None, f"There is a mean shift; whether it exceeds {bound} is open."
+        reason = f"There is a mean shift; whether it exceeds {bound} is open."
+        return Finding(Verdict.CAUTION, None, reason)
     size = abs(value) / unit
     # Settled once the interval leaves zero or stays within the bound, whichever comes first.
     needed = rows_needed(n, (upper - lower) / 2 / unit, max(size, limit.passes - size))
-    return (
+    return Finding(
         Verdict.INCONCLUSIVE,
         needed,
         f"The interval contains zero as well as shifts larger than {bound}; {about(needed, n)} "

@@ -1,15 +1,14 @@
-"""What the best linear projection returns.
-
-Where is the bias? The best linear projection of the shift.
-"""
+"""Where is the bias? The best linear projection of the shift on a few features."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
 import numpy as np
 
+from metarouter.datasets import LabelledQueries, TrainingRows
+from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import LIMITS, MINIMA, Verdict, about, rows_needed
 from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import (
@@ -17,41 +16,34 @@ from metarouter.inference.intervals import (
     FloatArray,
     WaldTest,
     choose_covariance,
-    correlation_of,
-    interval_of,
     p_value_of,
-    require_full_rank,
-    sup_t_quantile,
     wald_test,
-    weighted_least_squares,
 )
 from metarouter.inference.labels import (
     Effect,
-    Scaling,
-    as_rows,
+    LabelOptions,
+    LabelTable,
     check_effect,
     check_either_sample_size,
-    chosen_features,
-    count_labels,
-    fitted_nuisances,
+    column_names,
     orthogonal_scores,
-    scaled_labels,
+    regressed_scores,
+    row_count,
 )
-from metarouter.nuisance import Nuisances
-from metarouter.utils.columns import as_level
-from metarouter.utils.plotting import new_axes
+from metarouter.utils.features import as_floats
+from metarouter.utils.groups import as_labels, group_codes
+from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import MEAN, reference_line
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-
+_MOST_FEATURES = 20
 _LONGEST_NAME = 32
 
 
 @dataclass(frozen=True)
 class BestLinearProjection(Judged):
     """Coefficients of the linear function of chosen features that is nearest to the shift.
+
+    The verdict is on the claim that the effect is the same along these features.
 
     Parameters
     ----------
@@ -69,13 +61,7 @@ class BestLinearProjection(Judged):
         Test that all slopes are zero: that the bias does not depend on these features.
     effect : {"shift", "gain"}
     covariance : {"HC3", "cluster"}
-    level : float
     n_gold, n_preference : int
-    verdict : Verdict
-        On the claim that the effect is the same along these features.
-    needed : int or None
-        Gold labels that would allow a judgement.
-    reason : str
     """
 
     names: tuple[str, ...]
@@ -91,42 +77,31 @@ class BestLinearProjection(Judged):
     joint: WaldTest
     effect: Effect
     covariance: str
-    level: float
     n_gold: int
     n_preference: int
-    verdict: Verdict
-    needed: int | None
-    reason: str
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per coefficient, with pointwise and simultaneous intervals."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            {
-                "feature": self.names,
-                "coefficient": self.coefficient,
-                "se": self.se,
-                "t": self.statistic,
-                "p_value": self.p_value,
-                "ci_low": self.lower,
-                "ci_high": self.upper,
-                "simultaneous_low": self.simultaneous_lower,
-                "simultaneous_high": self.simultaneous_upper,
-            }
-        )
+    _TITLE = "Best linear projection of the {self.effect}"
+    _COLUMNS = (
+        "feature=names, coefficient, se, t=statistic, p_value, ci_low=lower, ci_high=upper, "
+        "simultaneous_low=simultaneous_lower, simultaneous_high=simultaneous_upper"
+    )
+    _FACTS = {
+        "gold labels": "{self.n_gold}",
+        "preference labels": "{self.n_preference}",
+        "errors": "{self.covariance}",
+        "level": "{self.level:g}",
+        "all slopes zero": "F({self.joint.df_numerator}, {self.joint.df_denominator:.0f}) = "
+        "{self.joint.statistic:.2f}, p = {self.joint.p_value:.3g}",
+        "verdict": "{self.verdict}",
+    }
+    _NOTES = (
+        "The row 'mean' is the effect at the mean of the features. Simultaneous intervals",
+        "cover all slopes at once; p values are for each coefficient by itself.",
+        "{self.reason}",
+    )
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the slopes with their simultaneous (thin) and pointwise (thick) intervals.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-
-        Returns
-        -------
-        matplotlib Axes
-        """
+        """Draw the slopes with their simultaneous (thin) and pointwise (thick) intervals."""
         slopes = np.arange(1, len(self.names))
         ax = new_axes(ax, height=1.2 + 0.32 * max(3, len(slopes)))
         place = -slopes.astype(float)
@@ -138,33 +113,8 @@ class BestLinearProjection(Judged):
         ax.axvline(0.0, **reference_line())
         ax.set_yticks(place, [_short(self.names[k]) for k in slopes])
         ax.set_ylim(place.min() - 0.6, place.max() + 0.6)
-        ax.set_xlabel(f"change of the {self.effect} per unit of the feature")
-        ax.legend(
-            frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2
-        )
-        return ax
-
-    def _title(self) -> str:
-        return f"Best linear projection of the {self.effect}"
-
-    def _facts(self) -> dict[str, str]:
-        joint = self.joint
-        return {
-            "gold labels": f"{self.n_gold}",
-            "preference labels": f"{self.n_preference}",
-            "errors": self.covariance,
-            "level": f"{self.level:g}",
-            "all slopes zero": f"F({joint.df_numerator}, {joint.df_denominator:.0f}) = "
-            f"{joint.statistic:.2f}, p = {joint.p_value:.3g}",
-            "verdict": str(self.verdict),
-        }
-
-    def _notes(self) -> tuple[str, ...]:
-        return (
-            "The row 'mean' is the effect at the mean of the features. Simultaneous intervals",
-            "cover all slopes at once; p values are for each coefficient by itself.",
-            self.reason,
-        )
+        change = f"change of the {self.effect} per unit of the feature"
+        return label_axes(ax, change, legend="above", ncols=2)
 
 
 def _short(name: str) -> str:
@@ -177,12 +127,8 @@ def best_linear_projection(
     features: Any = None,
     *,
     effect: Effect = "shift",
-    nuisances: Nuisances | None = None,
-    scaling: Scaling = "variance",
     covariance: Covariance = "auto",
-    level: float = 0.95,
-    random_state: Any = None,
-    n_jobs: int | None = None,
+    **options: Unpack[LabelOptions],
 ) -> BestLinearProjection:
     """Project the shift (or the gain) on a few features.
 
@@ -194,14 +140,10 @@ def best_linear_projection(
         the commonest.
     effect : {"shift", "gain"}, default="shift"
         Project Delta, or psi itself; both in units of the preference labels.
-    nuisances : Nuisances, optional
-        Fitted on these labels after scaling, or a recipe; the default forests otherwise.
-    scaling : {"variance", "max", "wasserstein"}, float, GainScaler or None, default="variance"
     covariance : {"auto", "HC3", "cluster"}, default="auto"
-        "cluster" (jackknife over groups) where rows share a group, else HC3.
-    level : float, default=0.95
-    random_state : int, RandomState or None
-    n_jobs : int, optional
+        As in `calibration_test`.
+    **options
+        Of `LabelOptions`: nuisances, scaling, level, seed.
 
     Returns
     -------
@@ -237,55 +179,40 @@ def best_linear_projection(
     >>> projection.names, bool(projection.joint.p_value < 0.001)
     (('mean', 'x1', 'x6'), True)
     """
-    level = as_level(level)
     check_effect(effect)
-    rows = as_rows(data)
-    table, names = chosen_features(data, rows, features)
-    counts = count_labels(rows)
+    table = LabelTable(data, options)
+    columns, names = chosen_features(data, table.rows, features)
+    counts = table.counts
     known: dict[str, Any] = {
         "names": ("mean", *names),
         "effect": effect,
-        "level": level,
+        "level": table.level,
         "n_gold": counts.gold,
         "n_preference": counts.preference,
     }
-    shortage = check_either_sample_size(counts)
-    fewest = MINIMA["rows_per_coefficient"].count * (1 + len(names))
-    if shortage is not None or counts.gold < fewest:
-        return _too_few(known, shortage, fewest)
-
-    labels = scaled_labels(rows, scaling)
+    k, minimum = 1 + len(names), MINIMA["rows_per_coefficient"]
+    shortage, fewest = check_either_sample_size(counts), minimum.count * k
+    if counts.gold < fewest:
+        few = f"{counts.gold} gold labels are too few for {k} coefficients; {fewest} would do."
+        shortage = Finding(Verdict.INCONCLUSIVE, fewest, f"{few} {minimum.why}")
+    if shortage is not None:
+        joint = WaldTest(np.nan, k - 1, np.nan, np.nan)
+        return BestLinearProjection.inconclusive(shortage, k, joint=joint, **known)
+    labels = table.labels
     kind = choose_covariance(covariance, labels.clusters, ("HC3", "cluster"))
-    needed = ("propensity", "gold_outcome", "preference_outcome")
-    fitted = fitted_nuisances(labels, nuisances, needed, random_state, n_jobs)
+    fitted = table.nuisances("propensity", "gold_outcome", "preference_outcome")
     scores = orthogonal_scores(labels, fitted)
-    outcome = scores.shift if effect == "shift" else scores.gold
     share = labels.share_within(scores.inside)
-    design = np.column_stack([np.ones(len(share)), table - share @ table])
-    require_full_rank(design, share, ["mean", *names])
-    fit = weighted_least_squares(
-        design,
-        outcome,
-        share,
-        labels.is_gold,
-        labels.clusters,
-        kind,
-        names=["mean", *names],
-        further_influence=np.outer(
-            labels.factor_influence, _projected(design, share, scores.gold) / labels.factor
-        )
-        + _centring_influence(design, share, outcome),
-    )
-    slopes = list(range(1, 1 + len(names)))
-    joint = wald_test(fit, slopes)
-    lower, upper = interval_of(fit.coefficient, fit.se, fit.df, level)
-    correlation = correlation_of(fit.covariance[1:, 1:])
-    margin = sup_t_quantile(correlation, float(fit.df[slopes].min()), level) * fit.se[1:]
+    design = np.column_stack([np.ones(len(share)), columns - share @ columns])
+    heads = ["mean", *names]
+    fit = regressed_scores(labels, scores, effect, design, share, kind, heads, centred=True)
+    joint = wald_test(fit, list(range(1, k)))
+    lower, upper = fit.interval(table.level)
+    margin = fit.margin(table.level, slice(1, None))
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = fit.coefficient / fit.se
     size = margin * np.sqrt(share @ design[:, 1:] ** 2) / labels.preference_sd
     reach = np.abs(fit.coefficient[1:]) * size / margin + size
-    verdict, enough, reason = _judge(joint.p_value < 1 - level, reach, size, known)
     return BestLinearProjection(
         coefficient=fit.coefficient,
         se=fit.se,
@@ -298,25 +225,21 @@ def best_linear_projection(
         p_value=p_value_of(statistic, fit.df),
         joint=joint,
         covariance=kind,
-        verdict=verdict,
-        needed=enough,
-        reason=reason,
         **known,
+        **_judge(joint.p_value < 1 - table.level, reach, size, known)._asdict(),
     )
 
 
-def _judge(
-    differs: bool, reach: FloatArray, margin: FloatArray, known: dict[str, Any]
-) -> tuple[Verdict, int | None, str]:
+def _judge(differs: bool, reach: FloatArray, margin: FloatArray, known: dict[str, Any]) -> Finding:
     """Judge the claim of one effect everywhere; sizes are per standard deviation of a feature."""
     effect, limit = known["effect"], LIMITS["mean_shift"].passes
     small = f"{limit:g} standard deviations of the preference labels per standard deviation"
     if reach.max() <= limit:
-        return Verdict.PASS, None, f"No slope exceeds {small} of its feature."
+        return Finding(Verdict.PASS, None, f"No slope exceeds {small} of its feature.")
     if differs:
-        return Verdict.FAIL, None, f"The {effect} depends on these features."
+        return Finding(Verdict.FAIL, None, f"The {effect} depends on these features.")
     needed = rows_needed(known["n_gold"], float(margin.max()), limit)
-    return (
+    return Finding(
         Verdict.INCONCLUSIVE,
         needed,
         f"No dependence of the {effect} on these features is shown, nor that it is below {small}; "
@@ -325,31 +248,108 @@ def _judge(
     )
 
 
-def _projected(design: FloatArray, share: FloatArray, outcome: FloatArray) -> FloatArray:
-    weighted = share[:, None] * design
-    return np.asarray(np.linalg.solve(weighted.T @ design, weighted.T @ outcome), dtype=np.float64)
+def chosen_features(data: Any, rows: TrainingRows, features: Any) -> tuple[FloatArray, list[str]]:
+    """Return the features to project on, shape (n_rows, k), and their names.
 
+    Parameters
+    ----------
+    data : LabelledQueries or TrainingRows
+    rows : TrainingRows
+        One row per label of `data`.
+    features : None, "domain", list of names or positions, or array-like of shape (n, k)
+        None takes all columns of `X`, if they are at most 20. An array has one row per query of
+        LabelledQueries, one per label of TrainingRows.
 
-def _centring_influence(design: FloatArray, share: FloatArray, outcome: FloatArray) -> FloatArray:
-    """Return the influence on the mean effect through the estimated means of the features.
-
-    The first coefficient is the mean of the scores, whose variance holds that of the features;
-    the regression's residuals do not.
+    Raises
+    ------
+    MetaRouterError
+        If a column is unknown, or there are too many to choose none.
+    DataError
+        If values are missing or are no numbers.
     """
-    slopes = _projected(design, share, outcome)
-    influence = np.zeros_like(design)
-    influence[:, 0] = share * (design[:, 1:] @ slopes[1:])
-    return influence
+    names = column_names(data)
+    X = np.asarray(rows.X)
+    if features is None:
+        if X.shape[1] > _MOST_FEATURES:
+            raise MetaRouterError(
+                f"X has {X.shape[1]} features, too many for a projection that is to be read; "
+                "choose some by features=, or give your own columns."
+            )
+        return _numbers(X, names), names
+    if isinstance(features, str):
+        return _domain_columns(data, rows) if features == "domain" else _pick(X, names, [features])
+    if _is_list_of_names(features):
+        return _pick(X, names, list(features))
+    return _given_columns(data, rows, features)
 
 
-def _too_few(known: dict[str, Any], shortage: Finding | None, fewest: int) -> BestLinearProjection:
-    k = len(known["names"])
-    if shortage is None or known["n_gold"] < fewest:
-        shortage = Finding(
-            Verdict.INCONCLUSIVE,
-            fewest,
-            f"{known['n_gold']} gold labels are too few for {k} coefficients; {fewest} would do. "
-            f"{MINIMA['rows_per_coefficient'].why}",
+def _is_list_of_names(features: Any) -> bool:
+    return isinstance(features, list | tuple) and all(
+        isinstance(item, str | int | np.integer) and not isinstance(item, bool) for item in features
+    )
+
+
+def _pick(X: Any, names: list[str], wanted: list[Any]) -> tuple[FloatArray, list[str]]:
+    positions = []
+    for item in wanted:
+        known = item in names if isinstance(item, str) else 0 <= item < len(names)
+        if not known:
+            raise MetaRouterError(
+                f"features names {item!r}, but X has {len(names)} columns "
+                f"({', '.join(names[:5])}{', ...' if len(names) > 5 else ''}); choose among them."
+            )
+        positions.append(names.index(item) if isinstance(item, str) else int(item))
+    chosen = [names[k] for k in positions]
+    return _numbers(X[:, positions], chosen), chosen
+
+
+def _domain_columns(data: Any, rows: TrainingRows) -> tuple[FloatArray, list[str]]:
+    if not isinstance(data, LabelledQueries) or data.domain is None:
+        raise MetaRouterError(
+            "features='domain' needs LabelledQueries with a domain; name a domain column when the "
+            "table is read, or choose other features."
         )
-    joint = WaldTest(np.nan, k - 1, np.nan, np.nan)
-    return BestLinearProjection.inconclusive(shortage, k, joint=joint, **known)
+    domain = group_codes(data.domain[rows.query])  # told apart by value: "1" and 1 are two
+    _, first, counts = np.unique(domain, return_index=True, return_counts=True)
+    values = data.domain[rows.query][first].tolist()
+    names = [str(value) for value in values]
+    if len(set(names)) < len(names):
+        names = [repr(value) for value in values]
+    # The commonest is compared with.
+    levels = sorted(range(len(names)), key=lambda k: (-counts[k], names[k]))
+    if len(levels) < 2:
+        raise MetaRouterError(f"all rows are of the domain {names[0]!r}; choose other features.")
+    columns = np.column_stack([domain == level for level in levels[1:]]).astype(float)
+    return columns, [f"{names[level]} - {names[levels[0]]}" for level in levels[1:]]
+
+
+def _given_columns(data: Any, rows: TrainingRows, features: Any) -> tuple[FloatArray, list[str]]:
+    columns = getattr(features, "columns", None)
+    table = as_labels("features", features)
+    table = table[:, None] if table.ndim == 1 else table
+    n, unit = row_count(data)
+    if table.ndim != 2 or len(table) != n:
+        raise DataError(
+            f"features has shape {np.shape(features)}, but there are {n} {unit}; give one row of "
+            "numbers for each."
+        )
+    names = [f"x{k}" for k in range(table.shape[1])] if columns is None else list(map(str, columns))
+    rowwise = table[rows.query] if isinstance(data, LabelledQueries) else table
+    return _numbers(rowwise, names), names
+
+
+def _numbers(table: Any, names: list[str]) -> FloatArray:
+    numbers = as_floats(
+        "features",
+        table,
+        f"features hold values that are no numbers (columns {', '.join(names[:5])}); encode "
+        "categories as 0/1 columns, or use features='domain'.",
+    )
+    bad = ~np.isfinite(numbers)
+    if bad.any():
+        column = int(np.argmax(bad.any(axis=0)))
+        raise DataError(
+            f"features is missing or infinite in {int(bad[:, column].sum())} of {len(numbers)} "
+            f"rows of {names[column]!r}; fill in the values, or leave the column out."
+        )
+    return numbers

@@ -1,12 +1,9 @@
-"""What the sorted-group effects return.
-
-Where is the bias? Mean effects in groups of queries sorted by a prediction (GATES).
-"""
+"""Where is the bias? Mean effects in groups of queries sorted by a prediction (GATES)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,29 +14,21 @@ from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import (
     Covariance,
     FloatArray,
-    LinearFit,
     choose_covariance,
-    correlation_of,
     interval_of,
     p_value_of,
-    sup_t_quantile,
-    weighted_least_squares,
 )
 from metarouter.inference.labels import (
     Effect,
-    Scaling,
+    LabelOptions,
+    LabelTable,
     as_held_out,
-    as_rows,
     check_effect,
     check_either_sample_size,
-    count_labels,
-    fitted_nuisances,
     orthogonal_scores,
-    scaled_labels,
+    regressed_scores,
 )
-from metarouter.nuisance import Nuisances
-from metarouter.utils.columns import as_level
-from metarouter.utils.plotting import new_axes
+from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import BAR, MEAN, reference_line
 
 if TYPE_CHECKING:
@@ -49,6 +38,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class SortedGroupEffects(Judged):
     """Mean effect in groups of queries, from the lowest to the highest prediction.
+
+    The verdict is on the claim that the prediction sorts queries by their effect.
 
     Parameters
     ----------
@@ -69,11 +60,6 @@ class SortedGroupEffects(Judged):
     effect, by : {"shift", "gain"}
         What is averaged, and by which prediction queries are sorted.
     scheme, covariance : str
-    level : float
-    verdict : Verdict
-        On the claim that the prediction sorts queries by their effect.
-    needed : int or None
-    reason : str
     """
 
     predicted: FloatArray
@@ -95,30 +81,28 @@ class SortedGroupEffects(Judged):
     by: Effect
     scheme: str
     covariance: str
-    level: float
-    verdict: Verdict
-    needed: int | None
-    reason: str
+
+    _TITLE = "Mean {self.effect} in groups sorted by the predicted {self.by}"
+    _COLUMNS = (
+        "group=_group, labels=n_rows, gold=n_gold, predicted, mean=value, se, ci_low=lower, "
+        "ci_high=upper, simultaneous_low=simultaneous_lower, simultaneous_high=simultaneous_upper"
+    )
+    _FACTS = {
+        "held out": "{self.scheme}",
+        "errors": "{self.covariance}",
+        "level": "{self.level:g}",
+        "p value of the contrast": "{self.contrast_p_value:.3g} (one-sided)",
+        "verdict": "{self.verdict}",
+    }
+    _NOTES = ("Simultaneous intervals cover all groups at once.", "{self.reason}")
+
+    @property
+    def _group(self) -> list[str]:
+        return [f"{k + 1} of {len(self.value)}" for k in range(len(self.value))]
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per group, the lowest predictions first, and one for the contrast."""
-        import pandas as pd
-
-        count = len(self.value)
-        frame = pd.DataFrame(
-            {
-                "group": [f"{k + 1} of {count}" for k in range(count)],
-                "labels": self.n_rows,
-                "gold": self.n_gold,
-                "predicted": self.predicted,
-                "mean": self.value,
-                "se": self.se,
-                "ci_low": self.lower,
-                "ci_high": self.upper,
-                "simultaneous_low": self.simultaneous_lower,
-                "simultaneous_high": self.simultaneous_upper,
-            }
-        )
+        frame, count = super().to_frame(), len(self.value)
         frame.loc[count] = [
             f"{count} minus 1",
             int(self.n_rows[[0, -1]].sum()),
@@ -126,24 +110,12 @@ class SortedGroupEffects(Judged):
             self.predicted[-1] - self.predicted[0],
             self.contrast,
             self.contrast_se,
-            self.contrast_lower,
-            self.contrast_upper,
-            self.contrast_lower,
-            self.contrast_upper,
+            *(2 * (self.contrast_lower, self.contrast_upper)),
         ]
         return frame
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the group means with both intervals, and the mean prediction of each group.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-
-        Returns
-        -------
-        matplotlib Axes
-        """
+        """Draw the group means with both intervals, and the mean prediction of each group."""
         ax = new_axes(ax)
         place = np.arange(1, len(self.value) + 1)
         ends = (self.simultaneous_lower, self.simultaneous_upper)
@@ -154,27 +126,8 @@ class SortedGroupEffects(Judged):
         ax.plot(place + 0.12, self.predicted, "D", color=BAR, markersize=5, label="predicted")
         ax.axhline(0.0, **reference_line())
         ax.set_xticks(place)
-        ax.set_xlabel(f"queries sorted by predicted {self.by}, lowest to highest")
-        ax.set_ylabel(f"mean {self.effect}")
-        ax.legend(
-            frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, 1.15), ncols=4
-        )
-        return ax
-
-    def _title(self) -> str:
-        return f"Mean {self.effect} in groups sorted by the predicted {self.by}"
-
-    def _facts(self) -> dict[str, str]:
-        return {
-            "held out": self.scheme,
-            "errors": self.covariance,
-            "level": f"{self.level:g}",
-            "p value of the contrast": f"{self.contrast_p_value:.3g} (one-sided)",
-            "verdict": str(self.verdict),
-        }
-
-    def _notes(self) -> tuple[str, ...]:
-        return ("Simultaneous intervals cover all groups at once.", self.reason)
+        sorted_by = f"queries sorted by predicted {self.by}, lowest to highest"
+        return label_axes(ax, sorted_by, f"mean {self.effect}", legend="above", ncols=4)
 
 
 def sorted_group_effects(
@@ -184,12 +137,8 @@ def sorted_group_effects(
     effect: Effect = "shift",
     by: Effect | None = None,
     n_groups: int = 5,
-    nuisances: Nuisances | None = None,
-    scaling: Scaling = "variance",
     covariance: Covariance = "auto",
-    level: float = 0.95,
-    random_state: Any = None,
-    n_jobs: int | None = None,
+    **options: Unpack[LabelOptions],
 ) -> SortedGroupEffects:
     """Estimate the mean shift (or gain) of queries sorted by a prediction.
 
@@ -205,12 +154,10 @@ def sorted_group_effects(
     n_groups : int, default=5
         Groups of equal size, cut within each fold, so that no model's level decides who is where.
         Labels with equal predictions stay together.
-    nuisances : Nuisances, optional
-    scaling : {"variance", "max", "wasserstein"}, float, GainScaler or None, default="variance"
     covariance : {"auto", "HC3", "cluster"}, default="auto"
-    level : float, default=0.95
-    random_state : int, RandomState or None
-    n_jobs : int, optional
+        As in `calibration_test`.
+    **options
+        Of `LabelOptions`: nuisances, scaling, level, seed.
 
     Returns
     -------
@@ -248,61 +195,66 @@ def sorted_group_effects(
     >>> groups.value.shape, bool(groups.contrast_p_value < 0.01)
     ((5,), True)
     """
-    level = as_level(level)
     by = effect if by is None else by
     check_effect(effect)
     check_effect(by, "by")
     if n_groups < 2:
         raise MetaRouterError(f"n_groups={n_groups} leaves nothing to compare; choose 2 or more.")
-    rows = as_rows(data)
-    counts = count_labels(rows)
-    known: dict[str, Any] = {"effect": effect, "by": by, "level": level}
-    shortage = check_either_sample_size(counts, "gold_rows_held_out")
+    table = LabelTable(data, options)
+    known: dict[str, Any] = {"effect": effect, "by": by, "level": table.level}
+    shortage = check_either_sample_size(table.counts, "gold_rows_held_out")
     if shortage is not None:
         return SortedGroupEffects.inconclusive(shortage, n_groups, **known)
-    labels = scaled_labels(rows, scaling)
+    labels = table.labels
     kind = choose_covariance(covariance, labels.clusters, ("HC3", "cluster"))
-    held_out = as_held_out(predictions, data, labels, by, random_state)
-    needed = ("propensity", "gold_outcome", "preference_outcome")
-    fitted = fitted_nuisances(labels, nuisances, needed, random_state, n_jobs)
+    held_out = as_held_out(predictions, data, labels, by, table.random_state)
+    fitted = table.nuisances("propensity", "gold_outcome", "preference_outcome")
     scores = orthogonal_scores(labels, fitted)
     taken = scores.inside & (held_out.fold >= 0)
     group = _groups(held_out.of(by), held_out.fold, taken, n_groups)
     n_gold = np.bincount(group[taken & labels.is_gold], minlength=n_groups)
-    fewest = MINIMA["rows_per_group"].count
-    if n_gold.min() < fewest:
-        enough = int(np.ceil(counts.gold * fewest / max(1, n_gold.min())))
-        shortage = _group_shortage(int(n_gold.min()), enough)
+    shortage = _group_shortage(int(n_gold.min()), table.counts.gold)
+    if shortage is not None:
         return SortedGroupEffects.inconclusive(shortage, n_groups, **known)
 
     share = labels.share_within(taken)
     design = (group[:, None] == np.arange(n_groups)).astype(float)
-    mass = share @ design
-    slope = (share * scores.gold) @ design / mass / labels.factor
-    fit = weighted_least_squares(
-        design,
-        scores.shift if effect == "shift" else scores.gold,
-        share,
-        labels.is_gold,
-        labels.clusters,
-        kind,
-        names=[f"group {k + 1}" for k in range(n_groups)],
-        further_influence=np.outer(labels.factor_influence, slope),
-    )
-    predicted = np.array(
-        [
-            np.average(held_out.of(by)[group == k], weights=share[group == k])
-            for k in range(n_groups)
-        ]
-    )
+    names = [f"group {k + 1}" for k in range(n_groups)]
+    fit = regressed_scores(labels, scores, effect, design, share, kind, names)
+    inside = [group == k for k in range(n_groups)]
     known |= {
-        "predicted": predicted,
+        "predicted": np.array(
+            [np.average(held_out.of(by)[rows], weights=share[rows]) for rows in inside]
+        ),
         "n_rows": np.bincount(group[taken], minlength=n_groups),
         "n_gold": n_gold,
         "scheme": held_out.scheme,
         "covariance": kind,
     }
-    return _tested(known, fit)
+    lower, upper = fit.interval(table.level)
+    margin = fit.margin(table.level)
+    weights = np.zeros(n_groups)
+    weights[0], weights[-1] = -1.0, 1.0
+    contrast = float(weights @ fit.coefficient)
+    se = float(np.sqrt(weights @ fit.covariance @ weights))
+    df = float(fit.df[[0, -1]].min())
+    low, high = map(float, interval_of(contrast, se, df, table.level))
+    return SortedGroupEffects(
+        value=fit.coefficient,
+        se=fit.se,
+        df=fit.df,
+        lower=lower,
+        upper=upper,
+        simultaneous_lower=fit.coefficient - margin,
+        simultaneous_upper=fit.coefficient + margin,
+        contrast=contrast,
+        contrast_se=se,
+        contrast_lower=low,
+        contrast_upper=high,
+        contrast_p_value=float(p_value_of(contrast / se, df, "greater")),
+        **known,
+        **_judge(contrast, low, high, int(n_gold.sum()))._asdict(),
+    )
 
 
 def _groups(
@@ -329,60 +281,29 @@ def _groups(
     return group
 
 
-def _tested(known: dict[str, Any], fit: LinearFit) -> SortedGroupEffects:
-    level, count = known["level"], len(fit.coefficient)
-    lower, upper = interval_of(fit.coefficient, fit.se, fit.df, level)
-    margin = sup_t_quantile(correlation_of(fit.covariance), float(fit.df.min()), level) * fit.se
-    weights = np.zeros(count)
-    weights[0], weights[-1] = -1.0, 1.0
-    contrast = float(weights @ fit.coefficient)
-    se = float(np.sqrt(weights @ fit.covariance @ weights))
-    df = float(fit.df[[0, -1]].min())
-    low, high = (float(end) for end in interval_of(contrast, se, df, level))
-    verdict, needed, reason = _judge(contrast, low, high, int(known["n_gold"].sum()))
-    return SortedGroupEffects(
-        value=fit.coefficient,
-        se=fit.se,
-        df=fit.df,
-        lower=lower,
-        upper=upper,
-        simultaneous_lower=fit.coefficient - margin,
-        simultaneous_upper=fit.coefficient + margin,
-        contrast=contrast,
-        contrast_se=se,
-        contrast_lower=low,
-        contrast_upper=high,
-        contrast_p_value=float(p_value_of(contrast / se, df, "greater")),
-        verdict=verdict,
-        needed=needed,
-        reason=reason,
-        **known,
-    )
-
-
-def _judge(
-    contrast: float, lower: float, upper: float, n_gold: int
-) -> tuple[Verdict, int | None, str]:
+def _judge(contrast: float, lower: float, upper: float, n_gold: int) -> Finding:
     if lower > 0:
-        return Verdict.PASS, None, "The highest group exceeds the lowest: the prediction sorts."
+        reason = "The highest group exceeds the lowest: the prediction sorts."
+        return Finding(Verdict.PASS, None, reason)
     if upper < 0:
-        return Verdict.FAIL, None, "The highest group lies below the lowest: it sorts backwards."
+        reason = "The highest group lies below the lowest: it sorts backwards."
+        return Finding(Verdict.FAIL, None, reason)
     needed = rows_needed(n_gold, (upper - lower) / 2, contrast)
-    more = (
-        f"; with a contrast of this size {about(needed, n_gold)} held-out gold labels would "
-        f"settle it, {n_gold} are there"
-        if needed is not None
-        else ""
-    )
-    return (
-        Verdict.INCONCLUSIVE,
-        needed,
-        f"No difference of highest and lowest group is shown{more}.",
-    )
+    more = ""
+    if needed is not None:
+        more = (
+            f"; with a contrast of this size {about(needed, n_gold)} held-out gold labels would "
+            f"settle it, {n_gold} are there"
+        )
+    reason = f"No difference of highest and lowest group is shown{more}."
+    return Finding(Verdict.INCONCLUSIVE, needed, reason)
 
 
-def _group_shortage(least: int, enough: int) -> Finding:
+def _group_shortage(least: int, n_gold: int) -> Finding | None:
     minimum = MINIMA["rows_per_group"]
+    if not minimum.missing(least):
+        return None
+    enough = int(np.ceil(n_gold * minimum.count / max(1, least)))
     return Finding(
         Verdict.INCONCLUSIVE,
         enough,

@@ -1,14 +1,12 @@
-"""What the checks of a table of labels return.
-
-All checks of a table of labels in one call.
-"""
+"""All checks of a table of labels in one call."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
 from metarouter.inference._limits import MINIMA, Verdict, worst
+from metarouter.inference._result import Judged, Result
 from metarouter.inference.bias import (
     CalibrationTest,
     MeanShiftTest,
@@ -26,21 +24,14 @@ from metarouter.inference.intervals import UNKNOWN, Measured
 from metarouter.inference.labels import (
     Counts,
     HeldOutPredictions,
-    Scaling,
-    as_rows,
+    LabelOptions,
+    LabelTable,
     check_either_sample_size,
     check_sample_size,
-    count_labels,
-    fitted_nuisances,
     held_out_predictions,
-    scaled_labels,
 )
-from metarouter.nuisance import ALL_NUISANCES, Nuisances
-from metarouter.utils.columns import as_level
-from metarouter.utils.tables import Printed
-
-if TYPE_CHECKING:
-    import pandas as pd
+from metarouter.nuisance import ALL_NUISANCES
+from metarouter.shift import ShiftLearner
 
 
 @dataclass(frozen=True)
@@ -68,9 +59,13 @@ class Check:
     needed: int | None
     reason: str
 
+    @property
+    def _needed(self) -> str:
+        return "" if self.needed is None else str(self.needed)
+
 
 @dataclass(frozen=True)
-class Diagnostics(Printed):
+class Diagnostics(Result):
     """All checks of one table.
 
     Parameters
@@ -101,43 +96,17 @@ class Diagnostics(Printed):
         """The gravest verdict, that on the bias itself left aside: bias is what is corrected."""
         return worst([check.verdict for check in self.checks if check.claim != UNBIASED])
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per check."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            [
-                {
-                    "claim": check.claim,
-                    "quantity": check.quantity,
-                    "value": check.measured.value,
-                    "ci_low": check.measured.lower,
-                    "ci_high": check.measured.upper,
-                    "verdict": str(check.verdict),
-                    "needed": "" if check.needed is None else str(check.needed),
-                }
-                for check in self.checks
-            ]
-        )
+    _TITLE = "Can the data bear it? {self.data_name}"
+    _ROWS = "checks"
+    _COLUMNS = (
+        "claim, quantity, value=measured.value, ci_low=measured.lower, ci_high=measured.upper, "
+        "verdict, needed=_needed"
+    )
+    _FACTS = {"level": "{self.level:g}", "gravest verdict": "{self.verdict}"}
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the propensities of both sources (see `OverlapReport.plot`).
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-
-        Returns
-        -------
-        matplotlib Axes
-        """
+        """Draw the propensities of both sources (see `OverlapReport.plot`)."""
         return self.overlap.plot(ax)
-
-    def _title(self) -> str:
-        return f"Can the data bear it? {self.data_name}"
-
-    def _facts(self) -> dict[str, str]:
-        return {"level": f"{self.level:g}", "gravest verdict": str(self.verdict)}
 
     def _notes(self) -> tuple[str, ...]:
         spoken = [
@@ -160,12 +129,8 @@ def check_data(
     data: Any,
     *,
     model: Any = None,
-    nuisances: Nuisances | None = None,
-    scaling: Scaling = "variance",
     benchmark: Any = "auto",
-    level: float = 0.95,
-    random_state: Any = None,
-    n_jobs: int | None = None,
+    **options: Unpack[LabelOptions],
 ) -> Diagnostics:
     """Check whether a table of labels can bear a correction of its preference labels.
 
@@ -175,19 +140,11 @@ def check_data(
     model : MetaRouter, ShiftLearner or HeldOutPredictions, optional
         A recipe whose predictions are held out and checked too; this takes three fits. Or its
         held-out predictions of shift and gain. Without either, calibration is not checked.
-    nuisances : Nuisances, optional
-        Fitted on these labels after scaling, or a recipe; the default forests otherwise. They are
-        cross-fitted once and shared by all checks.
-    scaling : {"variance", "max", "wasserstein"}, float, GainScaler or None, default="variance"
     benchmark : "auto", None, list or dict
         See `sensitivity_analysis`.
-    level : float, default=0.95
-    random_state : int, RandomState or None
-    n_jobs : int, optional
-
-    Returns
-    -------
-    Diagnostics
+    **options
+        Of `LabelOptions`: nuisances, scaling, level, seed. Nuisances are cross-fitted once and
+        shared by all checks.
 
     Raises
     ------
@@ -206,47 +163,57 @@ def check_data(
     >>> len(diagnostics.checks), str(diagnostics.overlap.verdict)
     (11, 'PASS')
     """
-    level = as_level(level)
-    rows = as_rows(data)
-    counts = count_labels(rows)
-    shared = nuisances
-    shortage = check_either_sample_size(counts)
-    if shortage is None:
-        labels = scaled_labels(rows, scaling)
-        shared = fitted_nuisances(labels, nuisances, ALL_NUISANCES, random_state, n_jobs)
-    settings: dict[str, Any] = {
-        "nuisances": shared,
-        "scaling": scaling,
-        "level": level,
-        "random_state": random_state,
-        "n_jobs": n_jobs,
-    }
-    shift = mean_shift_test(data, **settings)
-    overlap = overlap_report(data, **settings)
-    quality = nuisance_quality(data, **settings)
-    sensitivity = sensitivity_analysis(data, benchmark=benchmark, **settings)
+    table = LabelTable(data, options)
+    counts = table.counts
+    if check_either_sample_size(counts) is None:
+        options = {**options, "nuisances": table.nuisances(*ALL_NUISANCES)}
+    shift = mean_shift_test(data, **options)
+    overlap = overlap_report(data, **options)
+    quality = nuisance_quality(data, **options)
+    sensitivity = sensitivity_analysis(data, benchmark=benchmark, **options)
     checks = [
         *_count_checks(counts),
         *_overlap_checks(overlap),
         *_quality_checks(quality),
-        _sensitivity_check(sensitivity),
-        _shift_check(shift),
+        _check(
+            "no unmeasured difference explains the shift",
+            "robustness value",
+            _robustness(sensitivity),
+            sensitivity,
+        ),
+        _check(
+            UNBIASED,
+            f"mean shift ({shift.method})",
+            Measured(shift.value, shift.lower, shift.upper),
+            shift,
+        ),
     ]
-    calibrations: list[CalibrationTest | None] = [None, None]
-    if model is not None:
-        calibrations = _calibrations(data, model, counts, settings)
-        checks += [_calibration_check(test) for test in calibrations if test is not None]
+    calibrations = [] if model is None else _calibrations(table, model, options)
+    checks += [
+        _check(
+            f"predicted differences of the {test.effect} are real",
+            "calibration slope",
+            Measured(*(float(column[1]) for column in (test.coefficient, test.lower, test.upper))),
+            test,
+        )
+        for test in calibrations
+    ]
+    by_effect = {test.effect: test for test in calibrations}
     return Diagnostics(
         checks=tuple(checks),
-        level=level,
+        level=table.level,
         data_name=str(getattr(data, "name", "labels")),
         mean_shift=shift,
         overlap=overlap,
         nuisances=quality,
         sensitivity=sensitivity,
-        shift_calibration=calibrations[0],
-        gain_calibration=calibrations[1],
+        shift_calibration=by_effect.get("shift"),
+        gain_calibration=by_effect.get("gain"),
     )
+
+
+def _check(claim: str, quantity: str, measured: Measured, found: Judged) -> Check:
+    return Check(claim, quantity, measured, found.verdict, found.needed, found.reason)
 
 
 def _count_checks(counts: Counts) -> list[Check]:
@@ -268,55 +235,34 @@ def _count_checks(counts: Counts) -> list[Check]:
 
 
 def _overlap_checks(report: OverlapReport) -> list[Check]:
-    measured = {
-        "out_of_support": ("gold covers the preference queries", report.out_of_support),
-        "effective_gold": ("enough gold labels after weighting", report.effective_gold),
-        "effective_preference": (
-            "enough preference labels after weighting",
-            report.effective_preference,
-        ),
+    effective = "effective share"
+    claims = {
+        "out_of_support": ("gold covers the preference queries", "share out of support"),
+        "effective_gold": ("enough gold labels after weighting", effective),
+        "effective_preference": ("enough preference labels after weighting", effective),
     }
-    return [
-        Check(
-            claim,
-            "share out of support" if name == "out_of_support" else "effective share",
-            found,
-            report.verdicts[name],
-            report.needed if report.verdicts[name] is Verdict.INCONCLUSIVE else None,
-            report.reason if report.verdicts[name] is not Verdict.PASS else "Yes.",
-        )
-        for name, (claim, found) in measured.items()
-    ]
+    checks = []
+    for name, claim in claims.items():
+        verdict, measured = report.verdicts[name], getattr(report, name)
+        reason = "Yes." if verdict is Verdict.PASS else report.reason
+        needed = report.needed if verdict is Verdict.INCONCLUSIVE else None
+        checks.append(Check(*claim, measured, verdict, needed, reason))
+    return checks
 
 
 def _quality_checks(quality: NuisanceQuality) -> list[Check]:
-    words = {
-        "marginal_outcome": "labels",
-        "gold_outcome": "gold labels",
-        "preference_outcome": "preference labels",
+    predicted = ("labels", "gold labels", "preference labels")
+    measured = {
+        name: (f"model of {words} no worse than a mean", "out-of-fold R2", found)
+        for words, (name, found) in zip(predicted, quality.r2.items(), strict=True)
     }
-    checks = [
-        Check(
-            f"model of {words[name]} no worse than a mean",
-            "out-of-fold R2",
-            found,
-            quality.verdicts[name],
-            quality.needed if quality.verdicts[name] is Verdict.INCONCLUSIVE else None,
-            _worse(quality, name),
-        )
-        for name, found in quality.r2.items()
-    ]
-    return [
-        *checks,
-        Check(
-            "propensity no worse than a constant",
-            "log loss / constant",
-            quality.log_loss_ratio,
-            quality.verdicts["propensity"],
-            quality.needed if quality.verdicts["propensity"] is Verdict.INCONCLUSIVE else None,
-            _worse(quality, "propensity"),
-        ),
-    ]
+    ratio = ("propensity no worse than a constant", "log loss / constant", quality.log_loss_ratio)
+    checks = []
+    for name, claim in (measured | {"propensity": ratio}).items():
+        verdict = quality.verdicts[name]
+        needed = quality.needed if verdict is Verdict.INCONCLUSIVE else None
+        checks.append(Check(*claim, verdict, needed, _worse(quality, name)))
+    return checks
 
 
 def _worse(quality: NuisanceQuality, name: str) -> str:
@@ -327,54 +273,21 @@ def _worse(quality: NuisanceQuality, name: str) -> str:
     return f"Not shown to be as good as a constant. {advice_on([name])}"
 
 
-def _sensitivity_check(analysis: SensitivityAnalysis) -> Check:
-    value = analysis.robustness_interval
-    return Check(
-        "no unmeasured difference explains the shift",
-        "robustness value",
-        Measured(analysis.robustness, value, float("nan")) if analysis.scenarios else UNKNOWN,
-        analysis.verdict,
-        analysis.needed,
-        analysis.reason,
-    )
+def _robustness(analysis: SensitivityAnalysis) -> Measured:
+    if not analysis.scenarios:
+        return UNKNOWN
+    return Measured(analysis.robustness, analysis.robustness_interval, float("nan"))
 
 
-def _shift_check(test: MeanShiftTest) -> Check:
-    return Check(
-        UNBIASED,
-        f"mean shift ({test.method})",
-        Measured(test.value, test.lower, test.upper),
-        test.verdict,
-        test.needed,
-        test.reason,
-    )
-
-
-def _calibrations(
-    data: Any, model: Any, counts: Counts, settings: dict[str, Any]
-) -> list[CalibrationTest | None]:
-    from metarouter.shift import ShiftLearner
-
-    effects = ("shift",) if isinstance(model, ShiftLearner) else ("shift", "gain")
-    predictions: Any = model
+def _calibrations(table: LabelTable, model: Any, options: LabelOptions) -> list[CalibrationTest]:
+    predictions, counts = model, table.counts
     enough = check_sample_size(counts, ("gold_rows_held_out", counts.gold)) is None
     if enough and not isinstance(model, HeldOutPredictions):
+        scaling = options.get("scaling", "variance")
         predictions = held_out_predictions(
-            data, model, scaling=settings["scaling"], random_state=settings["random_state"]
+            table.data, model, scaling=scaling, random_state=table.random_state
         )
-    tests: list[CalibrationTest | None] = [
-        calibration_test(data, predictions, effect=effect, **settings)  # type: ignore[arg-type]
-        for effect in effects
-    ]
-    return [*tests, None][:2]
-
-
-def _calibration_check(test: CalibrationTest) -> Check:
-    return Check(
-        f"predicted differences of the {test.effect} are real",
-        "calibration slope",
-        Measured(float(test.coefficient[1]), float(test.lower[1]), float(test.upper[1])),
-        test.verdict,
-        test.needed,
-        test.reason,
-    )
+    shift = calibration_test(table.data, predictions, effect="shift", **options)
+    if isinstance(model, ShiftLearner):
+        return [shift]
+    return [shift, calibration_test(table.data, predictions, effect="gain", **options)]

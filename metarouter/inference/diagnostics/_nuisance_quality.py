@@ -1,36 +1,32 @@
-"""What the check of the nuisances returns.
-
-Can the data bear it? How well the nuisances predict labels that they have not seen.
-"""
+"""Can the data bear it? How well the nuisances predict labels that they have not seen."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
 from metarouter.inference._limits import LIMITS, Verdict, rows_needed, worst
-from metarouter.inference._result import Finding, Judged
-from metarouter.inference.intervals import UNKNOWN, FloatArray, Measured, log_interval, noise_share
-from metarouter.inference.labels import (
-    ScaledLabels,
-    Scaling,
-    as_rows,
-    check_either_sample_size,
-    count_labels,
-    fitted_nuisances,
-    scaled_labels,
+from metarouter.inference._result import Judged
+from metarouter.inference.intervals import (
+    UNKNOWN,
+    Clusters,
+    FloatArray,
+    Measured,
+    log_interval,
+    noise_share,
 )
-from metarouter.nuisance import ALL_NUISANCES, Nuisances
-from metarouter.utils.columns import as_level
-from metarouter.utils.plotting import draw_dots, new_axes
-
-if TYPE_CHECKING:
-    import pandas as pd
-
+from metarouter.inference.labels import (
+    LabelOptions,
+    LabelTable,
+    ScaledLabels,
+    check_either_sample_size,
+)
+from metarouter.nuisance import ALL_NUISANCES
+from metarouter.utils.plotting import draw_dots, label_axes, new_axes
 
 WORDS = {
     "marginal_outcome": "label given the query",
@@ -42,7 +38,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class NuisanceQuality(Judged):
-    """Out-of-fold fit of every nuisance.
+    """Out-of-fold fit of every nuisance; the gravest verdict counts.
 
     Parameters
     ----------
@@ -54,105 +50,78 @@ class NuisanceQuality(Judged):
         The same over that of the constant gold share: below 1 the sources can be told apart.
     n : dict of str to int
         Labels that each rests on.
-    level : float
     verdicts : dict of str to Verdict
         By nuisance.
-    verdict : Verdict
-        The gravest of them.
-    needed : int or None
-    reason : str
     """
 
     r2: dict[str, Measured]
     log_loss: Measured
     log_loss_ratio: Measured
     n: dict[str, int]
-    level: float
     verdicts: dict[str, Verdict]
-    verdict: Verdict
-    needed: int | None
-    reason: str
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per nuisance and measure."""
-        import pandas as pd
+    _TITLE = "Quality of the nuisances, out of fold"
+    _ROWS = "_measures"
+    _COLUMNS = (
+        "nuisance=name, predicts, labels, measure, value=measured.value, ci_low=measured.lower, "
+        "ci_high=measured.upper, verdict"
+    )
+    _FACTS = {"level": "{self.level:g}", "verdict": "{self.verdict}"}
+    _NOTES = (
+        "Intervals are over new labels, with the fitted models held fixed. A nuisance that",
+        "knows nothing (R2 of 0, ratio of 1) costs precision, one that is worse adds noise.",
+        "{self.reason}",
+    )
 
-        lines = [(name, "R2", self.r2[name]) for name in self.r2]
-        lines += [
+    @property
+    def _measures(self) -> list[_Measure]:
+        measures = [(name, "R2", found) for name, found in self.r2.items()]
+        measures += [
             ("propensity", "log loss", self.log_loss),
             ("propensity", "log loss / constant", self.log_loss_ratio),
         ]
-        return pd.DataFrame(
-            [
-                {
-                    "nuisance": name,
-                    "predicts": WORDS[name],
-                    "labels": self.n[name],
-                    "measure": measure,
-                    "value": measured.value,
-                    "ci_low": measured.lower,
-                    "ci_high": measured.upper,
-                    "verdict": "" if measure == "log loss" else str(self.verdicts[name]),
-                }
-                for name, measure, measured in lines
-            ]
-        )
+        return [
+            _Measure(
+                name,
+                WORDS[name],
+                self.n[name],
+                measure,
+                found,
+                "" if measure == "log loss" else self.verdicts[name],
+            )
+            for name, measure, found in measures
+        ]
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the out-of-fold R2 of the outcome models and the propensity's gain in log loss.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-
-        Returns
-        -------
-        matplotlib Axes
-        """
+        """Draw the out-of-fold R2 of the outcome models and the propensity's gain in log loss."""
         drawn = {**self.r2, "propensity": self.log_loss_ratio.mapped(1.0, -1.0)}
         value, lower, upper = np.array(list(drawn.values())).T
         ax = new_axes(ax, height=2.6)
         ax = draw_dots([WORDS[name] for name in drawn], value, lower, upper, ax)
-        ax.set_xlabel("share of the loss explained out of fold")
-        return ax
+        return label_axes(ax, "share of the loss explained out of fold")
 
-    def _title(self) -> str:
-        return "Quality of the nuisances, out of fold"
 
-    def _facts(self) -> dict[str, str]:
-        return {"level": f"{self.level:g}", "verdict": str(self.verdict)}
-
-    def _notes(self) -> tuple[str, ...]:
-        return (
-            "Intervals are over new labels, with the fitted models held fixed. A nuisance that",
-            "knows nothing (R2 of 0, ratio of 1) costs precision, one that is worse adds noise.",
-            self.reason,
-        )
+class _Measure(NamedTuple):
+    name: str
+    predicts: str
+    labels: int
+    measure: str
+    measured: Measured
+    verdict: str
 
 
 _SMALLEST = 1e-12
+_OUTCOMES = tuple(WORDS)[:3]
 
 
-def nuisance_quality(
-    data: Any,
-    *,
-    nuisances: Nuisances | None = None,
-    scaling: Scaling = "variance",
-    level: float = 0.95,
-    random_state: Any = None,
-    n_jobs: int | None = None,
-) -> NuisanceQuality:
+def nuisance_quality(data: Any, **options: Unpack[LabelOptions]) -> NuisanceQuality:
     """Measure how well cross-fitted nuisances predict labels that they have not seen.
 
     Parameters
     ----------
     data : LabelledQueries or TrainingRows
-    nuisances : Nuisances, optional
-        Fitted on these labels after scaling, or a recipe; the default forests otherwise.
-    scaling : {"variance", "max", "wasserstein"}, float, GainScaler or None, default="variance"
-    level : float, default=0.95
-    random_state : int, RandomState or None
-    n_jobs : int, optional
+    **options
+        Of `LabelOptions`: nuisances, scaling, level, seed.
 
     Returns
     -------
@@ -181,20 +150,25 @@ def nuisance_quality(
     >>> bool(quality.r2["gold_outcome"].lower > 0), list(quality.r2)
     (True, ['marginal_outcome', 'gold_outcome', 'preference_outcome'])
     """
-    level = as_level(level)
-    rows = as_rows(data)
-    counts = count_labels(rows)
+    table = LabelTable(data, options)
+    counts, level = table.counts, table.level
     shortage = check_either_sample_size(counts)
     if shortage is not None:
-        return _too_few(level, counts.gold, counts.preference, shortage)
-    labels = scaled_labels(rows, scaling)
-    fitted = fitted_nuisances(labels, nuisances, ALL_NUISANCES, random_state, n_jobs)
+        both = counts.gold + counts.preference
+        return NuisanceQuality.inconclusive(
+            shortage,
+            r2=dict.fromkeys(_OUTCOMES, UNKNOWN),
+            log_loss=UNKNOWN,
+            log_loss_ratio=UNKNOWN,
+            n=dict(zip(WORDS, (both, counts.gold, counts.preference, both), strict=True)),
+            level=level,
+            verdicts=dict.fromkeys(WORDS, Verdict.INCONCLUSIVE),
+        )
+    labels, fitted = table.labels, table.nuisances(*ALL_NUISANCES)
     everywhere = np.ones(len(labels.y), dtype=bool)
-    parts = {
-        "marginal_outcome": (fitted.marginal_outcome_, everywhere),
-        "gold_outcome": (fitted.gold_outcome_, labels.is_gold),
-        "preference_outcome": (fitted.preference_outcome_, ~labels.is_gold),
-    }
+    of_outcomes = (fitted.marginal_outcome_, fitted.gold_outcome_, fitted.preference_outcome_)
+    rows = (everywhere, labels.is_gold, ~labels.is_gold)
+    parts = dict(zip(_OUTCOMES, zip(of_outcomes, rows, strict=True), strict=True))
     error = {name: _error_ratio(labels, *part, level) for name, part in parts.items()}
     log_loss, ratio = _log_losses(labels, fitted.propensity_, level)
     verdicts = {
@@ -232,6 +206,7 @@ def _error_ratio(
     constant = float(share @ y)
     from_constant = prediction[rows] - constant
     noise = noise_share(error - variance, float(share @ from_constant**2))
+    shared = np.sqrt(noise) * share * 2 * (y - prediction[rows]) * from_constant / error
     return log_interval(
         error / variance,
         influence,
@@ -239,12 +214,7 @@ def _error_ratio(
         labels.is_gold[rows],
         _clusters(labels, rows),
         level,
-        shared_influence=np.sqrt(noise)
-        * share
-        * 2
-        * (y - prediction[rows])
-        * from_constant
-        / error,
+        shared_influence=shared,
     )
 
 
@@ -279,11 +249,7 @@ def _needed(
 ) -> int | None:
     """Labels of the open nuisance that would bring its interval to one side of the limits."""
     wanted = [
-        rows_needed(
-            n[name],
-            (loss.upper - loss.lower) / 2,
-            (limit.fails - limit.passes) / 2,
-        )
+        rows_needed(n[name], (loss.upper - loss.lower) / 2, (limit.fails - limit.passes) / 2)
         for name, loss in losses.items()
         for limit in [LIMITS["propensity_error" if name == "propensity" else "outcome_error"]]
         if verdicts[name] is Verdict.INCONCLUSIVE
@@ -291,7 +257,7 @@ def _needed(
     return max((count for count in wanted if count is not None), default=None)
 
 
-def _clusters(labels: ScaledLabels, rows: NDArray[np.bool_]) -> NDArray[np.intp] | None:
+def _clusters(labels: ScaledLabels, rows: NDArray[np.bool_]) -> Clusters:
     if labels.clusters is None:
         return None
     return np.unique(labels.clusters[rows], return_inverse=True)[1].reshape(-1)
@@ -321,21 +287,3 @@ def advice_on(nuisances: list[str]) -> str:
             "(--propensity constant)."
         )
     return " ".join(said)
-
-
-def _too_few(level: float, gold: int, preference: int, shortage: Finding) -> NuisanceQuality:
-    outcomes = ("marginal_outcome", "gold_outcome", "preference_outcome")
-    return NuisanceQuality.inconclusive(
-        shortage,
-        r2=dict.fromkeys(outcomes, UNKNOWN),
-        log_loss=UNKNOWN,
-        log_loss_ratio=UNKNOWN,
-        n={
-            "marginal_outcome": gold + preference,
-            "gold_outcome": gold,
-            "preference_outcome": preference,
-            "propensity": gold + preference,
-        },
-        level=level,
-        verdicts=dict.fromkeys((*outcomes, "propensity"), Verdict.INCONCLUSIVE),
-    )

@@ -1,12 +1,9 @@
-"""What the overlap report returns.
-
-Can the data bear it? The overlap of gold and preference queries.
-"""
+"""Can the data bear it? The overlap of gold and preference queries."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,30 +18,23 @@ from metarouter.inference.intervals import (
     share_interval,
 )
 from metarouter.inference.labels import (
+    LabelOptions,
+    LabelTable,
     ScaledLabels,
-    Scaling,
-    as_rows,
     check_either_sample_size,
-    count_labels,
-    fitted_nuisances,
-    scaled_labels,
 )
 from metarouter.nuisance import Nuisances
 from metarouter.overlap import PropensityPolicy
-from metarouter.utils.columns import as_level
-from metarouter.utils.plotting import new_axes
+from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import reference_line
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-
 COLOUR = {True: "#E69F00", False: "#0072B2"}
+_JUDGED = ("out_of_support", "effective_gold", "effective_preference")
 
 
 @dataclass(frozen=True)
 class OverlapReport(Judged):
-    """How far gold and preference queries cover the same ground.
+    """How far gold and preference queries cover the same ground; the gravest verdict counts.
 
     Parameters
     ----------
@@ -58,14 +48,8 @@ class OverlapReport(Judged):
     n_gold, n_preference : int
     n_clipped, n_trimmed : int
         What the propensity policy did.
-    level : float
     verdicts : dict of str to Verdict
         By limit: "out_of_support", "effective_gold", "effective_preference".
-    verdict : Verdict
-        The gravest of them.
-    needed : int or None
-        Gold labels that would settle an open verdict.
-    reason : str
     propensity : ndarray of shape (n,)
         Recalibrated out-of-fold P(gold | s).
     is_gold : ndarray of bool of shape (n,)
@@ -79,61 +63,50 @@ class OverlapReport(Judged):
     n_preference: int
     n_clipped: int
     n_trimmed: int
-    level: float
     verdicts: dict[str, Verdict]
-    verdict: Verdict
-    needed: int | None
-    reason: str
     propensity: FloatArray = field(repr=False)
     is_gold: NDArray[np.bool_] = field(repr=False)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per measure, with its interval and verdict."""
-        import pandas as pd
+    _TITLE = "Overlap of gold and preference queries"
+    _ROWS = "_measures"
+    _COLUMNS = (
+        "measure=name, value=measured.value, ci_low=measured.lower, ci_high=measured.upper, verdict"
+    )
+    _FACTS = {
+        "gold labels": "{self.n_gold}",
+        "preference labels": "{self.n_preference}",
+        "clipped": "{self.n_clipped}",
+        "trimmed": "{self.n_trimmed}",
+        "level": "{self.level:g}",
+        "verdict": "{self.verdict}",
+    }
+    _NOTES = (
+        "Intervals are over new queries, with the fitted propensity held fixed. It is out of",
+        "fold and recalibrated, so that a noisy model does not look like a lack of overlap.",
+        "{self.reason}",
+    )
 
-        ratio = LIMITS["density_ratio"].passes
-        named = {
-            f"preference labels where gold is {ratio:g} times rarer": (
+    @property
+    def _measures(self) -> list[_Measure]:
+        rarer, found = f"{LIMITS['density_ratio'].passes:g} times rarer", self.verdicts
+        effective = "effective share of the {} labels"
+        return [
+            _Measure(
+                f"preference labels where gold is {rarer}",
                 self.out_of_support,
-                str(self.verdicts["out_of_support"]),
+                found["out_of_support"],
             ),
-            f"gold labels where preference is {ratio:g} times rarer": (
-                self.gold_out_of_support,
-                "",
-            ),
-            "effective share of the gold labels": (
-                self.effective_gold,
-                str(self.verdicts["effective_gold"]),
-            ),
-            "effective share of the preference labels": (
+            _Measure(f"gold labels where preference is {rarer}", self.gold_out_of_support, ""),
+            _Measure(effective.format("gold"), self.effective_gold, found["effective_gold"]),
+            _Measure(
+                effective.format("preference"),
                 self.effective_preference,
-                str(self.verdicts["effective_preference"]),
+                found["effective_preference"],
             ),
-        }
-        return pd.DataFrame(
-            [
-                {
-                    "measure": name,
-                    "value": measured.value,
-                    "ci_low": measured.lower,
-                    "ci_high": measured.upper,
-                    "verdict": verdict,
-                }
-                for name, (measured, verdict) in named.items()
-            ]
-        )
+        ]
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the propensities of gold and of preference labels, mirrored.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-
-        Returns
-        -------
-        matplotlib Axes
-        """
+        """Draw the propensities of gold and of preference labels, mirrored."""
         ax = new_axes(ax)
         edges = np.linspace(0.0, 1.0, 41)
         for source, sign, name in ((True, 1, "gold"), (False, -1, "preference")):
@@ -158,32 +131,14 @@ class OverlapReport(Judged):
         ax.axhline(0.0, color="#1A1A1A", linewidth=0.8)
         ax.set_xlim(0, 1)
         ax.yaxis.set_major_formatter(lambda value, _: f"{abs(value):.0%}")
-        ax.set_xlabel("propensity P(gold | query); dashed: density ratio of ten")
-        ax.set_ylabel("share of the source's labels")
-        ax.legend(
-            frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=2
-        )
-        return ax
+        propensity = "propensity P(gold | query); dashed: density ratio of ten"
+        return label_axes(ax, propensity, "share of the source's labels", legend="above", ncols=2)
 
-    def _title(self) -> str:
-        return "Overlap of gold and preference queries"
 
-    def _facts(self) -> dict[str, str]:
-        return {
-            "gold labels": f"{self.n_gold}",
-            "preference labels": f"{self.n_preference}",
-            "clipped": f"{self.n_clipped}",
-            "trimmed": f"{self.n_trimmed}",
-            "level": f"{self.level:g}",
-            "verdict": str(self.verdict),
-        }
-
-    def _notes(self) -> tuple[str, ...]:
-        return (
-            "Intervals are over new queries, with the fitted propensity held fixed. It is out of",
-            "fold and recalibrated, so that a noisy model does not look like a lack of overlap.",
-            self.reason,
-        )
+class _Measure(NamedTuple):
+    name: str
+    measured: Measured
+    verdict: str
 
 
 def support_bounds(kappa: float) -> tuple[float, float]:
@@ -192,27 +147,15 @@ def support_bounds(kappa: float) -> tuple[float, float]:
     return odds / ratio / (1 + odds / ratio), odds * ratio / (1 + odds * ratio)
 
 
-def overlap_report(
-    data: Any,
-    *,
-    nuisances: Nuisances | None = None,
-    scaling: Scaling = "variance",
-    level: float = 0.95,
-    random_state: Any = None,
-    n_jobs: int | None = None,
-) -> OverlapReport:
+def overlap_report(data: Any, **options: Unpack[LabelOptions]) -> OverlapReport:
     """Report propensities, effective sample sizes and the share of labels out of support.
 
     Parameters
     ----------
     data : LabelledQueries or TrainingRows
-    nuisances : Nuisances, optional
-        Fitted on these labels after scaling, or a recipe for the propensity.
-    scaling : {"variance", "max", "wasserstein"}, float, GainScaler or None, default="variance"
-        Only needed to recognise fitted nuisances; propensities do not depend on labels.
-    level : float, default=0.95
-    random_state : int, RandomState or None
-    n_jobs : int, optional
+    **options
+        Of `LabelOptions`: nuisances (of which the propensity is needed), scaling (only to recognise
+        fitted nuisances; propensities do not depend on labels), level, seed.
 
     Returns
     -------
@@ -250,32 +193,46 @@ def overlap_report(
     >>> print(overlap_report(data, nuisances=recipe, random_state=0).verdict)
     PASS
     """
-    level = as_level(level)
-    rows = as_rows(data)
-    counts = count_labels(rows)
-    shortage = check_either_sample_size(counts)
+    table = LabelTable(data, options)
+    shortage = check_either_sample_size(table.counts)
     if shortage is not None:
-        return _too_few(level, np.asarray(rows.is_gold, dtype=bool), shortage)
-    labels = scaled_labels(rows, scaling)
-    fitted = fitted_nuisances(labels, nuisances, ("propensity",), random_state, n_jobs)
-    report = _measured(labels, fitted, _recalibrated(labels, fitted), level)
-    return _by_design(report) if counts.gold == counts.preference == counts.paired else report
-
-
-def _by_design(report: OverlapReport) -> OverlapReport:
-    """Say what needs no estimate: queries with both labels overlap, whatever a model believes."""
-    nothing, everything = Measured(0.0, 0.0, 0.0), Measured(1.0, 1.0, 1.0)
-    return replace(
-        report,
-        out_of_support=nothing,
-        gold_out_of_support=nothing,
-        effective_gold=everything,
-        effective_preference=everything,
-        verdicts=dict.fromkeys(report.verdicts, Verdict.PASS),
-        verdict=Verdict.PASS,
-        needed=None,
-        reason="Every query carries both labels, so that the overlap is complete by design.",
-        propensity=np.full(len(report.propensity), 0.5),
+        is_gold = np.asarray(table.rows.is_gold, dtype=bool)
+        unknown: dict[str, Any] = dict.fromkeys(("gold_out_of_support", *_JUDGED), UNKNOWN)
+        return OverlapReport.inconclusive(
+            shortage,
+            **unknown,
+            n_gold=int(is_gold.sum()),
+            n_preference=int((~is_gold).sum()),
+            level=table.level,
+            verdicts=dict.fromkeys(_JUDGED, Verdict.INCONCLUSIVE),
+        )
+    labels, fitted = table.labels, table.nuisances("propensity")
+    propensity = _recalibrated(labels, fitted)
+    if table.is_paired:
+        # Queries with both labels overlap by design, whatever a model believes.
+        nothing, everything = Measured(0.0, 0.0, 0.0), Measured(1.0, 1.0, 1.0)
+        found: dict[str, Any] = dict.fromkeys(_JUDGED, everything)
+        found |= {"out_of_support": nothing, "gold_out_of_support": nothing}
+        verdicts = dict.fromkeys(_JUDGED, Verdict.PASS)
+        reason = "Every query carries both labels, so that the overlap is complete by design."
+        finding = Finding(Verdict.PASS, None, reason)
+        propensity = np.full(len(propensity), 0.5)
+    else:
+        found = _measured(labels, propensity, table.level)
+        judged = {name: (found[name].lower, found[name].upper) for name in _JUDGED}
+        verdicts = {name: LIMITS[name].judge(*ends) for name, ends in judged.items()}
+        finding = _judge(worst(list(verdicts.values())), found, labels)
+    return OverlapReport(
+        **found,
+        n_gold=labels.n_gold,
+        n_preference=labels.n_preference,
+        n_clipped=fitted.overlap_.n_clipped,
+        n_trimmed=fitted.overlap_.n_trimmed,
+        level=table.level,
+        verdicts=verdicts,
+        propensity=propensity,
+        is_gold=labels.is_gold,
+        **finding._asdict(),
     )
 
 
@@ -287,45 +244,16 @@ def _recalibrated(labels: ScaledLabels, fitted: Nuisances) -> FloatArray:
     return policy.apply(raw, labels.is_gold, labels.share * len(raw)).propensity
 
 
-def _measured(
-    labels: ScaledLabels, fitted: Nuisances, propensity: FloatArray, level: float
-) -> OverlapReport:
-    is_gold, share = labels.is_gold, labels.share
+def _measured(labels: ScaledLabels, propensity: FloatArray, level: float) -> dict[str, Measured]:
+    is_gold, share, clusters = labels.is_gold, labels.share, labels.clusters
     low, high = support_bounds(float(share @ is_gold))
-    missing = share_interval(
-        propensity < low, np.where(is_gold, 0.0, share), labels.clusters, level
-    )
-    reverse = share_interval(
-        propensity > high, np.where(is_gold, share, 0.0), labels.clusters, level
-    )
-    gold = _effective(labels, propensity, level)
-    preference = _effective(labels, 1 - propensity, level)
-    verdicts = {
-        "out_of_support": LIMITS["out_of_support"].judge(missing.lower, missing.upper),
-        "effective_gold": LIMITS["effective_gold"].judge(gold.lower, gold.upper),
-        "effective_preference": LIMITS["effective_preference"].judge(
-            preference.lower, preference.upper
-        ),
+    of_preference, of_gold = np.where(is_gold, 0.0, share), np.where(is_gold, share, 0.0)
+    return {
+        "out_of_support": share_interval(propensity < low, of_preference, clusters, level),
+        "gold_out_of_support": share_interval(propensity > high, of_gold, clusters, level),
+        "effective_gold": _effective(labels, propensity, level),
+        "effective_preference": _effective(labels, 1 - propensity, level),
     }
-    verdict = worst(list(verdicts.values()))
-    needed, reason = _reason(verdict, missing, gold, labels)
-    return OverlapReport(
-        out_of_support=missing,
-        gold_out_of_support=reverse,
-        effective_gold=gold,
-        effective_preference=preference,
-        n_gold=labels.n_gold,
-        n_preference=labels.n_preference,
-        n_clipped=fitted.overlap_.n_clipped,
-        n_trimmed=fitted.overlap_.n_trimmed,
-        level=level,
-        verdicts=verdicts,
-        verdict=verdict,
-        needed=needed,
-        reason=reason,
-        propensity=propensity,
-        is_gold=is_gold,
-    )
 
 
 def _effective(labels: ScaledLabels, own: FloatArray, level: float) -> Measured:
@@ -341,36 +269,24 @@ def _effective(labels: ScaledLabels, own: FloatArray, level: float) -> Measured:
     return found._replace(upper=min(1.0, found.upper))
 
 
-def _reason(
-    verdict: Verdict, missing: Measured, gold: Measured, labels: ScaledLabels
-) -> tuple[int | None, str]:
+def _judge(verdict: Verdict, found: dict[str, Measured], labels: ScaledLabels) -> Finding:
+    missing = found["out_of_support"]
     if verdict is Verdict.PASS:
-        return None, "Gold queries cover the ground of the preference queries."
+        return Finding(verdict, None, "Gold queries cover the ground of the preference queries.")
     if verdict is Verdict.INCONCLUSIVE:
         wanted = (LIMITS["out_of_support"].fails - LIMITS["out_of_support"].passes) / 2
         needed = rows_needed(labels.n_preference, (missing.upper - missing.lower) / 2, wanted)
         where = "" if labels.clusters is None else ", in as many more groups,"
-        return needed, (
+        return Finding(
+            verdict,
+            needed,
             f"The overlap is open; {about(needed, labels.n_preference)} preference labels{where} "
-            f"would settle it, {labels.n_preference} are there."
+            f"would settle it, {labels.n_preference} are there.",
         )
-    return None, (
+    return Finding(
+        verdict,
+        None,
         f"For {missing.value:.0%} of the preference labels hardly any gold query is alike; "
-        f"{gold.value:.0%} of the gold labels are left after weighting. Trim (PropensityPolicy), "
-        "or collect gold labels where they are missing."
-    )
-
-
-def _too_few(level: float, is_gold: NDArray[np.bool_], shortage: Finding) -> OverlapReport:
-    names = ("out_of_support", "effective_gold", "effective_preference")
-    return OverlapReport.inconclusive(
-        shortage,
-        out_of_support=UNKNOWN,
-        gold_out_of_support=UNKNOWN,
-        effective_gold=UNKNOWN,
-        effective_preference=UNKNOWN,
-        n_gold=int(is_gold.sum()),
-        n_preference=int((~is_gold).sum()),
-        level=level,
-        verdicts=dict.fromkeys(names, Verdict.INCONCLUSIVE),
+        f"{found['effective_gold'].value:.0%} of the gold labels are left after weighting. Trim "
+        "(PropensityPolicy), or collect gold labels where they are missing.",
     )

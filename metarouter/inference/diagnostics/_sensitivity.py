@@ -1,48 +1,316 @@
-"""What the sensitivity analysis returns.
+"""Can the data bear it? Sensitivity to an unmeasured difference between the two sources.
 
-Can the data bear it? Sensitivity to an unmeasured difference between the two sources.
+What it may do at most, and how strong observed features are by the same measure, which is the
+yardstick for unobserved ones.
+
+Source: Chernozhukov, Cinelli, Newey, Sharma & Syrgkanis (2022), Long story short: omitted variable
+bias in causal machine learning. With the outcome regression g, the Riesz representer alpha and
+
+    sigma^2 = E (o - g)^2,   nu^2 = E alpha^2,   C^2 = c_y c_d / (1 - c_d),
+
+a variable that would explain the share c_y of the residual variance of the labels, and whose
+omission leaves the share 1 - c_d of the representer's variance, biases the estimate by at most
+rho sigma nu C.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple, Unpack
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import LIMITS, Verdict
-from metarouter.inference._result import Judged
-from metarouter.inference.diagnostics._omitted_variable import (
-    BiasBound,
-    SensitivityElements,
-    benchmark_columns,
-    bias_bound,
-    confounding_strength,
-    gain_of,
-    linear_elements,
-    nonparametric_elements,
-    nuisances_without,
-    robustness_value,
+from metarouter.inference._result import Finding, Judged
+from metarouter.inference.intervals import (
+    Clusters,
+    FloatArray,
+    Measured,
+    interval_of,
+    log_interval,
+    variance_of_mean,
 )
-from metarouter.inference.intervals import FloatArray, Measured
 from metarouter.inference.labels import (
-    Counts,
+    LabelOptions,
+    LabelTable,
     ScaledLabels,
-    Scaling,
-    as_rows,
+    ShiftEstimate,
     check_either_sample_size,
-    count_labels,
-    fitted_nuisances,
-    scaled_labels,
+    column_names,
+    doubly_robust_mean,
+    orthogonal_scores,
+    overlap_weighted_slope,
 )
 from metarouter.nuisance import Nuisances
-from metarouter.utils.columns import as_level
-from metarouter.utils.plotting import new_axes
+from metarouter.utils.plotting import label_axes, new_axes
+from metarouter.utils.random import seed_of, seeded
 from metarouter.utils.style import BAR, MEAN, reference_line
 
-if TYPE_CHECKING:
-    import pandas as pd
+_AUTOMATIC = 3
+
+
+def benchmark_columns(data: Any, labels: ScaledLabels, benchmark: Any) -> dict[str, list[int]]:
+    """Return the columns that each benchmark leaves out.
+
+    Parameters
+    ----------
+    data : LabelledQueries or TrainingRows
+    labels : ScaledLabels
+    benchmark : "auto", None, list of names or positions, or dict of str to such lists
+        "auto" takes the three columns that are most related both to the source and to the labels
+        of one source; a dict leaves out several columns at once, for example the length and the
+        language of a query.
+
+    Raises
+    ------
+    MetaRouterError
+        If a column is unknown.
+    """
+    names = column_names(data)
+    if benchmark is None:
+        return {}
+    if isinstance(benchmark, str) and benchmark == "auto":
+        return {
+            names[k]: [k]
+            for k in _strongest_columns(np.asarray(labels.rows.X, dtype=float), labels)
+        }
+    if isinstance(benchmark, Mapping):
+        return {
+            str(name): [_position(item, names) for item in items]
+            for name, items in benchmark.items()
+        }
+    chosen = [benchmark] if isinstance(benchmark, str) else list(benchmark)
+    return {names[_position(item, names)]: [_position(item, names)] for item in chosen}
+
+
+def nuisances_without(
+    labels: ScaledLabels, fitted: Nuisances, columns: list[int], needed: tuple[str, ...], seed: Any
+) -> Nuisances:
+    """Cross-fit the same recipe on the same folds, without some columns."""
+    X = np.asarray(labels.rows.X, dtype=float)
+    left = np.delete(X, columns, axis=1)
+    if left.shape[1] == 0:
+        left = np.zeros((len(X), 1))
+    recipe = Nuisances(**fitted.get_params(deep=False))
+    if fitted.folds_:
+        recipe.set_params(cv=fitted.folds_)
+    data = labels._replace(rows=replace(labels.rows, X=left)).training_data()
+    return seeded(recipe, seed_of(seed)).fit_validated(data, needed)
+
+
+def _position(item: Any, names: list[str]) -> int:
+    if isinstance(item, str) and item in names:
+        return names.index(item)
+    if isinstance(item, int | np.integer) and 0 <= item < len(names):
+        return int(item)
+    raise MetaRouterError(
+        f"benchmark names {item!r}, but X has {len(names)} columns ({', '.join(names[:5])}"
+        f"{', ...' if len(names) > 5 else ''}); choose among them."
+    )
+
+
+def _strongest_columns(X: FloatArray, labels: ScaledLabels) -> list[int]:
+    is_gold = labels.is_gold
+    centred = np.where(is_gold, labels.y[is_gold].mean(), labels.y[~is_gold].mean())
+    product = np.abs(_correlations(X, is_gold.astype(float)) * _correlations(X, labels.y - centred))
+    return [int(k) for k in np.argsort(-product, kind="stable")[:_AUTOMATIC]]
+
+
+def _correlations(X: FloatArray, y: FloatArray) -> FloatArray:
+    Z = X - X.mean(axis=0)
+    norms = np.sqrt((Z**2).sum(axis=0)) * np.sqrt(((y - y.mean()) ** 2).sum())
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.nan_to_num(Z.T @ (y - y.mean()) / norms)
+
+
+_LARGEST = 1 - 1e-9
+
+
+class SensitivityElements(NamedTuple):
+    """theta, sigma^2 and nu^2, each with the influence of every row on it."""
+
+    theta: float
+    sigma2: float
+    nu2: float
+    theta_influence: FloatArray
+    sigma2_influence: FloatArray
+    nu2_influence: FloatArray
+    share: FloatArray
+    is_gold: NDArray[np.bool_]
+    clusters: Clusters
+
+
+class BiasBound(NamedTuple):
+    """Bounds on the estimate under a confounding strength, with an interval around both."""
+
+    lower: float
+    upper: float
+    lower_se: float
+    upper_se: float
+    interval_lower: float
+    interval_upper: float
+
+
+class Gain(NamedTuple):
+    """What an observed feature does when it is left out: c_y, c_d, how adversely, by how much."""
+
+    outcome: Measured
+    source: Measured
+    rho: float
+    change: float
+
+
+def nonparametric_elements(labels: ScaledLabels, nuisances: Nuisances) -> SensitivityElements:
+    """Elements of the doubly robust mean: alpha = t / p - (1 - t) / (1 - p)."""
+    estimate = doubly_robust_mean(labels, nuisances)
+    inside = orthogonal_scores(labels, nuisances).inside
+    is_gold = labels.is_gold
+    p = np.where(inside, nuisances.propensity_, 0.5)
+    outcomes = nuisances.gold_outcome_, nuisances.preference_outcome_
+    own: FloatArray = np.where(is_gold, *outcomes)
+    # nu^2 = 2 E m(alpha) - E alpha^2 is insensitive to errors of p, as theta is.
+    riesz2 = 2 / (p * (1 - p)) - np.where(is_gold, 1 / p, 1 / (1 - p)) ** 2
+    nu2 = float(estimate.leverage @ riesz2)
+    return _elements(labels, estimate, estimate.leverage, own, nu2, riesz2 - nu2)
+
+
+def linear_elements(labels: ScaledLabels, nuisances: Nuisances) -> SensitivityElements:
+    """Elements of the partially linear model: alpha = (t - p) / E (t - p)^2."""
+    estimate = overlap_weighted_slope(labels, nuisances)
+    share = labels.share_within(nuisances.overlap_.in_overlap)
+    source_residual = labels.is_gold - nuisances.propensity_
+    own = nuisances.marginal_outcome_ + estimate.value * source_residual
+    nu2 = 1 / float(share @ source_residual**2)
+    return _elements(labels, estimate, share, own, nu2, nu2 - source_residual**2 * nu2**2)
+
+
+def _elements(
+    labels: ScaledLabels,
+    estimate: ShiftEstimate,
+    share: FloatArray,
+    own: FloatArray,
+    nu2: float,
+    nu2_deviation: FloatArray,
+) -> SensitivityElements:
+    """Add sigma^2, the mean squared residual of the fitted labels `own`."""
+    residual = labels.y - own
+    sigma2 = float(share @ residual**2)
+    # d sigma^2 / d factor; the fitted values' part is orthogonal to the residuals.
+    slope = float(share @ (2 * residual * labels.gold_part))
+    return SensitivityElements(
+        estimate.value,
+        sigma2,
+        nu2,
+        estimate.influence,
+        share * (residual**2 - sigma2) + labels.factor_influence * slope,
+        share * nu2_deviation,
+        share,
+        labels.is_gold,
+        labels.clusters,
+    )
+
+
+def confounding_strength(outcome: float, source: float, rho: float = 1.0) -> float:
+    """Return |rho| C = |rho| sqrt(c_y c_d / (1 - c_d))."""
+    return abs(rho) * float(np.sqrt(outcome * source / (1 - source)))
+
+
+def bias_bound(elements: SensitivityElements, strength: float, level: float) -> BiasBound:
+    """Bounds theta -/+ strength sigma nu, and the interval around them.
+
+    Parameters
+    ----------
+    elements : SensitivityElements
+    strength : float
+        As `confounding_strength` gives it.
+    level : float
+        Of the two-sided interval, which for a strength above 0 covers more often than that: the
+        truth lies beyond one end only.
+    """
+    largest = float(np.sqrt(elements.sigma2 * elements.nu2))
+    influence = elements.sigma2 * elements.nu2_influence + elements.nu2 * elements.sigma2_influence
+    influence = influence / (2 * largest)
+    kind = "HC3" if elements.clusters is None else "cluster"
+    ends, errors, reaches = [], [], []
+    for side, sign in enumerate((-1.0, 1.0)):
+        end = elements.theta + sign * strength * largest
+        spread = variance_of_mean(
+            elements.theta_influence + sign * strength * influence, *elements[6:], kind
+        )
+        ends.append(end)
+        errors.append(float(np.sqrt(spread.variance)))
+        reaches.append(float(interval_of(end, errors[-1], spread.df, level)[side]))
+    return BiasBound(*ends, *errors, *reaches)
+
+
+def robustness_value(
+    elements: SensitivityElements, null: float, level: float | None = None
+) -> float:
+    """Smallest c = c_y = c_d at which the bounds, or their interval, reach the null.
+
+    Parameters
+    ----------
+    elements : SensitivityElements
+    null : float
+    level : float, optional
+        None asks for the bounds themselves, without sampling error; then c solves
+        c^2 / (1 - c) = ((theta - null) / (sigma nu))^2.
+    """
+    if level is None:
+        squared = (elements.theta - null) ** 2 / (elements.sigma2 * elements.nu2)
+        return float((np.sqrt(squared**2 + 4 * squared) - squared) / 2)
+    side = 1.0 if elements.theta > null else -1.0
+
+    def distance(c: float) -> float:
+        bound = bias_bound(elements, confounding_strength(c, c), level)
+        return side * ((bound.interval_lower if side > 0 else bound.interval_upper) - null)
+
+    if distance(0.0) <= 0:
+        return 0.0
+    if distance(_LARGEST) > 0:
+        return 1.0
+    return float(brentq(distance, 0.0, _LARGEST, xtol=1e-10))
+
+
+def gain_of(full: SensitivityElements, without: SensitivityElements, level: float) -> Gain:
+    """Strength of an observed feature, from the elements with and without it.
+
+    The gains in explained variance are those of DoubleML's benchmarking,
+    c_y = (R2 with - R2 without) / (1 - R2 with) = sigma^2 without / sigma^2 with - 1 and
+    c_d = nu^2 with / nu^2 without - 1, kept in [0, 1).
+    """
+    change = without.theta - full.theta
+    spread = (without.sigma2 - full.sigma2) * (full.nu2 - without.nu2)
+    adverse = (
+        min(1.0, abs(change) / np.sqrt(spread))
+        if without.sigma2 > full.sigma2 and full.nu2 > without.nu2
+        else 1.0
+    )
+    return Gain(
+        _excess("sigma2", without, full, level),
+        _excess("nu2", full, without, level),
+        float(np.sign(change) * adverse),
+        float(change),
+    )
+
+
+def _excess(
+    name: str, larger: SensitivityElements, smaller: SensitivityElements, level: float
+) -> Measured:
+    """Return the ratio of two elements of one sample, minus 1, within [0, 1)."""
+    above, below = getattr(larger, name), getattr(smaller, name)
+    influence = (
+        getattr(larger, f"{name}_influence") / above - getattr(smaller, f"{name}_influence") / below
+    )
+    found = Measured(above / below - 1, np.nan, np.nan)
+    if influence.any():
+        ratio = log_interval(above / below, influence, *larger[6:], level)
+        found = ratio.mapped(-1.0, 1.0)
+    return Measured(*(float(np.clip(number, 0, _LARGEST)) for number in found))
 
 
 class Scenario(NamedTuple):
@@ -66,6 +334,8 @@ class Scenario(NamedTuple):
 class SensitivityAnalysis(Judged):
     """How strong an unmeasured difference between the sources must be to explain the shift away.
 
+    The verdict is on the claim that no plausible unmeasured difference explains the shift.
+
     Parameters
     ----------
     value, lower, upper : float
@@ -76,13 +346,9 @@ class SensitivityAnalysis(Judged):
         The same for the interval around the bounds: 0 if the shift is not significant.
     scenarios : tuple of Scenario
         The strength that was asked for, and every observed feature that was left out in turn.
-    null, level : float
+    null : float
     method : {"aipw", "overlap"}
     n_gold, n_preference : int
-    verdict : Verdict
-        On the claim that no plausible unmeasured difference explains the shift.
-    needed : int or None
-    reason : str
     curve : ndarray of shape (n, 5)
         Common strength, interval and bounds along it, for the picture.
     """
@@ -94,50 +360,38 @@ class SensitivityAnalysis(Judged):
     robustness_interval: float
     scenarios: tuple[Scenario, ...]
     null: float
-    level: float
     method: str
     n_gold: int
     n_preference: int
-    verdict: Verdict
-    needed: int | None
-    reason: str
     curve: FloatArray = field(repr=False)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per scenario, with bounds and the interval around them."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            [
-                {
-                    "unmeasured difference": scenario.name,
-                    "c_y": scenario.outcome.value,
-                    "c_y_low": scenario.outcome.lower,
-                    "c_y_high": scenario.outcome.upper,
-                    "c_d": scenario.source.value,
-                    "c_d_low": scenario.source.lower,
-                    "c_d_high": scenario.source.upper,
-                    "strength": scenario.common,
-                    "bound_low": scenario.bound.lower,
-                    "bound_high": scenario.bound.upper,
-                    "ci_low": scenario.bound.interval_lower,
-                    "ci_high": scenario.bound.interval_upper,
-                }
-                for scenario in self.scenarios
-            ]
-        )
+    _TITLE = "Sensitivity to an unmeasured difference between the sources"
+    _ROWS = "scenarios"
+    _COLUMNS = (
+        "unmeasured difference=name, c_y=outcome.value, c_y_low=outcome.lower, "
+        "c_y_high=outcome.upper, c_d=source.value, c_d_low=source.lower, c_d_high=source.upper, "
+        "strength=common, bound_low=bound.lower, bound_high=bound.upper, "
+        "ci_low=bound.interval_lower, ci_high=bound.interval_upper"
+    )
+    _FACTS = {
+        "mean shift": "{self.value:+.4f} ({self.lower:+.4f} to {self.upper:+.4f})",
+        "method": "{self.method}",
+        "robustness value": "{self.robustness:.4f}",
+        "of the interval": "{self.robustness_interval:.4f}",
+        "null": "{self.null:g}",
+        "level": "{self.level:g}",
+        "verdict": "{self.verdict}",
+    }
+    _NOTES = (
+        "c_y: share of the labels' residual variance that the difference explains; c_d: gain",
+        "in the variance of the weights; strength: the common c_y = c_d of the same bias.",
+        "'like x' is a difference as strong as feature x, which was left out for comparison.",
+        "Intervals around bounds are conservative: the truth lies beyond one end only.",
+        "{self.reason}",
+    )
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the bounds against the strength of the difference, with the observed features.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-
-        Returns
-        -------
-        matplotlib Axes
-        """
+        """Draw the bounds against the strength of the difference, with the observed features."""
         ax = new_axes(ax)
         strength, low, lower, upper, high = self.curve.T
         ax.fill_between(strength, low, high, color=BAR, alpha=0.35, linewidth=0, label="interval")
@@ -157,46 +411,21 @@ class SensitivityAnalysis(Judged):
                     fontsize="small",
                 )
         ax.set_xlim(0, strength[-1] if len(strength) else 1)
-        ax.set_xlabel("strength of the unmeasured difference, c_y = c_d")
-        ax.set_ylabel("mean shift")
-        ax.legend(
-            frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=3
-        )
-        return ax
-
-    def _title(self) -> str:
-        return "Sensitivity to an unmeasured difference between the sources"
-
-    def _facts(self) -> dict[str, str]:
-        return {
-            "mean shift": f"{self.value:+.4f} ({self.lower:+.4f} to {self.upper:+.4f})",
-            "method": self.method,
-            "robustness value": f"{self.robustness:.4f}",
-            "of the interval": f"{self.robustness_interval:.4f}",
-            "null": f"{self.null:g}",
-            "level": f"{self.level:g}",
-            "verdict": str(self.verdict),
-        }
-
-    def _notes(self) -> tuple[str, ...]:
-        return (
-            "c_y: share of the labels' residual variance that the difference explains; c_d: gain",
-            "in the variance of the weights; strength: the common c_y = c_d of the same bias.",
-            "'like x' is a difference as strong as feature x, which was left out for comparison.",
-            "Intervals around bounds are conservative: the truth lies beyond one end only.",
-            self.reason,
-        )
+        strength_is = "strength of the unmeasured difference, c_y = c_d"
+        return label_axes(ax, strength_is, "mean shift", legend="above", ncols=3)
 
 
-_NEEDED = {
-    "aipw": ("propensity", "gold_outcome", "preference_outcome"),
-    "overlap": ("marginal_outcome", "propensity"),
+class _Method(NamedTuple):
+    """Which nuisances a method needs, and how its elements are found."""
+
+    needed: tuple[str, ...]
+    elements: Callable[[ScaledLabels, Nuisances], SensitivityElements]
+
+
+_METHODS = {
+    "aipw": _Method(("propensity", "gold_outcome", "preference_outcome"), nonparametric_elements),
+    "overlap": _Method(("marginal_outcome", "propensity"), linear_elements),
 }
-
-
-_ELEMENTS = {"aipw": nonparametric_elements, "overlap": linear_elements}
-
-
 _GRID = 61
 _ROBUST_BY_ITSELF = 0.1
 _COUNTS_FOR_NOTHING = 100  # a feature a hundred times weaker is no yardstick
@@ -211,11 +440,7 @@ def sensitivity_analysis(
     rho: float = 1.0,
     null: float = 0.0,
     benchmark: Any = "auto",
-    nuisances: Nuisances | None = None,
-    scaling: Scaling = "variance",
-    level: float = 0.95,
-    random_state: Any = None,
-    n_jobs: int | None = None,
+    **options: Unpack[LabelOptions],
 ) -> SensitivityAnalysis:
     """Bound the mean shift under an unmeasured difference between gold and preference queries.
 
@@ -233,11 +458,8 @@ def sensitivity_analysis(
     benchmark : "auto", None, list of names or positions, or dict of str to such lists
         Observed features that are left out in turn, at the price of cross-fitting anew; "auto"
         takes the three that look strongest.
-    nuisances : Nuisances, optional
-    scaling : {"variance", "max", "wasserstein"}, float, GainScaler or None, default="variance"
-    level : float, default=0.95
-    random_state : int, RandomState or None
-    n_jobs : int, optional
+    **options
+        Of `LabelOptions`: nuisances, scaling, level, seed.
 
     Returns
     -------
@@ -272,10 +494,9 @@ def sensitivity_analysis(
     >>> bool(0.1 < analysis.robustness_interval < analysis.robustness)
     True
     """
-    level = as_level(level)
     _check(method, outcome_strength, source_strength, rho)
-    rows = as_rows(data)
-    counts = count_labels(rows)
+    table = LabelTable(data, options)
+    level, counts = table.level, table.counts
     known: dict[str, Any] = {"null": null, "level": level, "method": method}
     known |= {"n_gold": counts.gold, "n_preference": counts.preference}
     shortage = check_either_sample_size(counts)
@@ -283,26 +504,27 @@ def sensitivity_analysis(
         return SensitivityAnalysis.inconclusive(
             shortage, scenarios=(), curve=np.empty((0, 5)), **known
         )
-    labels = scaled_labels(rows, scaling)
-    fitted = fitted_nuisances(labels, nuisances, _NEEDED[method], random_state, n_jobs)
-    elements = _ELEMENTS[method](labels, fitted)
+    labels, chosen = table.labels, _METHODS[method]
+    fitted = table.nuisances(*chosen.needed)
+    elements = chosen.elements(labels, fitted)
     asked = Scenario(
         "as assumed",
-        _assumed(outcome_strength),
-        _assumed(source_strength),
+        Measured(*(outcome_strength,) * 3),
+        Measured(*(source_strength,) * 3),
         rho,
         float("nan"),
         bias_bound(elements, confounding_strength(outcome_strength, source_strength, rho), level),
     )
-    observed = [
-        _without(name, columns, labels, fitted, elements, method, level, random_state)
-        for name, columns in benchmark_columns(data, labels, benchmark).items()
-    ]
+    observed = []
+    for name, columns in benchmark_columns(data, labels, benchmark).items():
+        without = nuisances_without(labels, fitted, columns, chosen.needed, table.random_state)
+        gain = gain_of(elements, chosen.elements(labels, without), level)
+        strength = confounding_strength(gain.outcome.value, gain.source.value)
+        observed.append(Scenario(f"like {name}", *gain, bias_bound(elements, strength, level)))
     observed += _strongest(elements, observed, level)
     plain = bias_bound(elements, 0.0, level)
     value = robustness_value(elements, null)
     of_interval = robustness_value(elements, null, level)
-    verdict, needed, reason = _judge(elements, plain, of_interval, observed, counts, known)
     return SensitivityAnalysis(
         value=elements.theta,
         lower=plain.interval_lower,
@@ -310,43 +532,20 @@ def sensitivity_analysis(
         robustness=value,
         robustness_interval=of_interval,
         scenarios=(asked, *observed),
-        verdict=verdict,
-        needed=needed,
-        reason=reason,
         curve=_curve(elements, value, observed, level),
         **known,
+        **_judge(of_interval, observed, table.is_paired)._asdict(),
     )
 
 
 def _check(method: str, outcome: float, source: float, rho: float) -> None:
-    if method not in _NEEDED:
+    if method not in _METHODS:
         raise MetaRouterError(f"method={method!r} is unknown; choose 'aipw' or 'overlap'.")
     for name, value in (("outcome_strength", outcome), ("source_strength", source)):
         if not 0 <= value < 1:
             raise MetaRouterError(f"{name}={value!r} is no share; give a number in [0, 1).")
     if not -1 <= rho <= 1:
         raise MetaRouterError(f"rho={rho!r} is no correlation; give a number in [-1, 1].")
-
-
-def _without(
-    name: str,
-    columns: list[int],
-    labels: ScaledLabels,
-    fitted: Nuisances,
-    elements: SensitivityElements,
-    method: str,
-    level: float,
-    seed: Any,
-) -> Scenario:
-    without = nuisances_without(labels, fitted, columns, _NEEDED[method], seed)
-    gain = gain_of(elements, _ELEMENTS[method](labels, without), level)
-    strength = confounding_strength(gain.outcome.value, gain.source.value)
-    bound = bias_bound(elements, strength, level)
-    return Scenario(f"like {name}", gain.outcome, gain.source, gain.rho, gain.change, bound)
-
-
-def _assumed(strength: float) -> Measured:
-    return Measured(strength, strength, strength)
 
 
 def _strongest(
@@ -376,22 +575,12 @@ def _curve(
     return np.array(rows)
 
 
-def _judge(
-    elements: SensitivityElements,
-    plain: BiasBound,
-    of_interval: float,
-    observed: list[Scenario],
-    counts: Counts,
-    known: dict[str, Any],
-) -> tuple[Verdict, int | None, str]:
-    if counts.gold == counts.preference == counts.paired:
-        return (
-            Verdict.PASS,
-            None,
-            "Every query carries both labels: nothing can differ between them.",
-        )
+def _judge(of_interval: float, observed: list[Scenario], is_paired: bool) -> Finding:
+    if is_paired:
+        reason = "Every query carries both labels: nothing can differ between them."
+        return Finding(Verdict.PASS, None, reason)
     if of_interval == 0:
-        return (
+        return Finding(
             Verdict.INCONCLUSIVE,
             None,
             "The mean shift from labels of different queries is not significant even without an "
@@ -399,22 +588,22 @@ def _judge(
             "it.",
         )
     if not observed:
-        return (
+        return Finding(
             Verdict.CAUTION,
             None,
             "No observed feature was left out, so there is no yardstick for the robustness value.",
         )
-    strongest = max(observed, key=lambda scenario: scenario.common)
-    if strongest.common * _COUNTS_FOR_NOTHING < of_interval:
-        return (
+    strongest = max(scenario.common for scenario in observed)
+    if strongest * _COUNTS_FOR_NOTHING < of_interval:
+        return Finding(
             Verdict.PASS if of_interval >= _ROBUST_BY_ITSELF else Verdict.CAUTION,
             None,
             "None of the features that were left out counts for anything. To explain the shift "
             f"away a difference would have to explain {of_interval:.1%} of what is left to explain "
             "of both the labels and the source.",
         )
-    ratio = of_interval / strongest.common
-    return (
+    ratio = of_interval / strongest
+    return Finding(
         LIMITS["robustness"].judge(ratio, ratio),
         None,
         f"To explain the shift away a difference would have to be {ratio:.1f} times as strong as "

@@ -2,19 +2,6 @@
 
 from __future__ import annotations
 
-from metarouter.inference.intervals._bounded import bounded_limits, reach_of_scores
-from metarouter.inference.intervals._influence import (
-    Alternative,
-    Clusters,
-    Covariance,
-    FloatArray,
-    as_clusters,
-    choose_covariance,
-    cluster_sums,
-    interval_of,
-    p_value_of,
-    variance_of_mean,
-)
 from metarouter.inference.intervals._least_squares import (
     LinearFit,
     WaldTest,
@@ -22,20 +9,32 @@ from metarouter.inference.intervals._least_squares import (
     wald_test,
     weighted_least_squares,
 )
-from metarouter.inference.intervals._ratios import (
-    UNKNOWN,
-    Measured,
-    RatioErrors,
-    fieller,
-    log_interval,
-    noise_share,
-    share_interval,
-)
-from metarouter.inference.intervals._simultaneous import (
+from metarouter.inference.intervals._limits import (
     Limits,
+    bounded_limits,
     correlation_of,
+    reach_of_scores,
     skewed_limits,
     skewness_of,
     sup_t_quantile,
     third_over_second,
+)
+from metarouter.inference.intervals._variances import (
+    UNKNOWN,
+    Alternative,
+    Clusters,
+    Covariance,
+    FloatArray,
+    Measured,
+    RatioErrors,
+    as_clusters,
+    choose_covariance,
+    cluster_sums,
+    fieller,
+    interval_of,
+    log_interval,
+    noise_share,
+    p_value_of,
+    share_interval,
+    variance_of_mean,
 )

@@ -3,6 +3,9 @@
 HC3 (MacKinnon & White 1985) and CR3 (Bell & McCaffrey 2002) are both the jackknife: what the
 coefficients lose when a row, or a whole cluster, is left out. Among the usual choices they are the
 ones that keep their level in small samples (Long & Ervin 2000; MacKinnon, Nielsen & Webb 2023).
+statsmodels has HC3 (the same numbers) but not CR3, nor the influence of each row, to which that
+through an estimated factor is added here before squaring; and its degrees of freedom are not
+Welch's.
 """
 
 from __future__ import annotations
@@ -14,7 +17,14 @@ from numpy.typing import NDArray
 from scipy.special import fdtrc
 
 from metarouter.exceptions import DataError
-from metarouter.inference.intervals._influence import Clusters, FloatArray, cluster_sums, welch_df
+from metarouter.inference.intervals._limits import correlation_of, sup_t_quantile
+from metarouter.inference.intervals._variances import (
+    Clusters,
+    FloatArray,
+    cluster_sums,
+    interval_of,
+    welch_df,
+)
 
 _NEARLY_ONE = 1 - 1e-9
 _CHUNK = 512
@@ -32,6 +42,17 @@ class LinearFit(NamedTuple):
     def se(self) -> FloatArray:
         """Standard errors of the coefficients."""
         return np.sqrt(np.diag(self.covariance))
+
+    def interval(self, level: float) -> tuple[FloatArray, FloatArray]:
+        """Limits of every coefficient by itself."""
+        lower, upper = interval_of(self.coefficient, self.se, self.df, level)
+        return lower, upper
+
+    def margin(self, level: float, columns: slice = slice(None)) -> FloatArray:
+        """Half widths of intervals that hold for some coefficients at once."""
+        correlation = correlation_of(self.covariance[columns, columns])
+        critical = sup_t_quantile(correlation, float(self.df[columns].min()), level)
+        return critical * self.se[columns]
 
 
 class WaldTest(NamedTuple):

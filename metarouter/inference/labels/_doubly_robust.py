@@ -13,6 +13,7 @@ from metarouter.datasets import LabelledQueries, TrainingRows
 from metarouter.datasets._labelled_queries import take_rows
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import MINIMA, MOST_SKEWNESS, Verdict
+from metarouter.inference._result import Result
 from metarouter.inference.intervals import (
     FloatArray,
     as_clusters,
@@ -26,10 +27,9 @@ from metarouter.inference.labels._labels import as_rows
 from metarouter.nuisance import Nuisances
 from metarouter.routing._cost_model import is_real
 from metarouter.utils.columns import as_finite_column, as_level
-from metarouter.utils.plotting import new_axes
+from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.random import seed_of, seeded
 from metarouter.utils.style import BAR, OUTLINE, reference_line
-from metarouter.utils.tables import Printed
 from metarouter.utils.validation import validate_training
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class DoublyRobustGains(Printed):
+class DoublyRobustGains(Result):
     """One score per query whose mean, over any set of queries, estimates that of the gold gain.
 
     It takes the place of ``gold_gain`` in every band and interval, with its weights and groups.
@@ -104,6 +104,21 @@ class DoublyRobustGains(Printed):
     def _rests_on_few(self) -> bool:
         return abs(self.skewness) > MOST_SKEWNESS
 
+    _TITLE = "Doubly robust scores of the gold gain"
+    _FACTS = {
+        "queries": "{self.score.size}",
+        "gold labels": "{self.n_gold}",
+        "predictions": "{self.prediction_is}",
+        "propensities": "{self.propensity_is}",
+        "gain bounds": "{self._bounds}",
+        "level": "{self.level:g}",
+        "verdict": "{self.verdict}",
+    }
+
+    @property
+    def _bounds(self) -> str:
+        return "none" if self.gain_bounds is None else "{:g} to {:g}".format(*self.gain_bounds)
+
     def to_frame(self) -> pd.DataFrame:
         """Return the mean gain from all scores, and from the gold labels alone."""
         import pandas as pd
@@ -134,51 +149,27 @@ class DoublyRobustGains(Printed):
         return float(lower), float(upper)
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the corrections of the gold labels: what the prediction missed, over p.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-
-        Returns
-        -------
-        matplotlib Axes
-        """
+        """Draw the corrections of the gold labels: what the prediction missed, over p."""
         ax = new_axes(ax)
         correction = (self.score - self.prediction)[self.is_gold]
         ax.hist(correction, bins="auto", color=BAR, edgecolor=OUTLINE, linewidth=0.4)
         ax.axvline(0.0, **reference_line())
-        ax.set_xlabel("correction by a gold label: (label - prediction) / p, in gold units")
-        ax.set_ylabel("gold labels")
-        return ax
-
-    def _title(self) -> str:
-        return "Doubly robust scores of the gold gain"
-
-    def _facts(self) -> dict[str, str]:
-        return {
-            "queries": f"{self.score.size}",
-            "gold labels": f"{self.n_gold}",
-            "predictions": self.prediction_is,
-            "propensities": self.propensity_is,
-            "gain bounds": "none"
-            if self.gain_bounds is None
-            else "{:g} to {:g}".format(*self.gain_bounds),
-            "level": f"{self.level:g}",
-            "verdict": str(self.verdict),
-        }
+        scale = "correction by a gold label: (label - prediction) / p, in gold units"
+        return label_axes(ax, scale, "gold labels")
 
     def _notes(self) -> tuple[str, ...]:
         least = MINIMA["gold_rows"].count
-        if self.verdict is Verdict.INCONCLUSIVE and self.n_gold >= least and self._rests_on_few:
-            return (
-                f"A few rare and large scores decide (skewness of the mean {self.skewness:.2f}): "
-                "what has not been seen yet may turn it; give gain_bounds, or more labels.",
-            )
-        if self.verdict is Verdict.INCONCLUSIVE and self.n_gold >= least:
-            return (f"The {self.n_gold} gold labels are all alike, which leaves no interval.",)
         if self.verdict is Verdict.INCONCLUSIVE:
-            return (f"{self.n_gold} gold labels are too few for an interval; {least} would do.",)
+            if self.n_gold < least:
+                few = f"{self.n_gold} gold labels are too few for an interval; {least} would do."
+                return (few,)
+            if self._rests_on_few:
+                return (
+                    "A few rare and large scores decide (skewness of the mean "
+                    f"{self.skewness:.2f}): what has not been seen yet may turn it; give "
+                    "gain_bounds, or more labels.",
+                )
+            return (f"The {self.n_gold} gold labels are all alike, which leaves no interval.",)
         ratio = (self.gold_mean_se / self.mean_se) ** 2
         known = "unbiased by design" if "known" in self.propensity_is else "as good as p or mu_1"
         worth = (
@@ -283,7 +274,9 @@ def doubly_robust_gains(
             f"none of {queries.is_gold.size} queries has a gold label: label some, drawn at random."
         )
     known = None if propensity is None else _as_propensity(propensity, queries.is_gold)
-    given = None if gold_outcome is None else _as_prediction(gold_outcome, queries.is_gold.size)
+    given = None
+    if gold_outcome is not None:
+        given = _one_per_query("gold_outcome", gold_outcome, queries.is_gold.size)
     if gain_bounds is not None:
         gain_bounds = _as_bounds(gain_bounds, queries, known, given)
         given = None if given is None else np.clip(given, *gain_bounds)
@@ -451,26 +444,20 @@ def _as_bounds(
     return low, high
 
 
-def _as_prediction(gold_outcome: ArrayLike, n: int) -> FloatArray:
-    prediction = as_finite_column(gold_outcome, "gold_outcome")
-    if prediction.size != n:
+def _one_per_query(name: str, values: ArrayLike, n: int) -> FloatArray:
+    column = as_finite_column(values, name)
+    if column.size != n:
         raise DataError(
-            f"gold_outcome has {prediction.size} entries, but there are {n} queries: give one "
-            "prediction per query."
+            f"{name} has {column.size} entries, but there are {n} queries: give one per query"
+            f"{', or one for all' * (name == 'propensity')}."
         )
-    return prediction
+    return column
 
 
 def _as_propensity(propensity: ArrayLike | float, is_gold: NDArray[np.bool_]) -> FloatArray:
     n = is_gold.size
-    p = as_finite_column(
-        np.full(n, propensity) if np.ndim(propensity) == 0 else propensity, "propensity"
-    )
-    if p.size != n:
-        raise DataError(
-            f"propensity has {p.size} entries, but there are {n} queries: give one probability per "
-            "query, or one for all."
-        )
+    given = np.full(n, propensity) if np.ndim(propensity) == 0 else propensity
+    p = _one_per_query("propensity", given, n)
     outside = int(((p < 0) | (p > 1)).sum())
     if outside:
         raise DataError(

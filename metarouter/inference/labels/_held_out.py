@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,15 +13,14 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from metarouter.datasets import LabelledQueries
 from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.inference._result import Result
 from metarouter.inference.intervals import FloatArray
 from metarouter.inference.labels._labels import ScaledLabels, Scaling, row_count, scaled_labels
 from metarouter.routing import MetaRouter
 from metarouter.shift import ShiftLearner
-from metarouter.utils.plotting import new_axes
+from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.random import seed_of, seeded
 from metarouter.utils.style import BAR, OUTLINE, reference_line
-from metarouter.utils.tables import Printed, thinned
-from metarouter.utils.validation import TrainingData
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +32,7 @@ FIRST_TRAINING_FOLDS = 2
 
 
 @dataclass(frozen=True)
-class HeldOutPredictions(Printed):
+class HeldOutPredictions(Result):
     """Predictions of Delta and psi, one per label, from models that have not seen the label.
 
     Parameters
@@ -51,6 +50,23 @@ class HeldOutPredictions(Printed):
     fold: NDArray[np.intp]
     scheme: str
 
+    _TITLE = "Held-out predictions"
+    _IS_CURVE = True
+    _FACTS = {
+        "scheme": "{self.scheme}",
+        "labels": "{self._taken.size} of {self.fold.size}",
+        "folds": "{self._n_folds}",
+    }
+    _NOTES = ("In units of the preference labels.",)
+
+    @property
+    def _taken(self) -> NDArray[np.intp]:
+        return self.fold[self.fold >= 0]
+
+    @property
+    def _n_folds(self) -> int:
+        return np.unique(self._taken).size
+
     def of(self, effect: str) -> FloatArray:
         """Return the predictions of "shift" or "gain"."""
         return self.shift if effect == "shift" else self.gain
@@ -63,57 +79,48 @@ class HeldOutPredictions(Printed):
         return frame[self.fold >= 0]
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the histogram of the predicted shifts, or of the gains where there are none.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-
-        Returns
-        -------
-        matplotlib Axes
-        """
+        """Draw the histogram of the predicted shifts, or of the gains where there are none."""
         effect = "shift" if np.isfinite(self.shift).any() else "gain"
         values = self.of(effect)
         ax = new_axes(ax)
         ax.hist(values[np.isfinite(values)], color=BAR, edgecolor=OUTLINE, linewidth=0.4, bins=30)
         ax.axvline(0.0, **reference_line())
-        ax.set_xlabel(f"predicted {effect} of labels that the model has not seen")
-        ax.set_ylabel("labels")
-        return ax
-
-    def _title(self) -> str:
-        return "Held-out predictions"
-
-    def _facts(self) -> dict[str, str]:
-        taken = self.fold[self.fold >= 0]
-        return {
-            "scheme": self.scheme,
-            "labels": f"{taken.size} of {self.fold.size}",
-            "folds": f"{np.unique(taken).size}",
-        }
-
-    def _notes(self) -> tuple[str, ...]:
-        return ("In units of the preference labels.",)
-
-    def _written(self, decimals: int = 4) -> pd.DataFrame:
-        return thinned(super()._written(decimals))
+        scale = f"predicted {effect} of labels that the model has not seen"
+        return label_axes(ax, scale, "labels")
 
 
-def held_out_folds(
-    fold: NDArray[np.intp], n_folds: int, scheme: Scheme
-) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Yield the rows that train and those that they predict, as `held_out_predictions` says.
+def predict_folds(
+    fold: NDArray[np.intp],
+    n_folds: int,
+    scheme: Scheme,
+    predict: Callable[[NDArray[np.intp], NDArray[np.intp]], Mapping[Any, FloatArray]],
+) -> tuple[dict[Any, FloatArray], NDArray[np.intp]]:
+    """Predict folds by models of others, as `held_out_predictions` says.
 
     Parameters
     ----------
     fold : ndarray of int of shape (n,)
         From 0 to `n_folds` - 1.
+    n_folds : int
+    scheme : {"forward", "cross_fit"}
+    predict : callable
+        From the rows that train and those that are predicted to columns of predictions, by name.
+
+    Returns
+    -------
+    columns : dict of ndarray of shape (n,)
+        NaN where nothing was predicted.
+    fold : ndarray of int of shape (n,)
+        -1 where nothing was predicted.
     """
     first = FIRST_TRAINING_FOLDS if scheme == "forward" else 0
+    columns: dict[Any, FloatArray] = {}
     for number in range(first, n_folds):
-        train = fold < number if scheme == "forward" else fold != number
-        yield np.flatnonzero(train), np.flatnonzero(fold == number)
+        train = np.flatnonzero(fold < number if scheme == "forward" else fold != number)
+        test = np.flatnonzero(fold == number)
+        for name, values in predict(train, test).items():
+            columns.setdefault(name, np.full(fold.size, np.nan))[test] = values
+    return columns, np.where(fold < first, -1, fold)
 
 
 def stratified_folds(kind: NDArray[Any], groups: Any, n_folds: int, seed: int) -> NDArray[np.intp]:
@@ -162,10 +169,6 @@ def held_out_predictions(
         One factor for all folds.
     random_state : int, RandomState or None
 
-    Returns
-    -------
-    HeldOutPredictions
-
     Raises
     ------
     DataError
@@ -207,17 +210,30 @@ def held_out_predictions(
     recipe = seeded(recipe, seed)
     if isinstance(recipe, MetaRouter):
         recipe = clone(recipe).set_params(scaling=None)  # labels are on one scale already
-    fold = _fold_numbers(rows, n_folds, seed)
-    shift, gain = np.full(len(rows.y), np.nan), np.full(len(rows.y), np.nan)
-    for train, test in held_out_folds(fold, n_folds, scheme):
-        fitted = _fit(recipe, rows.take(train))
+    scarcest = int(min(rows.is_gold.sum(), (~rows.is_gold).sum()))
+    if scarcest < n_folds:
+        raise DataError(
+            f"{n_folds} folds need as many labels of either source, but one has {scarcest}; add "
+            "labels."
+        )
+
+    def predict(train: NDArray[np.intp], test: NDArray[np.intp]) -> dict[str, FloatArray]:
+        some = rows.take(train)
+        fitted = clone(recipe).fit(
+            some.X, some.y, some.is_gold, sample_weight=some.sample_weight, groups=some.groups
+        )
         learner = fitted if isinstance(fitted, ShiftLearner) else getattr(fitted, "shift_", None)
-        if learner is not None:
-            shift[test] = learner.predict(rows.X[test])
+        found = {} if learner is None else {"shift": learner.predict(rows.X[test])}
         if isinstance(fitted, MetaRouter):
-            gain[test] = fitted.predict(rows.X[test])
-    first = FIRST_TRAINING_FOLDS if scheme == "forward" else 0
-    return HeldOutPredictions(shift, gain, np.where(fold < first, -1, fold), scheme)
+            found["gain"] = fitted.predict(rows.X[test])
+        return found
+
+    fold = stratified_folds(rows.is_gold, rows.groups, n_folds, seed)
+    found, predicted = predict_folds(fold, n_folds, scheme, predict)
+    nothing = np.full(fold.size, np.nan)
+    return HeldOutPredictions(
+        found.get("shift", nothing), found.get("gain", nothing), predicted, scheme
+    )
 
 
 def as_held_out(
@@ -268,19 +284,3 @@ def _given(values: ArrayLike, data: Any, labels: ScaledLabels, effect: str) -> H
     empty = np.full(n_rows, np.nan)
     shift, gain = (column, empty) if effect == "shift" else (empty, column)
     return HeldOutPredictions(shift, gain, np.zeros(n_rows, dtype=np.intp), "given")
-
-
-def _fold_numbers(rows: TrainingData, n_folds: int, seed: int) -> NDArray[np.intp]:
-    scarcest = int(min(rows.is_gold.sum(), (~rows.is_gold).sum()))
-    if scarcest < n_folds:
-        raise DataError(
-            f"{n_folds} folds need as many labels of either source, but one has {scarcest}; add "
-            "labels."
-        )
-    return stratified_folds(rows.is_gold, rows.groups, n_folds, seed)
-
-
-def _fit(recipe: Any, rows: TrainingData) -> Any:
-    return clone(recipe).fit(
-        rows.X, rows.y, rows.is_gold, sample_weight=rows.sample_weight, groups=rows.groups
-    )

@@ -1,12 +1,13 @@
-"""Labels of both sources on one scale, with what the estimated scale adds to every error.
+"""A table of labels as every test takes it: counted, on one scale, with nuisances.
 
-Whether there are enough rows for a claim, and how many would do.
+What the estimated scale adds to every error is kept beside the labels.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from metarouter.inference._result import Finding
 from metarouter.inference.intervals import Clusters, FloatArray, as_clusters
 from metarouter.nuisance import Nuisances
 from metarouter.scaling import GainScaler, ScalingMethod
+from metarouter.utils.columns import as_level
+from metarouter.utils.parameters import check_options
 from metarouter.utils.random import seed_of, seeded
 from metarouter.utils.validation import (
     TrainingData,
@@ -85,14 +88,90 @@ class ScaledLabels(NamedTuple):
 
     def training_data(self) -> TrainingData:
         """Validate the features too, in the form that nuisances take."""
+        rows = self.rows
         return validate_training(
-            Nuisances(),
-            self.rows.X,
-            self.y,
-            self.is_gold,
-            self.rows.sample_weight,
-            self.rows.groups,
+            Nuisances(), rows.X, self.y, self.is_gold, rows.sample_weight, rows.groups
         )
+
+
+class LabelOptions(TypedDict, total=False):
+    """Keywords that all tests of a table of labels take.
+
+    Parameters
+    ----------
+    nuisances : Nuisances, optional
+        Fitted on these labels after scaling, or a recipe; the default forests otherwise.
+    scaling : {"variance", "max", "wasserstein"}, float, GainScaler or None, default="variance"
+        How gold labels are brought to the preference scale; None leaves the labels as they are.
+        Only for "variance", the default of `MetaRouter`, is the factor's own error part of the
+        standard errors; otherwise it is held fixed.
+    level : float, default=0.95
+        Of the intervals.
+    random_state : int, RandomState or None
+        Seed of the nuisances and of the folds.
+    n_jobs : int, optional
+        Processor cores for the default forests.
+
+    Examples
+    --------
+    >>> from metarouter.datasets import make_judged_queries
+    >>> from metarouter.inference import LabelOptions, mean_shift_test
+    >>> options = LabelOptions(level=0.9, scaling=None)
+    >>> data = make_judged_queries(200, gold_share=0.5, pairing=1.0, random_state=0)
+    >>> test = mean_shift_test(data, **options)
+    >>> test.level, test.factor
+    (0.9, 1.0)
+    """
+
+    nuisances: Nuisances | None
+    scaling: Scaling
+    level: float
+    random_state: Any
+    n_jobs: int | None
+
+
+class LabelTable:
+    """A table of labels with the options of a test; it is scaled and fitted when asked for.
+
+    Parameters
+    ----------
+    data : LabelledQueries or TrainingRows
+    options : LabelOptions
+
+    Raises
+    ------
+    MetaRouterError
+        If `data` is neither, or the level is out of its range.
+    TypeError
+        If there is no such option.
+    """
+
+    def __init__(self, data: Any, options: LabelOptions) -> None:
+        check_options(options, LabelOptions, "a test of labels")
+        self.data, self.options = data, options
+        self.level = as_level(options.get("level", 0.95))
+        self.rows = as_rows(data)
+        self.counts = count_labels(self.rows)
+
+    @property
+    def random_state(self) -> Any:
+        """The seed that was given."""
+        return self.options.get("random_state")
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether every query carries both labels, so that nothing differs between the sources."""
+        return self.counts.gold == self.counts.preference == self.counts.paired
+
+    @cached_property
+    def labels(self) -> ScaledLabels:
+        """The labels, on one scale."""
+        return scaled_labels(self.rows, self.options.get("scaling", "variance"))
+
+    def nuisances(self, *names: str) -> Nuisances:
+        """Return fitted nuisances, as `fitted_nuisances` does."""
+        recipe, n_jobs = self.options.get("nuisances"), self.options.get("n_jobs")
+        return fitted_nuisances(self.labels, recipe, names, self.random_state, n_jobs)
 
 
 def as_rows(data: Any) -> TrainingRows:
@@ -126,6 +205,13 @@ def row_count(data: Any) -> tuple[int, str]:
     if isinstance(data, LabelledQueries):
         return data.n_queries, "queries"
     return len(data.y), "labels"
+
+
+def column_names(data: Any) -> list[str]:
+    """Return the names of the columns of `X`, or x0, x1, ... where there are none."""
+    columns = getattr(data.X, "columns", None)
+    names = columns if columns is not None else getattr(data, "feature_names", None)
+    return [f"x{k}" for k in range(np.shape(data.X)[1])] if names is None else list(map(str, names))
 
 
 def scaled_labels(data: Any, scaling: Scaling = "variance") -> ScaledLabels:

@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from metarouter.datasets import TrainingRows
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference.diagnostics._omitted_variable import (
+from metarouter.inference.diagnostics._sensitivity import (
     bias_bound,
     confounding_strength,
     gain_of,

@@ -5,14 +5,14 @@ import pytest
 from scipy.stats import ttest_1samp, ttest_ind
 
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference.intervals._influence import (
+from metarouter.inference.intervals._limits import correlation_of, sup_t_quantile
+from metarouter.inference.intervals._variances import (
     as_clusters,
     choose_covariance,
     p_value_of,
     variance_of_mean,
     welch_df,
 )
-from metarouter.inference.intervals._simultaneous import correlation_of, sup_t_quantile
 
 
 def influence_values(n=50, seed=0):

@@ -1,4 +1,4 @@
-"""Limits of a band where the errors are skewed.
+"""Limits where Student's do not hold: of skewed errors, of bounded numbers, of several at once.
 
 The t statistic of a mean of skewed terms leans to the other side: with a long tail to the right,
 samples that miss the tail have both too low a mean and too small a standard error, and the upper
@@ -11,8 +11,6 @@ vanishes to the second order; inverted, with g the skewness of the estimate,
 
 These limits are drawn in on one side and let out on the other. Only what they let out is used:
 drawing in rests on the same few queries of the tail, and loses coverage where these are missing.
-
-Intervals that hold for several estimates at once.
 """
 
 from __future__ import annotations
@@ -20,8 +18,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from metarouter.inference.intervals._influence import FloatArray
+from metarouter.inference.intervals._variances import FloatArray
 
 _STRAIGHT = 1e-6  # skewness below which the cubic is a straight line to all digits
 
@@ -131,3 +130,94 @@ def sup_t_quantile(correlation: FloatArray, df: float, level: float) -> float:
     largest = np.abs(rng.standard_normal((_DRAWS, len(value))) @ root.T).max(axis=1)
     scale = np.sqrt(rng.chisquare(df, _DRAWS) / df) if np.isfinite(df) else 1.0
     return float(np.quantile(largest / scale, level))
+
+
+_HALVINGS = 45
+_BETS = 25  # from one over the bounds' width down to a 4096th of it
+
+
+def reach_of_scores(bounds: tuple[float, float], p: float) -> tuple[float, float]:
+    """Return how far debiased scores of gains within bounds reach below and above zero.
+
+    A score is m + (r - m) / p where a label r was drawn and m elsewhere, with r within (low, high)
+    and m within them or 0, so that it reaches as far as max(high, 0) (1 / p - 1) - low / p below
+    zero.
+
+    Parameters
+    ----------
+    bounds : pair of float
+    p : float
+        Smallest chance of a label.
+    """
+    low, high = bounds
+    below = max(high, 0.0) * (1 / p - 1) - low / p
+    above = max(-low, 0.0) * (1 / p - 1) + high / p
+    return max(0.0, -low, below), max(0.0, high, above)
+
+
+def bounded_limits(
+    total: ArrayLike,
+    squares: ArrayLike,
+    n: ArrayLike,
+    alpha: ArrayLike,
+    reach: tuple[float, float],
+    unit: float,
+) -> Limits:
+    """Return a confidence sequence for the mean of bounded numbers, exact at any count.
+
+    For numbers x_i >= -c with conditional means m_i and a bet 0 < b < 1 / c,
+
+        exp(b sum (x_i - m_i) - psi(b) sum x_i^2),   psi(b) = (-log(1 - c b) - c b) / c^2,
+
+    is a supermartingale that starts at 1 at most (Fan, Grama & Liu 2015; Howard et al. 2021,
+    theorem 4, the prediction of every x_i being 0), and so is every mixture of it over bets. It is
+    an empirical Bernstein bound: the squares that were seen take the place of the worst variance,
+    and a tail that has not been seen is paid for by the bound c. The other end is that of -x.
+
+    Parameters
+    ----------
+    total, squares, n : array-like of one shape
+        Sums of the numbers and of their squares, and counts, so far.
+    alpha : array-like
+        Chance that the mean so far of the conditional means is ever left out.
+    reach : pair of float
+        How far the numbers can reach below and above 0.
+    unit : float
+        The bets are shares of one over this, fixed beforehand.
+
+    References
+    ----------
+    Howard, Ramdas, McAuliffe & Sekhon (2021), Time-uniform, nonparametric, nonasymptotic confidence
+    sequences, Annals of Statistics 49, theorem 4.
+
+    Examples
+    --------
+    >>> lower, upper = bounded_limits([100.0], [300.0], [1000.0], 0.05, (1.0, 5.0), 5.0)
+    >>> bool(0.01 < lower[0] < 0.1 < upper[0] < 0.19)
+    True
+    """
+    total, squares, n = (np.asarray(column, dtype=np.float64) for column in (total, squares, n))
+    level = np.log(2.0 / np.asarray(alpha, dtype=np.float64))
+    excess = [_largest_excess(squares, level, end, unit) for end in reach]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return Limits((total - excess[0]) / n, (total + excess[1]) / n)
+
+
+def _largest_excess(squares: FloatArray, level: FloatArray, c: float, unit: float) -> FloatArray:
+    """Return the s at which the evidence of b s - psi(b) squares, mixed over bets, is the level."""
+    bets = 2.0 ** (-np.arange(_BETS) / 2.0) / unit
+    weights = np.full(bets.size, 1.0 / bets.size)
+    taken = c * bets < 1.0  # a bet that could lose all is never made
+    b, log_weight = bets[taken, None], np.log(weights[taken, None])
+    psi = (-np.log1p(-c * b) - c * b) / c**2 if c > 0 else b**2 / 2
+    flat = np.ravel(squares)[None, :]
+    # At least one bet alone must be worth the level, at most the best one is.
+    high = np.min((level - log_weight + psi * flat) / b, axis=0)
+    low = np.min((level + psi * flat) / b, axis=0)
+    for _ in range(_HALVINGS):
+        half = (low + high) / 2.0
+        logs = log_weight + b * half - psi * flat
+        top = logs.max(axis=0)
+        enough = top + np.log(np.exp(logs - top).sum(axis=0)) >= level
+        low, high = np.where(enough, low, half), np.where(enough, half, high)
+    return high.reshape(squares.shape)
