@@ -5,14 +5,14 @@ from __future__ import annotations
 from metarouter.inference.bands._cost_quality_band import CostQualityBand, cost_quality_band
 from metarouter.inference.bands._curve_bands import (
     CurveBand,
-    Finding,
     as_where,
     assembled,
-    error_facts,
+    efficiency_gain_band,
+    qini_band,
+    toc_band,
     too_few_queries,
     with_anchors,
 )
-from metarouter.inference.bands._gain_bands import efficiency_gain_band, qini_band, toc_band
 from metarouter.inference.bands._performance_gap_band import (
     PerformanceGapBand,
     performance_gap_band,

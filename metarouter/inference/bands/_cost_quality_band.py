@@ -1,33 +1,26 @@
-"""What quality a router buys at what cost, with a joint band.
-
-Joint bands of cost and quality.
-"""
+"""What quality a router buys at what cost, with a joint band."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import DataError
-from metarouter.inference._limits import Verdict
 from metarouter.inference.bands._curve_bands import (
     as_where,
     curve_line,
-    error_facts,
     somewhere_above_zero,
     too_few_queries,
 )
 from metarouter.inference.curves import (
     AtThresholds,
     AtUsage,
-    BandMethod,
     BandOptions,
-    BandSettings,
-    Deviations,
+    BandResult,
     GoldGain,
     ScoredQueries,
     as_gains,
@@ -38,7 +31,6 @@ from metarouter.inference.curves import (
     running_sums,
     scored_queries,
     skewness_at_ends,
-    weights_of,
 )
 from metarouter.inference.intervals import (
     FloatArray,
@@ -48,17 +40,15 @@ from metarouter.inference.intervals import (
     third_over_second,
 )
 from metarouter.utils.columns import as_finite_column, check_same_length
-from metarouter.utils.plotting import new_axes
+from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import random_line
-from metarouter.utils.tables import Printed, thinned
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
-@dataclass(frozen=True)
-class CostQualityBand(Printed):
+@dataclass(frozen=True, kw_only=True)
+class CostQualityBand(BandResult):
     """Mean cost and quality of a router over its dial, with limits.
+
+    The verdict is on the claim that the router beats random routing somewhere.
 
     Parameters
     ----------
@@ -82,13 +72,6 @@ class CostQualityBand(Printed):
         The same for the advantage.
     ends : tuple of float
         Cost and quality of the alternative, cost and quality of the primary model.
-    method : {"half_sample", "influence"}
-    level : float
-    n, n_units, n_draws : int
-    verdict : Verdict
-        On the claim that the router beats random routing somewhere.
-    needed : int or None
-    reason : str
     """
 
     usage: FloatArray
@@ -110,35 +93,24 @@ class CostQualityBand(Printed):
     critical: float
     advantage_critical: float
     ends: tuple[float, float, float, float]
-    method: BandMethod
-    level: float
-    n: int
-    n_units: int
-    n_draws: int
-    verdict: Verdict
-    needed: int | None
-    reason: str
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per point of the dial."""
-        import pandas as pd
-
-        threshold = {} if self.threshold is None else {"threshold": self.threshold}
-        return pd.DataFrame(
-            {"usage": self.usage}
-            | threshold
-            | {
-                "cost": self.cost,
-                "cost_low": self.cost_lower,
-                "cost_high": self.cost_upper,
-                "quality": self.quality,
-                "quality_low": self.quality_lower,
-                "quality_high": self.quality_upper,
-                "advantage": self.advantage,
-                "advantage_low": self.advantage_band_lower,
-                "advantage_high": self.advantage_band_upper,
-            }
-        )
+    _IS_CURVE = True
+    _TITLE = "Quality and cost of the router"
+    _COLUMNS = (
+        "usage, threshold, cost, cost_low=cost_lower, cost_high=cost_upper, quality, "
+        "quality_low=quality_lower, quality_high=quality_upper, advantage, "
+        "advantage_low=advantage_band_lower, advantage_high=advantage_band_upper"
+    )
+    _FACTS = BandResult._ERRORS | {
+        "level": "{self.level:g}, for all points at once",
+        "verdict": "{self.verdict}",
+    }
+    _NOTES = (
+        "usage: share of queries sent to the primary model. low, high: limits that hold at all "
+        "points at once, for cost and quality together, and for the advantage: quality beyond "
+        "that of random routing at the same cost.",
+        "{self.reason}",
+    )
 
     def plot(self, ax: Any = None, *, name: str = "router", band: bool = True) -> Any:
         """Draw quality against cost with the joint band, and the line of random routing.
@@ -149,10 +121,6 @@ class CostQualityBand(Printed):
         name : str, default="router"
         band : bool, default=True
             Shade what the rectangles around all points cover together.
-
-        Returns
-        -------
-        matplotlib Axes
         """
         ax = new_axes(ax, height=4.2)
         (drawn,) = ax.plot(self.cost, self.quality, **curve_line(name))
@@ -160,10 +128,7 @@ class CostQualityBand(Printed):
             ax.fill_between(*self._covered(), color=drawn.get_color(), alpha=0.18, linewidth=0)
         cheap, low, dear, high = self.ends
         ax.plot([cheap, dear], [low, high], **random_line())
-        ax.set_xlabel("cost per query")
-        ax.set_ylabel("quality per query")
-        ax.legend(frameon=False, fontsize="small")
-        return ax
+        return label_axes(ax, "cost per query", "quality per query", legend="best")
 
     def _covered(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Lowest and highest quality of all rectangles that reach a cost."""
@@ -179,26 +144,6 @@ class CostQualityBand(Printed):
         ]
         gap = ~reach.any(axis=1)
         return costs, np.where(gap, between[0], low), np.where(gap, between[1], high)
-
-    def _title(self) -> str:
-        return "Quality and cost of the router"
-
-    def _facts(self) -> dict[str, str]:
-        return error_facts(self.n, self.n_units, self.method, self.n_draws) | {
-            "level": f"{self.level:g}, for all points at once",
-            "verdict": str(self.verdict),
-        }
-
-    def _notes(self) -> tuple[str, ...]:
-        return (
-            "usage: share of queries sent to the primary model. low, high: limits that hold at all "
-            "points at once, for cost and quality together, and for the advantage: quality beyond "
-            "that of random routing at the same cost.",
-            self.reason,
-        )
-
-    def _written(self, decimals: int = 4) -> pd.DataFrame:
-        return thinned(super()._written(decimals))
 
 
 def cost_quality_band(
@@ -216,26 +161,16 @@ def cost_quality_band(
 
     Parameters
     ----------
-    gold_gain : array-like of shape (n,) or DoublyRobustGains
-        Quality of the primary minus that of the alternative model, or doubly robust scores of it.
-    psi_hat : array-like of shape (n,)
-        What the router sorts queries by.
+    gold_gain, psi_hat
+        As in `efficiency_gain_band`.
     cost : array-like of shape (n,)
         What the primary model costs beyond the alternative. Single queries may cost less, but not
         all together.
     alternative_quality, alternative_cost : array-like of shape (n,), optional
         Quality and cost of the alternative model; left out, quality and cost are given in excess
         of these.
-    grid : array-like, optional
-        Increasing usages: shares of queries sent. By default 0, 0.01, ..., 1.
-    thresholds : array-like, optional
-        Scores from which on queries are sent, fixed beforehand, instead of usages.
-    **options
-        Of `BandOptions`: weights, groups, and how errors are found.
-
-    Returns
-    -------
-    CostQualityBand
+    grid, thresholds, **options
+        As in `efficiency_gain_band`; usages are shares of queries sent.
 
     Raises
     ------
@@ -268,8 +203,8 @@ def cost_quality_band(
     1  1.50     0.33       0.31           0.26
     """
     settings = band_settings(options)
-    queries = scored_queries(gold_gain, psi_hat, **weights_of(options))
-    n_given = as_gains(gold_gain, **weights_of(options)).gain.size
+    queries = scored_queries(gold_gain, psi_hat, options)
+    n_given = as_gains(gold_gain, options).gain.size
 
     def sorted_column(values: ArrayLike | None, name: str) -> FloatArray:
         if values is None:
@@ -285,8 +220,67 @@ def cost_quality_band(
         sorted_column(alternative_cost, "alternative_cost"),
         as_where(queries, grid, thresholds),
     )
-    _check_cost(dial.costs)
-    return _band(dial, settings)
+    total = float(queries.share @ dial.costs.gain)
+    if total <= 0:
+        raise DataError(
+            f"The mean cost is {total:g}: the primary model does not cost more, so that sending "
+            "every query to it saves money; swap the models."
+        )
+    where, value = dial.where, dial.numbers()[0]
+    usage = where.read(running_sums(queries)).usage[0]
+    quality, cost_of, advantage = np.split(value, 3)
+    alternative = float(queries.share @ dial.base_cost), float(queries.share @ dial.base_quality)
+    known: dict[str, Any] = {
+        "usage": usage,
+        "threshold": where.threshold if isinstance(where, AtThresholds) else None,
+        "cost": cost_of,
+        "quality": quality,
+        "advantage": advantage,
+        "ends": (
+            *alternative,
+            alternative[0] + total,
+            alternative[1] + float(queries.share @ queries.gain),
+        ),
+        **settings.known(queries),
+    }
+    shortage = too_few_queries(queries)
+    if shortage is not None:
+        return CostQualityBand.inconclusive(shortage, usage.size, **known)
+    n_effective, m = queries.effective_clusters, usage.size
+    influence = cache(dial.influence_values)  # the influence method has use for it twice
+    deviations = deviations_of(dial.numbers, influence, queries, settings)
+    joint, of_advantage = deviations.taken(slice(2 * m)), deviations.taken(slice(2 * m, None))
+    summed = cluster_sums(influence()[:, : 2 * m], queries.clusters)
+    # Quality and cost added by routing start at nothing; the alternative's own errors do not.
+    se = [floor_at_ends(own, usage, n_effective, both=False) for own in np.split(joint.se, 2)]
+    skewness = [
+        skewness_at_ends(third_over_second(column), own, usage, n_effective, both=False)
+        for column, own in zip(np.split(summed, 2, axis=1), se, strict=True)
+    ]
+    critical, pointwise = joint.critical(settings.level), deviations.pointwise(settings.level)
+    both = skewed_limits(value[: 2 * m], np.concatenate(se), critical, np.concatenate(skewness))
+    (quality_lower, cost_lower), (quality_upper, cost_upper) = (np.split(end, 2) for end in both)
+    advantage_se = floor_at_ends(of_advantage.se, usage, n_effective)
+    advantage_critical = of_advantage.critical(settings.level)
+    margin = advantage_critical * advantage_se
+    band = Limits(advantage - margin, advantage + margin)
+    return CostQualityBand(
+        cost_se=se[1],
+        cost_lower=cost_lower,
+        cost_upper=cost_upper,
+        quality_se=se[0],
+        quality_lower=quality_lower,
+        quality_upper=quality_upper,
+        advantage_se=advantage_se,
+        advantage_lower=advantage - pointwise * advantage_se,
+        advantage_upper=advantage + pointwise * advantage_se,
+        advantage_band_lower=band.lower,
+        advantage_band_upper=band.upper,
+        critical=critical,
+        advantage_critical=advantage_critical,
+        **known,
+        **somewhere_above_zero(usage, advantage, band, queries.n_gold)._asdict(),
+    )
 
 
 class _Dial(NamedTuple):
@@ -328,113 +322,3 @@ class _Dial(NamedTuple):
 
 def _centred(share: FloatArray, values: FloatArray) -> FloatArray:
     return np.asarray((share * (values - share @ values))[:, None])
-
-
-def _band(dial: _Dial, settings: BandSettings) -> CostQualityBand:
-    queries, value = dial.gains, dial.numbers()[0]
-    usage = dial.where.read(running_sums(queries)).usage[0]
-    quality, cost, advantage = np.split(value, 3)
-    shortage = too_few_queries(queries)
-    errors = _Errors.unknown(usage.size)
-    if shortage is None:
-        influence = cache(dial.influence_values)  # the influence method has use for it twice
-        deviations = deviations_of(dial.numbers, influence, queries, settings)
-        influence_values = cluster_sums(influence(), queries.clusters)
-        errors = _errors(
-            deviations, influence_values, usage, queries.effective_clusters, settings.level
-        )
-    both = skewed_limits(value[: 2 * usage.size], errors.joint_se, errors.critical, errors.skewness)
-    low, high = np.split(both.lower, 2), np.split(both.upper, 2)
-    margin = errors.advantage_critical * errors.advantage_se
-    gained = Limits(advantage - margin, advantage + margin)
-    quality_se, cost_se = np.split(errors.joint_se, 2)
-    verdict, needed, reason = shortage or somewhere_above_zero(
-        usage, advantage, gained, queries.n_gold
-    )
-    where, share = dial.where, queries.share
-    alternative = float(share @ dial.base_cost), float(share @ dial.base_quality)
-    return CostQualityBand(
-        usage=usage,
-        threshold=where.threshold if isinstance(where, AtThresholds) else None,
-        cost=cost,
-        cost_se=cost_se,
-        cost_lower=low[1],
-        cost_upper=high[1],
-        quality=quality,
-        quality_se=quality_se,
-        quality_lower=low[0],
-        quality_upper=high[0],
-        advantage=advantage,
-        advantage_se=errors.advantage_se,
-        advantage_lower=advantage - errors.pointwise * errors.advantage_se,
-        advantage_upper=advantage + errors.pointwise * errors.advantage_se,
-        advantage_band_lower=gained.lower,
-        advantage_band_upper=gained.upper,
-        critical=errors.critical,
-        advantage_critical=errors.advantage_critical,
-        ends=(
-            *alternative,
-            alternative[0] + float(share @ dial.costs.gain),
-            alternative[1] + float(share @ queries.gain),
-        ),
-        method=settings.method,
-        level=settings.level,
-        n=queries.n,
-        n_units=queries.n_units,
-        n_draws=settings.draws_used,
-        verdict=verdict,
-        needed=needed,
-        reason=reason,
-    )
-
-
-class _Errors(NamedTuple):
-    """Errors of quality and cost together, and of the advantage."""
-
-    joint_se: FloatArray
-    skewness: FloatArray
-    critical: float
-    advantage_se: FloatArray
-    advantage_critical: float
-    pointwise: float
-
-    @classmethod
-    def unknown(cls, m: int) -> _Errors:
-        both, one = np.full(2 * m, np.nan), np.full(m, np.nan)
-        return cls(both, both, np.nan, one, np.nan, np.nan)
-
-
-def _errors(
-    deviations: Deviations,
-    influence_values: FloatArray,
-    usage: FloatArray,
-    n_effective: float,
-    level: float,
-) -> _Errors:
-    m = usage.size
-    joint, advantage = deviations.taken(slice(2 * m)), deviations.taken(slice(2 * m, None))
-    # Quality and cost added by routing start at nothing; the alternative's own errors do not.
-    floored = [floor_at_ends(se, usage, n_effective, both=False) for se in np.split(joint.se, 2)]
-    skewness = [
-        skewness_at_ends(third_over_second(influence), se, usage, n_effective, both=False)
-        for influence, se in zip(
-            np.split(influence_values[:, : 2 * m], 2, axis=1), floored, strict=True
-        )
-    ]
-    return _Errors(
-        np.concatenate(floored),
-        np.concatenate(skewness),
-        joint.critical(level),
-        floor_at_ends(advantage.se, usage, n_effective),
-        advantage.critical(level),
-        deviations.pointwise(level),
-    )
-
-
-def _check_cost(costs: ScoredQueries) -> None:
-    total = float(costs.share @ costs.gain)
-    if total <= 0:
-        raise DataError(
-            f"The mean cost is {total:g}: the primary model does not cost more, so that sending "
-            "every query to it saves money; swap the models."
-        )

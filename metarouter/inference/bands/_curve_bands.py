@@ -1,15 +1,10 @@
-"""A curve with its bands.
-
-What an interval or a band says about a claim, and how many gold labels would settle it.
-
-The steps behind every band of a curve.
-"""
+"""Curves of what routing by a score gains, with bands, and what a band says about a claim."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,16 +15,20 @@ from metarouter.inference._result import Finding
 from metarouter.inference.curves import (
     AtThresholds,
     AtUsage,
-    BandMethod,
+    BandOptions,
+    BandResult,
     BandSettings,
     CurveName,
+    GoldGain,
     ScoredQueries,
+    band_settings,
     curve_influence,
     curve_of,
     deviations_of,
     floor_at_ends,
     least_share,
     running_sums,
+    scored_queries,
     skewness_at_ends,
 )
 from metarouter.inference.intervals import (
@@ -40,13 +39,8 @@ from metarouter.inference.intervals import (
     third_over_second,
 )
 from metarouter.utils.columns import as_finite_column, as_grid
-from metarouter.utils.plotting import new_axes
+from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import random_line, router_styles
-from metarouter.utils.tables import Printed, thinned
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 _NAMES = {
     "efficiency_gain": ("Efficiency gain", "efficiency gain per query"),
@@ -55,83 +49,35 @@ _NAMES = {
 }
 
 
-@dataclass(frozen=True)
-class CurveBand(Printed):
-    """A curve with pointwise limits and with a band that holds everywhere at once.
+_CELLS = 2**18  # of the influence values that are looked at together: 2 MB
+_FEWEST_ABOVE = 20  # halves without a query above a threshold must be out of the question
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsageBand(BandResult):
+    """A curve over the share that is sent, with limits at one share and at all at once.
 
     Parameters
     ----------
-    curve : {"efficiency_gain", "toc", "qini"}
     usage : ndarray of shape (m,)
         Share of the queries, or of the extra cost where costs were given, that is spent.
-    value, se : ndarray of shape (m,)
-        In gold units per query.
     lower, upper : ndarray of shape (m,)
         Limits that hold at one usage, chosen beforehand.
     band_lower, band_upper : ndarray of shape (m,)
         Limits that hold at all usages at once.
     critical : float
         Standard errors to either side of the curve that make the band.
-    total : float
-        Mean gain of sending every query.
-    threshold : ndarray of shape (m,) or None
-        Scores from which on queries are sent, where they were fixed beforehand.
-    per_cost : bool
-        Whether `usage` is a share of the extra cost.
-    reference : str or None
-        The router that the curve is a difference from.
-    method : {"half_sample", "influence"}
-    level : float
-    n, n_units : int
-        Queries, and independent units of them.
-    n_draws : int
-        Half-samples; 0 where the influence function was used.
-    verdict : Verdict
-        On the claim that the curve lies above zero somewhere, judged by the band.
-    needed : int or None
-        Gold labels that would settle an open verdict.
-    reason : str
     """
 
-    curve: CurveName
     usage: FloatArray
-    value: FloatArray
-    se: FloatArray
     lower: FloatArray
     upper: FloatArray
     band_lower: FloatArray
     band_upper: FloatArray
     critical: float
-    total: float
-    threshold: FloatArray | None
-    per_cost: bool
-    reference: str | None
-    method: BandMethod
-    level: float
-    n: int
-    n_units: int
-    n_draws: int
-    verdict: Verdict
-    needed: int | None
-    reason: str
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per point: usage, value, error, pointwise limits and band."""
-        import pandas as pd
-
-        threshold = {} if self.threshold is None else {"threshold": self.threshold}
-        return pd.DataFrame(
-            {"usage": self.usage}
-            | threshold
-            | {
-                "value": self.value,
-                "se": self.se,
-                "ci_low": self.lower,
-                "ci_high": self.upper,
-                "band_low": self.band_lower,
-                "band_high": self.band_upper,
-            }
-        )
+    _IS_CURVE = True
+    _CURVE: ClassVar[str] = "value"  # the attribute that is drawn
 
     def plot(self, ax: Any = None, *, name: str = "router", band: bool = True) -> Any:
         """Draw the curve with its band, and the pointwise limits as thin lines inside it.
@@ -143,56 +89,94 @@ class CurveBand(Printed):
             Name in the legend; the house's router names have colours of their own.
         band : bool, default=True
             Draw the simultaneous band.
-
-        Returns
-        -------
-        matplotlib Axes
         """
         ax = new_axes(ax, height=4.2)
-        limits = (self.band_lower, self.band_upper) if band else None
-        draw_band(ax, name, self.usage, self.value, (self.lower, self.upper), limits)
+        (drawn,) = ax.plot(self.usage, getattr(self, self._CURVE), **curve_line(name))
+        color = drawn.get_color()
+        for limit in (self.lower, self.upper):
+            ax.plot(self.usage, limit, color=color, linewidth=0.7, linestyle=(0, (1, 1.5)))
+        if band:
+            limits = self.band_lower, self.band_upper
+            ax.fill_between(self.usage, *limits, color=color, alpha=0.18, linewidth=0)
+        self._draw_random(ax)
+        ax.set_xlim(0, 1)
+        return label_axes(ax, f"share of {self._sent}", self._ylabel, legend="best")
+
+    def _draw_random(self, ax: Any) -> None:
+        ax.plot([0, 1], [0, 1], **random_line())
+
+    @property
+    def _sent(self) -> str:
+        return "queries sent to the primary model"
+
+    @property
+    def _ylabel(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveBand(UsageBand):
+    """A curve with pointwise limits and with a band that holds everywhere at once.
+
+    The verdict is on the claim that the curve lies above zero somewhere, judged by the band.
+
+    Parameters
+    ----------
+    curve : {"efficiency_gain", "toc", "qini"}
+    value, se : ndarray of shape (m,)
+        In gold units per query.
+    total : float
+        Mean gain of sending every query.
+    threshold : ndarray of shape (m,) or None
+        Scores from which on queries are sent, where they were fixed beforehand.
+    per_cost : bool
+        Whether `usage` is a share of the extra cost.
+    reference : str or None
+        The router that the curve is a difference from.
+    """
+
+    curve: CurveName
+    value: FloatArray
+    se: FloatArray
+    total: float
+    threshold: FloatArray | None
+    per_cost: bool
+    reference: str | None
+
+    _COLUMNS = (
+        "usage, threshold, value, se, ci_low=lower, ci_high=upper, band_low=band_lower, "
+        "band_high=band_upper"
+    )
+    _FACTS = BandResult._ERRORS | {
+        "level": "{self.level:g}",
+        "critical value of the band": "{self.critical:.3f}",
+        "gain of sending all": "{self.total:.4f}",
+        "verdict": "{self.verdict}",
+    }
+    _NOTES = (
+        "usage: share of {self._sent}. ci: holds at one usage; band: holds at all at once. "
+        "Both are over new test queries, with the router held fixed.",
+        "{self.reason}",
+    )
+
+    def _draw_random(self, ax: Any) -> None:
         if self.curve == "qini":
             ax.plot([0, 1], [0, self.total], **random_line())
         else:
             ax.axhline(0.0, **(random_line() | {"label": self.reference or "random"}))
-        ax.set_xlabel(f"share of {self._usage()}")
-        versus = "" if self.reference is None else f", minus {self.reference}"
-        ax.set_ylabel(_NAMES[self.curve][1] + versus)
-        ax.set_xlim(0, 1)
-        ax.legend(frameon=False, fontsize="small")
-        return ax
 
     def _title(self) -> str:
         versus = "" if self.reference is None else f", difference from {self.reference}"
         return f"{_NAMES[self.curve][0]}{versus}"
 
-    def _facts(self) -> dict[str, str]:
-        return error_facts(self.n, self.n_units, self.method, self.n_draws) | {
-            "level": f"{self.level:g}",
-            "critical value of the band": f"{self.critical:.3f}",
-            "gain of sending all": f"{self.total:.4f}",
-            "verdict": str(self.verdict),
-        }
+    @property
+    def _sent(self) -> str:
+        return "the extra cost spent" if self.per_cost else super()._sent
 
-    def _notes(self) -> tuple[str, ...]:
-        return (
-            f"usage: share of {self._usage()}. ci: holds at one usage; band: holds at all at once. "
-            "Both are over new test queries, with the router held fixed.",
-            self.reason,
-        )
-
-    def _usage(self) -> str:
-        return "the extra cost spent" if self.per_cost else "queries sent to the primary model"
-
-    def _written(self, decimals: int = 4) -> pd.DataFrame:
-        return thinned(super()._written(decimals))
-
-
-def error_facts(n: int, n_units: int, method: BandMethod, n_draws: int) -> dict[str, str]:
-    """Say what the errors rest on."""
-    groups = {} if n_units == n else {"independent groups": f"{n_units}"}
-    how = "influence function" if method == "influence" else f"{n_draws} half-samples"
-    return {"queries": f"{n}"} | groups | {"errors": how}
+    @property
+    def _ylabel(self) -> str:
+        versus = "" if self.reference is None else f", minus {self.reference}"
+        return _NAMES[self.curve][1] + versus
 
 
 def curve_line(name: str) -> dict[str, Any]:
@@ -200,36 +184,18 @@ def curve_line(name: str) -> dict[str, Any]:
     return router_styles([name])[name].line() | {"marker": None}
 
 
-def draw_band(
-    ax: Any,
-    name: str,
-    x: FloatArray,
-    value: FloatArray,
-    pointwise: tuple[FloatArray, FloatArray],
-    simultaneous: tuple[FloatArray, FloatArray] | None,
-) -> None:
-    """Draw a curve, its pointwise limits as thin lines, and its simultaneous band as a surface."""
-    (drawn,) = ax.plot(x, value, **curve_line(name))
-    color = drawn.get_color()
-    for limit in pointwise:
-        ax.plot(x, limit, color=color, linewidth=0.7, linestyle=(0, (1, 1.5)))
-    if simultaneous is not None:
-        ax.fill_between(x, *simultaneous, color=color, alpha=0.18, linewidth=0)
-
-
 def too_few_queries(queries: ScoredQueries) -> Finding | None:
     """Return INCONCLUSIVE where intervals would not hold their level, else None."""
-    least, what, there = MINIMA["gold_rows"].count, "gold labels", queries.n_gold
-    if queries.clusters is not None and queries.n_gold_clusters < MINIMA["clusters"].count:
-        least, there = MINIMA["clusters"].count, queries.n_gold_clusters
+    minimum, what, there = MINIMA["gold_rows"], "gold labels", queries.n_gold
+    if queries.clusters is not None and MINIMA["clusters"].missing(queries.n_gold_clusters):
+        minimum, there = MINIMA["clusters"], queries.n_gold_clusters
         what = "independent groups with gold labels"
-    if there >= least:
+    if not minimum.missing(there):
         return None
-    return Finding(
-        Verdict.INCONCLUSIVE,
-        least,
-        f"{scarce(there, what)} for an interval that holds its level; {least} would do.",
+    reason = (
+        f"{scarce(there, what)} for an interval that holds its level; {minimum.count} would do."
     )
+    return Finding(Verdict.INCONCLUSIVE, minimum.count, reason)
 
 
 def above_zero(what: str, value: float, margin: float, n: int) -> Finding:
@@ -278,17 +244,173 @@ def _would(needed: int | None, n: int, place: str = "") -> str:
     )
 
 
-_CELLS = 2**18  # of the influence values that are looked at together: 2 MB
-_FEWEST_ABOVE = 20  # halves without a query above a threshold must be out of the question
-
-
-def curve_band(
-    curve: CurveName,
-    queries: ScoredQueries,
-    where: AtUsage | AtThresholds,
-    settings: BandSettings,
+def efficiency_gain_band(
+    gold_gain: GoldGain,
+    psi_hat: ArrayLike,
+    *,
+    cost: ArrayLike | None = None,
+    grid: ArrayLike | None = None,
+    thresholds: ArrayLike | None = None,
+    **options: Unpack[BandOptions],
 ) -> CurveBand:
-    """Estimate a curve, its errors, its limits and its band."""
+    """Efficiency gain over random routing, with limits for one usage and a band for all.
+
+    Parameters
+    ----------
+    gold_gain : array-like of shape (n,) or DoublyRobustGains
+        Gold labels of the test queries, or their doubly robust scores (`doubly_robust_gains`).
+    psi_hat : array-like of shape (n,)
+        What the router sorts queries by, from a router that has not seen these labels. Queries
+        with equal values are sent in random order, and the expected curve is returned.
+    cost : array-like of shape (n,), optional
+        What the primary model costs beyond the alternative, from zero up. Usage is then the share
+        of the extra cost that is spent, and random routing that of the same spend.
+    grid : array-like, optional
+        Increasing usages at which to give the curve; by default 0, 0.01, ..., 1.
+    thresholds : array-like, optional
+        Scores from which on queries are sent, fixed beforehand, instead of usages. The usage that
+        they lead to is then estimated, and the band is about the gain at the threshold.
+    **options
+        Of `BandOptions`: weights, groups, and how errors are found.
+
+    Returns
+    -------
+    CurveBand
+        With too few queries the limits are NaN and the verdict is INCONCLUSIVE.
+
+    Raises
+    ------
+    DataError
+        If the inputs differ in length, are empty, hold missing or infinite values, or costs are
+        negative.
+    MetaRouterError
+        If a setting is out of its range.
+
+    See Also
+    --------
+    metarouter.evaluation.efficiency_gain_curve : The curve without a band, and its area.
+    rank_weighted_effects : Area, AUTOC and Qini coefficient with intervals.
+
+    Notes
+    -----
+    The band is sup-t: ``EG(u) +- c se(u)``, where c is the quantile of the largest of all |t|. It
+    is over new test queries, with the router held fixed. At the ends of the curve, where fewer
+    than 30 queries lie on one side, se is not taken to be below that at 30, scaled by the square
+    root of their number.
+
+    References
+    ----------
+    Yadlowsky et al. (2025), Evaluating treatment prioritization rules via rank-weighted average
+    treatment effects, JASA 120; Montiel Olea and Plagborg-Moller (2019), Simultaneous confidence
+    bands, Journal of Applied Econometrics 34.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> psi = rng.standard_normal(500)
+    >>> band = efficiency_gain_band(psi + rng.standard_normal(500), psi)
+    >>> band.to_frame()[["usage", "value", "band_low", "band_high"]].iloc[[25, 50, 75]].round(2)
+        usage  value  band_low  band_high
+    25   0.25   0.32      0.25       0.39
+    50   0.50   0.42      0.34       0.50
+    75   0.75   0.34      0.27       0.41
+    >>> print(band.verdict, band.reason)
+    PASS The band lies above zero at usages from 0.01 to 0.99.
+    """
+    queries = scored_queries(gold_gain, psi_hat, options, cost)
+    return _curve_band("efficiency_gain", queries, as_where(queries, grid, thresholds), options)
+
+
+def toc_band(
+    gold_gain: GoldGain,
+    psi_hat: ArrayLike,
+    *,
+    grid: ArrayLike | None = None,
+    thresholds: ArrayLike | None = None,
+    **options: Unpack[BandOptions],
+) -> CurveBand:
+    """Targeting operator characteristic: mean gain of the queries sent beyond that of all.
+
+    Parameters
+    ----------
+    gold_gain, psi_hat, **options
+        As in `efficiency_gain_band`, whose errors this raises.
+    grid : array-like, optional
+        Increasing usages above 0; by default 0.01, 0.02, ..., 1.
+    thresholds : array-like, optional
+        Scores fixed beforehand, each reached by at least 20 queries.
+
+    Raises
+    ------
+    DataError
+        If a mean would be taken over too few queries.
+
+    Notes
+    -----
+    ``TOC(u) = E[r | the share u of highest scores] - E[r]``, which is EG(u) / u: at usages both
+    have the same t statistics and one critical value (Yadlowsky et al. 2025, section 2).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> psi = rng.standard_normal(500)
+    >>> band = toc_band(psi + rng.standard_normal(500), psi, thresholds=[0.0, 1.0])
+    >>> band.to_frame()[["threshold", "usage", "value", "band_low", "band_high"]].round(2)
+       threshold  usage  value  band_low  band_high
+    0        1.0   0.17   1.43      1.17       1.69
+    1        0.0   0.48   0.86      0.72       1.00
+    """
+    queries = scored_queries(gold_gain, psi_hat, options)
+    where = as_where(queries, grid, thresholds, per_query_sent=True)
+    return _curve_band("toc", queries, where, options)
+
+
+def qini_band(
+    gold_gain: GoldGain,
+    psi_hat: ArrayLike,
+    *,
+    cost: ArrayLike | None = None,
+    grid: ArrayLike | None = None,
+    thresholds: ArrayLike | None = None,
+    **options: Unpack[BandOptions],
+) -> CurveBand:
+    """Qini curve: gain per query over sending none, against what is sent or spent.
+
+    It ends at the mean gain, which is uncertain, unlike the efficiency gain's end at zero.
+
+    Parameters
+    ----------
+    gold_gain, cost, grid, thresholds, **options
+        As in `efficiency_gain_band`, whose errors this raises.
+    psi_hat : array-like of shape (n,)
+        What the router sorts queries by; with costs, gain per unit of cost sorts best.
+
+    References
+    ----------
+    Sverdrup, Wu, Athey and Wager (2023), Qini curves for multi-armed treatment rules,
+    arXiv:2306.11979.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> psi, cost = rng.standard_normal(500), rng.uniform(1, 3, 500)
+    >>> band = qini_band(psi + rng.standard_normal(500), psi / cost, cost=cost, grid=[0.25, 1.0])
+    >>> band.to_frame()[["usage", "value", "band_low", "band_high"]].round(2)
+       usage  value  band_low  band_high
+    0   0.25   0.33      0.27       0.40
+    1   1.00   0.02     -0.12       0.15
+    """
+    queries = scored_queries(gold_gain, psi_hat, options, cost)
+    return _curve_band("qini", queries, as_where(queries, grid, thresholds), options)
+
+
+def _curve_band(
+    curve: CurveName, queries: ScoredQueries, where: AtUsage | AtThresholds, options: BandOptions
+) -> CurveBand:
+    settings = band_settings(options)
     where = with_anchors(where, queries)
     sums = running_sums(queries)
     points = where.read(sums)
@@ -320,47 +442,44 @@ def assembled(
 ) -> CurveBand:
     """Put limits, a band and a verdict around a curve."""
     shortage = too_few_queries(queries)
-    se, all_at_once = np.full(value.size, np.nan), np.nan
+    se, critical = np.full(value.size, np.nan), np.nan
     single = band = Limits(se, se)
     if shortage is None:
         deviations = deviations_of(statistic, lambda: influence(slice(None)), queries, settings)
-        se = floored_errors(curve, deviations.se, usage, queries)
+        n_effective, both = queries.clusters_for_errors, curve != "qini"
+        scale = usage if curve == "toc" else np.ones(usage.size)
+        se = floor_at_ends(deviations.se * scale, usage, n_effective, both=both) / scale
         one = deviations.pointwise(settings.level)
-        all_at_once = deviations.taken(where.shown).critical(settings.level)
+        critical = deviations.taken(where.shown).critical(settings.level)
         ratio = _third_over_second(influence, queries, usage.size)
-        skewness = skewness_at_ends(
-            ratio, se, usage, queries.clusters_for_errors, both=curve != "qini"
-        )
-        band = skewed_limits(value, se, all_at_once, skewness)
+        skewness = skewness_at_ends(ratio, se, usage, n_effective, both=both)
+        band = skewed_limits(value, se, critical, skewness)
         # Read near two standard errors, symmetric limits do unless few gains carry the variance.
         single = Limits(value - one * se, value + one * se)
-        if queries.clusters_for_errors < queries.effective_clusters:
+        if n_effective < queries.effective_clusters:
             single = skewed_limits(value, se, one, skewness)
-    usage, value, se = usage[where.shown], value[where.shown], se[where.shown]
-    single, band = (Limits(*(end[where.shown] for end in limits)) for limits in (single, band))
-    verdict, needed, reason = shortage or somewhere_above_zero(usage, value, band, queries.n_gold)
+    usage, value, se, lower, upper, band_lower, band_upper = (
+        column[where.shown] for column in (usage, value, se, *single, *band)
+    )
+    finding = shortage or somewhere_above_zero(
+        usage, value, Limits(band_lower, band_upper), queries.n_gold
+    )
     return CurveBand(
         curve=curve,
         usage=usage,
         value=value,
         se=se,
-        lower=single.lower,
-        upper=single.upper,
-        band_lower=band.lower,
-        band_upper=band.upper,
-        critical=all_at_once,
+        lower=lower,
+        upper=upper,
+        band_lower=band_lower,
+        band_upper=band_upper,
+        critical=critical,
         total=total,
         threshold=where.threshold if isinstance(where, AtThresholds) else None,
         per_cost=queries.cost is not None,
         reference=reference,
-        method=settings.method,
-        level=settings.level,
-        n=queries.n,
-        n_units=queries.n_units,
-        n_draws=settings.draws_used,
-        verdict=verdict,
-        needed=needed,
-        reason=reason,
+        **settings.known(queries),
+        **finding._asdict(),
     )
 
 
@@ -444,13 +563,3 @@ def _at_thresholds(
             f"{queries.n} queries, too few to take a mean of: leave those thresholds out."
         )
     return AtThresholds(falling, block)
-
-
-def floored_errors(
-    curve: CurveName, se: FloatArray, usage: FloatArray, queries: ScoredQueries
-) -> FloatArray:
-    """Keep errors at the ends of a curve from resting on a handful of queries."""
-    scale = usage if curve == "toc" else np.ones(usage.size)
-    return (
-        floor_at_ends(se * scale, usage, queries.clusters_for_errors, both=curve != "qini") / scale
-    )

@@ -1,25 +1,20 @@
-"""Rank-weighted effects with their intervals.
-
-AUTOC, Qini coefficient and area under the efficiency gain, with intervals.
-"""
+"""AUTOC, Qini coefficient and area under the efficiency gain, with intervals."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Unpack
+from typing import Any, Literal, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference._limits import Verdict
-from metarouter.inference.bands._curve_bands import above_zero, error_facts, too_few_queries
+from metarouter.inference.bands._curve_bands import above_zero, too_few_queries
 from metarouter.inference.curves import (
     EFFECTS,
-    BandMethod,
     BandOptions,
+    BandResult,
     GoldGain,
-    ScoredQueries,
     band_settings,
     deviations_of,
     effects_over_queries,
@@ -28,15 +23,9 @@ from metarouter.inference.curves import (
     rank_weighted_influence,
     running_sums,
     scored_queries,
-    weights_of,
 )
 from metarouter.inference.intervals import FloatArray, p_value_of
-from metarouter.utils.plotting import draw_dots, new_axes
-from metarouter.utils.tables import Printed
-
-if TYPE_CHECKING:
-    import pandas as pd
-
+from metarouter.utils.plotting import draw_dots, label_axes, new_axes
 
 Average = Literal["usage", "queries"]
 
@@ -57,9 +46,11 @@ class RankWeightedEffect(NamedTuple):
     p_value: float
 
 
-@dataclass(frozen=True)
-class RankWeightedEffects(Printed):
+@dataclass(frozen=True, kw_only=True)
+class RankWeightedEffects(BandResult):
     """What a router's ranking is worth, in three weightings of the ranks.
+
+    The verdict is on the claim that the area is above zero: that the router beats random routing.
 
     Parameters
     ----------
@@ -71,16 +62,7 @@ class RankWeightedEffects(Printed):
         Two-sided, against an effect of 0: a ranking that knows nothing.
     df : float
         Degrees of freedom of the errors.
-    method : {"half_sample", "influence"}
     average : {"usage", "queries"}
-    level : float
-    n, n_units : int
-    n_draws : int
-    verdict : Verdict
-        On the claim that the area is above zero: that the router beats random routing.
-    needed : int or None
-        Gold labels that would settle an open verdict.
-    reason : str
     """
 
     effects: tuple[str, ...]
@@ -90,15 +72,21 @@ class RankWeightedEffects(Printed):
     upper: FloatArray
     p_value: FloatArray
     df: float
-    method: BandMethod
     average: Average
-    level: float
-    n: int
-    n_units: int
-    n_draws: int
-    verdict: Verdict
-    needed: int | None
-    reason: str
+
+    _TITLE = "Rank-weighted effects of the router"
+    _COLUMNS = "effect=effects, value, se, ci_low=lower, ci_high=upper, p_value"
+    _FACTS = BandResult._ERRORS | {
+        "averaged over": "{self.average}",
+        "level": "{self.level:g}",
+        "verdict": "{self.verdict}",
+    }
+    _NOTES = (
+        "area: integral of the efficiency gain over usages, which is the Qini coefficient; "
+        "autoc: integral of the TOC; qini_scaled: area times sqrt(12). All are 0 for a "
+        "ranking that knows nothing.",
+        "{self.reason}",
+    )
 
     def effect(self, name: str) -> RankWeightedEffect:
         """Return one effect.
@@ -120,54 +108,12 @@ class RankWeightedEffects(Printed):
         columns = (self.value, self.se, self.lower, self.upper, self.p_value)
         return RankWeightedEffect(*(float(column[k]) for column in columns))
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per effect."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            {
-                "effect": self.effects,
-                "value": self.value,
-                "se": self.se,
-                "ci_low": self.lower,
-                "ci_high": self.upper,
-                "p_value": self.p_value,
-            }
-        )
-
     def plot(self, ax: Any = None) -> Any:
-        """Draw the effects with their intervals, beside the zero of random routing.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-
-        Returns
-        -------
-        matplotlib Axes
-        """
+        """Draw the effects with their intervals, beside the zero of random routing."""
         names = [_NAMES[name] for name in self.effects]
         ax = draw_dots(names, self.value, self.lower, self.upper, new_axes(ax, height=2.4))
-        ax.set_xlabel(f"gold units per query ({self.level:.0%} intervals; 0: random routing)")
-        return ax
-
-    def _title(self) -> str:
-        return "Rank-weighted effects of the router"
-
-    def _facts(self) -> dict[str, str]:
-        return error_facts(self.n, self.n_units, self.method, self.n_draws) | {
-            "averaged over": self.average,
-            "level": f"{self.level:g}",
-            "verdict": str(self.verdict),
-        }
-
-    def _notes(self) -> tuple[str, ...]:
-        return (
-            "area: integral of the efficiency gain over usages, which is the Qini coefficient; "
-            "autoc: integral of the TOC; qini_scaled: area times sqrt(12). All are 0 for a "
-            "ranking that knows nothing.",
-            self.reason,
-        )
+        units = f"gold units per query ({self.level:.0%} intervals; 0: random routing)"
+        return label_axes(ax, units)
 
 
 def rank_weighted_effects(
@@ -181,11 +127,8 @@ def rank_weighted_effects(
 
     Parameters
     ----------
-    gold_gain : array-like of shape (n,) or DoublyRobustGains
-        Gold labels of the test queries, or their doubly robust scores (`doubly_robust_gains`).
-    psi_hat : array-like of shape (n,)
-        What the router sorts queries by, from a router that has not seen these labels. Queries
-        with equal values are sent in random order.
+    gold_gain, psi_hat
+        As in `efficiency_gain_band`, whose errors this raises.
     average : {"usage", "queries"}, default="usage"
         ``"usage"`` integrates the curves over all usages from 0 to 1, marginal queries being sent
         with a probability; ``"queries"`` averages them over the usages 1/n, 2/n, ..., 1, as grf
@@ -195,18 +138,6 @@ def rank_weighted_effects(
         By the influence function the area has the standard error of
         `metarouter.evaluation.efficiency_gain_curve`. It falls short for the AUTOC of few queries,
         so that "auto" takes half-samples below 300 (effective) queries.
-
-    Returns
-    -------
-    RankWeightedEffects
-        With too few queries the errors are NaN and the verdict is INCONCLUSIVE.
-
-    Raises
-    ------
-    DataError
-        If the inputs differ in length, are empty, or hold missing or infinite values.
-    MetaRouterError
-        If a setting is out of its range.
 
     Notes
     -----
@@ -232,51 +163,42 @@ def rank_weighted_effects(
     1        autoc  0.902  0.055   0.793    1.011      0.0
     2  qini_scaled  0.994  0.054   0.888    1.100      0.0
     """
-    queries = scored_queries(gold_gain, psi_hat, **weights_of(options))
+    queries = scored_queries(gold_gain, psi_hat, options)
     chosen = method_for_ranks(options.pop("method", "auto"), queries.effective_clusters)
     settings = band_settings(options, chosen)
     if average not in ("usage", "queries"):
         raise MetaRouterError(f"average={average!r} is unknown; choose 'usage' or 'queries'.")
 
     def statistic(kept: NDArray[np.bool_]) -> FloatArray:
-        return _effects(queries, kept, average)
+        sums = running_sums(queries, kept)
+        if average == "usage":
+            return effects_over_usage(sums)
+        return effects_over_queries(queries, sums, kept)
 
     value = statistic(np.ones((1, queries.n), dtype=bool))[0]
+    known: dict[str, Any] = {
+        "effects": tuple(EFFECTS),
+        "value": value,
+        "df": queries.df,
+        "average": average,
+        **settings.known(queries),
+    }
     shortage = too_few_queries(queries)
-    se = margin = np.full(value.size, np.nan)
-    if shortage is None:
-        sums = running_sums(queries)
-        deviations = deviations_of(
-            statistic, lambda: rank_weighted_influence(queries, sums), queries, settings
-        )
-        se, margin = deviations.se, deviations.pointwise(settings.level) * deviations.se
-    with np.errstate(invalid="ignore", divide="ignore"):
-        p_value = p_value_of(np.where(value == 0, 0.0, value / se), queries.df)
-    verdict, needed, reason = shortage or above_zero(
-        "The area under the efficiency gain", float(value[0]), float(margin[0]), queries.n_gold
+    if shortage is not None:
+        return RankWeightedEffects.inconclusive(shortage, value.size, **known)
+    sums = running_sums(queries)
+    deviations = deviations_of(
+        statistic, lambda: rank_weighted_influence(queries, sums), queries, settings
     )
+    margin = deviations.pointwise(settings.level) * deviations.se
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p_value = p_value_of(np.where(value == 0, 0.0, value / deviations.se), queries.df)
+    area = "The area under the efficiency gain"
     return RankWeightedEffects(
-        effects=tuple(EFFECTS),
-        value=value,
-        se=se,
+        se=deviations.se,
         lower=value - margin,
         upper=value + margin,
-        p_value=np.where(np.isnan(se), np.nan, p_value),
-        df=queries.df,
-        method=settings.method,
-        average=average,
-        level=settings.level,
-        n=queries.n,
-        n_units=queries.n_units,
-        n_draws=settings.draws_used,
-        verdict=verdict,
-        needed=needed,
-        reason=reason,
+        p_value=p_value,
+        **known,
+        **above_zero(area, float(value[0]), float(margin[0]), queries.n_gold)._asdict(),
     )
-
-
-def _effects(queries: ScoredQueries, kept: NDArray[np.bool_], average: Average) -> FloatArray:
-    sums = running_sums(queries, kept)
-    if average == "usage":
-        return effects_over_usage(sums)
-    return effects_over_queries(queries, sums, kept)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -26,6 +25,8 @@ from sklearn.model_selection import GroupKFold
 from metarouter.datasets import PairedComparisons
 from metarouter.datasets._labelled_queries import take_rows
 from metarouter.exceptions import DataError
+from metarouter.inference._result import Result
+from metarouter.inference.comparisons._router_comparisons import all_pairs
 from metarouter.inference.intervals import (
     FloatArray,
     correlation_of,
@@ -36,9 +37,8 @@ from metarouter.routing import ComparisonWarning, MultiModelMetaRouter
 from metarouter.utils.columns import as_level
 from metarouter.utils.groups import group_codes
 from metarouter.utils.parameters import check_whole
-from metarouter.utils.plotting import draw_dots
+from metarouter.utils.plotting import draw_dots, label_axes
 from metarouter.utils.random import seed_of, seeded
-from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +50,7 @@ _SPARE = 10  # gold queries beyond one per score that is estimated
 
 
 @dataclass(frozen=True)
-class ModelLeaderboard(Printed):
+class ModelLeaderboard(Result):
     """Mean scores of models, over all queries and per topic.
 
     Parameters
@@ -84,6 +84,25 @@ class ModelLeaderboard(Printed):
     n_gold: NDArray[np.intp]
     level: float
 
+    _TITLE = "Leaderboard of models"
+    _FACTS = {
+        "queries": "{self.n_queries[0]}",
+        "gold comparisons": "{self.n_gold[0]}",
+        "level": "{self.level:g}",
+    }
+    _NOTES = (
+        "Scores are differences from the mean of all models. Predictions of a cross-fitted "
+        "router, corrected by gold labels: gold queries must be drawn at random from all (or "
+        "weighted), and pairs of models without a look at the query.",
+        "{self._empty}",
+    )
+
+    @property
+    def _empty(self) -> str:
+        topics = zip(self.topics, self.se[:, 0], strict=True)
+        empty = ", ".join(name for name, se in topics if np.isnan(se))
+        return f"Gold comparisons too few, or not of all models, in: {empty}." if empty else ""
+
     def to_frame(self) -> pd.DataFrame:
         """Return one row per topic and model, the best first."""
         import pandas as pd
@@ -91,20 +110,18 @@ class ModelLeaderboard(Printed):
         order = np.argsort(-self.score, axis=1, kind="stable")
         topic = np.repeat(np.arange(len(self.topics)), len(self.models))
         at = (topic, order.ravel())
-        return pd.DataFrame(
-            {
-                "topic": np.asarray(self.topics)[topic],
-                "model": np.asarray(self.models)[at[1]],
-                "score": self.score[at],
-                "se": self.se[at],
-                "ci_low": self.lower[at],
-                "ci_high": self.upper[at],
-                "simultaneous_low": self.simultaneous_lower[at],
-                "simultaneous_high": self.simultaneous_upper[at],
-                "rank_low": self.rank_low[at],
-                "rank_high": self.rank_high[at],
-            }
-        )
+        numbers = {
+            "score": self.score,
+            "se": self.se,
+            "ci_low": self.lower,
+            "ci_high": self.upper,
+            "simultaneous_low": self.simultaneous_lower,
+            "simultaneous_high": self.simultaneous_upper,
+            "rank_low": self.rank_low,
+            "rank_high": self.rank_high,
+        }
+        names = {"topic": np.asarray(self.topics)[topic], "model": np.asarray(self.models)[at[1]]}
+        return pd.DataFrame(names | {head: column[at] for head, column in numbers.items()})
 
     def plot(self, ax: Any = None, *, topic: str = _ALL) -> Any:
         """Draw the scores of one topic with their simultaneous intervals.
@@ -113,10 +130,6 @@ class ModelLeaderboard(Printed):
         ----------
         ax : matplotlib Axes, optional
         topic : str, default="all queries"
-
-        Returns
-        -------
-        matplotlib Axes
 
         Raises
         ------
@@ -134,29 +147,7 @@ class ModelLeaderboard(Printed):
             self.simultaneous_upper[row][best],
             ax,
         )
-        ax.set_xlabel(f"mean score, {topic} (gold units, {self.level:.0%} simultaneous)")
-        return ax
-
-    def _title(self) -> str:
-        return "Leaderboard of models"
-
-    def _facts(self) -> dict[str, str]:
-        return {
-            "queries": str(self.n_queries[0]),
-            "gold comparisons": str(self.n_gold[0]),
-            "level": f"{self.level:g}",
-        }
-
-    def _notes(self) -> tuple[str, ...]:
-        notes: tuple[str, ...] = (
-            "Scores are differences from the mean of all models. Predictions of a cross-fitted "
-            "router, corrected by gold labels: gold queries must be drawn at random from all (or "
-            "weighted), and pairs of models without a look at the query.",
-        )
-        empty = [name for name, row in zip(self.topics, self.se, strict=True) if np.isnan(row[0])]
-        if empty:
-            notes += (f"Gold comparisons too few, or not of all models, in: {', '.join(empty)}.",)
-        return notes
+        return label_axes(ax, f"mean score, {topic} (gold units, {self.level:.0%} simultaneous)")
 
 
 class _Board(NamedTuple):
@@ -185,10 +176,6 @@ def model_leaderboard(
     cv : int, default=5
         Folds.
     random_state : int, optional
-
-    Returns
-    -------
-    ModelLeaderboard
 
     Raises
     ------
@@ -319,10 +306,8 @@ def _limits(board: _Board | None, n_models: int, level: float) -> tuple[FloatArr
     score, covariance, df = board
     se = np.sqrt(np.diag(covariance))
     margin = sup_t_quantile(correlation_of(covariance), df, level) * se
-    pairs = np.array(list(combinations(range(n_models), 2)))
-    contrast = np.zeros((len(pairs), n_models))
-    contrast[np.arange(len(pairs)), pairs[:, 0]] = 1.0
-    contrast[np.arange(len(pairs)), pairs[:, 1]] = -1.0
+    pairs, columns = all_pairs(n_models)
+    contrast = columns.T
     of_pairs = contrast @ covariance @ contrast.T
     reach = sup_t_quantile(correlation_of(of_pairs), df, level) * np.sqrt(np.diag(of_pairs))
     gap = contrast @ score

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 from metarouter.inference.curves._curve_values import (
+    EFFECTS,
     AtThresholds,
     AtUsage,
     CurveName,
     curve_influence,
     curve_of,
+    effects_over_queries,
+    effects_over_usage,
+    rank_weighted_influence,
     running_sums,
 )
 from metarouter.inference.curves._deviations import (
     BandMethod,
     BandOptions,
+    BandResult,
     BandSettings,
     Deviations,
-    Seed,
     band_settings,
     deviations_of,
     floor_at_ends,
     least_share,
     method_for_ranks,
     skewness_at_ends,
-    weights_of,
-)
-from metarouter.inference.curves._rank_weighted import (
-    EFFECTS,
-    effects_over_queries,
-    effects_over_usage,
-    rank_weighted_influence,
 )
 from metarouter.inference.curves._scored_queries import (
     GoldGain,

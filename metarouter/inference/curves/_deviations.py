@@ -1,17 +1,14 @@
-"""Statistics of many random halves of the queries: their spread is the uncertainty of the whole.
-
-Source: Yadlowsky, Fleming, Shah, Brunskill and Wager (2025), Evaluating treatment prioritization
-rules via rank-weighted average treatment effects, section 3, after Politis and Romano (1994). A
-half drawn without replacement misses the whole by as much as the whole misses the population:
-the variance of the mean of m out of n units is s^2 (1 / m - 1 / n), which is s^2 / n at m = n / 2.
-Nothing needs to be known about the statistic; ties, weights, thresholds that are estimated, and
-ratios are handled because the statistic itself handles them.
-
-How far several estimates may be from their truths, one by one and all at once.
+"""How far several estimates may be from their truths, one by one and all at once.
 
 Bands are sup-t (Montiel Olea and Plagborg-Moller 2019): every estimate plus and minus c of its own
 standard errors, where c is the quantile of the largest of all |t|. The joint distribution of the
-errors comes from half-samples, or from influence functions.
+errors comes from influence functions, or from statistics of many random halves of the queries
+(Yadlowsky, Fleming, Shah, Brunskill and Wager 2025, Evaluating treatment prioritization rules via
+rank-weighted average treatment effects, section 3, after Politis and Romano 1994). A half drawn
+without replacement misses the whole by as much as the whole misses the population: the variance of
+the mean of m out of n units is s^2 (1 / m - 1 / n), which is s^2 / n at m = n / 2. Nothing needs to
+be known about the statistic; ties, weights, thresholds that are estimated, and ratios are handled
+because the statistic itself handles them.
 """
 
 from __future__ import annotations
@@ -26,9 +23,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
 from metarouter.exceptions import MetaRouterError
+from metarouter.inference._result import Judged
 from metarouter.inference.curves._scored_queries import ScoredQueries
 from metarouter.inference.intervals import Clusters, FloatArray, cluster_sums
 from metarouter.utils.columns import as_level
+from metarouter.utils.parameters import check_options
 
 Seed = int | np.random.Generator | None
 Kept = NDArray[np.bool_]
@@ -82,33 +81,6 @@ def _halves(rng: np.random.Generator, n_draws: int, n_units: int, half: int) -> 
     return np.asarray(key <= largest)
 
 
-def as_generator(random_state: Seed) -> np.random.Generator:
-    """Return a random generator.
-
-    Raises
-    ------
-    MetaRouterError
-        If `random_state` is no seed.
-    """
-    try:
-        return np.random.default_rng(random_state)
-    except (TypeError, ValueError):
-        raise MetaRouterError(
-            f"random_state={random_state!r} is no seed; give a whole number from 0 up, a numpy "
-            "Generator, or None."
-        ) from None
-
-
-def check_draws(n_draws: int) -> int:
-    """Return a number of draws that quantiles can be read from."""
-    if not isinstance(n_draws, int | np.integer) or n_draws < _FEWEST_DRAWS:
-        raise MetaRouterError(
-            f"n_draws is {n_draws!r}: give at least {_FEWEST_DRAWS}, for fewer do not show a "
-            "quantile."
-        )
-    return int(n_draws)
-
-
 BandMethod = Literal["half_sample", "influence"]
 
 # Thirty observations on either side: below that the standard error of a mean of what lies beyond
@@ -152,6 +124,44 @@ class BandOptions(TypedDict, total=False):
     random_state: Seed
 
 
+@dataclass(frozen=True, kw_only=True)
+class BandResult(Judged):
+    """What is known of the errors of a curve, or of averages over it.
+
+    With too few queries the limits are NaN and the verdict is INCONCLUSIVE.
+
+    Parameters
+    ----------
+    method : {"half_sample", "influence"}
+        How errors were found.
+    n, n_units : int
+        Queries, and independent units of them.
+    n_draws : int
+        Half-samples; 0 where the influence function was used.
+    """
+
+    method: BandMethod
+    n: int
+    n_units: int
+    n_draws: int
+
+    _ERRORS = {
+        "queries": "{self.n}",
+        "independent groups": "{self._groups}",
+        "errors": "{self._errors}",
+    }
+
+    @property
+    def _groups(self) -> str:
+        return "" if self.n_units == self.n else str(self.n_units)
+
+    @property
+    def _errors(self) -> str:
+        return (
+            "influence function" if self.method == "influence" else f"{self.n_draws} half-samples"
+        )
+
+
 class BandSettings(NamedTuple):
     """How errors are found, checked."""
 
@@ -160,10 +170,15 @@ class BandSettings(NamedTuple):
     n_draws: int
     rng: np.random.Generator
 
-    @property
-    def draws_used(self) -> int:
-        """Half-samples drawn: none where the influence function is used."""
-        return self.n_draws if self.method == "half_sample" else 0
+    def known(self, queries: ScoredQueries) -> dict[str, Any]:
+        """Return the fields of a `BandResult` that do not depend on what is estimated."""
+        return {
+            "method": self.method,
+            "level": self.level,
+            "n": queries.n,
+            "n_units": queries.n_units,
+            "n_draws": self.n_draws if self.method == "half_sample" else 0,
+        }
 
 
 def method_for_ranks(method: Any, n_effective: float) -> Any:
@@ -195,22 +210,24 @@ def band_settings(
     TypeError
         If there is no such option.
     """
-    unknown = sorted(set(options) - set(BandOptions.__annotations__))
-    if unknown:
-        raise TypeError(
-            f"unexpected keyword argument {unknown[0]!r}; the options of a band are "
-            f"{', '.join(BandOptions.__annotations__)}."
-        )
+    check_options(options, BandOptions, "a band")
     method, n_draws = options.get("method", method), options.get("n_draws", n_draws)
     level, random_state = options.get("level", 0.95), options.get("random_state", 0)
     if method not in ("half_sample", "influence"):
         raise MetaRouterError(f"method={method!r} is unknown; choose 'half_sample' or 'influence'.")
-    return BandSettings(method, as_level(level), check_draws(n_draws), as_generator(random_state))
-
-
-def weights_of(options: BandOptions) -> dict[str, Any]:
-    """Return the weights and groups among the options, None where they are not given."""
-    return {"sample_weight": options.get("sample_weight"), "groups": options.get("groups")}
+    if not isinstance(n_draws, int | np.integer) or n_draws < _FEWEST_DRAWS:
+        raise MetaRouterError(
+            f"n_draws is {n_draws!r}: give at least {_FEWEST_DRAWS}, for fewer do not show a "
+            "quantile."
+        )
+    try:
+        rng = np.random.default_rng(random_state)
+    except (TypeError, ValueError):
+        raise MetaRouterError(
+            f"random_state={random_state!r} is no seed; give a whole number from 0 up, a numpy "
+            "Generator, or None."
+        ) from None
+    return BandSettings(method, as_level(level), int(n_draws), rng)
 
 
 @dataclass(frozen=True)
@@ -311,15 +328,15 @@ def deviations_of(
     queries : ScoredQueries
     settings : BandSettings
     """
+    how = queries.df, settings.n_draws, settings.rng
     if settings.method == "influence":
         n_units = queries.n_units
         values = cluster_sums(influence(), queries.clusters) * np.sqrt(n_units / (n_units - 1))
-        return Deviations(values, False, queries.df, settings.n_draws, settings.rng)
+        return Deviations(values, False, *how)
     draws = half_sample(
         statistic, queries.n, queries.clusters, n_draws=settings.n_draws, rng=settings.rng
     )
-    values = draws / np.sqrt(settings.n_draws - 1)
-    return Deviations(values, True, queries.df, settings.n_draws, settings.rng)
+    return Deviations(draws / np.sqrt(settings.n_draws - 1), True, *how)
 
 
 def floor_at_ends(
@@ -347,12 +364,7 @@ def floor_at_ends(
 
 
 def skewness_at_ends(
-    ratio: FloatArray,
-    se: FloatArray,
-    usage: FloatArray,
-    n_effective: float,
-    *,
-    both: bool = True,
+    ratio: FloatArray, se: FloatArray, usage: FloatArray, n_effective: float, *, both: bool = True
 ) -> FloatArray:
     """Skewness of a running sum, which does not rest on a handful of queries at its ends either.
 
@@ -364,10 +376,6 @@ def skewness_at_ends(
         As `floor_at_ends` returned them.
     usage, n_effective, both
         As in `floor_at_ends`.
-
-    Returns
-    -------
-    ndarray of shape (m,)
     """
     floored = ratio.copy()
     for end in _ends(usage, n_effective, both):

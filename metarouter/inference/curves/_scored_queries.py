@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -132,16 +133,21 @@ class Gains(NamedTuple):
         )
 
 
-def as_gains(
-    gold_gain: GoldGain, sample_weight: ArrayLike | None, groups: ArrayLike | None
-) -> Gains:
+def as_gains(gold_gain: GoldGain, options: Mapping[str, Any]) -> Gains:
     """Validate gold gains; doubly robust scores bring their own weights and groups.
+
+    Parameters
+    ----------
+    gold_gain : array-like of shape (n,) or DoublyRobustGains
+    options : BandOptions
+        Of which ``sample_weight`` and ``groups`` are looked at.
 
     Raises
     ------
     DataError
         If the inputs differ in length, are empty, or hold missing or infinite values.
     """
+    sample_weight, groups = options.get("sample_weight"), options.get("groups")
     if isinstance(gold_gain, DoublyRobustGains):
         sample_weight = gold_gain.sample_weight if sample_weight is None else sample_weight
         groups = gold_gain.groups if groups is None else groups
@@ -155,11 +161,8 @@ def as_gains(
 def scored_queries(
     gold_gain: GoldGain,
     score: ArrayLike,
-    *,
-    sample_weight: ArrayLike | None = None,
-    groups: ArrayLike | None = None,
+    options: Mapping[str, Any],
     cost: ArrayLike | None = None,
-    name: str = "psi_hat",
 ) -> ScoredQueries:
     """Validate and sort.
 
@@ -169,9 +172,9 @@ def scored_queries(
         If the inputs differ in length, are empty, or hold missing or infinite values; if costs are
         negative or all zero.
     """
-    gains = as_gains(gold_gain, sample_weight, groups)
-    scores = as_finite_column(score, name)
-    check_same_length(name, scores.size, "gold_gain", gains.gain.size)
+    gains = as_gains(gold_gain, options)
+    scores = as_finite_column(score, "psi_hat")
+    check_same_length("psi_hat", scores.size, "gold_gain", gains.gain.size)
     return sorted_gains(gains, scores, None if cost is None else _as_cost(cost, gains.gain.size))
 
 

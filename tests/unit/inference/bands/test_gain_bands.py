@@ -251,7 +251,7 @@ def test_means_over_too_few_queries_are_refused():
         toc_band(gain, score, thresholds=[9.0])
     with pytest.raises(DataError, match="usage 0"):
         toc_band(gain, score, grid=[0.0, 0.5])
-    half = AtUsage(np.array([0.5])).read(running_sums(scored_queries(gain, score)))
+    half = AtUsage(np.array([0.5])).read(running_sums(scored_queries(gain, score, {})))
     top = gain[np.argsort(-score)][:50]
     assert curve_of("toc", half) == pytest.approx(top.mean() - gain.mean())
 

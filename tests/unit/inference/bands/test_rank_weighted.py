@@ -101,7 +101,7 @@ def test_effects_are_integrals_of_the_toc(rows):
 def test_influence_is_the_derivative_by_the_weights(ties):
     gain, score = queries(25, ties=ties)
     weight = np.random.default_rng(3).uniform(0.5, 2, gain.size)
-    held = scored_queries(gain, score, sample_weight=weight)
+    held = scored_queries(gain, score, {"sample_weight": weight})
     influence_values = rank_weighted_influence(held, running_sums(held))
     for k in range(3):
 

@@ -9,7 +9,7 @@ from oracles.bands import stepdown_by_hand
 from metarouter.evaluation import compare_routers
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference import compare_all_pairs, rank_weighted_effects
-from metarouter.inference.comparisons._all_pairs import stepdown_p_values
+from metarouter.inference.comparisons._router_comparisons import stepdown_p_values
 
 
 def routers(n=500, seed=0):

@@ -19,7 +19,7 @@ ORACLES = {"efficiency_gain": efficiency_gain_at, "toc": toc_at, "qini": gained_
 @pytest.mark.parametrize("curve", ORACLES)
 def test_influence_at_thresholds_is_the_derivative_by_the_weights(curve):
     gain, score = queries(40)
-    found = scored_queries(gain, score)
+    found = scored_queries(gain, score, {})
     where = AtThresholds(np.array([0.5]), np.array([(score >= 0.5).sum()]))
     sums = running_sums(found)
     influence_values = curve_influence(curve, found, sums, where.read(sums), where)[:, 0]
@@ -44,7 +44,7 @@ def test_influence_at_a_usage_within_ties_is_the_derivative_by_the_weights(curve
     gain, _ = queries(60)
     score = np.repeat([2.0, 1.0, 0.0], 20)
     weight = np.random.default_rng(3).uniform(0.5, 2, 60)
-    found = scored_queries(gain, score, sample_weight=weight)
+    found = scored_queries(gain, score, {"sample_weight": weight})
     where = AtUsage(np.array([0.2, 0.5, 0.8]))
     sums = running_sums(found)
     influence_values = curve_influence(curve, found, sums, where.read(sums), where)

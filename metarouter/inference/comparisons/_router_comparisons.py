@@ -1,0 +1,505 @@
+"""Routers compared on the same queries: what a query does to all of them cancels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
+from typing import Any, NamedTuple, Unpack
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.inference._limits import Verdict, about, rows_needed
+from metarouter.inference._result import Finding
+from metarouter.inference.bands import (
+    CurveBand,
+    as_where,
+    assembled,
+    too_few_queries,
+    with_anchors,
+)
+from metarouter.inference.curves import (
+    EFFECTS,
+    AtThresholds,
+    AtUsage,
+    BandOptions,
+    BandResult,
+    CurveName,
+    GoldGain,
+    ScoredQueries,
+    as_gains,
+    band_settings,
+    curve_influence,
+    curve_of,
+    deviations_of,
+    effects_over_usage,
+    method_for_ranks,
+    rank_weighted_influence,
+    running_sums,
+    sorted_gains,
+)
+from metarouter.inference.intervals import FloatArray, p_value_of
+from metarouter.utils.columns import as_finite_column, as_grid, check_routers
+from metarouter.utils.plotting import draw_dots, label_axes
+from metarouter.utils.style import router_label
+
+
+class RouterStatistic(NamedTuple):
+    """A statistic of one router."""
+
+    name: str
+    of_halves: Callable[[ScoredQueries, NDArray[np.bool_] | None], FloatArray]  # (b, m)
+    influence_values: Callable[[ScoredQueries], FloatArray]  # (n, m)
+
+
+@dataclass(frozen=True)
+class RoutersOnQueries:
+    """The same queries, once in the order of the rows and once in the order of every router.
+
+    Parameters
+    ----------
+    base : ScoredQueries
+        In the order of the rows.
+    by_router : dict of str to ScoredQueries
+        Their ``order`` refers to the rows of `base`.
+    """
+
+    base: ScoredQueries
+    by_router: dict[str, ScoredQueries]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the routers."""
+        return tuple(self.by_router)
+
+    def of_halves(
+        self, statistic: RouterStatistic, kept: NDArray[np.bool_] | None = None
+    ) -> FloatArray:
+        """Compute a statistic of every router, shape (b, n_routers * m), router by router."""
+        return np.concatenate(
+            [
+                statistic.of_halves(queries, None if kept is None else kept[:, queries.order])
+                for queries in self.by_router.values()
+            ],
+            axis=1,
+        )
+
+    def influence_values(self, statistic: RouterStatistic) -> FloatArray:
+        """Compute the influence on every router in the order of the rows, (n, n_routers * m)."""
+        parts = []
+        for queries in self.by_router.values():
+            influence_values = statistic.influence_values(queries)
+            in_rows = np.empty_like(influence_values)
+            in_rows[queries.order] = influence_values
+            parts.append(in_rows)
+        return np.concatenate(parts, axis=1)
+
+
+def routers_on_queries(
+    gold_gain: GoldGain, predictions: Mapping[str, Any], options: BandOptions
+) -> RoutersOnQueries:
+    """Validate the scores of several routers.
+
+    Raises
+    ------
+    DataError
+        If lengths differ or values are missing or infinite; the router is named.
+    MetaRouterError
+        If there are fewer than two routers.
+    """
+    check_routers(predictions)
+    if len(predictions) < 2:
+        raise MetaRouterError(
+            f"there is one router, {next(iter(predictions))!r}: give at least two to compare."
+        )
+    gains = as_gains(gold_gain, options)
+    scores = {
+        str(name): _scores_of(str(name), psi_hat, gains.gain.size)
+        for name, psi_hat in predictions.items()
+    }
+    rows = gains.weight > 0
+    in_order = -np.arange(rows.sum(), dtype=np.float64)
+    return RoutersOnQueries(
+        sorted_gains(gains.taken(rows), in_order),
+        {name: sorted_gains(gains.taken(rows), score[rows]) for name, score in scores.items()},
+    )
+
+
+def _scores_of(name: str, psi_hat: Any, n: int) -> FloatArray:
+    score = as_finite_column(psi_hat, f"psi_hat of {name}")
+    if score.size != n:
+        raise DataError(
+            f"psi_hat of {name} has {score.size} entries but gold_gain has {n}: give one per query "
+            "in both."
+        )
+    return score
+
+
+def _effect(name: str) -> RouterStatistic:
+    if name not in EFFECTS:
+        raise MetaRouterError(f"effect={name!r} is unknown; choose one of {', '.join(EFFECTS)}.")
+    return RouterStatistic(
+        name,
+        lambda queries, kept: effects_over_usage(running_sums(queries, kept), (name,)),
+        lambda queries: rank_weighted_influence(queries, running_sums(queries), (name,)),
+    )
+
+
+def _curve(curve: CurveName, where: AtUsage | AtThresholds, name: str = "") -> RouterStatistic:
+    def influence_values(queries: ScoredQueries) -> FloatArray:
+        sums = running_sums(queries)
+        return curve_influence(curve, queries, sums, where.read(sums), where)
+
+    return RouterStatistic(
+        name,
+        lambda queries, kept: curve_of(curve, where.read(running_sums(queries, kept))),
+        influence_values,
+    )
+
+
+def difference_band(
+    gold_gain: GoldGain,
+    psi_hat: ArrayLike,
+    reference: ArrayLike,
+    *,
+    curve: CurveName = "efficiency_gain",
+    grid: ArrayLike | None = None,
+    **options: Unpack[BandOptions],
+) -> CurveBand:
+    """Difference of two routers at every usage, with a band that holds at all usages at once.
+
+    Parameters
+    ----------
+    gold_gain, grid, **options
+        As in `efficiency_gain_band`, whose errors this raises.
+    psi_hat, reference : array-like of shape (n,)
+        What the router and the one it is compared with sort queries by.
+    curve : {"efficiency_gain", "toc", "qini"}, default="efficiency_gain"
+        The difference of Qini curves is that of efficiency gains: at one usage, random routing
+        gains the same for both.
+
+    Returns
+    -------
+    CurveBand
+        Of the router's curve minus that of the reference.
+
+    Notes
+    -----
+    Both curves are computed on the same halves, so that what a query does to both cancels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> signal, noise = rng.standard_normal(400), rng.standard_normal((3, 400))
+    >>> near, far = signal + 0.5 * noise[0], signal + 3 * noise[1]
+    >>> band = difference_band(signal + noise[2], near, far, grid=[0.25, 0.5, 0.75])
+    >>> band.to_frame()[["usage", "value", "band_low", "band_high"]].round(2)
+       usage  value  band_low  band_high
+    0   0.25   0.19      0.11       0.27
+    1   0.50   0.22      0.13       0.32
+    2   0.75   0.18      0.11       0.26
+    """
+    settings = band_settings(options)
+    scores = {"psi_hat": psi_hat, "reference": reference}
+    routers = routers_on_queries(gold_gain, scores, options)
+    where = as_where(routers.base, grid, per_query_sent=curve == "toc")
+    where = with_anchors(where, routers.base)
+    both = _curve(curve, where)
+
+    @cache
+    def differences() -> FloatArray:
+        return _first_minus_second(routers.influence_values(both))
+
+    return assembled(
+        curve,
+        routers.base,
+        where,
+        settings,
+        value=_first_minus_second(routers.of_halves(both))[0],
+        usage=where.read(running_sums(routers.base)).usage[0],
+        total=float(routers.base.share @ routers.base.gain),
+        statistic=lambda kept: _first_minus_second(routers.of_halves(both, kept)),
+        influence=lambda columns: differences()[:, columns],
+        reference="reference",
+    )
+
+
+def _first_minus_second(values: FloatArray) -> FloatArray:
+    first, second = np.split(values, 2, axis=1)
+    return np.asarray(first - second)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllPairs(BandResult):
+    """Differences of all pairs of routers on the same queries.
+
+    The verdict is on the claim that one router beats all others; `needed` would tell the two best
+    apart.
+
+    Parameters
+    ----------
+    what : str
+        What is compared, such as ``"area"``.
+    routers : tuple of str
+    value, se, lower, upper : ndarray of shape (n_routers,)
+        Of every router by itself, in gold units per query.
+    first, second : tuple of str
+        The routers of every pair.
+    difference, difference_se : ndarray of shape (n_pairs,)
+        First minus second, and its paired standard error.
+    difference_lower, difference_upper : ndarray of shape (n_pairs,)
+        Limits that hold for all pairs at once (max-t).
+    p_value : ndarray of shape (n_pairs,)
+        Two-sided, each pair by itself.
+    p_value_max_t, p_value_stepdown : ndarray of shape (n_pairs,)
+        Adjusted for all pairs: in one step, and by the step-down of Romano and Wolf, which is
+        never larger.
+    not_beaten : tuple of str
+        Routers that no other is shown to beat.
+    critical : float
+        Standard errors to either side that hold for all pairs at once.
+    """
+
+    what: str
+    routers: tuple[str, ...]
+    value: FloatArray
+    se: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    difference: FloatArray
+    difference_se: FloatArray
+    difference_lower: FloatArray
+    difference_upper: FloatArray
+    p_value: FloatArray
+    p_value_max_t: FloatArray
+    p_value_stepdown: FloatArray
+    not_beaten: tuple[str, ...]
+    critical: float
+
+    _TITLE = "All pairs of {self._n_routers} routers: {self.what}"
+    _COLUMNS = (
+        "first, second, difference, se=difference_se, band_low=difference_lower, "
+        "band_high=difference_upper, p_value, p_value_max_t, p_value_stepdown"
+    )
+    _FACTS = BandResult._ERRORS | {
+        "level": "{self.level:g}, for all pairs at once",
+        "critical value": "{self.critical:.3f}",
+        "verdict": "{self.verdict}",
+    }
+    _NOTES = (
+        "Each by itself: {self._each}",
+        "band: limits that hold for all pairs at once (max-t). p_value: each pair by itself; "
+        "max_t and stepdown (Romano and Wolf): adjusted for all pairs.",
+        "{self.reason}",
+    )
+
+    @property
+    def _n_routers(self) -> int:
+        return len(self.routers)
+
+    @property
+    def _each(self) -> str:
+        each = zip(self.routers, self.value, self.se, strict=True)
+        return ", ".join(f"{name} {value:.4f} (s.e. {se:.4f})" for name, value, se in each)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the differences with limits that hold for all pairs at once."""
+        pairs = zip(self.first, self.second, strict=True)
+        names = [f"{router_label(a)} – {router_label(b)}" for a, b in pairs]
+        ax = draw_dots(names, self.difference, self.difference_lower, self.difference_upper, ax)
+        ax.locator_params(axis="x", nbins=6)
+        scale = f"difference in {self.what} ({self.level:.0%} for all pairs at once)"
+        return label_axes(ax, scale)
+
+
+def all_pairs(n: int) -> tuple[NDArray[np.intp], FloatArray]:
+    """Return all pairs of n things, shape (n_pairs, 2), and the contrasts, shape (n, n_pairs)."""
+    pairs = np.array(list(combinations(range(n), 2)), dtype=np.intp)
+    contrast = np.zeros((n, len(pairs)))
+    contrast[pairs[:, 0], np.arange(len(pairs))] = 1.0
+    contrast[pairs[:, 1], np.arange(len(pairs))] = -1.0
+    return pairs, contrast
+
+
+def compare_all_pairs(
+    gold_gain: GoldGain,
+    predictions: Mapping[str, ArrayLike],
+    *,
+    effect: str = "area",
+    usage: float | None = None,
+    **options: Unpack[BandOptions],
+) -> AllPairs:
+    """Compare all pairs of routers on the same test queries, adjusted for their number.
+
+    Parameters
+    ----------
+    gold_gain
+        As in `efficiency_gain_band`.
+    predictions : dict of str to array-like of shape (n,)
+        psi-hat of each router, none of which has seen these labels.
+    effect : {"area", "autoc", "qini_scaled"}, default="area"
+        What is compared, as in `rank_weighted_effects`.
+    usage : float, optional
+        Compare the efficiency gain at this usage instead.
+    **options
+        Of `BandOptions`: weights, groups, and how errors are found. ``method="auto"``, the default,
+        takes the influence function, and half-samples for the AUTOC of fewer than 300 (effective)
+        queries; ``level`` is that of all limits at once; ``n_draws`` is 4000 by default, and no
+        adjusted p value lies below 1 / (n_draws + 1).
+
+    Raises
+    ------
+    DataError
+        If lengths differ or values are missing or infinite; the router is named.
+    MetaRouterError
+        If there are fewer than two routers, or a setting is out of its range.
+
+    See Also
+    --------
+    difference_band : The difference of two routers at all usages at once.
+
+    Notes
+    -----
+    A query moves all routers at once: their errors are drawn jointly, from one set of halves or
+    multipliers, and what a query does to both routers of a pair cancels. ``max_t`` compares every
+    |t| with the largest of all pairs; the step-down of Romano and Wolf leaves out, for the second
+    largest, the pair that was rejected first, and so on. Both keep the probability of a single
+    false rejection among all pairs at 1 - level.
+
+    References
+    ----------
+    Romano and Wolf (2005), Exact and approximate stepdown methods for multiple hypothesis testing,
+    JASA 100.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> signal, noise = rng.standard_normal(400), rng.standard_normal((3, 400))
+    >>> routers = {"near": signal + 0.5 * noise[0], "far": signal + 3 * noise[1]}
+    >>> pairs = compare_all_pairs(signal + noise[2], routers)
+    >>> pairs.to_frame()[["first", "second", "difference", "band_low", "band_high"]].round(2)
+      first second  difference  band_low  band_high
+    0  near    far        0.16      0.12        0.2
+    >>> print(pairs.verdict, pairs.reason)
+    PASS near beats all others.
+    """
+    if usage is None:
+        compared = _effect(effect)
+    else:
+        where = AtUsage(as_grid([usage]))
+        compared = _curve("efficiency_gain", where, f"efficiency gain at usage {usage:g}")
+    routers = routers_on_queries(gold_gain, predictions, options)
+    by_rank = usage is None and effect == "autoc"
+    n_effective = routers.base.effective_clusters if by_rank else np.inf
+    chosen = method_for_ranks(options.pop("method", "auto"), n_effective)
+    settings = band_settings(options, chosen, n_draws=4000)
+    names, value = routers.names, routers.of_halves(compared)[0]
+    pairs, contrast = all_pairs(value.size)
+    difference = value @ contrast
+    known: dict[str, Any] = {
+        "what": compared.name,
+        "routers": names,
+        "value": value,
+        "first": tuple(names[i] for i in pairs[:, 0]),
+        "second": tuple(names[j] for j in pairs[:, 1]),
+        "difference": difference,
+        **settings.known(routers.base),
+    }
+    shortage = too_few_queries(routers.base)
+    if shortage is not None:
+        no_errors = dict.fromkeys(("se", "lower", "upper"), np.full(value.size, np.nan))
+        return AllPairs.inconclusive(shortage, len(pairs), not_beaten=names, **no_errors, **known)
+    deviations = deviations_of(
+        lambda kept: routers.of_halves(compared, kept),
+        lambda: routers.influence_values(compared),
+        routers.base,
+        settings,
+    )
+    of_pairs, pointwise = deviations.combined(contrast), deviations.pointwise(settings.level)
+    se, drawn = of_pairs.se, of_pairs.absolute_t()
+    critical = max(pointwise, float(np.quantile(drawn.max(axis=1), settings.level)))
+    margin = critical * se
+    # Two routers that send the same queries first do not differ, whatever else happens.
+    statistic = np.divide(difference, se, out=np.zeros_like(se), where=se > 0)
+    beaten = set(pairs[difference > margin, 1]) | set(pairs[difference < -margin, 0])
+    not_beaten = tuple(name for k, name in enumerate(names) if k not in beaten)
+    finding = _judge(names, pairs, value, difference, margin, not_beaten, routers.base.n_gold)
+    return AllPairs(
+        se=deviations.se,
+        lower=value - pointwise * deviations.se,
+        upper=value + pointwise * deviations.se,
+        difference_se=se,
+        difference_lower=difference - margin,
+        difference_upper=difference + margin,
+        p_value=p_value_of(statistic, deviations.df),
+        p_value_max_t=_share_beyond(np.abs(statistic), drawn.max(axis=1)),
+        p_value_stepdown=stepdown_p_values(np.abs(statistic), drawn),
+        not_beaten=not_beaten,
+        critical=critical,
+        **known,
+        **finding._asdict(),
+    )
+
+
+def _judge(
+    names: tuple[str, ...],
+    pairs: NDArray[np.intp],
+    value: FloatArray,
+    difference: FloatArray,
+    margin: FloatArray,
+    not_beaten: tuple[str, ...],
+    n: int,
+) -> Finding:
+    """Judge the claim that one router beats all others."""
+    best, next_best = (int(k) for k in np.argsort(-value, kind="stable")[:2])
+    of_best = (pairs == best).any(axis=1)
+    if (np.abs(difference[of_best]) > margin[of_best]).all():
+        return Finding(Verdict.PASS, None, f"{names[best]} beats all others.")
+    (pair,) = np.flatnonzero(of_best & (pairs == next_best).any(axis=1))
+    needed = rows_needed(n, float(margin[pair]), abs(float(difference[pair])))
+    would = "their estimates are equal"
+    if needed is not None:
+        both = f"{names[best]} from {names[next_best]}"
+        would = f"{about(needed, n)} gold labels would tell {both}, {n} are there"
+    reason = f"Not shown to be beaten: {', '.join(not_beaten)}; {would}."
+    return Finding(Verdict.INCONCLUSIVE, needed, reason)
+
+
+def stepdown_p_values(statistic: FloatArray, drawn: FloatArray) -> FloatArray:
+    """Compare every |t| with draws of the largest of those that are not larger.
+
+    Romano and Wolf (2005), algorithm 4.1 and section 4.2, with p values as in Romano and Wolf
+    (2016), Efficient computation of adjusted p-values for resampling-based stepdown multiple
+    testing: the largest |t| is compared with the largest of all draws, the second with the largest
+    of all but the first, and so on; no p value is smaller than that of a larger |t|.
+
+    Parameters
+    ----------
+    statistic : ndarray of shape (m,)
+    drawn : ndarray of shape (n_draws, m)
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> drawn = np.abs(rng.standard_normal((10_000, 2)))
+    >>> stepdown_p_values(np.array([1.96, 5.0]), drawn).round(2)
+    array([0.05, 0.  ])
+    """
+    falling = np.argsort(-statistic, kind="stable")
+    largest = np.maximum.accumulate(drawn[:, falling[::-1]], axis=1)[:, ::-1]
+    p_value = [_share_beyond(statistic[k], largest[:, step]) for step, k in enumerate(falling)]
+    adjusted = np.empty(statistic.size)
+    adjusted[falling] = np.maximum.accumulate(p_value)
+    return adjusted
+
+
+def _share_beyond(statistic: FloatArray, drawn: FloatArray) -> FloatArray:
+    beyond = drawn.size - np.searchsorted(np.sort(drawn), statistic, side="left")
+    return np.asarray((1.0 + beyond) / (1.0 + drawn.size))
