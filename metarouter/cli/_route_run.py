@@ -29,7 +29,7 @@ from metarouter.datasets._rows import (
 from metarouter.datasets._table_files import SEPARATORS, SUFFIXES, read_table_file
 from metarouter.exceptions import BudgetError, DataError, RouterFileError
 from metarouter.inference import certify_predictions
-from metarouter.reporting._report_threshold import threshold_text
+from metarouter.reporting._report_routing import threshold_text
 from metarouter.reporting.certified_router import router_w
 from metarouter.routing import (
     GivenCost,

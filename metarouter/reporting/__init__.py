@@ -14,6 +14,7 @@ from metarouter.reporting._claims import (
 )
 from metarouter.reporting._document import Document
 from metarouter.reporting._mean_shift import MeanShift, mean_shift
+from metarouter.reporting._report_method import package_versions
 from metarouter.reporting._routing_analysis import ReportSettings, RoutingAnalysis
 from metarouter.reporting._routing_report import routing_report
 from metarouter.reporting._study_report import (
@@ -22,7 +23,6 @@ from metarouter.reporting._study_report import (
     write_study_report,
 )
 from metarouter.reporting._truth import truth_frame
-from metarouter.reporting._versions import package_versions
 from metarouter.reporting._write_document import write_document
 from metarouter.utils.markdown import markdown_table
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -16,8 +17,10 @@ from metarouter.inference import (
     MINIMA,
     DoublyRobustGains,
     HeldOutPredictions,
+    LabelOptions,
     LabelPlan,
     MeanShiftTest,
+    SortedGroupEffects,
     best_linear_projection,
     check_data,
     compare_all_pairs,
@@ -31,9 +34,9 @@ from metarouter.inference import (
     toc_band,
 )
 from metarouter.inference._limits import scarce
-from metarouter.inference.labels import fitted_nuisances, scaled_labels
+from metarouter.inference.labels import LabelTable, scaled_labels
 from metarouter.judging import JudgeProfile
-from metarouter.nuisance import ALL_NUISANCES, Nuisances
+from metarouter.nuisance import ALL_NUISANCES
 from metarouter.overlap_region import OverlapRegion
 from metarouter.reporting._held_out_routers import (
     FIRST_TRAINING_FOLDS,
@@ -64,18 +67,6 @@ def attempt(compute: Callable[[], _Result]) -> _Result | Unanswered:
         return Unanswered(str(error))
 
 
-def nuisances_of(settings: ReportSettings) -> Nuisances:
-    """Return the recipe of the nuisances, unfitted."""
-    return Nuisances(
-        outcome=settings.regressor,
-        propensity="constant" if settings.propensity == "constant" else None,
-        cv=settings.folds,
-        method=settings.method,
-        random_state=settings.seed,
-        n_jobs=settings.n_jobs,
-    )
-
-
 def routing_results(
     queries: LabelledQueries,
     held_out: HeldOutRouters,
@@ -92,24 +83,29 @@ def routing_results(
     settings : ReportSettings
     certified : CertifiedRouter or Unanswered
         The router with its threshold, as it will be deployed.
-
-    Returns
-    -------
-    RoutingResults
     """
-    tested = queries.subset(held_out.fold >= 0)
-    all_ranks = {name: rank[held_out.fold >= 0] for name, rank in held_out.ranks().items()}
+    inside, level, router = held_out.fold >= 0, settings.level, settings.router
+    tested = queries.subset(inside)
+    all_ranks = {name: rank[inside] for name, rank in held_out.ranks().items()}
     rows = tested.has_gold
     ranks = {name: rank[rows] for name, rank in all_ranks.items()}
-    gold, rank = tested.gold[rows], ranks[settings.router]
-    seeded: dict[str, Any] = {"level": settings.level, "random_state": settings.seed}
-    on_gold = seeded | {
+    gold, rank = tested.gold[rows], ranks[router]
+    on_gold: dict[str, Any] = {
+        "level": level,
+        "random_state": settings.seed,
         "sample_weight": None if tested.weight is None else tested.weight[rows],
         "groups": None if tested.groups is None else tested.groups[rows],
     }
-    psi_hat = held_out.gains[settings.router][held_out.fold >= 0]
-    scores = None if rows.all() else attempt(lambda: _scores(tested, settings, psi_hat))
     effects = rank_weighted_effects(gold, rank, **on_gold)
+    scores: DoublyRobustGains | Unanswered | None = None
+    everywhere: Any = None
+    if not rows.all():
+        psi_hat = held_out.gains[router][inside]
+        scores = everywhere = attempt(lambda: _scores(tested, settings, psi_hat))
+    if isinstance(scores, DoublyRobustGains):
+        everywhere = rank_weighted_effects(
+            scores, all_ranks[router], level=level, random_state=settings.seed
+        )
     return RoutingResults(
         n_gold=int(rows.sum()),
         n_queries=tested.n_queries,
@@ -118,34 +114,36 @@ def routing_results(
         others={
             name: efficiency_gain_band(gold, other, method="influence", **on_gold)
             for name, other in ranks.items()
-            if name != settings.router
+            if name != router
         },
         cost_quality=_cost_quality(tested, rank, on_gold),
         effects=effects,
         scores=scores,
-        effects_everywhere=scores
-        if scores is None or isinstance(scores, Unanswered)
-        else rank_weighted_effects(scores, all_ranks[settings.router], **seeded),
+        effects_everywhere=everywhere,
         pairs=compare_all_pairs(
             gold, {router_label(name): other for name, other in ranks.items()}, **on_gold
         ),
         certified=certified,
         area_plan=attempt(
-            lambda: _area_plan(tested, settings, all_ranks[settings.router], scores, effects)
+            lambda: _area_plan(
+                tested if scores is None or isinstance(scores, Unanswered) else scores,
+                settings,
+                all_ranks[router],
+                effects,
+            )
         ),
     )
 
 
 def _scores(queries: LabelledQueries, settings: ReportSettings, psi_hat: Any) -> DoublyRobustGains:
     drawn = settings.propensity == "constant"
+    options = settings.options
     return doubly_robust_gains(
         queries,
-        nuisances_of(settings).set_params(method="cv"),
+        options.pop("nuisances").set_params(method="cv"),
         gold_outcome=psi_hat,
         propensity=queries.n_gold / queries.n_queries if drawn else None,
-        level=settings.level,
-        random_state=settings.seed,
-        n_jobs=settings.n_jobs,
+        **options,
     )
 
 
@@ -153,36 +151,27 @@ def _cost_quality(queries: LabelledQueries, rank: Any, on_gold: dict[str, Any]) 
     if queries.cost_primary is None or queries.cost_alternative is None:
         return None
     rows = queries.has_gold
-    primary, alternative = queries.cost_primary[rows], queries.cost_alternative[rows]
+    alternative = queries.cost_alternative[rows]
+    extra = queries.cost_primary[rows] - alternative
     return attempt(
         lambda: cost_quality_band(
-            queries.gold[rows],
-            rank,
-            primary - alternative,
-            alternative_cost=alternative,
-            **on_gold,
+            queries.gold[rows], rank, extra, alternative_cost=alternative, **on_gold
         )
     )
 
 
-def _area_plan(
-    tested: LabelledQueries, settings: ReportSettings, rank: Any, scores: Any, effects: Any
-) -> LabelPlan:
+def _area_plan(pilot: Any, settings: ReportSettings, rank: Any, effects: Any) -> LabelPlan:
     area = effects.effect("area")
     width = (area.upper - area.lower) / 2
     if not width > 0:
         raise DataError(effects.reason)
     return plan_labels(
-        scores if isinstance(scores, DoublyRobustGains) else tested,
+        pilot,
         quantity="area",
         psi_hat=rank,
         half_width=width / 2,
-        gold_price=settings.gold_price,
-        preference_price=settings.preference_price,
-        nuisances=nuisances_of(settings),
-        level=settings.level,
-        random_state=settings.seed,
-        n_jobs=settings.n_jobs,
+        **settings.prices,
+        **settings.options,
     )
 
 
@@ -245,7 +234,7 @@ def analyse(
     _some_feature_varies(queries)
     shared = _shared(queries, settings)
     held_out = attempt(lambda: predictions(queries, settings))
-    of_labels: Any = None
+    of_labels = None
     if not isinstance(held_out, Unanswered):
         of_labels = _of_labels(held_out, queries, settings)
     diagnostics = check_data(
@@ -255,42 +244,41 @@ def analyse(
         benchmark=None if queries.n_paired == queries.n_queries else "auto",
         **shared,
     )
+    main, rows = diagnostics.mean_shift, queries.training_rows()
+    region: OverlapRegion | Unanswered | None = None
+    if settings.propensity != "constant":
+        region = attempt(
+            lambda: OverlapRegion(random_state=settings.seed).fit(rows.X, rows.is_gold)
+        )
+    groups: SortedGroupEffects | Unanswered
+    routing: RoutingResults | Unanswered
+    if isinstance(held_out, Unanswered):
+        groups = routing = held_out
+    else:
+        predicted = held_out
+        groups = attempt(lambda: sorted_group_effects(queries, of_labels, **shared))
+        chosen = certified or attempt(lambda: _certified(queries, settings))
+        routing = attempt(lambda: routing_results(queries, predicted, settings, chosen))
     return RoutingAnalysis(
         queries=queries,
         settings=settings,
         diagnostics=diagnostics,
         judges=tuple(judges),
         mean_shifts={
-            method: _mean_shift(queries, method, shared, diagnostics.mean_shift)
+            method: main
+            if method == main.method
+            else attempt(partial(mean_shift_test, queries, method=method, **shared))
             for method in _MEAN_SHIFTS
         },
-        shift_plan=attempt(lambda: _shift_plan(queries, settings, shared, diagnostics.mean_shift)),
+        shift_plan=attempt(lambda: _shift_plan(queries, settings, shared, main)),
         projection=attempt(
             lambda: best_linear_projection(queries, _projected_on(queries), **shared)
         ),
-        sorted_groups=held_out
-        if isinstance(held_out, Unanswered)
-        else attempt(lambda: sorted_group_effects(queries, of_labels, **shared)),
+        sorted_groups=groups,
         held_out=held_out,
-        routing=held_out
-        if isinstance(held_out, Unanswered)
-        else attempt(
-            lambda: routing_results(
-                queries,
-                held_out,
-                settings,
-                attempt(lambda: _certified(queries, settings)) if certified is None else certified,
-            )
-        ),
-        overlap_region=None
-        if settings.propensity == "constant"
-        else attempt(lambda: _overlap_region(queries, settings)),
+        routing=routing,
+        overlap_region=region,
     )
-
-
-def _overlap_region(queries: LabelledQueries, settings: ReportSettings) -> OverlapRegion:
-    rows = queries.training_rows()
-    return OverlapRegion(random_state=settings.seed).fit(rows.X, rows.is_gold)
 
 
 def _some_feature_varies(queries: LabelledQueries) -> None:
@@ -305,17 +293,11 @@ def _some_feature_varies(queries: LabelledQueries) -> None:
 
 def _shared(queries: LabelledQueries, settings: ReportSettings) -> dict[str, Any]:
     """Return what all checks share: one set of nuisances, fitted once where labels allow it."""
-    nuisances = nuisances_of(settings)
+    options = settings.options | {"scaling": settings.scaling}
     if min(queries.n_gold, queries.n_preference) >= MINIMA["gold_rows"].count:
-        labels = scaled_labels(queries, settings.scaling)
-        nuisances = fitted_nuisances(labels, nuisances, ALL_NUISANCES, settings.seed)
-    return {
-        "nuisances": nuisances,
-        "scaling": settings.scaling,
-        "level": settings.level,
-        "random_state": settings.seed,
-        "n_jobs": settings.n_jobs,
-    }
+        table = LabelTable(queries, cast(LabelOptions, options))
+        options["nuisances"] = table.nuisances(*ALL_NUISANCES)
+    return options
 
 
 def _certified(queries: LabelledQueries, settings: ReportSettings) -> CertifiedRouter:
@@ -330,7 +312,7 @@ def _certified(queries: LabelledQueries, settings: ReportSettings) -> CertifiedR
         settings.constraints,
         delta=settings.delta,
         level=settings.level,
-        nuisances=nuisances_of(settings).set_params(method="cv"),
+        nuisances=settings.recipe.set_params(method="cv"),
         gold_at_random=settings.propensity == "constant",
         cost_inputs=costs if known else None,
         random_state=settings.seed,
@@ -403,14 +385,6 @@ def _of_labels(
     )
 
 
-def _mean_shift(
-    queries: LabelledQueries, method: Any, shared: dict[str, Any], known: MeanShiftTest
-) -> MeanShiftTest | Unanswered:
-    if known.method == method:
-        return known
-    return attempt(lambda: mean_shift_test(queries, method=method, **shared))
-
-
 def _projected_on(queries: LabelledQueries) -> Any:
     if queries.domain is not None and count_groups(queries.domain) > 1:
         return "domain"
@@ -434,11 +408,7 @@ def _shift_plan(
     test: MeanShiftTest,
 ) -> LabelPlan:
     sd = test.unit if np.isfinite(test.unit) else 1.0
+    difference = LIMITS["mean_shift"].passes * sd
     return plan_labels(
-        queries,
-        quantity="mean_shift",
-        difference=LIMITS["mean_shift"].passes * sd,
-        gold_price=settings.gold_price,
-        preference_price=settings.preference_price,
-        **shared,
+        queries, quantity="mean_shift", difference=difference, **settings.prices, **shared
     )

@@ -19,7 +19,7 @@ from metarouter.inference._limits import scarce
 from metarouter.inference.labels import (
     FIRST_TRAINING_FOLDS,
     Scheme,
-    held_out_folds,
+    predict_folds,
     stratified_folds,
 )
 from metarouter.utils.groups import count_groups, group_codes
@@ -66,13 +66,11 @@ class HeldOutRouters:
         several folds by psi-hat itself would make every router look worse than it is. Within a
         fold only the differences between queries sort.
         """
-        return {name: self._ranks(gain) for name, gain in self.gains.items()}
-
-    def _ranks(self, gain: FloatArray) -> FloatArray:
-        ranks = np.full(gain.size, np.nan)
+        ranks = {name: np.full(gain.size, np.nan) for name, gain in self.gains.items()}
         for number in np.unique(self.fold[self.fold >= 0]):
             rows = self.fold == number
-            ranks[rows] = (rankdata(gain[rows]) - 0.5) / rows.sum()
+            for name, gain in self.gains.items():
+                ranks[name][rows] = (rankdata(gain[rows]) - 0.5) / rows.sum()
         return ranks
 
 
@@ -114,36 +112,30 @@ def held_out_routers(
         predicts each fold by routers of all others.
     encoders : sequence of transformers, default=()
         What turns queries into vectors, fitted anew for every fold.
-
-    Returns
-    -------
-    HeldOutRouters
     """
-    gains = {name: np.full(queries.n_queries, np.nan) for name in routers}
-    shifts: dict[str, FloatArray] = {}
-    fold = fold_of_each_query(queries, folds, seed)
-    predicted = np.full(fold.size, -1, dtype=np.intp)
     encoded = _encoded(queries.X, list(encoders))
-    for train, test in held_out_folds(fold, folds, scheme):
-        predicted[test] = fold[test]
-        rows = queries.subset(train).training_rows()
+
+    def predict(train: _Rows, test: _Rows) -> dict[tuple[str, str], FloatArray]:
+        rows, found = queries.subset(train).training_rows(), {}
         train_X, test_X = encoded(train, test)
         # training_rows() counts queries within the training folds.
         X = take_rows(train_X, rows.query)
+        given = {"sample_weight": rows.sample_weight, "groups": rows.groups}
         with FitLedger(reuse=True):
             for name, router in routers.items():
-                model = clone(router).fit(
-                    X,
-                    rows.y,
-                    is_gold=rows.is_gold,
-                    sample_weight=rows.sample_weight,
-                    groups=rows.groups,
-                )
-                gains[name][test] = model.predict(test_X)
+                model = clone(router).fit(X, rows.y, is_gold=rows.is_gold, **given)
+                found["gain", name] = model.predict(test_X)
                 if hasattr(model, "shift_"):
-                    column = shifts.setdefault(name, np.full(queries.n_queries, np.nan))
-                    column[test] = model.shift_.predict(test_X)
-    return HeldOutRouters(gains, shifts, predicted, scheme)
+                    found["shift", name] = model.shift_.predict(test_X)
+        return found
+
+    fold = fold_of_each_query(queries, folds, seed)
+    columns, predicted = predict_folds(fold, folds, scheme, predict)
+    of = {
+        kind: {name: column for (which, name), column in columns.items() if which == kind}
+        for kind in ("gain", "shift")
+    }
+    return HeldOutRouters(of["gain"], of["shift"], predicted, scheme)
 
 
 def fold_of_each_query(queries: LabelledQueries, folds: int, seed: int) -> NDArray[np.intp]:

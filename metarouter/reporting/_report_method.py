@@ -1,15 +1,98 @@
-"""The sections of a report on how it was done, and on what its words mean."""
+"""How a report was made and what its words mean, for a reader who has not seen the paper."""
 
 from __future__ import annotations
 
+import platform
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+
+from metarouter._version import __version__
 from metarouter.evaluation import default_routers
 from metarouter.inference import LIMITS, MINIMA
-from metarouter.reporting._document import Bullets, Column, Paragraph, Section, Table, Terms
-from metarouter.reporting._formatting import columns
-from metarouter.reporting._glossary import ROUTERS, WORDS
+from metarouter.reporting._document import (
+    Bullets,
+    Paragraph,
+    Section,
+    Table,
+    Terms,
+    table,
+)
 from metarouter.reporting._routing_analysis import RoutingAnalysis
-from metarouter.reporting._versions import package_versions
 from metarouter.utils.style import router_label
+
+WORDS = {
+    "gold label": "quality of the primary (strong) model's answer minus that of the alternative's, "
+    "under the trustworthy evaluation",
+    "preference label": "the same difference under the cheap evaluation, such as votes or a "
+    "language model as judge, which may be biased",
+    "shift, Delta": "what has to be added to a query's preference label, on average, to make it a "
+    "gold label",
+    "psi": "the gold label to be expected of a query: routers send the queries with the largest "
+    "estimates, psi-hat, to the primary model",
+    "usage": "share of the queries sent to the primary model",
+}
+_OF_STUDIES = {
+    "held, reversed, not significantly different": "the 95% interval of the claimed difference "
+    "lies above zero, below zero, or holds zero",
+}
+ROUTERS = {
+    "oracle": "learned from the gold label of every training query",
+    "adaptive": "gold labels regressed on a score that is learned from the preference labels; how "
+    "much of it is used, and what is added, is averaged by how well it explains the gold labels",
+    "gold_only": "learned from the gold labels alone",
+    "preference_only": "learned from the preference labels alone",
+    "pooled": "learned from both kinds of labels, taken as they are",
+    "linear_scaling": "both kinds, with the preference labels moved by one constant",
+    "r_learner": "both kinds, with the preference labels corrected query by query; the shift is "
+    "learned from residuals of the labels and of their source",
+    "dr_learner": "both kinds, with the preference labels corrected query by query; the shift is "
+    "learned from doubly robust scores",
+}
+
+
+def glossary(routers: Iterable[str]) -> str:
+    """Explain the words of a report, and the routers in it, as a markdown list.
+
+    Parameters
+    ----------
+    routers : iterable of str
+        Those that are not of the house are left out.
+
+    Examples
+    --------
+    >>> print(glossary(["pooled"]).splitlines()[-1])
+    - **pooled**: learned from both kinds of labels, taken as they are.
+    """
+    names = {router_label(name): ROUTERS[name] for name in routers if name in ROUTERS}
+    return "\n".join(
+        f"- **{word}**: {means}." for word, means in {**WORDS, **_OF_STUDIES, **names}.items()
+    )
+
+
+_PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "joblib", "xgboost", "econml")
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of metarouter, of Python, and of the packages that decide numbers.
+
+    Returns
+    -------
+    dict of str to str
+        Packages that are not installed are left out.
+
+    Examples
+    --------
+    >>> list(package_versions())[:2]
+    ['metarouter', 'python']
+    """
+    found = {"metarouter": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
 
 _CITATIONS = (
     "Meta-Router: routing from gold and preference labels as a causal problem, sections 3 and 4.1 "
@@ -90,19 +173,27 @@ def _settings(analysis: RoutingAnalysis) -> dict[str, str]:
 
 
 def _limits() -> Table:
-    rows = tuple(
-        (limit.what, f"{limit.passes:g}", f"{limit.fails:g}", limit.why)
-        for limit in LIMITS.values()
+    found = LIMITS.values()
+    return table(
+        "Limits",
+        {
+            "quantity": [limit.what for limit in found],
+            "good up to": [f"{limit.passes:g}" for limit in found],
+            "bad beyond": [f"{limit.fails:g}" for limit in found],
+            "why": [limit.why for limit in found],
+        },
     )
-    return Table("Limits", columns("quantity", "good up to", "bad beyond", "why"), rows)
 
 
 def _minima() -> Table:
-    rows = tuple((minimum.what, minimum.count, minimum.why) for minimum in MINIMA.values())
-    return Table(
+    found = MINIMA.values()
+    return table(
         "The fewest labels with which anything is said",
-        (Column("counted"), Column("fewest"), Column("why")),
-        rows,
+        {
+            "counted": [minimum.what for minimum in found],
+            "fewest": [minimum.count for minimum in found],
+            "why": [minimum.why for minimum in found],
+        },
     )
 
 

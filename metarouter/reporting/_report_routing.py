@@ -1,4 +1,4 @@
-"""The sections of a report on what routing gains, and on which router gains most."""
+"""The sections of a report on routing: gains, routers, the threshold, labels to buy."""
 
 from __future__ import annotations
 
@@ -6,28 +6,43 @@ from typing import Any
 
 import numpy as np
 
-from metarouter.inference import AllPairs, CostQualityBand, CurveBand, RankWeightedEffects
-from metarouter.reporting._cells import Cell, Estimate, PValue
+from metarouter.inference import (
+    CertifiedThreshold,
+    ConstraintEstimate,
+    CostQualityBand,
+    CurveBand,
+    LabelPlan,
+    RankWeightedEffects,
+    Verdict,
+)
 from metarouter.reporting._document import (
-    Block,
+    GOLD,
+    Estimate,
     Figure,
     Finding,
     Findings,
     Paragraph,
-    Section,
-    Table,
-)
-from metarouter.reporting._formatting import (
-    GOLD,
-    columns,
+    Parts,
+    PValue,
+    Unanswered,
+    columns_of,
+    counted,
     decimals_of,
     estimates,
     has_limits,
     limits,
-    not_answered,
     percent,
+    section,
+    table,
+    verdict_of,
 )
-from metarouter.reporting._routing_analysis import RoutingAnalysis, RoutingResults, Unanswered
+from metarouter.reporting._routing_analysis import (
+    DEFAULT_SHARE,
+    ReportSettings,
+    RoutingAnalysis,
+    RoutingResults,
+)
+from metarouter.reporting.certified_router import CertifiedRouter
 from metarouter.utils.style import router_label, router_styles
 
 _SHOWN_USAGES = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
@@ -38,253 +53,216 @@ _EFFECTS = {
 }
 
 
-def gains_section(analysis: RoutingAnalysis) -> Section:
+@section("What routing gains")
+def gains_section(found: RoutingResults, analysis: RoutingAnalysis) -> Parts:
     """Say what the recommended router gains over random routing."""
-    title = "What routing gains"
-    found = analysis.routing
-    if isinstance(found, Unanswered):
-        return Section(title, not_answered(found))
-    name = router_label(analysis.settings.router)
-    blocks: list[Block] = [
-        Paragraph(
-            f"The {name} router was chosen before looking. It was tested on "
-            f"{found.n_gold} of {analysis.queries.n_gold} gold labels, which it had not seen; the "
-            f"first two of {analysis.settings.folds} folds only train. The efficiency gain is what "
-            "it gains per query over random routing that sends the same share of queries to the "
-            f"primary model, in units of the gold labels ({GOLD}). The summary shows the curve."
-        ),
-        Findings((Finding(found.gain.reason, found.gain.verdict),)),
-    ]
-    if has_limits(found.gain):
-        blocks.append(_usages(found.gain))
-    sections = [_effects(found), _toc(found.toc, analysis)]
+    name, band, level = analysis.settings.router, found.gain, percent(found.gain.level)
+    yield Paragraph(
+        f"The {router_label(name)} router was chosen before looking. It was tested on "
+        f"{found.n_gold} of {analysis.queries.n_gold} gold labels, which it had not seen; the "
+        f"first two of {analysis.settings.folds} folds only train. The efficiency gain is what "
+        "it gains per query over random routing that sends the same share of queries to the "
+        f"primary model, in units of the gold labels ({GOLD}). The summary shows the curve."
+    )
+    yield verdict_of(band)
+    if has_limits(band):
+        at, shares = _shown(band)
+        together = limits(band, "band_lower, band_upper", at)
+        yield table(
+            "Efficiency gain at some shares",
+            {
+                "share sent to the primary model": shares,
+                ("efficiency gain", GOLD): estimates(band, "value, lower, upper", at, signed=True),
+                f"{level} for all shares at once": together,
+            },
+            f"{level} limits at one share chosen beforehand, and limits that hold at all shares at "
+            "once.",
+        )
+    yield _effects(found.effects, found.effects_everywhere)
+    yield _toc(found.toc, name)
     if found.cost_quality is not None:
-        sections.append(_costs(found.cost_quality, analysis.settings.router))
-    return Section(title, tuple(blocks), tuple(sections))
+        yield _costs(found.cost_quality, name)
 
 
-def curve_figure(name: str, band: CurveBand, analysis: RoutingAnalysis) -> Figure:
+def curve_figure(file: str, band: CurveBand, name: str) -> Figure:
+    """Draw an efficiency gain or a targeting curve with its band."""
     words = "Efficiency gain" if band.curve == "efficiency_gain" else "Targeting curve (TOC)"
     best = int(np.argmax(band.value))
-    top = Estimate(band.value[best], band.lower[best], band.upper[best], signed=True)
+    (top,) = estimates(band, "value, lower, upper", [best], signed=True)
     return Figure(
-        name,
+        file,
         f"{words} against the share of queries sent to the primary model. Shaded: the "
         f"{percent(band.level)} band that holds at all shares at once; dotted: limits at one.",
         f"Curve with band; its highest point is {top} {GOLD} at a share of "
         f"{band.usage[best]:.0%}. {band.reason}",
-        lambda ax: band.plot(ax, name=analysis.settings.router),
+        lambda ax: band.plot(ax, name=name),
         size=(5.2, 3.9),
-        data={
-            "usage": band.usage,
-            "value": band.value,
-            "low": band.lower,
-            "high": band.upper,
-            "band_low": band.band_lower,
-            "band_high": band.band_upper,
-        },
-    )
-
-
-def _usages(band: CurveBand) -> Table:
-    at = [int(np.argmin(np.abs(band.usage - usage))) for usage in _SHOWN_USAGES]
-    ends = estimates(band.value[at], band.lower[at], band.upper[at], signed=True)
-    together = limits(band.band_lower[at], band.band_upper[at], signed=True)
-    rows = zip([f"{band.usage[k]:.0%}" for k in at], ends, together, strict=True)
-    return Table(
-        "Efficiency gain at some shares",
-        columns(
-            "share sent to the primary model",
-            ("efficiency gain", GOLD),
-            f"{percent(band.level)} for all shares at once",
+        data=columns_of(
+            band, "usage, value, low=lower, high=upper, band_low=band_lower, band_high=band_upper"
         ),
-        tuple(rows),
-        f"{percent(band.level)} limits at one share chosen beforehand, and limits that hold at all "
-        "shares at once.",
     )
 
 
-def _effects(found: RoutingResults) -> Section:
-    main, everywhere = found.effects, found.effects_everywhere
-    rows = _effect_rows(main, "gold labels")
-    level = percent(main.level)
-    notes = [
-        f"{level} intervals over new queries, with the routers held fixed. All are 0 for a "
-        "ranking that knows nothing.",
-    ]
+def _shown(band: CurveBand | CostQualityBand) -> tuple[list[int], list[str]]:
+    """Return the points nearest to some shares, and these shares as they are written."""
+    at = [int(np.argmin(np.abs(band.usage - usage))) for usage in _SHOWN_USAGES]
+    return at, [f"{band.usage[k]:.0%}" for k in at]
+
+
+@section("What the ranking is worth")
+def _effects(
+    main: RankWeightedEffects, everywhere: RankWeightedEffects | Unanswered | None
+) -> Parts:
+    yield verdict_of(main)
+    sources = {"gold labels": main}
+    note = (
+        f"{percent(main.level)} intervals over new queries, with the routers held fixed. All are 0 "
+        "for a ranking that knows nothing."
+    )
     if isinstance(everywhere, RankWeightedEffects):
-        rows += _effect_rows(everywhere, "all queries")
-        notes.append(
-            "Gold labels: on the queries that carry one. All queries: doubly robust scores, which "
+        sources["all queries"] = everywhere
+        note += (
+            " Gold labels: on the queries that carry one. All queries: doubly robust scores, which "
             "stand for the queries without a gold label too; the two differ where gold queries "
             "are of another kind."
         )
     if isinstance(everywhere, Unanswered):
-        notes.append(f"Doubly robust scores could not be had: {everywhere.reason}")
-    return Section(
-        "What the ranking is worth",
-        (
-            Findings((Finding(main.reason, main.verdict),)),
-            Table(
-                "Rank-weighted effects of the router",
-                columns("effect", "estimated from", ("value", GOLD), "p value"),
-                tuple(rows),
-                " ".join(notes),
-            ),
+        note += f" Doubly robust scores could not be had: {everywhere.reason}"
+    rows = [
+        (_EFFECTS[name], source, value, PValue(p))
+        for source, of in sources.items()
+        for name, value, p in zip(
+            of.effects,
+            estimates(of, "value, lower, upper", signed=True),
+            of.p_value.tolist(),
+            strict=True,
+        )
+    ]
+    heads = "effect", "estimated from", ("value", GOLD), "p value"
+    columns: dict[Any, Any] = dict(zip(heads, zip(*rows, strict=True), strict=True))
+    yield table("Rank-weighted effects of the router", columns, note)
+
+
+@section("Does it know the best queries?")
+def _toc(band: CurveBand, name: str) -> Parts:
+    yield Paragraph(
+        "The targeting curve (TOC) is the mean gold label of the queries that are sent first, "
+        "beyond that of all queries: it shows whether the router knows the best queries."
+    )
+    yield verdict_of(band)
+    if has_limits(band):
+        yield curve_figure("toc", band, name)
+
+
+@section("What quality costs")
+def _costs(found: CostQualityBand, name: str) -> Parts:
+    yield verdict_of(found)
+    if not has_limits(found):
+        return
+    at, shares = _shown(found)
+    cost = estimates(found, "cost, cost_lower, cost_upper", at, decimals=decimals_of(found.cost))
+    gained = "advantage, advantage_band_lower, advantage_band_upper"
+    yield Figure(
+        "cost_quality",
+        "Cost and quality per query of the router, beyond the alternative model's quality, "
+        f"with what the {percent(found.level)} limits of all points cover together; "
+        "straight: random routing.",
+        f"Quality against cost per query of the {router_label(name)}. {found.reason}",
+        lambda ax: found.plot(ax, name=name),
+        data=columns_of(
+            found,
+            "usage, cost, cost_low=cost_lower, cost_high=cost_upper, quality, "
+            "quality_low=quality_lower, quality_high=quality_upper",
         ),
+    )
+    yield table(
+        "Cost, quality and advantage at some shares",
+        {
+            "share sent": shares,
+            ("cost", "per query"): cost,
+            ("quality beyond the alternative", GOLD): estimates(
+                found, "quality, quality_lower, quality_upper", at
+            ),
+            ("advantage over random routing at the same cost", GOLD): estimates(
+                found, gained, at, signed=True
+            ),
+        },
+        f"All limits hold at all shares at once ({percent(found.level)}).",
     )
 
 
-def _effect_rows(effects: RankWeightedEffects, source: str) -> list[tuple[Cell, ...]]:
-    values = estimates(effects.value, effects.lower, effects.upper, signed=True)
-    return [
-        (_EFFECTS[name], source, value, PValue(p))
-        for name, value, p in zip(effects.effects, values, effects.p_value.tolist(), strict=True)
-    ]
-
-
-def _toc(band: CurveBand, analysis: RoutingAnalysis) -> Section:
-    blocks: list[Block] = [
-        Paragraph(
-            "The targeting curve (TOC) is the mean gold label of the queries that are sent first, "
-            "beyond that of all queries: it shows whether the router knows the best queries."
-        ),
-        Findings((Finding(band.reason, band.verdict),)),
-    ]
-    if has_limits(band):
-        blocks.append(curve_figure("toc", band, analysis))
-    return Section("Does it know the best queries?", tuple(blocks))
-
-
-def _costs(found: CostQualityBand | Unanswered, name: str) -> Section:
-    title = "What quality costs"
-    if isinstance(found, Unanswered):
-        return Section(title, not_answered(found))
-    blocks: list[Block] = [Findings((Finding(found.reason, found.verdict),))]
-    if has_limits(found):
-        at = [int(np.argmin(np.abs(found.usage - usage))) for usage in _SHOWN_USAGES]
-        decimals = decimals_of(found.cost)
-        rows = zip(
-            [f"{found.usage[k]:.0%}" for k in at],
-            estimates(
-                found.cost[at], found.cost_lower[at], found.cost_upper[at], decimals=decimals
-            ),
-            estimates(found.quality[at], found.quality_lower[at], found.quality_upper[at]),
-            estimates(
-                found.advantage[at],
-                found.advantage_band_lower[at],
-                found.advantage_band_upper[at],
-                signed=True,
-            ),
-            strict=True,
-        )
-        blocks += [
-            Figure(
-                "cost_quality",
-                "Cost and quality per query of the router, beyond the alternative model's quality, "
-                f"with what the {percent(found.level)} limits of all points cover together; "
-                "straight: random routing.",
-                f"Quality against cost per query of the {router_label(name)}. {found.reason}",
-                lambda ax: found.plot(ax, name=name),
-                data={
-                    "usage": found.usage,
-                    "cost": found.cost,
-                    "cost_low": found.cost_lower,
-                    "cost_high": found.cost_upper,
-                    "quality": found.quality,
-                    "quality_low": found.quality_lower,
-                    "quality_high": found.quality_upper,
-                },
-            ),
-            Table(
-                "Cost, quality and advantage at some shares",
-                columns(
-                    "share sent",
-                    ("cost", "per query"),
-                    ("quality beyond the alternative", GOLD),
-                    ("advantage over random routing at the same cost", GOLD),
-                ),
-                tuple(rows),
-                f"All limits hold at all shares at once ({percent(found.level)}).",
-            ),
-        ]
-    return Section(title, tuple(blocks))
-
-
-def comparison_section(analysis: RoutingAnalysis) -> Section:
+@section("Which router?")
+def comparison_section(found: RoutingResults, name: str) -> Parts:
     """Compare the routers of the paper on the same gold labels."""
-    title = "Which router?"
-    found = analysis.routing
-    if isinstance(found, Unanswered):
-        return Section(title, not_answered(found))
     pairs = found.pairs
-    blocks: list[Block] = [
-        Paragraph(
-            "All routers learned from the same labels and were tested on the same gold labels, "
-            "which none of them had seen. Differences are paired; their limits and p values hold "
-            "for all pairs at once."
-        ),
-        Findings((Finding(pairs.reason, pairs.verdict),)),
-    ]
-    if has_limits(pairs):
-        blocks += [
-            _all_curves(found, analysis.settings.router),
-            _routers(pairs),
-            Figure(
-                "router_differences",
-                f"Differences between routers in the area under the efficiency gain, with "
-                f"{percent(pairs.level)} limits that hold for all pairs at once.",
-                "Dots with intervals, one per pair; the same numbers stand in the table below.",
-                pairs.plot,
-                size=(6.0, 1.2 + 0.26 * len(pairs.first)),
-                data={
-                    "difference": pairs.difference,
-                    "low": pairs.difference_lower,
-                    "high": pairs.difference_upper,
-                },
-            ),
-            _differences(pairs),
-        ]
-    return Section(title, tuple(blocks))
+    yield Paragraph(
+        "All routers learned from the same labels and were tested on the same gold labels, "
+        "which none of them had seen. Differences are paired; their limits and p values hold "
+        "for all pairs at once."
+    )
+    yield verdict_of(pairs)
+    if not has_limits(pairs):
+        return
+    level, beaten = percent(pairs.level), ("beaten", "not shown to be beaten")
+    yield _all_curves({name: found.gain, **found.others}, name)
+    yield table(
+        "Area under the efficiency gain",
+        {
+            "router": pairs.routers,
+            ("area", GOLD): estimates(pairs, "value, lower, upper", signed=True),
+            "compared with all others": [
+                beaten[router in pairs.not_beaten] for router in pairs.routers
+            ],
+        },
+        f"{level} intervals, each router by itself. Random routing has area 0.",
+    )
+    columns = "difference, low=difference_lower, high=difference_upper"
+    yield Figure(
+        "router_differences",
+        f"Differences between routers in the area under the efficiency gain, with {level} limits "
+        "that hold for all pairs at once.",
+        "Dots with intervals, one per pair; the same numbers stand in the table below.",
+        pairs.plot,
+        size=(6.0, 1.2 + 0.26 * len(pairs.first)),
+        data=columns_of(pairs, columns),
+    )
+    both = zip(pairs.first, pairs.second, strict=True)
+    yield table(
+        "All pairs of routers",
+        {
+            "pair": [f"{first} minus {second}" for first, second in both],
+            ("difference in area", GOLD): estimates(pairs, columns, signed=True),
+            "adjusted p value": map(PValue, pairs.p_value_stepdown.tolist()),
+        },
+        f"{level} limits for all pairs at once (max-t); p values adjusted for all pairs by the "
+        "step-down of Romano and Wolf.",
+    )
 
 
-def _all_curves(found: RoutingResults, main: str) -> Figure:
-    curves = {main: found.gain, **found.others}
+def _all_curves(curves: dict[str, CurveBand], main: str) -> Figure:
+    of_main = curves[main]
 
     def draw(ax: Any) -> None:
         for name, style in router_styles(curves).items():
             band = curves[name]
-            line = style.line() | {"markevery": 12}
-            (drawn,) = ax.plot(band.usage, band.value, **line)
+            (drawn,) = ax.plot(band.usage, band.value, **style.line() | {"markevery": 12})
             if name == main:
-                ax.fill_between(
-                    band.usage,
-                    band.band_lower,
-                    band.band_upper,
-                    color=drawn.get_color(),
-                    alpha=0.15,
-                    linewidth=0,
-                )
+                ends, color = (band.band_lower, band.band_upper), drawn.get_color()
+                ax.fill_between(band.usage, *ends, color=color, alpha=0.15, linewidth=0)
         ax.axhline(0.0, color="#7F7F7F", linewidth=0.9)
         ax.set_xlim(0, 1)
         ax.set_xlabel("share of queries sent to the primary model")
         ax.set_ylabel("efficiency gain per query")
-        ax.legend(
-            frameon=False,
-            fontsize="small",
-            loc="lower center",
-            bbox_to_anchor=(0.5, 1.0),
-            ncols=3,
-            handlelength=3.2,
-        )
+        above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 3}
+        ax.legend(frameon=False, fontsize="small", handlelength=3.2, **above)
 
-    data: dict[str, Any] = {"usage": found.gain.usage}
+    data: dict[str, Any] = {"usage": of_main.usage}
     for name, band in curves.items():
         data |= {name: band.value, f"{name}_low": band.lower, f"{name}_high": band.upper}
     return Figure(
         "all_routers",
         "Efficiency gain of all routers on the same gold labels. Shaded: the "
-        f"{percent(found.gain.level)} band of the {router_label(main)} router. Whether two curves "
+        f"{percent(of_main.level)} band of the {router_label(main)} router. Whether two curves "
         "differ is for the limits of their difference to say, below.",
         "One curve per router; the areas under them stand in the table below.",
         draw,
@@ -293,35 +271,121 @@ def _all_curves(found: RoutingResults, main: str) -> Figure:
     )
 
 
-def _routers(pairs: AllPairs) -> Table:
-    rows = zip(
-        pairs.routers,
-        estimates(pairs.value, pairs.lower, pairs.upper, signed=True),
-        ["not shown to be beaten" if r in pairs.not_beaten else "beaten" for r in pairs.routers],
-        strict=True,
+_SHARES = ("max_cost_ratio", "min_gap_share", "min_saving")
+
+
+@section("Recommended threshold")
+def threshold_section(certified: CertifiedRouter, settings: ReportSettings) -> Parts:
+    """Recommend a threshold, with what it keeps and what it costs."""
+    found, (_, primary) = certified.threshold, settings.models
+    yield Paragraph(
+        f"The {router_label(settings.router)} router sends a query to {primary} where its "
+        "predicted gain exceeds the threshold w (times the extra cost, where costs are weighed). "
+        "It is chosen so that what is demanded is kept on new queries of the same kind, except "
+        f"with probability {settings.delta:g} over the labels at hand. "
+        f"{certified.summary() if found.is_certified else ''}".rstrip()
     )
-    return Table(
-        "Area under the efficiency gain",
-        columns("router", ("area", GOLD), "compared with all others"),
-        tuple(rows),
-        f"{percent(pairs.level)} intervals, each router by itself. Random routing has area 0.",
+    if not settings.demands:
+        yield Paragraph(
+            f"Nothing was demanded, so that at most {DEFAULT_SHARE:.0%} of the queries may go to "
+            f"{primary}; name your own budget or quality to have it kept."
+        )
+    advice = f"No threshold is recommended. {found.reason}"
+    if found.is_certified:
+        advice = (
+            f"Recommended: w = {found.w:.4g} (certified from {found.certified_low:.4g} to "
+            f"{found.certified_high:.4g}). {found.reason}"
+        )
+    yield Findings((Finding(advice, found.verdict),))
+    if settings.deploy and found.is_certified:
+        yield Paragraph(f"To deploy this very router: {'; then '.join(settings.deploy)}")
+    kept = found.estimates
+    closest = "Where the constraints come closest to being kept"
+    yield table(
+        "What the threshold keeps and costs" if found.is_certified else closest,
+        {
+            "quantity": [one.words for one in kept],
+            "demanded": [one.demand for one in kept],
+            "observed": map(_seen, kept),
+            "p value of a broken constraint": [PValue(one.p_value) for one in kept],
+            "labels": [one.n for one in kept],
+        },
+        f"{percent(found.level)} intervals hold for this threshold by itself; the guarantee "
+        f"({found.guarantee}) is about the constraints, and about the one router that is deployed, "
+        "which has not seen the queries that it is judged on. Other sections look at routers that "
+        "learned from more or fewer labels.",
+    )
+    if found.path.distance:
+        yield Figure(
+            "threshold",
+            "How far each constraint lies from its limit, in standard errors, over the share of "
+            "queries that is sent; above zero it is kept on the labels at hand. Shaded: certified "
+            "thresholds.",
+            f"One curve per constraint. {found.reason}",
+            found.plot,
+            size=(5.2, 4.2 + 0.25 * len(found.path.distance)),
+            data={"usage": found.path.usage_ratio, **found.path.distance},
+        )
+
+
+def _seen(kept: ConstraintEstimate) -> Estimate:
+    share = kept.name in _SHARES or kept.constraint.is_count
+    ends = (kept.value, kept.lower, kept.upper)
+    return Estimate(*ends, percent=share, decimals=1 if share else decimals_of(ends))
+
+
+def threshold_text(found: CertifiedThreshold) -> str:
+    """Say what a certified threshold keeps, and what it was seen to do, with intervals."""
+    demanded = counted(
+        f"{kept.words} {kept.demand}" for kept in found.estimates if kept.is_demanded
+    )
+    seen = counted(f"{kept.words} {_seen(kept)}" for kept in found.estimates)
+    return (
+        f"w = {found.w:.4g} keeps the {demanded} on new queries, except with probability "
+        f"{found.delta:g}. Observed: {seen}."
     )
 
 
-def _differences(pairs: AllPairs) -> Table:
-    values = estimates(
-        pairs.difference, pairs.difference_lower, pairs.difference_upper, signed=True
+@section("How many labels?")
+def planning_section(analysis: RoutingAnalysis) -> Parts:
+    """Say how many labels would make the open claims clear."""
+    settings, routing = analysis.settings, analysis.routing
+    yield Paragraph(
+        "Plans take the labels at hand as a pilot, and count all labels that are needed, those at "
+        f"hand included. A gold label is priced at {settings.gold_price:g} and a preference label "
+        f"at {settings.preference_price:g}; the split is the one that costs least."
     )
-    rows = zip(
-        [f"{a} minus {b}" for a, b in zip(pairs.first, pairs.second, strict=True)],
-        values,
-        [PValue(p) for p in pairs.p_value_stepdown.tolist()],
-        strict=True,
-    )
-    return Table(
-        "All pairs of routers",
-        columns("pair", ("difference in area", GOLD), "adjusted p value"),
-        tuple(rows),
-        f"{percent(pairs.level)} limits for all pairs at once (max-t); p values adjusted for all "
-        "pairs by the step-down of Romano and Wolf.",
+    find = section("To find a mean shift of a tenth of a standard deviation")
+    yield find(_plan)(analysis.shift_plan)
+    area = routing if isinstance(routing, Unanswered) else routing.area_plan
+    yield section("To halve the interval of the router's area")(_plan)(area)
+
+
+def plan_finding(plan: LabelPlan, question: str = "") -> Finding:
+    """Say what to buy; a verdict stands there only where no plan can be made."""
+    verdict = None if plan.verdict is Verdict.PASS else plan.verdict
+    return Finding(f"{question} {plan.reason}".strip(), verdict)
+
+
+def _plan(plan: LabelPlan) -> Parts:
+    yield Findings((plan_finding(plan),))
+    if not plan.options:
+        return
+    columns: dict[str | tuple[str, str], Any] = {
+        "split": [option.name for option in plan.options],
+        "gold labels": [option.n_gold for option in plan.options],
+        "preference labels": [option.n_preference for option in plan.options],
+        "price": [round(option.cost, 2) for option in plan.options],
+        "half width of the interval": [
+            Estimate(option.half_width, option.lower, option.upper, decimals=4)
+            for option in plan.options
+        ],
+    }
+    if plan.aim[0] == "difference":
+        columns["power"] = [round(option.power, 2) for option in plan.options]
+    yield table(
+        "Ways to spend the money",
+        columns,
+        f"Expected half width of the {percent(plan.level)} interval, with the uncertainty that the "
+        "pilot leaves about it. Power is at the expected half width.",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from metarouter.datasets import LabelledQueries
 from metarouter.inference import (
@@ -25,17 +25,13 @@ from metarouter.inference import (
 )
 from metarouter.inference.guarantees import as_constraints
 from metarouter.judging import JudgeProfile
+from metarouter.nuisance import Nuisances
 from metarouter.overlap_region import OverlapRegion
+from metarouter.reporting._document import Unanswered
 from metarouter.reporting._held_out_routers import HeldOutRouters
 from metarouter.reporting.certified_router import CertifiedRouter
 
 DEFAULT_SHARE = 0.5  # of the queries, where nothing is demanded of the threshold
-
-
-class Unanswered(NamedTuple):
-    """A question that the labels cannot answer, and why."""
-
-    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +89,29 @@ class ReportSettings:
     described_by: str = "features of the table"
     command: str = ""
     deploy: tuple[str, ...] = ()
+
+    @property
+    def recipe(self) -> Nuisances:
+        """The nuisances, unfitted."""
+        return Nuisances(
+            outcome=self.regressor,
+            propensity="constant" if self.propensity == "constant" else None,
+            cv=self.folds,
+            method=self.method,
+            random_state=self.seed,
+            n_jobs=self.n_jobs,
+        )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What estimates and plans are told, in their own names."""
+        known = {"level": self.level, "random_state": self.seed, "n_jobs": self.n_jobs}
+        return {"nuisances": self.recipe, **known}
+
+    @property
+    def prices(self) -> dict[str, float]:
+        """Prices of labels, as plans take them."""
+        return {"gold_price": self.gold_price, "preference_price": self.preference_price}
 
     @property
     def constraints(self) -> tuple[Constraint, ...]:

@@ -16,8 +16,7 @@ from metarouter.reporting._claims import (
     compare_splits,
     differing_verdicts,
 )
-from metarouter.reporting._glossary import glossary
-from metarouter.reporting._versions import package_versions
+from metarouter.reporting._report_method import glossary, package_versions
 from metarouter.utils.files import atomic_path, write_text
 from metarouter.utils.markdown import markdown_table, settings_table
 from metarouter.utils.style import ROUTER_ORDER, router_label

@@ -101,10 +101,6 @@ def certify_router(
         What the cost model of the router needs to know of each query.
     random_state : int, default=0
 
-    Returns
-    -------
-    CertifiedRouter
-
     Raises
     ------
     BudgetError

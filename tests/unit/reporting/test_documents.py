@@ -15,22 +15,21 @@ import pytest
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference import Verdict
 from metarouter.reporting import Document, write_document
-from metarouter.reporting._cells import Estimate, Limits, PValue
 from metarouter.reporting._document import (
     Bullets,
     Column,
+    Estimate,
     Figure,
     Finding,
     Findings,
+    Limits,
     Paragraph,
+    PValue,
     Section,
     Table,
     Terms,
 )
-from metarouter.reporting._to_html import to_html
-from metarouter.reporting._to_json import to_json
-from metarouter.reporting._to_latex import to_latex
-from metarouter.reporting._to_markdown import to_markdown
+from metarouter.reporting._write_document import to_html, to_json, to_latex, to_markdown
 
 NASTY = '<script>alert("1")</script> a_b | 50% & $x$ {y} \\cmd *z* `c` 中 [l](u)'
 _VOID = {"meta", "img", "br", "link", "hr"}

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 
 from metarouter.judging import Verdicts, profile_judge
 from metarouter.reporting._document import Findings, Table
-from metarouter.reporting._report_judges import judges_sections
+from metarouter.reporting._report_labels import judges_section
 
 
 def section_on(*judges: tuple[str, float]):
@@ -18,15 +16,11 @@ def section_on(*judges: tuple[str, float]):
         gold = rng.normal(size=200)
         orders = [gold[:, None] + sign * bias + 0.1 * rng.normal(size=(200, 2)) for sign in (1, -1)]
         profiles.append(profile_judge(Verdicts(*orders), gold=gold, judge=name))
-    return judges_sections(SimpleNamespace(judges=tuple(profiles)))
-
-
-def test_there_is_no_section_without_a_profile() -> None:
-    assert judges_sections(SimpleNamespace(judges=())) == ()
+    return judges_section(tuple(profiles))
 
 
 def test_every_judge_has_its_finding_and_its_table_with_intervals() -> None:
-    (section,) = section_on(("a", 0.5), ("b", -0.5))
+    section = section_on(("a", 0.5), ("b", -0.5))
     findings = [item.text for b in section.blocks if isinstance(b, Findings) for item in b.items]
     assert findings == [
         "a significantly favours the answer shown first.",

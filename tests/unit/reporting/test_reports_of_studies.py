@@ -14,7 +14,7 @@ from metarouter.reporting import (
     save_efficiency_gain_figure,
     write_study_report,
 )
-from metarouter.reporting._glossary import glossary
+from metarouter.reporting._report_method import glossary
 from metarouter.utils.markdown import markdown_table
 from metarouter.utils.style import router_label
 

@@ -28,13 +28,9 @@ from metarouter.inference import (
 from metarouter.inference.bias import MeanShiftTest
 from metarouter.reporting import ReportSettings, RoutingAnalysis, analyse, routing_report
 from metarouter.reporting._analyse import predictions
-from metarouter.reporting._cells import Estimate
-from metarouter.reporting._document import Figure, Findings, Paragraph, Table
-from metarouter.reporting._drawing import STYLE, canvas_of
+from metarouter.reporting._document import Estimate, Figure, Findings, Paragraph, Table
 from metarouter.reporting._routing_analysis import RoutingResults, Unanswered
-from metarouter.reporting._to_html import to_html
-from metarouter.reporting._to_json import to_json
-from metarouter.reporting._to_markdown import to_markdown
+from metarouter.reporting._write_document import STYLE, canvas_of, to_html, to_json, to_markdown
 
 SETTINGS = ReportSettings(regressor=Ridge(), propensity="constant")
 
@@ -178,6 +174,12 @@ def test_every_setting_seed_and_version_is_there(analysis: RoutingAnalysis) -> N
     page = to_markdown(routing_report(analysis))
     for words in ("Ridge", "constant: gold queries were drawn at random", "scikit-learn", "seed"):
         assert words in page
+
+
+def test_there_is_no_section_on_judges_without_a_profile(analysis: RoutingAnalysis) -> None:
+    titles = [section.title for section in routing_report(analysis).sections]
+    assert analysis.judges == ()
+    assert "The judges" not in titles
 
 
 def test_costs_bring_their_own_section(analysis: RoutingAnalysis, routing: RoutingResults) -> None:
