@@ -17,8 +17,8 @@ from metarouter.inference.diagnostics._sensitivity import (
     linear_elements,
     nonparametric_elements,
     robustness_value,
+    sensitivity_analysis,
 )
-from metarouter.inference.diagnostics._sensitivity import sensitivity_analysis
 from metarouter.inference.labels import scaled_labels
 
 LEVEL = 0.95
