@@ -38,6 +38,7 @@ from metarouter.inference.labels import LabelTable, scaled_labels
 from metarouter.judging import JudgeProfile
 from metarouter.nuisance import ALL_NUISANCES
 from metarouter.overlap_region import OverlapRegion
+from metarouter.reporting._document import Unanswered
 from metarouter.reporting._held_out_routers import (
     FIRST_TRAINING_FOLDS,
     HeldOutRouters,
@@ -47,7 +48,6 @@ from metarouter.reporting._routing_analysis import (
     ReportSettings,
     RoutingAnalysis,
     RoutingResults,
-    Unanswered,
 )
 from metarouter.reporting.certified_router import CertifiedRouter, certify_router
 from metarouter.routing import GivenCost, ThresholdRouter
@@ -177,7 +177,7 @@ def _area_plan(pilot: Any, settings: ReportSettings, rank: Any, effects: Any) ->
 
 _MOST_FEATURES = 20
 _META_ROUTERS = ("dr_learner", "r_learner")
-_MEAN_SHIFTS = ("paired", "aipw", "overlap", "difference")
+_MEAN_SHIFTS: tuple[Any, ...] = ("paired", "aipw", "overlap", "difference")
 
 
 def analyse(
@@ -257,7 +257,9 @@ def analyse(
     else:
         predicted = held_out
         groups = attempt(lambda: sorted_group_effects(queries, of_labels, **shared))
-        chosen = certified or attempt(lambda: _certified(queries, settings))
+        chosen: CertifiedRouter | Unanswered = (
+            attempt(lambda: _certified(queries, settings)) if certified is None else certified
+        )
         routing = attempt(lambda: routing_results(queries, predicted, settings, chosen))
     return RoutingAnalysis(
         queries=queries,

@@ -354,9 +354,8 @@ def estimates(found: Any, ends: str, at: Any = slice(None), **style: Any) -> lis
 
 def limits(found: Any, ends: str, at: Any = slice(None)) -> list[Limits]:
     """Return one signed interval per row of two columns of a result, as "lower, upper"."""
-    return [
-        Limits(*row, signed=True) for row in zip(*columns_of(found, ends, at).values(), strict=True)
-    ]
+    rows = zip(*columns_of(found, ends, at).values(), strict=True)
+    return [Limits(low, high, signed=True) for low, high in rows]
 
 
 def decimals_of(values: Any) -> int:

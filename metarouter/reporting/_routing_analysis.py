@@ -109,7 +109,7 @@ class ReportSettings:
         return {"nuisances": self.recipe, **known}
 
     @property
-    def prices(self) -> dict[str, float]:
+    def prices(self) -> dict[str, Any]:
         """Prices of labels, as plans take them."""
         return {"gold_price": self.gold_price, "preference_price": self.preference_price}
 

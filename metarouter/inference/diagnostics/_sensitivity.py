@@ -171,7 +171,7 @@ def nonparametric_elements(labels: ScaledLabels, nuisances: Nuisances) -> Sensit
     is_gold = labels.is_gold
     p = np.where(inside, nuisances.propensity_, 0.5)
     outcomes = nuisances.gold_outcome_, nuisances.preference_outcome_
-    own: FloatArray = np.where(is_gold, *outcomes)
+    own: FloatArray = np.asarray(np.where(is_gold, outcomes[0], outcomes[1]))
     # nu^2 = 2 E m(alpha) - E alpha^2 is insensitive to errors of p, as theta is.
     riesz2 = 2 / (p * (1 - p)) - np.where(is_gold, 1 / p, 1 / (1 - p)) ** 2
     nu2 = float(estimate.leverage @ riesz2)

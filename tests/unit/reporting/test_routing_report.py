@@ -28,8 +28,8 @@ from metarouter.inference import (
 from metarouter.inference.bias import MeanShiftTest
 from metarouter.reporting import ReportSettings, RoutingAnalysis, analyse, routing_report
 from metarouter.reporting._analyse import predictions
-from metarouter.reporting._document import Estimate, Figure, Findings, Paragraph, Table
-from metarouter.reporting._routing_analysis import RoutingResults, Unanswered
+from metarouter.reporting._document import Estimate, Figure, Findings, Paragraph, Table, Unanswered
+from metarouter.reporting._routing_analysis import RoutingResults
 from metarouter.reporting._write_document import STYLE, canvas_of, to_html, to_json, to_markdown
 
 SETTINGS = ReportSettings(regressor=Ridge(), propensity="constant")
