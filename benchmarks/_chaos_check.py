@@ -58,7 +58,7 @@ class Journals:
         for number, path in enumerate(sorted(folder.glob("journal-*.jsonl"))):
             # The last piece is empty, or a line that was torn by the last kill.
             events = [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
-            n_head = sum(event["event"] in ("Opened", "Carried") for event in events)
+            n_head = sum(event["event"] in ("JournalOpened", "DecisionPending") for event in events)
             self.begin(number, *events[:n_head])
             for event in events[n_head:]:
                 self.happen(event)
@@ -92,9 +92,9 @@ class Journals:
     def happen(self, event: dict) -> None:
         self.counts[event["event"]] += 1
         match event["event"]:
-            case "Decided":
+            case "DecisionMade":
                 self.decide(event)
-            case "Told":
+            case "FeedbackAccepted":
                 self.tell(event)
             case "ArmAdded":
                 self.arms[event["arm"]] = Ridge.empty()

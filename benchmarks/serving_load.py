@@ -145,7 +145,7 @@ async def compare_latencies(n_requests: int) -> None:
     gateway = litellm.Router(model_list=deployments)
     with tempfile.TemporaryDirectory() as folder:
         live = LiveRouter.cold(router, encoder.n_components_, has_cost=False, journal=folder)
-        service = RoutingService(live, encoder=encoder, journal=folder)
+        service = RoutingService(live, encoder=encoder)
         plugin = LiteLLMPlugin(service, model_group="auto")
         taken: dict[bool, list[float]] = {True: [], False: []}
         for number in range(2 * n_requests):

@@ -9,7 +9,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,21 +20,23 @@ __all__ = [
     "FORMAT",
     "ArmAdded",
     "ArmRemoved",
-    "Carried",
-    "Decided",
+    "CallMeasured",
+    "DecisionMade",
+    "DecisionPending",
+    "DecisionWithdrawn",
     "Event",
-    "Ignored",
-    "Opened",
-    "Told",
+    "FeedbackAccepted",
+    "FeedbackIgnored",
+    "JournalOpened",
     "decode",
     "encode",
 ]
 
 
-FORMAT = "live-router-2"
+FORMAT = "live-router-3"
 
 
-class Opened(NamedTuple):
+class JournalOpened(NamedTuple):
     """A journal begins: what the checkpoint beside it does not hold."""
 
     format: str
@@ -46,7 +48,7 @@ class Opened(NamedTuple):
     ledger: dict[str, Any]
 
 
-class Decided(NamedTuple):
+class DecisionMade(NamedTuple):
     """An arm was chosen."""
 
     id: int
@@ -55,9 +57,11 @@ class Decided(NamedTuple):
     preference: NDArray[np.float64]  # (2,), with latencies (3,)
     x: NDArray[np.float64]  # (n_features,)
     available: Sequence[Any] | None = None  # arms that could be called; None is all
+    request: str | None = None  # the caller's own id
+    version: str | None = None  # the caller's name for the router as it was
 
 
-class Carried(NamedTuple):
+class DecisionPending(NamedTuple):
     """A decision of an earlier journal still waits for its feedback."""
 
     id: int
@@ -66,9 +70,25 @@ class Carried(NamedTuple):
     preference: NDArray[np.float64]
     x: NDArray[np.float64]
     available: Sequence[Any] | None = None
+    request: str | None = None
+    version: str | None = None
 
 
-class Told(NamedTuple):
+class DecisionWithdrawn(NamedTuple):
+    """A decision was not followed: whatever comes of it is another arm's."""
+
+    id: int
+
+
+class CallMeasured(NamedTuple):
+    """What the call of a decision took, for feedback that names its quality alone."""
+
+    id: int
+    cost: float
+    latency: float
+
+
+class FeedbackAccepted(NamedTuple):
     """Feedback was accepted."""
 
     id: int
@@ -77,7 +97,7 @@ class Told(NamedTuple):
     latency: float | None = None
 
 
-class Ignored(NamedTuple):
+class FeedbackIgnored(NamedTuple):
     """Feedback taught nothing."""
 
     why: Receipt
@@ -98,12 +118,21 @@ class ArmRemoved(NamedTuple):
     void: Sequence[int] = ()  # decisions for it that were waiting for feedback
 
 
-Event = Opened | Decided | Carried | Told | Ignored | ArmAdded | ArmRemoved
+Event = (
+    JournalOpened
+    | DecisionMade
+    | DecisionPending
+    | DecisionWithdrawn
+    | CallMeasured
+    | FeedbackAccepted
+    | FeedbackIgnored
+    | ArmAdded
+    | ArmRemoved
+)
 
 _END = 32 + 3  # characters of a link, and what closes the line
-_KINDS: dict[str, type[Event]] = {
-    kind.__name__: kind for kind in (Opened, Decided, Carried, Told, Ignored, ArmAdded, ArmRemoved)
-}
+_KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
+_LEFT_OUT = ("available", "request", "version")  # where they are None
 
 
 def encode(event: Event, link: str) -> tuple[bytes, str]:
@@ -120,8 +149,9 @@ def encode(event: Event, link: str) -> tuple[bytes, str]:
     for name in ("x", "preference"):
         if name in fields:
             fields[name] = b64encode(np.asarray(fields[name], dtype="<f8").tobytes()).decode()
-    if fields.get("available", ()) is None:  # all arms, as ever
-        del fields["available"]
+    for name in _LEFT_OUT:
+        if fields.get(name, ()) is None:
+            del fields[name]
     text = json.dumps({"event": type(event).__name__, **fields}, allow_nan=False).encode()
     link = _link(link, text)
     return b'%b, "link": "%b"}\n' % (text[:-1], link.encode()), link
@@ -144,7 +174,7 @@ def decode(line: bytes, link: str) -> tuple[Event, str]:
     for name in ("x", "preference"):
         if name in fields:
             fields[name] = np.frombuffer(b64decode(fields[name], validate=True), dtype="<f8")
-    if kind is Ignored:
+    if kind is FeedbackIgnored:
         fields["why"] = Receipt(fields["why"])
     return kind(**fields), found
 

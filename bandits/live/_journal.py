@@ -57,6 +57,11 @@ class Journal:
             raise OSError("no space left")
         self._link = link
         self._written += 1
+        return self.last
+
+    @property
+    def last(self) -> Line:
+        """The line written last."""
         return Line(self, self._written)
 
     @property
@@ -114,7 +119,7 @@ class JournalReader(Iterator[Event]):
     path : Path
     mend : bool
         Whether a torn last line, which a crash leaves behind, is cut off the file. It is no event:
-        whoever caused it was never told that it had happened.
+        whoever caused it got no answer.
 
     Attributes
     ----------

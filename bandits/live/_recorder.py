@@ -1,10 +1,10 @@
-"""Events happen one at a time, and nobody hears of one before it is on the disk."""
+"""Events happen one at a time, and are acknowledged when they are on the disk."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 from bandits.live._events import Event
 from bandits.live._state import LiveState
@@ -15,8 +15,7 @@ from metarouter.utils.locks import fork_safe_lock
 
 __all__ = ["Recorder"]
 
-P = ParamSpec("P")
-E = TypeVar("E", bound=Event)
+Made = TypeVar("Made")
 
 
 class Recorder:
@@ -41,11 +40,18 @@ class Recorder:
     @property
     def counts(self) -> LiveCounts:
         """What has happened so far."""
-        with self._lock:
-            return self.state.ledger.counts
+        with self.reading() as state:
+            return state.ledger.counts
 
-    def record(self, make: Callable[P, E], *args: P.args, **kwargs: P.kwargs) -> E:
-        """Make an event of the present state, let it happen, and return it when it is durable.
+    def record(self, make: Callable[[], Made], *, wait: bool = True) -> Made:
+        """Return what is made of the present state; an event happens, and is in the journal.
+
+        Parameters
+        ----------
+        make : callable
+            Returns an event, or something that is already known.
+        wait : bool, default=True
+            Whether to return when what is returned, and all before it, is on the disk.
 
         Raises
         ------
@@ -54,15 +60,24 @@ class Recorder:
         """
         with self._lock:
             self._require_running()
-            event = make(*args, **kwargs)
-            with self._stopping():
-                self.state.apply(event)
-                line = None if self.store is None else self.store.append(event)
-        if line is not None:
+            made = make()
+            if isinstance(made, Event):
+                with self._stopping():
+                    self.state.apply(made)
+                    if self.store is not None:
+                        self.store.append(made)
+            last = None if self.store is None else self.store.last
+        if wait and last is not None:
             # Outside the lock, so that one fsync serves all threads whose lines are written.
             with self._stopping(on=OSError):
-                line.wait()
-        return event
+                last.wait()
+        return made
+
+    @contextmanager
+    def reading(self) -> Iterator[LiveState]:
+        """Hold the state still while it is read."""
+        with self._lock:
+            yield self.state
 
     def learn(self) -> None:
         """Learn what waits for its batch."""

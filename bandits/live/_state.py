@@ -16,15 +16,17 @@ from bandits.live._events import (
     FORMAT,
     ArmAdded,
     ArmRemoved,
-    Carried,
-    Decided,
+    CallMeasured,
+    DecisionMade,
+    DecisionPending,
+    DecisionWithdrawn,
     Event,
-    Ignored,
-    Opened,
-    Told,
+    FeedbackAccepted,
+    FeedbackIgnored,
+    JournalOpened,
 )
-from bandits.live._ledger import Ledger
-from bandits.live._validation import check_told
+from bandits.live._ledger import Decision, Ledger
+from bandits.live._validation import check_call, check_feedback, is_whole
 from bandits.live.counts import Receipt
 from metarouter.exceptions import RouterFileError
 
@@ -34,7 +36,7 @@ Array = NDArray[np.float64]
 
 
 class LiveState:
-    """A router, the book of its decisions, and accepted feedback that waits for its batch.
+    """A router, the ledger of its decisions, and accepted feedback that waits for its batch.
 
     One thread at a time.
 
@@ -48,7 +50,7 @@ class LiveState:
         self.router = router
         self.ledger = Ledger(max_pending)
         self.update_every = update_every
-        self.waiting: list[tuple[Decided | Carried, Told]] = []
+        self.waiting: list[tuple[DecisionMade | DecisionPending, FeedbackAccepted]] = []
 
     @classmethod
     def resumed(
@@ -62,7 +64,7 @@ class LiveState:
             If they do not belong together.
         """
         opened = next(events, None)
-        if not isinstance(opened, Opened):
+        if not isinstance(opened, JournalOpened):
             raise RouterFileError(
                 f"{path} does not say how it begins: the journal is damaged, go back to a copy of "
                 "its folder."
@@ -75,7 +77,7 @@ class LiveState:
         state = cls(router, max_pending=opened.max_pending, update_every=opened.update_every)
         for number, event in enumerate(chain([opened], events), start=1):
             try:
-                if event is not opened and isinstance(event, Opened):
+                if event is not opened and isinstance(event, JournalOpened):
                     raise ValueError("it begins another journal")
                 state._redo(event)
             except (KeyError, ValueError, TypeError) as error:
@@ -86,8 +88,13 @@ class LiveState:
         return state
 
     def decide(
-        self, x: Array, preference: Array, available: Sequence[Any] | None = None
-    ) -> Decided:
+        self,
+        x: Array,
+        preference: Array,
+        available: Sequence[Any] | None = None,
+        request: str | None = None,
+        version: str | None = None,
+    ) -> DecisionMade:
         """Choose an arm for one context; nothing has happened yet.
 
         Parameters
@@ -96,6 +103,7 @@ class LiveState:
         preference : ndarray of shape (2,)
         available : sequence of names, optional
             Arms that can be called.
+        request, version : str, optional
 
         Raises
         ------
@@ -111,12 +119,38 @@ class LiveState:
                 arm, propensity = router._choose_among(x[None], preference, offered)
             name = router.arms_[int(arm[0])]
         chance = float(propensity[0])
-        return Decided(self.ledger.next_id, name, chance, preference, x, available)
+        return DecisionMade(
+            self.ledger.next_id, name, chance, preference, x, available, request, version
+        )
 
-    def judge(self, told: Told) -> Told | Ignored:
-        """Accept feedback, or say why it is ignored; nothing has happened yet."""
-        receipt = self.ledger.judge(told)
-        return told if receipt is Receipt.ACCEPTED else Ignored(receipt)
+    def find(self, request: str | None) -> Decision | None:
+        """Return the decision of a request, if its arm is still there."""
+        found = None if request is None else self.ledger.requests.get(request)
+        return found if found is not None and found.arm in self.router.arms_ else None
+
+    def judge(
+        self, id: Any, quality: Any, cost: Any, latency: Any
+    ) -> FeedbackAccepted | FeedbackIgnored:
+        """Accept feedback, or say why it is ignored; nothing has happened yet.
+
+        What it lacks of cost and latency is taken from what is known of the call.
+        """
+        n_outcomes = self.router.n_outcomes_
+        known_cost, known_latency = self.ledger.charges(id) if is_whole(id) else (None, None)
+        cost = known_cost if cost is None and n_outcomes > 1 else cost
+        latency = known_latency if latency is None and n_outcomes > 2 else latency
+        feedback = check_feedback(id, quality, cost, latency, n_outcomes=n_outcomes)
+        receipt = self.ledger.judge(feedback)
+        return feedback if receipt is Receipt.ACCEPTED else FeedbackIgnored(receipt)
+
+    def measure(self, id: int, cost: float, latency: float) -> CallMeasured | None:
+        """Return what a call took, None if its decision no longer waits for feedback."""
+        measured = check_call(id, cost, latency)
+        return measured if id in self.ledger.pending else None
+
+    def withdraw(self, id: int) -> DecisionWithdrawn | None:
+        """Take back a decision, None if it no longer waits for feedback."""
+        return DecisionWithdrawn(int(id)) if id in self.ledger.pending else None
 
     def add_arm(self, arm: Any, like: Any, weight: float) -> ArmAdded:
         """Refuse an arm that cannot be added; nothing has happened yet."""
@@ -131,13 +165,13 @@ class LiveState:
     def apply(self, event: Event) -> None:
         """Let an event happen."""
         match event:
-            case Decided():
+            case DecisionMade():
                 self.ledger.decide(event)
-            case Told():
+            case FeedbackAccepted():
                 self.waiting.append((self.ledger.settle(event), event))
                 if len(self.waiting) >= self.update_every:
                     self.learn()
-            case Ignored():
+            case FeedbackIgnored():
                 self.ledger.ignore(event.why)
             case ArmAdded():
                 self.learn()
@@ -146,23 +180,29 @@ class LiveState:
                 self.learn()
                 self.router.remove_arm(event.arm)
                 self.ledger.void(event.arm)
-            case Opened():
+            case JournalOpened():
                 self.ledger.restore(event.ledger)
-            case Carried():
-                self.ledger.carry(event)
+            case DecisionPending():
+                self.ledger.carry_over(event)
+            case CallMeasured():
+                self.ledger.measure(event)
+            case DecisionWithdrawn():
+                self.ledger.withdraw(event.id)
 
     def _redo(self, event: Event) -> None:
-        if isinstance(event, Decided | Carried):
+        if isinstance(event, DecisionMade | DecisionPending):
             self._require_decision(event)
-        if isinstance(event, Told):
-            check_told(*event, n_outcomes=self.router.n_outcomes_)
-        if isinstance(event, Decided):
+        if isinstance(event, FeedbackAccepted):
+            check_feedback(*event, n_outcomes=self.router.n_outcomes_)
+        if isinstance(event, CallMeasured):
+            check_call(*event)
+        if isinstance(event, DecisionMade):
             # The generators move on as they did then, so that exploration does not repeat itself;
             # what was decided stands.
             self.decide(event.x, event.preference, event.available)
         self.apply(event)
 
-    def _require_decision(self, event: Decided | Carried) -> None:
+    def _require_decision(self, event: DecisionMade | DecisionPending) -> None:
         """Refuse what this router cannot have decided."""
         of_shape = event.x.shape == (self.router.n_features_in_,)
         of_shape &= event.preference.shape == (max(self.router.n_outcomes_, 2),)
@@ -177,8 +217,8 @@ class LiveState:
         """Learn the accepted feedback that waits."""
         if not self.waiting:
             return
-        decisions, told = zip(*self.waiting, strict=True)
-        outcomes = [t[1 : 1 + self.router.n_outcomes_] for t in told]
+        decisions, feedback = zip(*self.waiting, strict=True)
+        outcomes = [f[1 : 1 + self.router.n_outcomes_] for f in feedback]
         with self.router._lock:
             self.router._learn(
                 Feedback(
@@ -200,7 +240,7 @@ class LiveState:
         after : str
             Link of the last line of the journal before, if there is one.
         """
-        opened = Opened(
+        opened = JournalOpened(
             FORMAT,
             digest,
             after,
@@ -209,4 +249,5 @@ class LiveState:
             self.update_every,
             self.ledger.state(),
         )
-        return [opened, *(Carried(*decision) for decision in self.ledger.pending.values())]
+        pending = [DecisionPending(*decision) for decision in self.ledger.pending.values()]
+        return [opened, *pending, *self.ledger.measured]

@@ -106,6 +106,11 @@ class LiveStore:
         """Write an event; the line says when it is durable."""
         return self._journal.append(event)
 
+    @property
+    def last(self) -> Line:
+        """The line written last; once it is durable, so is everything before it."""
+        return self._journal.last
+
     def checkpoint(self, state: LiveState) -> None:
         """Begin a new journal beside the router as it is now."""
         past = self._journal

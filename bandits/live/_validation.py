@@ -9,10 +9,10 @@ import numpy as np
 from bandits._charges import CHARGES
 from bandits._validation import check_outcome
 from bandits.base import BanditRouter
-from bandits.live._events import Told
+from bandits.live._events import CallMeasured, FeedbackAccepted
 from metarouter.exceptions import DataError
 
-__all__ = ["check_router", "check_told", "plain_name"]
+__all__ = ["check_call", "check_feedback", "check_router", "is_whole", "plain_name"]
 
 
 def check_router(router: Any) -> None:
@@ -40,7 +40,9 @@ def plain_name(arm: Any) -> str | int:
     return name
 
 
-def check_told(id: Any, quality: Any, cost: Any, latency: Any, *, n_outcomes: int) -> Told:
+def check_feedback(
+    id: Any, quality: Any, cost: Any, latency: Any, *, n_outcomes: int
+) -> FeedbackAccepted:
     """Return feedback as plain finite numbers.
 
     Raises
@@ -49,7 +51,7 @@ def check_told(id: Any, quality: Any, cost: Any, latency: Any, *, n_outcomes: in
         If the id is no whole number, an outcome is missing, too much, or not finite, or cost or
         latency is negative.
     """
-    if isinstance(id, bool) or not isinstance(id, int | np.integer):
+    if not is_whole(id):
         raise DataError(f"There is no decision {id!r}: quote the id that choose returned.")
     charges: list[float | None] = []
     for position, charge in enumerate((cost, latency), start=1):
@@ -62,4 +64,23 @@ def check_told(id: Any, quality: Any, cost: Any, latency: Any, *, n_outcomes: in
                 else f"{name} is given, but this router learns none: leave it out."
             )
         charges.append(None if charge is None else float(check_outcome(name, [charge], 1)[0]))
-    return Told(int(id), float(check_outcome("quality", [quality], 1)[0]), *charges)
+    return FeedbackAccepted(int(id), float(check_outcome("quality", [quality], 1)[0]), *charges)
+
+
+def check_call(id: int, cost: Any, latency: Any) -> CallMeasured:
+    """Return what a call took as plain finite numbers.
+
+    Raises
+    ------
+    DataError
+        If cost or latency is negative, or not finite.
+    """
+    charges = (
+        float(check_outcome(CHARGES[k][0], [c], 1)[0]) for k, c in enumerate((cost, latency))
+    )
+    return CallMeasured(id, *charges)
+
+
+def is_whole(number: Any) -> bool:
+    """Whether something is a whole number, and no truth value."""
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)

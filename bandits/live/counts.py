@@ -10,20 +10,20 @@ __all__ = ["LiveCounts", "Receipt"]
 
 
 class Receipt(StrEnum):
-    """What a piece of feedback is told about itself."""
+    """What became of one piece of feedback."""
 
     ACCEPTED = "accepted"
     """It is learned, once."""
     DUPLICATE = "duplicate"
-    """The same was told before."""
+    """The same feedback was accepted before."""
     VOID = "void"
-    """The arm has been removed since the decision."""
+    """The arm has been removed since, or the decision was withdrawn."""
     EXPIRED = "expired"
     """It came after the decision had to make room for later ones."""
     FORGOTTEN = "forgotten"
     """The decision was settled so long ago that nobody knows how."""
     CONTRADICTION = "contradiction"
-    """Something else was told before, and stands (an error is raised)."""
+    """The decision has a different outcome, which stands (an error is raised)."""
     UNKNOWN = "unknown"
     """There never was such a decision (an error is raised)."""
 
@@ -46,7 +46,7 @@ class LiveCounts:
     expired : int
         Those that had to make room for later ones.
     void : int
-        Those whose arm was removed before any feedback.
+        Those whose arm was removed, or that were withdrawn, before any feedback.
     ignored : mapping of Receipt to int
         Feedback that taught nothing, by reason.
     """

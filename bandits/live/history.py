@@ -9,7 +9,13 @@ import numpy as np
 
 from bandits._charges import caps_of, check_caps
 from bandits._logs import Logs
-from bandits.live._events import ArmAdded, Carried, Decided, Opened, Told
+from bandits.live._events import (
+    ArmAdded,
+    DecisionMade,
+    DecisionPending,
+    FeedbackAccepted,
+    JournalOpened,
+)
 from bandits.live._journal import JournalReader
 from bandits.live._store import journals
 from bandits.off_policy import LoggedFeedback
@@ -52,35 +58,35 @@ def read_history(
         If a cap is no number above 0.
     """
     check_caps(cost_cap, latency_cap)
-    decided: dict[int, Decided | Carried] = {}
-    told: dict[int, Told] = {}
+    decided: dict[int, DecisionMade | DecisionPending] = {}
+    feedback: dict[int, FeedbackAccepted] = {}
     arms: dict[object, None] = {}  # in the order in which they came
     before: JournalReader | None = None
     for _, path in journals(Path(folder)):
         events = JournalReader(path, mend=False)
         for event in events:
             match event:
-                case Opened():
+                case JournalOpened():
                     _require_next(event, path, before)
                     arms.update(dict.fromkeys(event.arms))
                 case ArmAdded():
                     arms[event.arm] = None
-                case Decided() | Carried():
+                case DecisionMade() | DecisionPending():
                     decided.setdefault(event.id, event)
-                case Told():
-                    told[event.id] = event
+                case FeedbackAccepted():
+                    feedback[event.id] = event
         before = events
-    if not told:
+    if not feedback:
         raise RouterFileError(f"{folder} holds no live router, or one without any feedback yet.")
-    unknown = sorted(set(told) - set(decided))
+    unknown = sorted(set(feedback) - set(decided))
     if unknown:
         raise RouterFileError(
-            f"{folder} holds feedback of {len(unknown)} decisions that it knows nothing of (first: "
+            f"{folder} holds feedback for {len(unknown)} unknown decisions (first: "
             f"{unknown[0]}): a journal is damaged or missing, go back to a copy of the folder."
         )
-    rows = [(decided[number], told[number]) for number in sorted(told)]
+    rows = [(decided[number], feedback[number]) for number in sorted(feedback)]
     n_outcomes = sum(value is not None for value in rows[0][1][1:])
-    outcomes = np.array([[t[1 : 1 + n_outcomes]] for _, t in rows], dtype=np.float64)
+    outcomes = np.array([[f[1 : 1 + n_outcomes]] for _, f in rows], dtype=np.float64)
     chosen = Logs(outcomes, ["chosen"])  # one arm, the one that was called
     preference = np.stack([d.preference for d, _ in rows])
     return LoggedFeedback(
@@ -94,7 +100,7 @@ def read_history(
     )
 
 
-def _require_next(opened: Opened, path: Path, before: JournalReader | None) -> None:
+def _require_next(opened: JournalOpened, path: Path, before: JournalReader | None) -> None:
     """Refuse a journal that does not go on where the one before it ends."""
     if before is not None and opened.after != before.link:
         raise RouterFileError(

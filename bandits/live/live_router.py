@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,11 +12,12 @@ from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
 from bandits.base import BanditRouter
-from bandits.live._events import Ignored
+from bandits.live._events import DecisionMade, FeedbackIgnored
+from bandits.live._ledger import Decision, decision_of
 from bandits.live._recorder import Recorder
 from bandits.live._state import LiveState
 from bandits.live._store import LiveStore
-from bandits.live._validation import check_router, check_told, plain_name
+from bandits.live._validation import check_router, plain_name
 from bandits.live.counts import LiveCounts, Receipt
 from metarouter.exceptions import DataError
 from metarouter.utils.parameters import check_weight, check_whole
@@ -25,19 +26,11 @@ __all__ = ["Decision", "LiveRouter", "OtherOutcomeError"]
 
 
 class OtherOutcomeError(DataError):
-    """A decision was told another outcome before, which stands."""
-
-
-class Decision(NamedTuple):
-    """Which arm to call, and what to quote when its outcome is known."""
-
-    id: int
-    arm: Any
-    propensity: float
+    """A decision has a different outcome, which stands."""
 
 
 class LiveRouter:
-    """Decide and learn from many threads, with feedback that is late, doubled or never comes.
+    """Decide and learn from many threads, with feedback that is late, repeated or never comes.
 
     With a folder, nothing is lost by a crash: a decision is on the disk before it is returned, and
     feedback before it is acknowledged. A process that was killed goes on with `resume`, and ends
@@ -49,8 +42,8 @@ class LiveRouter:
         One that knows its arms: fitted, or started by `cold`. It belongs to the live router now;
         reading from it is safe.
     journal : str or path-like, optional
-        A folder for checkpoints and the journal. Contexts are written to it as they are given,
-        and neither prompts nor anything else of a query. None keeps everything in memory.
+        A folder for checkpoints and the journal. Contexts and ids of requests are written to it
+        as they are given, and nothing else of a query. None keeps everything in memory.
     max_pending : int, default=10_000
         Decisions that may wait for feedback; beyond that the oldest expires. As many settled ones
         are remembered, to tell feedback that comes twice.
@@ -170,6 +163,10 @@ class LiveRouter:
         preference: ArrayLike | None = None,
         *,
         available: Iterable[Any] | None = None,
+        request: str | None = None,
+        version: str | None = None,
+        again: bool = False,
+        flush: bool = True,
     ) -> Decision:
         """Choose an arm for one query.
 
@@ -180,6 +177,16 @@ class LiveRouter:
             Of quality, cost and, where it is learned, latency.
         available : iterable of names, optional
             Arms that can be called now; by default all. What is known of the others stays.
+        request : str, optional
+            The caller's own id, by which `find` returns the decision. The same id gets the same
+            decision, also after a restart, for twice ``max_pending`` requests.
+        version : str, optional
+            What the caller calls the router as it is; it comes back with the decision.
+        again : bool, default=False
+            Decide anew where the request is known.
+        flush : bool, default=True
+            Whether to return when the decision is on the disk. If not, it survives the end of the
+            process, but a power cut only after `flush`.
 
         Returns
         -------
@@ -188,7 +195,7 @@ class LiveRouter:
         Raises
         ------
         DataError
-            If the context or the preference is not as it should be, or no arm is available.
+            If the context or the preference is malformed, or no arm is available.
         RouterFileError
             If the journal cannot be written.
         """
@@ -199,15 +206,27 @@ class LiveRouter:
         offered = None if available is None else [plain_name(arm) for arm in available]
         if offered is not None and not offered:
             raise DataError("available names no arm; name those that can be called.")
-        decided = self._recorder.record(
-            self._recorder.state.decide, features[0].copy(), np.ravel(pair), offered
-        )
-        return Decision(decided.id, decided.arm, decided.propensity)
+        for name, text in (("request", request), ("version", version)):
+            if text is not None and not isinstance(text, str):
+                raise DataError(f"{name} is {text!r}; give text.")
+        state, context, weights = self._recorder.state, features[0].copy(), np.ravel(pair)
+
+        def decide() -> Decision | DecisionMade:
+            known = None if again else state.find(request)
+            return known or state.decide(context, weights, offered, request, version)
+
+        made = self._recorder.record(decide, wait=flush)
+        return decision_of(made) if isinstance(made, DecisionMade) else made
+
+    def find(self, request: str) -> Decision | None:
+        """Return the decision of a request, None if there is none, or its arm was removed."""
+        with self._recorder.reading() as state:
+            return state.find(request)
 
     def feedback(
         self, id: int, quality: float, cost: float | None = None, latency: float | None = None
     ) -> Receipt:
-        """Tell what came of a decision.
+        """Report the outcome of a decision.
 
         Parameters
         ----------
@@ -215,7 +234,7 @@ class LiveRouter:
             That of the decision.
         quality : float
         cost, latency : float, optional
-            At least 0; each given always or never.
+            At least 0. Pass each on every call or on none; by default what `measured` was given.
 
         Returns
         -------
@@ -225,30 +244,48 @@ class LiveRouter:
         Raises
         ------
         DataError
-            If there was no such decision, something else was told of it before, or the numbers
-            are not as they should be. Nothing is learned then.
+            If there was no such decision, it has a different outcome, or a number is malformed.
+            Nothing is learned then.
         RouterFileError
             If the journal cannot be written.
         """
-        told = check_told(id, quality, cost, latency, n_outcomes=self.router.n_outcomes_)
-        event = self._recorder.record(self._recorder.state.judge, told)
-        receipt = event.why if isinstance(event, Ignored) else Receipt.ACCEPTED
+        state = self._recorder.state
+        event = self._recorder.record(lambda: state.judge(id, quality, cost, latency))
+        receipt = event.why if isinstance(event, FeedbackIgnored) else Receipt.ACCEPTED
         if receipt is Receipt.UNKNOWN:
             raise DataError(
-                f"There is no decision {told.id}: quote the id that choose returned, to the live "
+                f"There is no decision {id}: quote the id that choose returned, to the live "
                 "router that returned it."
             )
         if receipt is Receipt.CONTRADICTION:
             raise OtherOutcomeError(
-                f"Decision {told.id} was told another outcome before, which stands; tell each once."
+                f"Decision {id} has a different outcome, which stands; send one outcome each."
             )
         return receipt
+
+    def measured(self, id: int, *, cost: float, latency: float) -> None:
+        """Keep what the call of a decision took, for feedback that gives its quality alone.
+
+        It does not wait for the disk: the next decision or feedback does, for both.
+        """
+        state = self._recorder.state
+        self._recorder.record(lambda: state.measure(id, cost, latency), wait=False)
+
+    def withdraw(self, id: int) -> None:
+        """Take back a decision that was not followed; feedback for it is `Receipt.VOID`."""
+        state = self._recorder.state
+        self._recorder.record(lambda: state.withdraw(id))
+
+    def flush(self) -> None:
+        """Return when everything that has happened is on the disk."""
+        self._recorder.record(lambda: None)
 
     def add_arm(self, name: str | int, *, like: Any = None, weight: float = 1.0) -> None:
         """Add an arm while decisions go on; see `BanditRouter.add_arm`."""
         check_weight(weight)
         arm, origin = plain_name(name), None if like is None else plain_name(like)
-        self._recorder.record(self._recorder.state.add_arm, arm, origin, float(weight))
+        state = self._recorder.state
+        self._recorder.record(lambda: state.add_arm(arm, origin, float(weight)))
 
     def remove_arm(self, name: str | int) -> list[int]:
         """Remove an arm for good; one that is out for a while is left out by `choose`.
@@ -259,7 +296,8 @@ class LiveRouter:
             Decisions for it that waited for feedback. They are void: what comes of them teaches
             nothing, and `feedback` says so.
         """
-        removed = self._recorder.record(self._recorder.state.remove_arm, plain_name(name))
+        arm, state = plain_name(name), self._recorder.state
+        removed = self._recorder.record(lambda: state.remove_arm(arm))
         return list(removed.void)
 
     def learn(self) -> None:

@@ -19,7 +19,6 @@ from bandits.serving._json import read_fields
 from bandits.serving._metrics import Metrics
 from bandits.serving.service import (
     FrozenRouterError,
-    RequestInProgressError,
     RoutingService,
     UnknownRequestError,
 )
@@ -176,7 +175,7 @@ class _Endpoint:
             return _error(error.status, error.sentence)
         except UnknownRequestError as error:
             return _error(404, str(error))
-        except (RequestInProgressError, FrozenRouterError, OtherOutcomeError) as error:
+        except (FrozenRouterError, OtherOutcomeError) as error:
             return _error(409, str(error))
         except RouterFileError as error:  # the journal cannot be written
             _LOG.error("the router has stopped: %s", error)

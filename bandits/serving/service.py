@@ -13,16 +13,13 @@ from uuid import uuid4
 import numpy as np
 
 from bandits._persistence import load_bandit
-from bandits.live import LiveRouter, Receipt
-from bandits.serving._requests import RequestBook
+from bandits.live import Decision, LiveRouter, Receipt
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.routing import final_estimator, load_router
-from metarouter.utils.locks import fork_safe_lock
 
 __all__ = [
     "LONGEST_ID",
     "FrozenRouterError",
-    "RequestInProgressError",
     "Routed",
     "RoutingService",
     "UnknownRequestError",
@@ -30,15 +27,10 @@ __all__ = [
 ]
 
 LONGEST_ID = 200  # characters
-_REQUESTS = "requests.jsonl"
 
 
 class UnknownRequestError(DataError):
     """There is no such request, or it is too long ago."""
-
-
-class RequestInProgressError(DataError):
-    """The same request is being routed at this moment."""
 
 
 class FrozenRouterError(DataError):
@@ -66,16 +58,10 @@ class RoutingService:
     encoder : transformer, optional
         Turns a list of texts into features. Without one, features are given instead of prompts;
         a frozen pipeline encodes for itself.
-    journal : str or path-like, optional
-        Folder of the live router's journal, in which the ids of requests are kept too.
     preference : weights, optional
         The preference of requests that name none.
     name : str, optional
         What the version of the router begins with; by default its class.
-    remember : int, default=20_000
-        Requests whose ids are remembered; those beyond cannot be told any outcome.
-    fsync : bool, default=True
-        Whether to wait for the disk, as of the live router.
 
     Examples
     --------
@@ -93,18 +79,11 @@ class RoutingService:
         router: Any,
         *,
         encoder: Any = None,
-        journal: str | os.PathLike[str] | None = None,
         preference: Sequence[float] | None = None,
         name: str | None = None,
-        remember: int = 20_000,
-        fsync: bool = True,
     ) -> None:
         self.router, self.encoder, self.preference = router, encoder, preference
         self._name = name or type(self._bandit or router).__name__
-        self._lock = fork_safe_lock()
-        self._in_progress: set[str] = set()
-        path = None if journal is None or not self.learns else Path(journal) / _REQUESTS
-        self._book = RequestBook(path, capacity=remember, fsync=fsync)
 
     @property
     def learns(self) -> bool:
@@ -144,6 +123,7 @@ class RoutingService:
         available: Iterable[Any] | None = None,
         request_id: str | None = None,
         again: bool = False,
+        flush: bool = True,
     ) -> Routed:
         """Choose a model for one request.
 
@@ -161,6 +141,9 @@ class RoutingService:
         again : bool, default=False
             Decide anew where the id is known, as after a call that failed; outcomes then belong to
             the new decision.
+        flush : bool, default=True
+            Whether to return when the decision is on the disk; if not, call `flush` before its
+            answer is given to anybody.
 
         Raises
         ------
@@ -170,36 +153,28 @@ class RoutingService:
             If the journal cannot be written.
         """
         request = uuid4().hex if request_id is None else _checked_id(request_id)
-        with self._lock:
-            known = None if again else self._book.get(request)
-            if known is not None and known.get("id", -1) >= 0:
-                return self._routed(request, known)
-            if request in self._in_progress:
-                raise RequestInProgressError(
-                    f"Request {request!r} is being routed: wait for its answer, or give another id."
-                )
-            self._in_progress.add(request)
-        try:
-            x = self._features(prompt, features)
-            weights = self.preference if preference is None else preference
-            weights = None if weights is None else _checked_numbers("preference", weights)
-            offered = None if available is None else list(available)
-            if not self.learns:
-                return self._frozen(request, x, offered, preference)
-            version = self.version
-            decision = self.router.choose(x, weights, available=offered)
-            entry = {
-                "id": decision.id,
-                "model": decision.arm,
-                "propensity": decision.propensity,
-                "preference": weights,
-                "version": version,
-            }
-            self._book.put(request, **entry)
-            return self._routed(request, entry)
-        finally:
-            with self._lock:
-                self._in_progress.discard(request)
+        x = self._features(prompt, features)
+        weights = self.preference if preference is None else preference
+        weights = None if weights is None else _checked_numbers("preference", weights)
+        offered = None if available is None else list(available)
+        if not self.learns:
+            return self._frozen(request, x, offered, preference)
+        decision = self.router.choose(
+            x,
+            weights,
+            available=offered,
+            request=request,
+            version=self.version,
+            again=again,
+            flush=flush,
+        )
+        return Routed(
+            request,
+            decision.arm,
+            decision.propensity,
+            list(decision.preference),
+            decision.version or self.version,
+        )
 
     def outcome(
         self,
@@ -224,60 +199,58 @@ class RoutingService:
         DataError
             If something else was told of it before, or a number is not as it should be.
         """
-        self._require_learning()
-        entry = self._book.get(_checked_id(request_id))
-        if entry is None or entry.get("id", -1) < 0:
+        if not self.learns:
+            raise FrozenRouterError(
+                "This router is frozen and learns from no outcome: serve a bandit's file to learn."
+            )
+        decision = self.router.find(_checked_id(request_id))
+        if decision is None:
             raise UnknownRequestError(
                 f"There is no request {request_id!r}, or it is too long ago: quote the id that "
                 "routing returned."
             )
-        n_outcomes = self._bandit.n_outcomes_
-        if cost is None and n_outcomes > 1:
-            cost = entry.get("cost")
-        if latency is None and n_outcomes > 2:
-            latency = entry.get("latency")
-        told = [
+        outcome = [
             None if one is None else _checked_numbers("an outcome", [one])[0]
             for one in (quality, cost, latency)
         ]
-        return self.router.feedback(entry["id"], *told)
+        return self.router.feedback(decision.id, *outcome)
 
     def measured(self, request_id: str, *, cost: float, latency: float) -> None:
         """Keep what a call took, for an outcome that names its quality alone."""
-        if self.learns and self._book.get(request_id) is not None:
-            # No client waits for it, but the next request would wait for the disk.
-            self._book.put(request_id, wait=False, cost=float(cost), latency=float(latency))
+        decision = self._decision(request_id)
+        if decision is not None:
+            self.router.measured(decision.id, cost=cost, latency=latency)
 
-    def failed(self, request_id: str, decision: Mapping[str, Any], quality: float) -> None:
-        """Tell the quality of a call that failed, which costs and takes nothing."""
-        entry = self._book.get(request_id) if self.learns else None
+    def failed(self, request_id: str, routed: Mapping[str, Any], quality: float) -> None:
+        """Report the quality of a call that failed, which costs and takes nothing."""
+        decision = self._decision(request_id)
         # A retry may have been decided meanwhile: what failed is not it.
-        if entry is not None and entry.get("model") == decision.get("model"):
+        if decision is not None and decision.arm == routed.get("model"):
             nothing = [0.0] * (self._bandit.n_outcomes_ - 1)
-            self.outcome(request_id, quality, *nothing)
+            self.router.feedback(decision.id, quality, *nothing)
 
     def withdraw(self, request_id: str) -> None:
         """Take back a decision that was not followed: its outcome would be another model's."""
-        if self.learns and self._book.get(request_id) is not None:
-            self._book.put(request_id, id=-1)
+        decision = self._decision(request_id)
+        if decision is not None:
+            self.router.withdraw(decision.id)
+
+    def flush(self) -> None:
+        """Return when all decisions are on the disk."""
+        if self.learns:
+            self.router.flush()
 
     def close(self) -> None:
         """Let go of the journal."""
-        try:
-            if self.learns:
-                self.router.close()
-        finally:
-            self._book.close()
+        if self.learns:
+            self.router.close()
 
     @property
     def _bandit(self) -> Any:
         return self.router.router if self.learns else None
 
-    def _require_learning(self) -> None:
-        if not self.learns:
-            raise FrozenRouterError(
-                "This router is frozen and learns from no outcome: serve a bandit's file to learn."
-            )
+    def _decision(self, request: str) -> Decision | None:
+        return self.router.find(request) if self.learns else None
 
     def _features(self, prompt: Any, features: Any) -> Any:
         if (prompt is None) == (features is None):
@@ -312,11 +285,6 @@ class RoutingService:
             model = known[0]
         return Routed(request, model, 1.0, None, self.version)
 
-    def _routed(self, request: str, entry: dict[str, Any]) -> Routed:
-        return Routed(
-            request, entry["model"], entry["propensity"], entry["preference"], entry["version"]
-        )
-
 
 def open_service(
     router: str | os.PathLike[str],
@@ -348,41 +316,31 @@ def open_service(
     """
     path = Path(router)
     encodes = None if encoder is None else _encoder(encoder)
+    name, served = _opened(path, None if journal is None else Path(journal), fsync)
+    try:
+        return RoutingService(served, encoder=encodes, preference=preference, name=name)
+    except BaseException:
+        if isinstance(served, LiveRouter):
+            served.close()
+        raise
+
+
+def _opened(path: Path, journal: Path | None, fsync: bool) -> tuple[str | None, Any]:
+    """Return the name of a router and the router."""
     if path.is_dir():
-        if journal is not None and Path(journal).resolve() != path.resolve():
+        if journal is not None and journal.resolve() != path.resolve():
             raise DataError(f"{path} is a journal already: leave journal out.")
-        live = LiveRouter.resume(path, fsync=fsync)
-        return _opened(live, encodes, path, preference, None, fsync)
+        return None, LiveRouter.resume(path, fsync=fsync)
     is_bandit = path.suffix == ".npz"
     loaded = load_bandit(path) if is_bandit else load_router(path)
     name = f"{path.stem}-{blake2b(path.read_bytes(), digest_size=4).hexdigest()}"
     if not is_bandit:
         if journal is not None:
             raise DataError(f"{path} is frozen and keeps no journal: leave journal out.")
-        return _opened(loaded, encodes, None, preference, name, fsync)
-    if journal is not None and any(Path(journal).glob("journal-*.jsonl")):
-        live = LiveRouter.resume(journal, fsync=fsync)
-    else:
-        live = LiveRouter(loaded, journal, fsync=fsync)
-    return _opened(live, encodes, journal, preference, name, fsync)
-
-
-def _opened(
-    router: Any, encoder: Any, journal: Any, preference: Any, name: str | None, fsync: bool
-) -> RoutingService:
-    try:
-        return RoutingService(
-            router,
-            encoder=encoder,
-            journal=journal,
-            preference=preference,
-            name=name,
-            fsync=fsync,
-        )
-    except BaseException:
-        if isinstance(router, LiveRouter):
-            router.close()
-        raise
+        return name, loaded
+    if journal is not None and any(journal.glob("journal-*.jsonl")):
+        return name, LiveRouter.resume(journal, fsync=fsync)
+    return name, LiveRouter(loaded, journal, fsync=fsync)
 
 
 def _encoder(given: str | os.PathLike[str]) -> Any:

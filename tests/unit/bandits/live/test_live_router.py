@@ -65,7 +65,7 @@ class TestFeedback:
     def test_a_contradiction_is_refused_and_the_first_outcome_stands(self):
         service = live()
         serve(service, [0])
-        with pytest.raises(DataError, match="Decision 0 was told another outcome before"):
+        with pytest.raises(DataError, match="Decision 0 has a different outcome"):
             service.feedback(0, 0.123, 0.0)
         assert service.counts.ignored[Receipt.CONTRADICTION] == 1
         assert service.router.n_updates_ == 1

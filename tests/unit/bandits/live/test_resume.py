@@ -84,7 +84,7 @@ class TestCheckpoint:
             service.checkpoint()
         with LiveRouter.resume(tmp_path) as again:
             assert again.feedback(3, *outcome(3)) is Receipt.DUPLICATE
-            with pytest.raises(DataError, match="Decision 4 was told another outcome"):
+            with pytest.raises(DataError, match="Decision 4 has a different outcome"):
                 again.feedback(4, 0.5, 0.5)
             for number in range(10, 20):
                 expected = Receipt.VOID if decisions[number].arm == "a" else Receipt.ACCEPTED
@@ -151,11 +151,12 @@ class TestFolder:
     def test_neither_keys_nor_prompts_are_written(self, tmp_path):
         with live(tmp_path) as service:
             serve(service, range(3))
+            service.choose(X[0], request="r-1", version="v")
         lines = (tmp_path / FIRST).read_text().splitlines()
         assert {name for line in lines for name in json.loads(line)} == {
             "event", "format", "arms", "max_pending", "update_every", "ledger",
             "id", "arm", "propensity", "preference", "x", "quality", "cost", "latency",
-            "router", "after", "link",
+            "router", "after", "link", "request", "version",
         }  # fmt: skip
 
 
@@ -227,16 +228,19 @@ class TestDamage:
             (b"{}", "Line 22 of .* holds no event"),
             (b"\xff\xfe}", "Line 22 of .* holds no event"),
             (b"[]}", "Line 22 of .* holds no event"),
-            (b'{"event": "Told", "id": 1}', "Line 22 of .* holds no event"),
-            (b'{"event": "Told", "id": 77, "quality": 1.0, "cost": 0.1}', "Line 22 .* not follow"),
+            (b'{"event": "FeedbackAccepted", "id": 1}', "Line 22 of .* holds no event"),
+            (
+                b'{"event": "FeedbackAccepted", "id": 77, "quality": 1.0, "cost": 0.1}',
+                "Line 22 .* not follow",
+            ),
             (b'{"event": "ArmRemoved", "arm": "z"}', "Line 22 .* does not follow"),
             (
-                b'{"event": "Decided", "id": 20, "arm": "a", "propensity": 1.0, "preference": "", '
-                b'"x": ""}',
+                b'{"event": "DecisionMade", "id": 20, "arm": "a", "propensity": 1.0, '
+                b'"preference": "", "x": ""}',
                 "Line 22 .* does not follow from those before it .this router decides otherwise",
             ),
             (
-                b'{"event": "Told", "id": 1, "quality": NaN, "cost": 0.1}',
+                b'{"event": "FeedbackAccepted", "id": 1, "quality": NaN, "cost": 0.1}',
                 "Line 22 .* does not follow from those before it .quality is NaN",
             ),
         ],
@@ -269,7 +273,7 @@ class TestDamage:
     )
     def test_a_changed_line_is_refused_with_its_number(self, edit, tmp_path):
         path, lines = self.journal(tmp_path)
-        number = next(k for k, line in enumerate(lines) if b'"Told", "id": 4,' in line)
+        number = next(k for k, line in enumerate(lines) if b'"FeedbackAccepted", "id": 4,' in line)
         lines[number] = edit(lines[number])
         path.write_bytes(b"".join(lines))
         for read in (LiveRouter.resume, read_history):
@@ -321,7 +325,7 @@ class TestDamage:
     def test_a_journal_of_another_version_is_refused(self, tmp_path):
         live(tmp_path).close()
         path = tmp_path / FIRST
-        path.write_bytes(path.read_bytes().replace(b"live-router-2", b"live-router-9"))
+        path.write_bytes(path.read_bytes().replace(b"live-router-3", b"live-router-9"))
         says = r"written by another version \(live-router-9, where .*: resume with the version"
         with pytest.raises(RouterFileError, match=says):
             LiveRouter.resume(tmp_path)
@@ -357,6 +361,7 @@ class TestHistory:
             serve(service, range(3))
         path = tmp_path / FIRST
         lines = path.read_bytes().splitlines(keepends=True)
-        path.write_bytes(b"".join(line for line in lines if b'"Decided", "id": 1,' not in line))
+        kept = [line for line in lines if b'"DecisionMade", "id": 1,' not in line]
+        path.write_bytes(b"".join(kept))
         with pytest.raises(RouterFileError, match=r"Line 3 of .* follows from those before it"):
             read_history(tmp_path)

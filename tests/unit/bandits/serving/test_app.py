@@ -26,7 +26,7 @@ from bandits.serving import create_app  # noqa: E402
 def service(folder=None):
     bandit = LinTS(arms=("small", "large"), random_state=0)
     live = LiveRouter.cold(bandit, 2, has_cost=False, journal=folder, fsync=False)
-    return RoutingService(live, journal=folder, fsync=False)
+    return RoutingService(live)
 
 
 def client_of(app):

@@ -44,7 +44,7 @@ if child:
 if die:
     bandit = SquareCB(20.0, arms=("small", "large"), random_state=0)
     live = LiveRouter.cold(bandit, 2, journal=folder, fsync=False)
-    service = RoutingService(live, encoder=Lengths(), journal=folder, fsync=False)
+    service = RoutingService(live, encoder=Lengths())
 else:
     service = open_service(folder, fsync=False)
     service.encoder = Lengths()
@@ -62,9 +62,9 @@ async def main():
         answer = await router.acompletion(
             "auto", messages=[{"role": "user", "content": "x" * (1 + number % 50)}],
             metadata={"request_id": request, "routing_preference": [0.7, 0.3]})
-        kept = service._book.get(request)
+        kept = service.router.find(request)
         served = answer.choices[0].message.content
-        log.append([request, served, kept["propensity"], kept["preference"], kept["model"]])
+        log.append([request, served, kept.propensity, kept.preference, kept.arm])
         waiting.append((request, served))
         if len(waiting) > 20:  # outcomes come late, and out of order
             tell(*waiting.pop(order.randrange(len(waiting))))

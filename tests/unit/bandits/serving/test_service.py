@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import json
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,7 +11,6 @@ from sklearn.pipeline import Pipeline
 from bandits import LinTS, LinUCB
 from bandits.live import LiveRouter, read_history
 from bandits.serving import RoutingService, UnknownRequestError, open_service
-from bandits.serving._requests import RequestBook
 from metarouter.encoding import TfidfEncoder
 from metarouter.exceptions import DataError, MetaRouterError, RouterFileError
 from metarouter.routing import ThresholdRouter, save_router
@@ -24,7 +21,7 @@ TEXTS = ["how to treat a cold", "how to sue a landlord", "what helps against a c
 def live_service(folder=None, *, router=None, **options):
     bandit = router or LinTS(arms=("small", "large"), random_state=0)
     live = LiveRouter.cold(bandit, 2, has_cost=False, journal=folder, fsync=False)
-    return RoutingService(live, journal=folder, fsync=False, **options)
+    return RoutingService(live, **options)
 
 
 @pytest.fixture
@@ -70,8 +67,6 @@ def test_requests_survive_a_service_that_was_not_closed(tmp_path):
     for number in range(20):
         service.route(features=[1, number], request_id=f"r{number}")
     service.router._recorder.store._let_go()  # as the end of a process does
-    with open(tmp_path / "requests.jsonl", "ab") as file:
-        file.write(b'{"request": "torn')
     again = open_service(tmp_path, fsync=False)
     assert [again.outcome(f"r{number}", 0.5) for number in range(20)] == ["accepted"] * 20
     assert again.router.counts.accepted == 20
@@ -79,40 +74,36 @@ def test_requests_survive_a_service_that_was_not_closed(tmp_path):
     assert read_history(tmp_path).n == 20
 
 
-def test_a_damaged_book_of_requests_is_refused_with_its_line(tmp_path):
-    service = live_service(tmp_path)
-    service.route(features=[1, 0], request_id="a")
-    service.route(features=[1, 0], request_id="b")
+def test_requests_are_remembered_within_bounds_over_restarts_and_checkpoints(tmp_path):
+    bandit = LinTS(arms=("small", "large"), random_state=0)
+    live = LiveRouter.cold(bandit, 2, has_cost=False, journal=tmp_path, fsync=False, max_pending=10)
+    service = RoutingService(live)
+    routed = [service.route(features=[1, 0], request_id=f"r{number}") for number in range(50)]
+    assert service.outcome("r45", 1.0) == "accepted"
+    for checkpoint in (False, True, False):
+        if checkpoint:
+            service.router.checkpoint()
+        service.close()
+        service = open_service(tmp_path, fsync=False)
+        assert service.outcome("r45", 1.0) == "duplicate"
+        assert service.outcome("r35", 1.0) == "expired"
+        assert service.route(features=[9, 9], request_id="r45") == routed[45]
+        assert service.route(features=[9, 9], request_id="r46") == routed[46]
+        with pytest.raises(UnknownRequestError, match="too long ago"):
+            service.outcome("r29", 1.0)
+    assert service.outcome("r49", 1.0) == "accepted"
     service.close()
-    path = tmp_path / "requests.jsonl"
-    path.write_bytes(b"{broken\n" + path.read_bytes())
-    with pytest.raises(RouterFileError, match="Line 1"):
-        open_service(tmp_path)
-    path.write_bytes(path.read_bytes().split(b"\n", 1)[1])
-    open_service(tmp_path).close()
-
-
-def test_the_book_of_requests_stays_small(tmp_path):
-    service = live_service(tmp_path, remember=10)
-    for number in range(1200):
-        service.route(features=[1, 0], request_id=f"r{number}")
-    service.close()
-    assert len((tmp_path / "requests.jsonl").read_bytes().splitlines()) < 1100
-    again = RoutingService(LiveRouter.resume(tmp_path), journal=tmp_path, remember=10)
-    assert again.outcome("r1199", 1.0) == "accepted"
-    with pytest.raises(UnknownRequestError, match="too long ago"):
-        again.outcome("r5", 1.0)
-    again.close()
 
 
 def test_what_a_call_took_is_filled_in_where_the_outcome_lacks_it(tmp_path):
     live = LiveRouter.cold(LinUCB(arms=("s", "l"), random_state=0), 1, journal=tmp_path)
-    service = RoutingService(live, journal=tmp_path)
+    service = RoutingService(live)
     service.route(features=[1.0], request_id="a")
     service.measured("a", cost=0.25, latency=2.0)
     service.close()
     again = open_service(tmp_path)
-    again.outcome("a", 1.0)
+    assert again.outcome("a", 1.0) == "accepted"
+    assert again.outcome("a", 1.0) == "duplicate"
     assert again.router.router.cost_cap_ == 0.25
     again.close()
 
@@ -123,53 +114,47 @@ def test_a_decision_that_was_withdrawn_takes_no_outcome():
     service.withdraw("a")
     with pytest.raises(UnknownRequestError):
         service.outcome("a", 1.0)
+    assert (service.router.counts.void, service.router.counts.pending) == (1, 0)
+    service.route(features=[1, 0], request_id="a")
+    assert service.outcome("a", 1.0) == "accepted"
 
 
-def test_threads_that_route_one_request_get_one_decision_or_are_told_to_wait():
-    service = live_service()
-
-    def route(_):
-        try:
-            return service.route(features=[1, 0], request_id="a").model
-        except DataError as error:
-            return str(error)
-
+def test_threads_that_route_one_request_get_one_decision(tmp_path):
+    service = live_service(tmp_path)
     with ThreadPoolExecutor(8) as pool:
-        answers = set(pool.map(route, range(50)))
+        answers = list(
+            pool.map(lambda _: service.route(features=[1, 0], request_id="a"), range(50))
+        )
     assert service.router.counts.decided == 1
-    assert {answer for answer in answers if "being routed" not in answer} <= {"small", "large"}
+    assert all(answer == answers[0] for answer in answers)
+    service.close()
 
 
-def test_threads_that_wait_for_the_disk_do_not_stop_each_other(tmp_path, monkeypatch):
-    book = RequestBook(tmp_path / "requests.jsonl", capacity=1000, fsync=True)
-    fsync = os.fsync
+def test_a_decision_and_its_request_are_one_line_and_one_wait_for_the_disk(tmp_path, monkeypatch):
+    live = LiveRouter.cold(LinUCB(arms=("s", "l"), random_state=0), 1, journal=tmp_path)
+    service = RoutingService(live)
+    journal = tmp_path / "journal-000000.jsonl"
+    waits, fsync = [], os.fsync
 
-    def slow(handle):
-        time.sleep(0.002)
+    def watched(handle):
+        waits.append(len(journal.read_bytes().splitlines()))
         fsync(handle)
 
-    monkeypatch.setattr(os, "fsync", slow)
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: book.put(f"r{number}", id=number), range(200)))
-    book.close()
-    again = RequestBook(tmp_path / "requests.jsonl", capacity=1000, fsync=True)
-    assert [again.get(f"r{number}") for number in range(200)] == [{"id": n} for n in range(200)]
-    again.close()
-
-
-def test_a_disk_that_has_failed_once_is_not_trusted_again(tmp_path, monkeypatch):
-    book = RequestBook(tmp_path / "requests.jsonl", capacity=10, fsync=True)
-
-    def fail(_):
-        raise OSError("input/output error")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", fail)
-        with pytest.raises(RouterFileError, match="input/output error"):
-            book.put("a", id=0)
-    with pytest.raises(RouterFileError, match="failed before"):
-        book.put("b", id=1)
-    book.close()
+    monkeypatch.setattr(os, "fsync", watched)
+    service.route(features=[1.0], request_id="a")
+    assert waits == [2]
+    service.measured("a", cost=0.25, latency=2.0)
+    assert waits == [2]
+    service.outcome("a", 1.0)
+    assert waits == [2, 4]
+    service.route(features=[1.0], request_id="b", flush=False)
+    assert waits == [2, 4]
+    service.flush()
+    assert waits == [2, 4, 5]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "journal-000000.jsonl", "lock", "router-000000.npz",
+    ]  # fmt: skip
+    service.close()
 
 
 def test_a_frozen_router_of_text_is_served_as_it_is(text_router):
@@ -234,11 +219,3 @@ def test_the_folder_of_another_service_is_refused(tmp_path):
     with pytest.raises(RouterFileError, match="in use"):
         open_service(tmp_path)
     service.close()
-
-
-def test_entries_are_plain_json(tmp_path):
-    service = live_service(tmp_path)
-    service.route(features=[1, 0], request_id="a", preference=[1, 0])
-    service.close()
-    (line,) = (tmp_path / "requests.jsonl").read_text().splitlines()
-    assert json.loads(line)["preference"] == [1.0, 0.0]
