@@ -2,11 +2,13 @@
 
     python -m benchmarks.serving_load --seconds 60 --clients 50
     python -m benchmarks.serving_load --litellm 1000
+    python -m benchmarks.serving_load --minilm 100
 
 The first starts `bandits serve` with a journal on this machine's disk and prints requests, errors,
 quantiles of the time of a response, and the server's memory at a quarter of the time and at its
 end; the exit code is 1 where any request failed. The second sends mock requests through LiteLLM's
-own router, with and without the plugin in turn, and prints the medians; no network is used.
+own router, with and without the plugin in pairs, on one core, with an encoder that takes no time,
+and prints the difference beside one wait for this disk; no network is used. The third times MiniLM.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import numpy as np
 from bandits import LinTS
 
 N_FEATURES = 32
+WARM_UP = 30  # pairs that are not counted
 
 
 def main() -> None:
@@ -35,7 +38,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--litellm", type=int, default=0, help="requests through LiteLLM instead")
+    parser.add_argument("--minilm", type=int, default=0, help="texts to encode with it instead")
     given = parser.parse_args()
+    if given.minilm:
+        time_minilm(given.minilm)
+        return
     if given.litellm:
         asyncio.run(compare_latencies(given.litellm))
         return
@@ -123,16 +130,24 @@ def resident(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+class Lengths:
+    """An encoder that takes no time."""
+
+    def transform(self, texts: list[str]) -> np.ndarray:
+        """Return features of texts."""
+        return np.array([[1.0] + [len(text) / 250] * (N_FEATURES - 1) for text in texts])
+
+
 async def compare_latencies(n_requests: int) -> None:
+    """Print what the plugin adds, paired, on one core, and what one wait for the disk takes."""
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     import litellm
 
     from bandits.live import LiveRouter
     from bandits.serving import LiteLLMPlugin, RoutingService
-    from metarouter.encoding import TfidfEncoder
 
-    texts = [f"how to {verb} a {noun}" for verb in ("mend", "paint") for noun in ("car", "house")]
-    encoder = TfidfEncoder(4, random_state=0).fit(texts)
     router = LinTS(arms=("small", "large"), random_state=0)
     deployments = [
         {
@@ -143,26 +158,50 @@ async def compare_latencies(n_requests: int) -> None:
         for name in ("small", "large")
     ]
     gateway = litellm.Router(model_list=deployments)
-    with tempfile.TemporaryDirectory() as folder:
-        live = LiveRouter.cold(router, encoder.n_components_, has_cost=False, journal=folder)
-        service = RoutingService(live, encoder=encoder)
+    taken: dict[str, list[float]] = {"with": [], "without": [], "fsync": []}
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        live = LiveRouter.cold(router, N_FEATURES, has_cost=False, journal=folder)
+        service = RoutingService(live, encoder=Lengths())
         plugin = LiteLLMPlugin(service, model_group="auto")
-        taken: dict[bool, list[float]] = {True: [], False: []}
-        for number in range(2 * n_requests):
-            with_plugin = bool(number % 2)
-            litellm.callbacks = [plugin] if with_plugin else []
-            began = time.perf_counter()
-            messages = [{"role": "user", "content": texts[number % 4]}]
-            await gateway.acompletion("auto", messages=messages)
-            taken[with_plugin].append(time.perf_counter() - began)
+        with open(Path(folder) / "probe", "ab", buffering=0) as probe:
+            for number in range(n_requests + WARM_UP):
+                messages = [{"role": "user", "content": "word " * (1 + number % 50)}]
+                for which in ("with", "without") if number % 2 else ("without", "with"):
+                    litellm.callbacks = [plugin] if which == "with" else []
+                    began = time.perf_counter()
+                    await gateway.acompletion("auto", messages=messages)
+                    taken[which].append(time.perf_counter() - began)
+                    await asyncio.sleep(0.01)  # what LiteLLM does after its answer ends here
+                probe.write(b"x" * 500)
+                began = time.perf_counter()
+                os.fsync(probe.fileno())
+                taken["fsync"].append(time.perf_counter() - began)
         service.close()
-    medians = {which: 1000 * float(np.median(times)) for which, times in taken.items()}
-    print(
-        f"median of {n_requests}: {medians[True]:.2f} ms with the plugin (TF-IDF, fsync), "
-        f"{medians[False]:.2f} ms without: {medians[True] - medians[False]:.2f} ms added"
-    )
     if plugin.failures:
         sys.exit(f"{plugin.failures} requests were not routed")
+    times = {name: 1000 * np.array(values[WARM_UP:]) for name, values in taken.items()}
+    times["added (paired)"] = times["with"] - times["without"]
+    print(f"{n_requests} pairs on one core, encoding apart, each decision on the disk; ms:")
+    for name, values in times.items():
+        print(f"{name:>15}: median {np.median(values):6.2f}  p95 {np.quantile(values, 0.95):6.2f}")
+
+
+def time_minilm(n_texts: int) -> None:
+    """Print what encoding one prompt with MiniLM takes on one core."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    from metarouter.encoding import MiniLMEncoder
+
+    encoder = MiniLMEncoder().fit(["a first text loads the model"])
+    for n_words in (10, 100):
+        times = []
+        for number in range(n_texts):
+            text = " ".join(f"word{number} {k}" for k in range(n_words))
+            began = time.perf_counter()
+            encoder.transform([text])
+            times.append(1000 * (time.perf_counter() - began))
+        p50, p95 = np.quantile(times, [0.5, 0.95])
+        print(f"MiniLM, prompt of {n_words} words: median {p50:.1f} ms, p95 {p95:.1f} ms")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,22 @@
 """A plugin for LiteLLM's router and proxy: a bandit chooses among the deployments of a group.
 
 Written against the hooks of ``litellm.integrations.custom_logger.CustomLogger`` that version 1.110
-documents: `async_filter_deployments` narrows the candidates, `async_log_success_event` and
-`async_log_failure_event` say how the call ended.
+documents: `async_filter_deployments` narrows the candidates,
+`async_post_call_success_deployment_hook` holds the answer until the decision is on the disk, and
+`async_log_success_event` and `async_log_failure_event` say how the call ended.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import Any
 
 from litellm.integrations.custom_logger import CustomLogger
 
-from bandits.serving.service import LONGEST_ID, RoutingService
+from bandits.serving.service import LONGEST_ID, Routed, RoutingService
 from metarouter.exceptions import DataError
 
 __all__ = ["LiteLLMPlugin", "prompt_of"]
@@ -69,6 +71,7 @@ class LiteLLMPlugin(CustomLogger):
         self.service, self.model_group = service, model_group
         self.failure_quality = failure_quality
         self.failures = 0
+        self._flushes: dict[str, asyncio.Future[None]] = {}  # by request, under way
 
     async def async_filter_deployments(
         self,
@@ -84,35 +87,49 @@ class LiteLLMPlugin(CustomLogger):
         try:
             return await self._narrowed(healthy_deployments, messages, request_kwargs)
         except Exception as error:
-            # Not its message, which may quote the prompt.
-            self.failures += 1
-            _LOG.warning("a request was not routed: %s", type(error).__name__)
+            self._failed("a request was not routed", error)
             return healthy_deployments
+
+    async def async_post_call_success_deployment_hook(
+        self, request_data: dict[str, Any], response: Any, call_type: Any
+    ) -> None:
+        """Hold the answer until the decision is on the disk, which it has been put on meanwhile."""
+        flush = self._flushes.get(_metadata(request_data).get(_KEY, {}).get("request_id"))
+        if flush is not None:
+            await asyncio.wait([flush])  # whether it fails is counted where it ends
 
     async def async_log_success_event(
         self, kwargs: Mapping[str, Any], response_obj: Any, start_time: Any, end_time: Any
     ) -> None:
         """Keep what the call took; take the decision back where another model has answered."""
-        await self._ended(
-            kwargs,
-            lambda request: self.service.measured(
-                request,
-                cost=float(kwargs.get("response_cost") or 0.0),
-                latency=max((end_time - start_time).total_seconds(), 0.0),
-            ),
-            otherwise=self.service.withdraw,
-        )
+        try:
+            request, followed = self._request(kwargs)
+            if followed:
+                self.service.measured(  # it does not wait for the disk
+                    request,
+                    cost=float(kwargs.get("response_cost") or 0.0),
+                    latency=max((end_time - start_time).total_seconds(), 0.0),
+                )
+            elif request is not None:
+                await asyncio.to_thread(self.service.withdraw, request)
+        except Exception as error:
+            self._failed("the end of a request was not noted", error)
 
     async def async_log_failure_event(
         self, kwargs: Mapping[str, Any], response_obj: Any, start_time: Any, end_time: Any
     ) -> None:
         """Tell the quality of a call that failed, where it has one."""
-        quality = self.failure_quality
-        if quality is not None:
-            await self._ended(
-                kwargs,
-                lambda request: self.service.failed(request, self._decision(kwargs), quality),
-            )
+        if self.failure_quality is None:
+            return
+        try:
+            request, followed = self._request(kwargs)
+            if followed:
+                decision = self._decision(kwargs)
+                await asyncio.to_thread(
+                    self.service.failed, request, decision, self.failure_quality
+                )
+        except Exception as error:
+            self._failed("the end of a request was not noted", error)
 
     async def _narrowed(
         self, deployments: list[Any], messages: list[Any] | None, request: dict[str, Any] | None
@@ -127,9 +144,9 @@ class LiteLLMPlugin(CustomLogger):
         kwargs = {} if request is None else request
         metadata = _metadata(kwargs)
         given = metadata.get("request_id") or kwargs.get("litellm_call_id")
-        routed = await asyncio.to_thread(
-            self.service.route,
+        routed = await self._routed(
             prompt_of(messages),
+            at_once=bool(kwargs.get("stream")),  # LiteLLM does not say when a stream begins
             preference=metadata.get("routing_preference"),
             available=list(of_arm),
             request_id=None if given is None else str(given)[:LONGEST_ID],
@@ -137,6 +154,38 @@ class LiteLLMPlugin(CustomLogger):
         )
         metadata[_KEY] = routed._asdict()
         return of_arm[routed.model]
+
+    async def _routed(self, prompt: str, *, at_once: bool, **options: Any) -> Routed:
+        """Return a decision, which is put on the disk at once or while its model is called."""
+        if at_once:
+            return await asyncio.to_thread(self.service.route, prompt, **options)
+        chosen: Future[Routed] = Future()
+
+        def route() -> None:
+            chosen.set_running_or_notify_cancel()
+            try:
+                chosen.set_result(self.service.route(prompt, **options, flush=False))
+            except BaseException as error:
+                chosen.set_exception(error)
+            else:
+                self.service.flush()
+
+        flush = asyncio.get_running_loop().run_in_executor(None, route)
+        routed = await asyncio.wrap_future(chosen)
+        self._flushes[routed.request_id] = flush
+        flush.add_done_callback(lambda done: self._flushed(routed.request_id, done))
+        return routed
+
+    def _flushed(self, request: str, flush: asyncio.Future[None]) -> None:
+        if self._flushes.get(request) is flush:
+            del self._flushes[request]
+        error = None if flush.cancelled() else flush.exception()
+        if error is not None:
+            self._failed("a decision is not on the disk", error)
+
+    def _failed(self, what: str, error: BaseException) -> None:
+        self.failures += 1
+        _LOG.warning("%s: %s", what, type(error).__name__)  # its message may quote the prompt
 
     def _arm(self, deployment: Mapping[str, Any]) -> Any:
         """Return the name by which the router knows a deployment, None if it does not."""
@@ -149,29 +198,16 @@ class LiteLLMPlugin(CustomLogger):
         found = _metadata(kwargs.get("litellm_params") or {}).get(_KEY)
         return found if isinstance(found, dict) else {}
 
-    async def _ended(
-        self,
-        kwargs: Mapping[str, Any],
-        tell: Callable[[str], Any],
-        otherwise: Callable[[str], Any] | None = None,
-    ) -> None:
+    def _request(self, kwargs: Mapping[str, Any]) -> tuple[Any, bool]:
+        """Return the id of a request, and whether the model that was chosen has been called."""
         decision = self._decision(kwargs)
-        request = decision.get("request_id")
-        if not isinstance(request, str):
-            return
         params = kwargs.get("litellm_params") or {}
         called = {
             "model_info": params.get("model_info") or _metadata(params).get("model_info"),
             "litellm_params": {"model": _metadata(params).get("deployment") or kwargs.get("model")},
         }
-        try:
-            if self._arm(called) == decision.get("model"):
-                await asyncio.to_thread(tell, request)
-            elif otherwise is not None:
-                await asyncio.to_thread(otherwise, request)
-        except Exception as error:
-            self.failures += 1
-            _LOG.warning("the end of a request was not noted: %s", type(error).__name__)
+        request = decision.get("request_id")
+        return request, request is not None and self._arm(called) == decision.get("model")
 
 
 def prompt_of(messages: list[Any] | None) -> str:
