@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 
 # A process of its own: LiteLLM takes seconds to import, and keeps callbacks for the whole process.
 PROGRAM = """
-import asyncio, json, os, random, sys
+import asyncio, json, os, random, sys, time
 import numpy as np
 import litellm
 from litellm import Router
@@ -46,8 +46,16 @@ if die:
     live = LiveRouter.cold(bandit, 2, journal=folder, fsync=False)
     service = RoutingService(live, encoder=Lengths())
 else:
-    service = open_service(folder, fsync=False)
+    service = open_service(folder)
     service.encoder = Lengths()
+    on_disk = []  # bytes of the journal that a power cut would leave
+
+    def fsync(handle):
+        size = os.fstat(handle).st_size
+        time.sleep(0.005)
+        on_disk.append(size)
+
+    os.fsync = fsync
 plugin = LiteLLMPlugin(service, model_group="auto")
 litellm.callbacks.append(plugin)
 router = Router(num_retries=0, model_list=[
@@ -62,6 +70,10 @@ async def main():
         answer = await router.acompletion(
             "auto", messages=[{"role": "user", "content": "x" * (1 + number % 50)}],
             metadata={"request_id": request, "routing_preference": [0.7, 0.3]})
+        if not die:  # the answer has waited until its decision is on the disk
+            with open(f"{folder}/journal-000000.jsonl", "rb") as journal:
+                journal.seek(max(0, on_disk[-1] - 20_000))
+                assert f'"{request}"'.encode() in journal.read(on_disk[-1] - journal.tell())
         kept = service.router.find(request)
         served = answer.choices[0].message.content
         log.append([request, served, kept.propensity, kept.preference, kept.arm])
