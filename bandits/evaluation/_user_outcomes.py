@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import fnmatch
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ __all__ = ["OutcomeColumns", "read_outcomes"]
 
 
 _ONE_TASK = "table"
+# RouterBench names a column of scores as the model, one of costs MODEL|total_cost.
+_OF_ROUTERBENCH = ("*", "*|total_cost")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +35,8 @@ class OutcomeColumns:
     ----------
     quality, cost, latency : str, default="quality_*", "cost_*", "latency_*"
         Quality of the answer from 0 to 1, cost of the call, seconds of waiting. Costs and latencies
-        may be absent, though not both.
+        may be absent, though not both. A quality of ``*`` takes the columns that have a cost or a
+        latency; the columns of RouterBench (``MODEL``, ``MODEL|total_cost``) are found.
     text : str, optional
         Column of the queries as text, which becomes TF-IDF vectors.
     features : sequence of str, default=()
@@ -73,7 +77,12 @@ def read_outcomes(path: Path, columns: OutcomeColumns, *, random_state: int = 0)
         If columns are missing or malformed, or a quality lies outside 0 and 1.
     """
     frame, source = read_frame(path, () if columns.text is None else (columns.text,)), path.name
+    columns = _as_named(frame, columns)
     quality = _of_models(frame, columns.quality, source)
+    if columns.quality == "*":
+        # Every column would be a model: those are, that have costs or latencies.
+        known = _of_models(frame, columns.cost, source) | _of_models(frame, columns.latency, source)
+        quality = {name: values for name, values in quality.items() if name in known}
     if len(quality) < 2:
         raise DataError(
             f"{source} has {len(quality)} columns {columns.quality!r}: give one per model, of at "
@@ -145,6 +154,16 @@ def _described(
     X = _stacked({name: frame[name] for name in names}, tuple(names), "features", source)
     # Rows of equal features are one query, and stay on one side of a split.
     return X, np.array([row.tobytes().hex() for row in X], dtype=object)
+
+
+def _as_named(frame: pd.DataFrame, columns: OutcomeColumns) -> OutcomeColumns:
+    """Return the patterns of RouterBench where its columns are there, and ours are not."""
+    names = list(map(str, frame.columns))
+    as_ours = fnmatch.filter(names, columns.quality)
+    if as_ours or not fnmatch.filter(names, _OF_ROUTERBENCH[1]):
+        return columns
+    quality, cost = _OF_ROUTERBENCH
+    return replace(columns, quality=quality, cost=cost)
 
 
 def _of_models(frame: pd.DataFrame, pattern: str, source: str) -> dict[str, pd.Series]:

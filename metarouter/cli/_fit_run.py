@@ -43,7 +43,9 @@ def run_fit(settings: FitSettings) -> None:
     delta = check_demands(settings)
     settings.cost_model()
     output_file(settings.out, suffixes=(".skops",))
-    queries = with_named_columns(settings.read(settings.table, **settings.columns()))
+    queries = with_named_columns(
+        settings.read(settings.table, gold_alone=True, **settings.columns())
+    )
     costs = costs_of_table(settings, queries, demanded=settings.max_cost is not None)
     _check_labels(queries, settings.folds)
     unfitted = new_router(settings, queries, costs)
@@ -122,7 +124,9 @@ def new_router(
         random_state=settings.seed,
         n_jobs=settings.n_jobs,
     )
-    if settings.shift is Shift.adaptive:
+    if queries.n_preference == 0:
+        model = MetaRouter(sources="gold", random_state=settings.seed, n_jobs=settings.n_jobs)
+    elif settings.shift is Shift.adaptive:
         model = AdaptiveMetaRouter(random_state=settings.seed, n_jobs=settings.n_jobs)
     router = ThresholdRouter(
         model,

@@ -125,6 +125,8 @@ def _scale_and_shift(model: Any, rows: TrainingRows) -> list[str]:
             f"{borrowed[0].upper()}{borrowed[1:]}.",
             f"One unit of the preference score is worth {model.slope_:.3g} in gold units.",
         ]
+    if rows.is_gold.all():
+        return []
     lines = [f"Gold labels were multiplied by {model.scaler_.factor_:.4g} to share one scale."]
     shift = mean_shift(model, rows)
     if shift is not None:

@@ -106,6 +106,25 @@ class TableOptions:
         str | None,
         _label("--positive", "The vote, such as a model's name, that stands for the primary."),
     ] = None
+    negative: Annotated[
+        str | None,
+        _label("--negative", "The same of the alternative; rows that compare others are left out."),
+    ] = None
+    annotator: Annotated[
+        str | None,
+        _label(
+            "--annotator",
+            "Column that says who gave a label, where --preference holds those of people and of "
+            "judges.",
+        ),
+    ] = None
+    gold_annotator: Annotated[
+        list[str],
+        _label(
+            "--gold-annotator",
+            "Whose labels are trustworthy there, such as 'expert*'; may be repeated.",
+        ),
+    ] = field(default_factory=list)
     zero_means: Annotated[
         ZeroMeans | None,
         _label("--zero-means", "What 0 stands for in a column of 0 and 1, or of booleans."),
@@ -115,6 +134,8 @@ class TableOptions:
     def read(
         self,
         table: Path,
+        *,
+        gold_alone: bool = False,
         **columns: str | None,
     ) -> LabelledQueries:
         """Read a table of labelled queries.
@@ -122,6 +143,8 @@ class TableOptions:
         Parameters
         ----------
         table : Path
+        gold_alone : bool, default=False
+            Whether preference labels may be absent.
         **columns
             Further columns by role, as `metarouter.datasets.read_table` takes them.
 
@@ -137,9 +160,11 @@ class TableOptions:
                 "Both --text and --features are given: name a column of text or columns of numbers."
             )
         with input_file(table) as path:
-            return self._read(path, columns)
+            return self._read(path, columns, gold_alone=gold_alone)
 
-    def _read(self, table: Path, columns: dict[str, str | None]) -> LabelledQueries:
+    def _read(
+        self, table: Path, columns: dict[str, str | None], *, gold_alone: bool
+    ) -> LabelledQueries:
         from metarouter.datasets import read_table
         from metarouter.datasets._rows import open_rows
 
@@ -156,6 +181,9 @@ class TableOptions:
                 "preference", self.preference_primary, self.preference_alternative
             ),
             positive=self.positive,
+            negative=self.negative,
+            annotator=self.annotator,
+            gold_annotators=self.gold_annotator,
             zero_means=None if self.zero_means is None else str(self.zero_means),
             group=None if ignored else self.group_by,
             weight=self.weight,
@@ -165,6 +193,11 @@ class TableOptions:
             **columns,
         )
         queries = replace(queries, groups=None) if ignored else queries
+        if gold_alone and queries.n_gold and not queries.n_preference:
+            note = "no preference labels: the router learns from gold labels alone"
+            known = [n for n in queries.notes if n != "no column of preference labels"]
+            queries = replace(queries, notes=(*known, note))
+            return _without_bare(queries)
         return _labelled(queries, {"gold": self.gold, "preference": self.preference[0]})
 
 
@@ -189,6 +222,10 @@ def _labelled(queries: LabelledQueries, columns: dict[str, str]) -> LabelledQuer
                 f"Column {columns[kind]!r} of {queries.name} {what}, but both kinds of labels are "
                 f"needed: name another with --{kind}."
             )
+    return _without_bare(queries)
+
+
+def _without_bare(queries: LabelledQueries) -> LabelledQueries:
     bare = ~(queries.has_gold | queries.has_preference)
     if not bare.any():
         return queries

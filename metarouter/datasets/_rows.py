@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from metarouter.datasets._delimited import MISSING, encoding_of, sniff_dialect, whole_fields
+from metarouter.datasets._exports import frame_of_export, records_of_export
 from metarouter.datasets._table_checks import columns_are_distinct
 from metarouter.datasets._table_files import (
     COMPRESSED,
@@ -205,6 +206,11 @@ def _without_returns(line: str) -> str:
 class JsonRows(Rows):
     """Rows of JSON: one object per line, or an array of objects."""
 
+    def is_export(self) -> bool:
+        """Whether labels stand inside of what each object holds, as tools export them."""
+        first = next((value for value, _ in self._records() if value is not None), None)
+        return first is not None and bool(records_of_export([first])[1])
+
     def columns(self) -> list[str]:
         """Return the names of the columns, in the order in which they first come."""
         return list(dict.fromkeys(name for value, _ in self._records() for name in value or ()))
@@ -314,7 +320,7 @@ class FrameRows(Rows):
 
     def __init__(self, path: Path, encoding: str | None = None) -> None:
         super().__init__(path, encoding)
-        self.frame = read_frame(path)
+        self.frame, _ = frame_of_export(read_frame(path))
 
     def columns(self) -> list[str]:
         """Return the names of the columns."""
@@ -345,7 +351,10 @@ def open_rows(path: Path, encoding: str | None = None) -> Rows:
     DataError
         If the file cannot be read.
     """
-    return _FORMATS[format_of(path)](path, encoding)
+    rows = _FORMATS[format_of(path)](path, encoding)
+    if isinstance(rows, JsonRows) and rows.is_export():
+        return FrameRows(path, encoding)
+    return rows
 
 
 def with_columns(frame: pd.DataFrame, added: Mapping[str, Iterable[Any]]) -> pd.DataFrame:

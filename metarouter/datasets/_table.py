@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.datasets import _table_checks as checks
+from metarouter.datasets._exports import frame_of_export
 from metarouter.datasets._labelled_queries import LabelledQueries
 from metarouter.datasets._table_files import TableFile, read_table_file
 from metarouter.datasets._table_labels import (
+    MODEL_COLUMNS,
     LabelColumn,
     Labels,
     check_zero_means,
     combine_judges,
     read_labels,
+    trusted_rows,
 )
 from metarouter.datasets._table_warnings import constant_features, doubts_about_labels
 from metarouter.exceptions import DataError
@@ -30,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["read_table", "with_text"]
 
 _LABELS = ("gold", "preference")
-_NAMES = ("group", "domain", "model_a", "model_b")
+_NAMES = ("group", "domain", *(name for pair in MODEL_COLUMNS for name in pair))
 
 
 def read_table(
@@ -43,7 +48,10 @@ def read_table(
     gold_scores: tuple[str, str] | None = None,
     preference_scores: tuple[str, str] | None = None,
     positive: str | None = None,
+    negative: str | None = None,
     zero_means: str | None = None,
+    annotator: str | None = None,
+    gold_annotators: Sequence[str] = (),
     group: str | None = None,
     domain: str | None = None,
     weight: str | None = None,
@@ -82,8 +90,15 @@ def read_table(
         the label.
     positive : str, optional
         The value of a column of votes, such as a model's name, that stands for the primary.
+    negative : str, optional
+        The same of the alternative. Rows that compare other models are left out.
     zero_means : {"loss", "tie"}, optional
         What 0 stands for in a column of labels that holds only 0 and 1, or only booleans.
+    annotator : str, optional
+        The column that says who gave a label, where the labels of both sources stand in one
+        column, that of `preference`.
+    gold_annotators : sequence of str, default=()
+        Whose labels are gold there: values of `annotator`, or patterns such as ``expert*``.
     group, domain, weight, cost_primary, cost_alternative : str, optional
         Columns of these roles. When left out, a column of the very name ``group``, ``domain``,
         and so on is taken where there is one. Without groups, rows of identical text form one.
@@ -124,7 +139,7 @@ def read_table(
     (['length'], 1, [1.0, -1.0, 0.0])
     """
     check_zero_means(zero_means)
-    asked_text = {column for column in (text, group, domain) if column is not None}
+    asked_text = {column for column in (text, group, domain, annotator) if column is not None}
     (frame, notes), name = _open(source, {*asked_text, *_NAMES}, encoding)
     frame, blank = with_text(frame, text, name)
     roles = _roles(
@@ -141,6 +156,9 @@ def read_table(
     roles |= _roles(frame, name, **{role: c for role, c in tokens.items() if c is not None})
     judges = [preference] if isinstance(preference, str) else list(preference)
     roles |= _label_roles(frame, name, gold, judges, gold_scores, preference_scores)
+    if annotator is not None:
+        checks.column_exists(frame, annotator, "annotator", name)
+        roles["annotator"] = annotator
     roles |= _precision_role(frame, name, roles, judges, preference_weight)
     if not allow_unlabelled:
         checks.some_column_holds_labels(frame, _with_role(roles, *_LABELS), name)
@@ -148,10 +166,12 @@ def read_table(
     columns = _feature_columns(frame, name, roles, features)
 
     def labels_of(role: str, column: str, scores: tuple[str, str] | None = None) -> Labels:
-        asked = LabelColumn(role, column, scores, positive, zero_means)
+        asked = LabelColumn(role, column, scores, positive, zero_means, negative)
         return read_labels(frame, asked, name)
 
     read = _read_sources(frame, roles, labels_of, gold, judges, gold_scores, preference_scores)
+    if annotator is not None or len(gold_annotators):
+        read = _split_by_annotator(read, frame, roles, gold_annotators, name)
     values = {role: labels.values for role, labels in read.items()}
     kept = np.ones(len(frame), dtype=bool)
     for labels in read.values():
@@ -207,8 +227,9 @@ def _open(
             f"A table cannot be read from a {type(source).__name__}: give a path or a DataFrame."
         )
     checks.columns_are_distinct(file.frame.columns, name)
-    checks.table_has_rows(file.frame, name)
-    return file, name
+    frame, said = frame_of_export(file.frame)
+    checks.table_has_rows(frame, name)
+    return TableFile(frame, (*file.notes, *said)), name
 
 
 def with_text(
@@ -218,19 +239,39 @@ def with_text(
     if text is None:
         return frame, ()
     checks.column_exists(frame, text, "text", name)
-    frame = frame.assign(**{text: [_first_message(value) for value in frame[text]]})
+    frame = frame.assign(**{text: _first_messages(frame[text])})
     there = checks.rows_with_text(frame, text, name)
     n_blank = int((~there).sum())
     note = f"{n_blank} of {len(frame)} rows left out: column {text!r} is empty there"
     return frame[there].reset_index(drop=True), (note,) if n_blank else ()
 
 
+def _first_messages(cells: pd.Series) -> list[Any]:
+    values = list(cells)
+    # In text files chats stand as JSON, in every cell or in none.
+    written = [value for value in values if isinstance(value, str) and value.strip()]
+    if written and all(text.startswith(('["', '[{"')) for text in written):
+        with suppress(ValueError):
+            values = [json.loads(v) if isinstance(v, str) and v.strip() else v for v in values]
+    return [_first_message(value) for value in values]
+
+
 def _first_message(value: Any) -> Any:
     if not isinstance(value, (list, tuple, np.ndarray)) or len(value) == 0:
         return value
+    if isinstance(value[0], str):
+        return value[0]
     messages = [m for m in value if isinstance(m, Mapping) and "content" in m]
     of_user = [m for m in messages if m.get("role", "user") in ("user", "human")]
-    return of_user[0]["content"] if of_user else value
+    return _written(of_user[0]["content"]) if of_user else value
+
+
+def _written(content: Any) -> Any:
+    """Return the text of a message that has parts, such as images beside it."""
+    if isinstance(content, str) or not isinstance(content, (list, tuple, np.ndarray)):
+        return content
+    parts = [part.get("text") for part in content if isinstance(part, Mapping)]
+    return "\n".join(part for part in parts if part)
 
 
 def _roles(frame: pd.DataFrame, name: str, **asked: str | None) -> dict[str, str]:
@@ -348,6 +389,34 @@ def _read_sources(
             kept = np.all(masks, axis=0) if masks else None
             read[role] = Labels(combined.values, (*said, *combined.notes), kept)
     return read
+
+
+def _split_by_annotator(
+    read: dict[str, Labels],
+    frame: pd.DataFrame,
+    roles: Mapping[str, str],
+    gold_annotators: Sequence[str],
+    name: str,
+) -> dict[str, Labels]:
+    """Take the labels of trustworthy annotators as gold, where one column holds those of all."""
+    if "annotator" not in roles:
+        raise DataError(
+            f"Annotators are named with gold_annotators=, but nothing says who gave a label of "
+            f"{name}: name that column with annotator=."
+        )
+    if _with_role(roles, "gold"):
+        raise DataError(
+            f"{name} has a column of gold labels, and annotators whose labels are gold: leave out "
+            "annotator=, or that column."
+        )
+    labels = read["preference"]
+    trusted, note = trusted_rows(
+        frame[roles["annotator"]], gold_annotators, roles["annotator"], name
+    )
+    return {
+        "gold": Labels(np.where(trusted, labels.values, np.nan), (note,), labels.kept),
+        "preference": labels._replace(values=np.where(trusted, np.nan, labels.values)),
+    }
 
 
 def _groups(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,15 +16,39 @@ from numpy.typing import NDArray
 
 from metarouter.datasets import _table_checks as checks
 from metarouter.exceptions import DataError
+from metarouter.utils.names import listed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LabelColumn", "Labels", "combine_judges", "read_labels"]
+__all__ = [
+    "MODEL_COLUMNS",
+    "LabelColumn",
+    "Labels",
+    "combine_judges",
+    "read_labels",
+    "trusted_rows",
+]
 
-_FIRST_WORDS = "a|win|won|model_a|model a|primary|first|[[a]]|a>b|a>>b"
-_SECOND_WORDS = "b|loss|lose|lost|model_b|model b|alternative|second|[[b]]|b>a|b>>a"
-_TIE_WORDS = "tie|tied|draw|both|neither|same|equal|tie (bothbad)|bothbad|both_bad|[[c]]|a=b"
+_FIRST_WORDS = (
+    "a|win|won|model_a|model a|model_1|model 1|primary|first|left|response_a|answer_a|"
+    "[[a]]|a>b|a>>b"
+)
+_SECOND_WORDS = (
+    "b|loss|lose|lost|model_b|model b|model_2|model 2|alternative|second|right|response_b|answer_b|"
+    "[[b]]|b>a|b>>a"
+)
+_TIE_WORDS = (
+    "tie|tied|draw|both|neither|same|equal|tie (bothbad)|tie (inconsistent)|bothbad|both_bad|"
+    "[[c]]|a=b"
+)
+# Columns that name the models of a vote for the first or the second.
+MODEL_COLUMNS = (
+    ("model_a", "model_b"),
+    ("model_1", "model_2"),
+    ("model_left", "model_right"),
+    ("left_model", "right_model"),
+)
 _PRIMARY, _ALTERNATIVE, _TIE = (
     frozenset(words.split("|")) for words in (_FIRST_WORDS, _SECOND_WORDS, _TIE_WORDS)
 )
@@ -48,6 +73,8 @@ class LabelColumn:
         The value, such as a model's name, that means that the primary is better.
     zero_means : {"loss", "tie"} or None
         What 0 (or false) stands for in a column of 0 and 1 (or of booleans).
+    negative : str or None
+        The value that means that the alternative is better; rows of others are left out.
     """
 
     role: str
@@ -55,6 +82,7 @@ class LabelColumn:
     scores: tuple[str, str] | None = None
     positive: str | None = None
     zero_means: str | None = None
+    negative: str | None = None
 
 
 class Labels(NamedTuple):
@@ -92,8 +120,12 @@ def read_labels(frame: pd.DataFrame, asked: LabelColumn, source: str) -> Labels:
     values = frame[asked.column]
     words = _words(values)
     said = {word for word in words if word is not None}
-    if said and said <= _BY_POSITION | _TIE and {"model_a", "model_b"} <= set(frame.columns):
-        return _by_position(frame, words, asked, source)
+    sides = next((pair for pair in MODEL_COLUMNS if set(pair) <= set(frame.columns)), None)
+    if said and said <= _BY_POSITION | _TIE and sides is not None:
+        return _by_position(frame, words, sides, asked, source)
+    if asked.positive is not None and any(">" in word or "=" in word for word in said):
+        words = [_winner(word, asked) for word in words]
+        said = {word for word in words if word is not None}
     if asked.positive is not None and (_key(asked.positive) in said or not _are_numbers(values)):
         return _against(words, asked, source)
     if said and said <= _PRIMARY | _ALTERNATIVE | _TIE:
@@ -188,22 +220,30 @@ def _signs(words: list[str | None]) -> NDArray[np.float64]:
 
 
 def _by_position(
-    frame: pd.DataFrame, words: list[str | None], asked: LabelColumn, source: str
+    frame: pd.DataFrame,
+    words: list[str | None],
+    sides: tuple[str, str],
+    asked: LabelColumn,
+    source: str,
 ) -> Labels:
     """Votes for the first or the second of two named models, as in an arena."""
-    names = [np.array(_words(frame[side]), dtype=object) for side in ("model_a", "model_b")]
+    names = [np.array(_words(frame[side]), dtype=object) for side in sides]
     everyone = sorted({name for column in names for name in column if name is not None})
     if asked.positive is None:
         raise DataError(
-            f"Column {asked.column!r} of {source} tells which of model_a and model_b won: name the "
-            f"primary model with positive= ({', '.join(map(repr, everyone[:8]))})."
+            f"Column {asked.column!r} of {source} tells which of {sides[0]} and {sides[1]} won: "
+            f"name the primary model with positive= ({', '.join(map(repr, everyone[:8]))})."
         )
     primary = _key(asked.positive)
     is_first, is_second = (column == primary for column in names)
     kept = is_first ^ is_second
+    other = "another model"
+    if asked.negative is not None:
+        other, name = repr(asked.negative), _key(asked.negative)
+        kept &= np.where(is_first, names[1] == name, names[0] == name)
     if not kept.any():
         raise DataError(
-            f"No row of {source} compares {asked.positive!r} with another model: name the primary "
+            f"No row of {source} compares {asked.positive!r} with {other}: name the primary "
             f"model with positive= ({', '.join(map(repr, everyone[:8]))})."
         )
     others = sorted({*names[1][is_first & kept], *names[0][is_second & kept]})
@@ -232,7 +272,11 @@ def _against(words: list[str | None], asked: LabelColumn, source: str) -> Labels
     """Votes of which one value, such as a model's name, means the primary."""
     positive = _key(asked.positive)
     others = sorted({w for w in words if w is not None} - {positive, *_TIE})
-    if positive not in words:
+    kept = None
+    if asked.negative is not None and len(others) > 1:
+        others = [_key(asked.negative)]
+        kept = np.array([word in (None, positive, *others, *_TIE) for word in words])
+    if positive not in words and not set(words) <= {None, *_TIE, _key(asked.negative)}:
         raise DataError(
             f"Column {asked.column!r} of {source} nowhere holds {asked.positive!r}, which is to "
             f"mean the primary: name one of its values ({', '.join(map(repr, others[:8]))})."
@@ -245,9 +289,60 @@ def _against(words: list[str | None], asked: LabelColumn, source: str) -> Labels
         )
     votes = _map(words, lambda word: 1.0 if word == positive else -float(word in others))
     other = f", {others[0]!r} the alternative (-1)" if others else ""
+    note = f"in column {asked.column!r} {asked.positive!r} means the primary (1){other}, ties 0"
+    dropped = 0 if kept is None else int((~kept).sum())
     return Labels(
-        votes,
-        (f"in column {asked.column!r} {asked.positive!r} means the primary (1){other}, ties 0",),
+        votes, (note, f"{dropped} rows of other models dropped")[: 1 + bool(dropped)], kept
+    )
+
+
+def _winner(ranking: str | None, asked: LabelColumn) -> str | None:
+    """Return the better one of the primary and the alternative in a ranking, first the best."""
+    if ranking is None or not (">" in ranking or "=" in ranking):
+        return ranking
+    ranks = {
+        word.strip(): rank
+        for rank, tied in enumerate(ranking.split(">"))
+        for word in tied.split("=")
+    }
+    positive = _key(asked.positive)
+    others = [word for word in ranks if word != positive]
+    other = others[0] if asked.negative is None and len(others) == 1 else _key(asked.negative)
+    if positive not in ranks or other not in ranks:
+        return ranking
+    if ranks[positive] == ranks[other]:
+        return "tie"
+    return positive if ranks[positive] < ranks[other] else other
+
+
+def trusted_rows(
+    annotators: pd.Series, trusted: Sequence[str], column: str, source: str
+) -> tuple[NDArray[np.bool_], str]:
+    """Return the rows whose label a trustworthy annotator gave, and what was found.
+
+    Raises
+    ------
+    DataError
+        If nobody's labels would be gold, or everybody's.
+    """
+    names = [
+        _key(name) if there else ""
+        for name, there in zip(annotators, annotators.notna(), strict=True)
+    ]
+    patterns = [_key(pattern) for pattern in trusted]
+    everyone = sorted(set(names) - {""})
+    gold = {name for name in everyone if any(fnmatchcase(name, one) for one in patterns)}
+    if not gold or len(gold) == len(everyone):
+        raise DataError(
+            f"{'No' if not gold else 'Every'} annotator in column {column!r} of {source} matches "
+            f"gold_annotators= ({listed(trusted)}): name those whose labels are gold among "
+            f"{listed(everyone)}."
+        )
+    rows = np.array([name in gold for name in names])
+    others = [name for name in everyone if name not in gold]
+    return rows, (
+        f"labels by {listed(sorted(gold))} are gold ({int(rows.sum())} rows), those by "
+        f"{listed(others)} are not ({int((~rows).sum())} rows)"
     )
 
 

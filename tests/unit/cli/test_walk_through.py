@@ -16,7 +16,9 @@ from typer.testing import CliRunner
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "own_table.md").read_text()
-COMMANDS = re.findall(r"^    ((?:metarouter|bandits) .*)$", PAGE, re.M)
+_COMMAND = r"^    ((?:metarouter|bandits) .*)$"
+EXPORTS = re.findall(_COMMAND, PAGE.split("## Tables of other tools")[1].split("\n## ")[0], re.M)
+COMMANDS = [words for words in re.findall(_COMMAND, PAGE, re.M) if words not in EXPORTS]
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 
 
@@ -71,6 +73,19 @@ def test_the_walk_to_a_served_router_takes_ten_commands() -> None:
         *("fit", "route", "report", "route", "serve", "fit", "route", "serve"),
         *("value", "compare"),
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", EXPORTS)
+def test_the_export_of_another_tool_is_read_as_it_stands(checkout: Path, command: str) -> None:
+    said = _run(command + (" --n-jobs 1" if command.startswith("metarouter") else ""))
+    if command.startswith("bandits"):
+        assert "large-model" in Path("routerbench_study/table.csv").read_text()
+        return
+    assert "Saved to" in said
+    n_gold, n_preference = map(int, re.findall(r"(\d+) with a (?:gold|preference) label", said))
+    assert n_gold >= 28
+    assert n_preference >= 28 or "the router learns from gold labels alone" in said
 
 
 @pytest.mark.slow
