@@ -2,49 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
-from bandits.cli._progress import progress_bar
-from bandits.cli._routers import Learning, RouterName, routers_of
+from bandits.cli._routers import routers_of
 from bandits.cli._text import command_line, one_line, print_sentence
+from bandits.cli.scenarios import ScenarioSettings
 from bandits.evaluation import ScenarioStudy, study_table, write_scenario_report
 from metarouter.cli.console import console, print_frame
 from metarouter.cli.outputs import output_folder
 from metarouter.evaluation import reduce_dimension
+from metarouter.utils.progress import progress_bar
 
-__all__ = ["ScenarioSettings", "run_scenarios"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScenarioSettings:
-    """The options of ``bandits scenarios``; empty tasks stand for those of the data."""
-
-    dataset: str
-    out: Path
-    router: tuple[RouterName, ...]
-    data_home: Path | None
-    task: tuple[str, ...]
-    components: int | None
-    w_cost: float | None
-    cost_cap: float | None
-    learning: Learning
-    rounds: int
-    batch_size: int
-    seeds: int
-    seed: int
+__all__ = ["run_scenarios"]
 
 
 def run_scenarios(settings: ScenarioSettings) -> None:
     """Play, compare, report."""
     out = output_folder(settings.out)
     table = study_table(settings.dataset, settings.data_home)
-    tasks = settings.task or table.in_distribution
+    tasks = tuple(settings.task) or table.in_distribution
     matrix, features = table.of_tasks(tasks), "features per query"
     if settings.components is not None:
         reduced = reduce_dimension(matrix.X, settings.components)
         matrix, features = replace(matrix, X=reduced), "principal components of the queries"
-    routers = routers_of(settings.router, settings.learning)
+    routers = routers_of(settings.router, settings.learning())
     w_cost = settings.w_cost
     study = ScenarioStudy(
         routers,
@@ -56,7 +37,7 @@ def run_scenarios(settings: ScenarioSettings) -> None:
         random_state=settings.seed,
     )
     study.check(matrix)
-    with progress_bar(settings.seeds * (len(routers) + 2)) as advance:
+    with progress_bar(settings.seeds * (len(routers) + 2), "routers played") as advance:
         result = study.run(matrix, advance=advance)
     words = {
         "command": command_line(),

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bandits.cli._progress import progress_bar
-from bandits.cli._routers import Learning, RouterName, routers_of
+from bandits.cli._routers import routers_of
 from bandits.cli._text import command_line, one_line, print_sentence
+from bandits.cli.study import StudySettings
 from bandits.evaluation import (
     STUDY_TABLES,
     BanditStudy,
     BanditStudyReport,
     BanditStudyResult,
-    OutcomeColumns,
     StudyTable,
     read_outcomes,
     study_table,
@@ -24,42 +22,22 @@ from bandits.evaluation import (
 from metarouter.cli.console import console, print_frame
 from metarouter.cli.outputs import output_folder
 from metarouter.exceptions import DataError
+from metarouter.utils.progress import progress_bar
 
-__all__ = ["StudySettings", "run_study"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudySettings:
-    """The options of ``bandits study``; empty tasks stand for those of the data."""
-
-    dataset: str | None
-    table: Path | None
-    columns: OutcomeColumns
-    out: Path
-    router: tuple[RouterName, ...]
-    seeds: int
-    data_home: Path | None
-    in_distribution: tuple[str, ...]
-    out_of_distribution: tuple[str, ...]
-    test_share: float
-    pair: tuple[str, str] | None
-    w_cost: tuple[float, ...]
-    cost_cap: float | None
-    learning: Learning
-    seed: int
+__all__ = ["run_study"]
 
 
 def run_study(settings: StudySettings) -> None:
     """Play, test, report."""
     table = _table_of(settings)
     out = output_folder(settings.out)
-    learned = settings.in_distribution or table.in_distribution
-    routers = routers_of(settings.router, settings.learning)
+    learned = tuple(settings.in_distribution) or table.in_distribution
+    routers = routers_of(settings.router, settings.learning())
     study = BanditStudy(
         routers,
         in_distribution=learned,
         out_of_distribution=_held_out(settings, table.out_of_distribution, learned),
-        w_cost=settings.w_cost,
+        w_cost=tuple(settings.w_cost),
         cost_cap=settings.cost_cap,
         pair=settings.pair or table.pair,
         seeds=settings.seeds,
@@ -67,7 +45,7 @@ def run_study(settings: StudySettings) -> None:
         random_state=settings.seed,
     )
     study.check(table.matrix)
-    with progress_bar(settings.seeds * len(routers)) as advance:
+    with progress_bar(settings.seeds * len(routers), "routers played") as advance:
         result = study.run(table.matrix, parts=out / "checkpoint", advance=advance)
     report = BanditStudyReport(result, _in_words(settings, routers, result))
     _print_study(report, write_bandit_report(report, out))
@@ -77,7 +55,7 @@ def _table_of(settings: StudySettings) -> StudyTable:
     if settings.table is not None:
         if settings.dataset is not None:
             raise DataError("Both --dataset and --table are given: give one of them.")
-        return read_outcomes(settings.table, settings.columns, random_state=settings.seed)
+        return read_outcomes(settings.table, settings.columns(), random_state=settings.seed)
     if settings.dataset is None:
         raise DataError(
             "Nothing is named to study: give --table with a table of your own, or --dataset with "
@@ -89,9 +67,11 @@ def _table_of(settings: StudySettings) -> StudyTable:
 def _held_out(
     settings: StudySettings, of_table: tuple[str, ...], learned: tuple[str, ...]
 ) -> tuple[str, ...]:
-    if settings.out_of_distribution == ("none",):
+    if settings.out_of_distribution == ["none"]:
         return ()
-    return settings.out_of_distribution or tuple(task for task in of_table if task not in learned)
+    return tuple(settings.out_of_distribution) or tuple(
+        task for task in of_table if task not in learned
+    )
 
 
 def _in_words(
@@ -119,7 +99,7 @@ def _in_words(
 def _described(settings: StudySettings) -> str:
     if settings.table is None:
         return "embeddings that come with the data"
-    text = settings.columns.text
+    text = settings.text
     return "columns of the table" if text is None else f"TF-IDF vectors of column {text!r}"
 
 

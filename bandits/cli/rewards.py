@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bandits.cli._options import DATA, REWARD, Out
-from metarouter.cli.options import RUNNING, Encoder, Seed
+from metarouter.cli.command import command_of
+from metarouter.cli.options import RUNNING, Encoder, EncoderChoice, Seed, TextEncoding
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from bandits.reward_models import RewardVerdicts
 
-__all__ = ["rewards"]
+__all__ = ["RewardSettings", "rewards"]
 
 _SETTINGS = (
     "Pairs of one group lie in one fold. A tie or an abstention counts one half, as does a model "
@@ -33,96 +35,8 @@ class Told(StrEnum):
     agreement = "agreement"
 
 
-def rewards(
-    table: Annotated[
-        Path,
-        typer.Argument(
-            help="A table with one row per pair: prompt, answer_a, answer_b (or --features), a "
-            "column per reward model (A, B, tie, abstain, a number, or scores NAME_a and NAME_b), "
-            "and the verified preference."
-        ),
-    ],
-    out: Out,
-    verified: Annotated[
-        str,
-        typer.Option(
-            "--verified", help="Column of the verified preference: A or B.", rich_help_panel=DATA
-        ),
-    ] = "label",
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model",
-            help="Reward model; may be repeated.",
-            rich_help_panel=DATA,
-            show_default="all columns that are nothing else",
-        ),
-    ] = None,
-    features: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--features",
-            help="Column of numbers, or a pattern like 'e*'; may be repeated. Instead of text.",
-            rich_help_panel=DATA,
-            show_default=False,
-        ),
-    ] = None,
-    encoding: Annotated[
-        Encoder,
-        typer.Option(
-            "--encoding",
-            help="How text becomes vectors; minilm needs the extra `encoders`.",
-            rich_help_panel=DATA,
-        ),
-    ] = Encoder.tfidf,
-    group: Annotated[
-        str,
-        typer.Option(
-            "--group",
-            help="Column that says which pairs belong together; prompts do where it is absent.",
-            rich_help_panel=DATA,
-        ),
-    ] = "group",
-    router: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--router",
-            help="bayesian, frozen_offline, without_offline, laser, racing or random; may be "
-            "repeated. Every single model, the best of them, majority, a calibrated panel and the "
-            "oracle are always compared with.",
-            show_default="all",
-        ),
-    ] = None,
-    reward: Annotated[
-        Told,
-        typer.Option(
-            "--reward",
-            help="What audited pairs tell: the verified label, or how many other models agree.",
-            rich_help_panel=REWARD,
-        ),
-    ] = Told.verified,
-    audit_share: Annotated[
-        float,
-        typer.Option(
-            "--audit-share",
-            min=0.001,
-            max=1.0,
-            help="Share of the pairs that is audited online.",
-            rich_help_panel=REWARD,
-        ),
-    ] = 0.1,
-    folds: Annotated[
-        int,
-        typer.Option("--folds", min=2, help="Folds of cross-validation.", rich_help_panel=RUNNING),
-    ] = 5,
-    seeds: Annotated[
-        int,
-        typer.Option(
-            "--seeds", min=1, help="Number of cross-validations.", rich_help_panel=RUNNING
-        ),
-    ] = 3,
-    seed: Seed = 0,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class RewardSettings:
     r"""Route among reward models on a table of your own, and say whether that pays.
 
     The offline router learns from the verified labels of the other folds; every pair is then
@@ -134,39 +48,124 @@ def rewards(
     bandits rewards verdicts.parquet --features 'e*' --model judge --model scorer --out rewards
     ```
     """
-    from bandits.cli._progress import progress_bar
+
+    table: Annotated[
+        Path,
+        typer.Argument(
+            help="A table with one row per pair: prompt, answer_a, answer_b (or --features), a "
+            "column per reward model (A, B, tie, abstain, a number, or scores NAME_a and NAME_b), "
+            "and the verified preference."
+        ),
+    ]
+    out: Out
+    verified: Annotated[
+        str,
+        typer.Option(
+            "--verified", help="Column of the verified preference: A or B.", rich_help_panel=DATA
+        ),
+    ] = "label"
+    model: Annotated[
+        list[str],
+        typer.Option(
+            "--model",
+            help="Reward model; may be repeated.",
+            rich_help_panel=DATA,
+            show_default="all columns that are nothing else",
+        ),
+    ] = field(default_factory=list)
+    features: Annotated[
+        list[str],
+        typer.Option(
+            "--features",
+            help="Column of numbers, or a pattern like 'e*'; may be repeated. Instead of text.",
+            rich_help_panel=DATA,
+            show_default=False,
+        ),
+    ] = field(default_factory=list)
+    encoder: EncoderChoice = Encoder.tfidf
+    encoding: TextEncoding = None
+    group: Annotated[
+        str,
+        typer.Option(
+            "--group",
+            help="Column that says which pairs belong together; prompts do where it is absent.",
+            rich_help_panel=DATA,
+        ),
+    ] = "group"
+    router: Annotated[
+        list[str],
+        typer.Option(
+            "--router",
+            help="bayesian, frozen_offline, without_offline, laser, racing or random; may be "
+            "repeated. Every single model, the best of them, majority, a calibrated panel and the "
+            "oracle are always compared with.",
+            show_default="all",
+        ),
+    ] = field(default_factory=list)
+    reward: Annotated[
+        Told,
+        typer.Option(
+            "--reward",
+            help="What audited pairs tell: the verified label, or how many other models agree.",
+            rich_help_panel=REWARD,
+        ),
+    ] = Told.verified
+    audit_share: Annotated[
+        float,
+        typer.Option(
+            "--audit-share",
+            min=0.001,
+            max=1.0,
+            help="Share of the pairs that is audited online.",
+            rich_help_panel=REWARD,
+        ),
+    ] = 0.1
+    folds: Annotated[
+        int,
+        typer.Option("--folds", min=2, help="Folds of cross-validation.", rich_help_panel=RUNNING),
+    ] = 5
+    seeds: Annotated[
+        int,
+        typer.Option(
+            "--seeds", min=1, help="Number of cross-validations.", rich_help_panel=RUNNING
+        ),
+    ] = 3
+    seed: Seed = 0
+
+
+def _run(settings: RewardSettings) -> None:
     from bandits.cli._text import command_line, print_sentence
     from bandits.evaluation.reward_study import REWARD_ROUTERS, RewardStudy, save_accuracy_figure
     from metarouter.cli.console import console, print_frame
     from metarouter.cli.outputs import output_folder
     from metarouter.reporting import markdown_table
     from metarouter.utils.files import write_text
+    from metarouter.utils.progress import progress_bar
 
-    folder = output_folder(out)
-    X, verdicts, described = _read(
-        table, verified, group, tuple(model or ()), tuple(features or ()), encoding, seed
-    )
+    folder = output_folder(settings.out)
+    X, verdicts, described = _read(settings)
     study = RewardStudy(
-        tuple(router or REWARD_ROUTERS),
-        reward=reward.value,
-        audit_share=audit_share,
-        folds=folds,
-        seeds=seeds,
-        random_state=seed,
+        tuple(settings.router or REWARD_ROUTERS),
+        reward=settings.reward.value,
+        audit_share=settings.audit_share,
+        folds=settings.folds,
+        seeds=settings.seeds,
+        random_state=settings.seed,
     )
     study.check(X, verdicts)
-    with progress_bar(seeds * folds, "folds labelled") as advance:
+    with progress_bar(settings.seeds * settings.folds, "folds labelled") as advance:
         result = study.run(X, verdicts, parts=folder / "checkpoint", advance=advance)
     frame = result.table()
     summary = verdicts.summary().reset_index()
     write_text(folder / "table.csv", frame.to_csv(index=False))
-    save_accuracy_figure(result, folder / "accuracy.png", f"{table.stem}: {len(X)} pairs")
+    save_accuracy_figure(result, folder / "accuracy.png", f"{settings.table.stem}: {len(X)} pairs")
     report = [
-        f"# Routing among reward models: {table.name}",
+        f"# Routing among reward models: {settings.table.name}",
         f"`{command_line()}`",
         f"{len(X)} pairs with a verified label, {len(verdicts.models)} reward models, "
-        f"{X.shape[1]} features per pair ({described}); {folds} folds, {seeds} seeds from {seed}; "
-        f"{audit_share:g} of the pairs audited ({reward.value}).",
+        f"{X.shape[1]} features per pair ({described}); {settings.folds} folds, "
+        f"{settings.seeds} seeds from {settings.seed}; "
+        f"{settings.audit_share:g} of the pairs audited ({settings.reward.value}).",
         *result.verdicts(),
         markdown_table(frame, decimals=3),
         "![Accuracy of the labels](accuracy.png)",
@@ -184,10 +183,10 @@ def rewards(
     print_sentence(to, f"Written to {folder}: report.md, table.csv, accuracy.png.")
 
 
-def _read(
-    path: Path, verified: str, group: str, models: tuple[str, ...], features: tuple[str, ...],
-    encoding: Encoder, seed: int,
-) -> tuple[Any, RewardVerdicts, str]:  # fmt: skip
+rewards = command_of("rewards", RewardSettings, _run)
+
+
+def _read(settings: RewardSettings) -> tuple[Any, RewardVerdicts, str]:
     """Return features and verdicts of the pairs with a verified label, and how they were made."""
     import numpy as np
 
@@ -197,23 +196,31 @@ def _read(
     from metarouter.exceptions import DataError
     from metarouter.utils.names import pick_columns, require_column
 
-    frame = read_frame(path, TEXT_COLUMNS)
+    path, verified, encoder = settings.table, settings.verified, settings.encoder
+    frame = read_frame(path, TEXT_COLUMNS, settings.encoding)
     names = list(map(str, frame.columns))
     mend = "name that of the verified preference with --verified"
     require_column(verified, names, path.name, mend=mend)
-    described = pick_columns(names, features, path.name)
+    described = pick_columns(names, settings.features, path.name)
     try:
         verdicts = read_verdicts(
-            frame.drop(columns=described), models=models or None, label=verified, group=group
+            frame.drop(columns=described),
+            models=tuple(settings.model) or None,
+            label=verified,
+            group=settings.group,
         )
     except DataError as error:
         raise DataError(f"{path.name}: {error}") from None
-    X = _numbers(frame, described, path.name) if described else _encoded(frame, encoding, seed)
+    X = (
+        _numbers(frame, described, path.name)
+        if described
+        else _encoded(frame, encoder, settings.seed)
+    )
     assert verdicts.label is not None
     known = ~np.isnan(verdicts.label)
     if not known.any():
         raise DataError(f"Column {verified!r} of {path.name} is empty: give verified preferences.")
-    made = "columns of the table" if described else f"{encoding.value} vectors of the texts"
+    made = "columns of the table" if described else f"{encoder.value} vectors of the texts"
     return X[known], verdicts.take(known), made
 
 
@@ -234,7 +241,7 @@ def _numbers(frame: pd.DataFrame, names: list[str], source: str) -> Any:
     return X
 
 
-def _encoded(frame: pd.DataFrame, encoding: Encoder, seed: int) -> Any:
+def _encoded(frame: pd.DataFrame, encoder: Encoder, seed: int) -> Any:
     """Return pair features of prompt with either answer, or of the prompt where it is alone."""
     from bandits.reward_models import pair_features
     from bandits.reward_models.pairs import TEXT_COLUMNS
@@ -251,9 +258,9 @@ def _encoded(frame: pd.DataFrame, encoding: Encoder, seed: int) -> Any:
     if len(both) == 1:
         raise DataError(f"The table has {both[0]} alone: give both answers, or prompts only.")
     text = frame[[prompt, *both]].fillna("").astype(str)
-    encoder = TfidfEncoder(random_state=seed) if encoding is Encoder.tfidf else MiniLMEncoder()
+    vectors = TfidfEncoder(random_state=seed) if encoder is Encoder.tfidf else MiniLMEncoder()
     if not both:
-        return encoder.fit_transform(text[prompt].tolist())
+        return vectors.fit_transform(text[prompt].tolist())
     sides = [(text[prompt] + "\n\n" + text[side]).tolist() for side in both]
-    encoder.fit(sides[0] + sides[1])
-    return pair_features(*(encoder.transform(side) for side in sides))
+    vectors.fit(sides[0] + sides[1])
+    return pair_features(*(vectors.transform(side) for side in sides))

@@ -44,10 +44,13 @@ def _run(settings: ValueSettings) -> None:
     from bandits.cli._user_logs import load_policy
     from bandits.off_policy import off_policy_value
     from metarouter.cli.console import console
+    from metarouter.utils.progress import stages
 
     router = load_policy(settings.policy)
     read = settings.read(router)
-    result = off_policy_value(read.log, read.policy(router), level=settings.level)
+    with stages() as begin:
+        begin("estimating the value")
+        result = off_policy_value(read.log, read.policy(router), level=settings.level)
     console().print(result.summary(), markup=False, soft_wrap=True)
 
 

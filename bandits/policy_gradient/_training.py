@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ from bandits.policy_gradient._reward_estimates import doubly_robust, reinforce
 from bandits.policy_gradient._settings import Settings
 from bandits.policy_gradient._sources import Source
 from bandits.policy_gradient._state import PolicyState
+from metarouter.utils.progress import progress_bar
 
 __all__ = ["Training"]
 
@@ -67,7 +67,9 @@ class Training:
             Called every so many epochs and at the end, when the state is whole.
         """
         state, settings = self.state, self.settings
-        with _progress_bar(settings.epochs, state.epochs_done, settings.verbose) as advance:
+        with progress_bar(
+            settings.epochs, "epochs", done=state.epochs_done, shown=settings.verbose
+        ) as advance:
             while state.epochs_done < settings.epochs and not self._has_stalled():
                 self._epoch()
                 advance()
@@ -126,16 +128,3 @@ class Training:
         sizes = [self.settings.batch_size(epoch) for epoch in range(self.settings.epochs)]
         n_steps = sum(ceil(n_rounds / size) for size in sizes)
         return max(0.0, min(self.settings.averaging, 1.0 - 1.0 / (_LOOKS_BACK * n_steps)))
-
-
-@contextmanager
-def _progress_bar(total: int, done: int, shown: bool) -> Iterator[Callable[[], Any]]:
-    if not shown:
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("epochs", total=total, completed=done)
-        yield lambda: progress.advance(task)

@@ -20,6 +20,7 @@ from metarouter.fitting import FitLedger
 from metarouter.reporting import StudyReport, mean_shift, truth_frame, write_study_report
 from metarouter.reporting._study_report import write_frame
 from metarouter.routing import ThresholdRouter, save_router
+from metarouter.utils.progress import stages
 
 __all__ = ["run_demo"]
 
@@ -41,7 +42,9 @@ def run_demo(out: Path, *, seed: int, rounds: int, n_jobs: int) -> None:
 
     train = _labelled_once(data, seed)
     rows = with_named_columns(train).training_rows()
-    models = _fit_all(rows, seed)
+    with stages() as begin:
+        begin("fitting")
+        models = _fit_all(rows, seed)
     truth = truth_frame(models, with_named_columns(new))
     shifts = {name: mean_shift(model, rows) for name, model in models.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sklearn.pipeline import Pipeline
@@ -31,6 +32,7 @@ from metarouter.routing import (
     save_router,
     tune_threshold,
 )
+from metarouter.utils.progress import stages
 
 if TYPE_CHECKING:
     from metarouter.cli.report import ReportOptions
@@ -43,6 +45,22 @@ def run_fit(settings: FitSettings) -> None:
     delta = check_demands(settings)
     settings.cost_model()
     output_file(settings.out, suffixes=(".skops",))
+    with stages() as begin:
+        fitted, why_not = _fitted(settings, delta, begin)
+    print_fit_summary(
+        console(),
+        fitted,
+        why_not=why_not,
+        out=settings.out,
+        route_options=options_for_route(settings),
+    )
+
+
+def _fitted(
+    settings: FitSettings, delta: float | None, begin: Callable[[str], None]
+) -> tuple[FittedRouter, str]:
+    """Return the router, saved, and why it was not checked out of fold, if it was not."""
+    begin("reading the table")
     queries = with_named_columns(
         settings.read(settings.table, gold_alone=True, **settings.columns())
     )
@@ -50,6 +68,7 @@ def run_fit(settings: FitSettings) -> None:
     _check_labels(queries, settings.folds)
     unfitted = new_router(settings, queries, costs)
 
+    begin("fitting")
     certified = None
     if delta is not None:
         certified = certified_router(settings, unfitted, queries, costs, delta)
@@ -64,19 +83,14 @@ def run_fit(settings: FitSettings) -> None:
     if settings.check:
         why_not = too_few_to_cross_fit(queries, settings.folds)
         if not why_not:
+            begin(f"checking on {settings.folds} folds")
             held_out = predict_out_of_fold(queries, settings.folds, settings.seed, unfitted)
     tuned = None
     if certified is None and (budget := demands_of(settings)):
         tuned = _tune(router, queries, costs, held_out, budget)
         router = tuned.apply(router)
     save_router(router, settings.out)
-    print_fit_summary(
-        console(),
-        FittedRouter(router, queries, rows, costs, held_out, tuned, certified),
-        why_not=why_not,
-        out=settings.out,
-        route_options=options_for_route(settings),
-    )
+    return FittedRouter(router, queries, rows, costs, held_out, tuned, certified), why_not
 
 
 def certified_router(

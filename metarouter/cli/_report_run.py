@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,7 @@ from metarouter.reporting._write_document import FORMATS
 from metarouter.reporting.certified_router import CertifiedRouter
 from metarouter.routing import save_router
 from metarouter.utils.columns import as_level
+from metarouter.utils.progress import stages
 
 if TYPE_CHECKING:
     from metarouter.datasets import LabelledQueries
@@ -57,24 +59,37 @@ def run_report(choices: ReportOptions) -> None:
     """Check where the report goes, read, certify, analyse, write, and print the summary."""
     _check_outputs(choices)
     _check_numbers(choices)
+    with stages() as begin:
+        certified, analysis, files, document = _analysed(choices, begin)
+    _print_summary(analysis, document, files)
+    if choices.save_router is not None:
+        _save(certified, choices)
+
+
+def _analysed(
+    choices: ReportOptions, begin: Callable[[str], None]
+) -> tuple[CertifiedRouter | Unanswered, RoutingAnalysis, list[Path], Any]:
+    """Return the certified router, the analysis, and the report, written to its files."""
+    begin("reading the table")
     with input_file(choices.table) as table:
         queries = choices.read(table, domain=choices.domain, **choices.columns())
         judges = _judges(table, choices)
     _check_costs(queries, choices)
     costs = costs_of_table(choices, queries, demanded=choices.max_cost is not None)
     named = with_named_columns(queries)
+    begin("certifying a router")
     certified = attempt(lambda: _certified(choices, named, costs))
     if costs is not None:
         alternative, primary = costs.model.costs(queries.X, **costs.inputs).T
         queries = replace(queries, cost_primary=primary, cost_alternative=alternative)
     settings = _settings(queries, choices)
+    begin("analysing")
     analysis = analyse(_as_numbers(queries, choices), settings, certified=certified, judges=judges)
     document = routing_report(analysis, title=choices.title)
     form: Any = None if choices.form is None else str(choices.form)
+    begin("writing the report")
     files = write_document(document, choices.out, format=form)
-    _print_summary(analysis, document, files)
-    if choices.save_router is not None:
-        _save(certified, choices)
+    return certified, analysis, files, document
 
 
 def _judges(table: Path, choices: ReportOptions) -> tuple[JudgeProfile, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -42,6 +42,7 @@ from metarouter.routing import (
 from metarouter.routing._pipeline import split_router, with_cost, with_w
 from metarouter.routing.threshold_router import decision
 from metarouter.utils.names import nearest, require_column
+from metarouter.utils.progress import progress_bar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +65,8 @@ def run_route(settings: RouteSettings) -> None:
         router = _weighing(router, asked_cost, settings)
         rows = open_rows(queries, settings.encoding)
         names = _columns(router, settings.router, rows)
-        predicted = _predictions(router, rows, names, settings)
+        with progress_bar(None, "rows routed") as advance:
+            predicted = _predictions(router, rows, names, settings, advance)
         w, said = _trade_off(router, predicted, settings, delta)
         routed = _routed(router, predicted, w)
         if same_format(queries, out):
@@ -226,7 +228,13 @@ def _batches(
         yield read.X if text else pd.DataFrame(read.X, columns=names), batch, there
 
 
-def _predictions(router: Any, rows: Rows, names: list[str], settings: RouteSettings) -> _Predicted:
+def _predictions(
+    router: Any,
+    rows: Rows,
+    names: list[str],
+    settings: RouteSettings,
+    advance: Callable[[int], None],
+) -> _Predicted:
     """Predict batch by batch; a row without text is no query."""
     cost = final_estimator(router)._cost_model()
     is_fixed = isinstance(cost, UnitCost)  # one row of costs stands for all
@@ -242,6 +250,7 @@ def _predictions(router: Any, rows: Rows, names: list[str], settings: RouteSetti
     everywhere: list[NDArray[np.bool_]] = []
     for X, batch, there in _batches(router, rows, names, more):
         everywhere.append(there)
+        advance(there.size)
         if X is None:
             continue
         column = partial(_numbers, batch, rows.path.name)

@@ -18,6 +18,7 @@ from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference import suggest_labels
 from metarouter.routing import AdaptiveMetaRouter
 from metarouter.utils.names import pick_columns
+from metarouter.utils.progress import stages
 
 __all__ = ["run_suggest"]
 
@@ -47,14 +48,16 @@ def run_suggest(settings: SuggestSettings) -> None:
             encoding=settings.encoding,
         )
         queries = _encoded(queries, settings)
-        suggestion = suggest_labels(
-            queries,
-            _model(queries, settings),
-            settings.n,
-            strategy=str(settings.strategy),  # type: ignore[arg-type]
-            threshold=settings.threshold,
-            random_state=settings.seed,
-        )
+        with stages() as begin:
+            begin("choosing queries")
+            suggestion = suggest_labels(
+                queries,
+                _model(queries, settings),
+                settings.n,
+                strategy=str(settings.strategy),  # type: ignore[arg-type]
+                threshold=settings.threshold,
+                random_state=settings.seed,
+            )
         frame = read_frame(table, () if settings.text is None else (settings.text,))
         chosen = suggestion.to_frame()
         added = {name: chosen[name].to_numpy() for name in _ADDED}

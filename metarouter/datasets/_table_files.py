@@ -43,7 +43,9 @@ class TableFile(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_frame(path: Path, as_text: Collection[str] = ()) -> pd.DataFrame:
+def read_frame(
+    path: Path, as_text: Collection[str] = (), encoding: str | None = None
+) -> pd.DataFrame:
     """Read a file as a frame.
 
     Parameters
@@ -53,6 +55,8 @@ def read_frame(path: Path, as_text: Collection[str] = ()) -> pd.DataFrame:
         folder of Parquet files.
     as_text : collection of str, default=()
         Columns that hold text or names: ``01`` is not the number 1 there.
+    encoding : str, optional
+        Encoding of a file of text; by default UTF-8, or what its byte order mark tells.
 
     Returns
     -------
@@ -63,7 +67,7 @@ def read_frame(path: Path, as_text: Collection[str] = ()) -> pd.DataFrame:
     DataError
         If the file cannot be read.
     """
-    return read_table_file(path, as_text).frame
+    return read_table_file(path, as_text, encoding).frame
 
 
 def read_table_file(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from metarouter.evaluation.default_routers import default_routers
 from metarouter.evaluation.study_result import StudyResult
 from metarouter.exceptions import MetaRouterError
 from metarouter.routing.meta_router import MetaRouter
+from metarouter.utils.progress import progress_bar
 from metarouter.utils.random import check_n_jobs
 
 __all__ = ["MonteCarloStudy"]
@@ -133,7 +133,7 @@ class MonteCarloStudy:
             stored = ((number, folder.load(number)) for number, _ in tasks)
             done = {number: outcome for number, outcome in stored if outcome is not None}
         remaining = [task for task in tasks if task[0] not in done]
-        with _progress_bar(self.progress, len(tasks), len(done)) as advance:
+        with progress_bar(len(tasks), "rounds", done=len(done), shown=self.progress) as advance:
             for number, outcome in self._outcomes(remaining, data, plan):
                 if folder is not None:
                     folder.save(number, outcome)
@@ -199,31 +199,3 @@ class MonteCarloStudy:
         yield from parallel(
             joblib.delayed(run_round)(number, seed, data, plan) for number, seed in tasks
         )
-
-
-@contextmanager
-def _progress_bar(shown: bool, total: int, done: int) -> Iterator[Any]:
-    if not shown:
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("rounds", total=total, completed=done)
-        yield lambda: bar.advance(task)
