@@ -26,6 +26,7 @@ from metarouter.datasets._rows import (
     with_columns,
     write_frame,
 )
+from metarouter.datasets._table_checks import as_numbers
 from metarouter.datasets._table_files import SEPARATORS, SUFFIXES, read_table_file
 from metarouter.exceptions import BudgetError, DataError, RouterFileError
 from metarouter.inference import certify_predictions
@@ -277,10 +278,8 @@ def _numbers(
     batch: pd.DataFrame, source: str, name: str, *, empty: bool = False
 ) -> NDArray[np.float64]:
     """Return a column as finite numbers; cells may be empty where `empty`."""
-    import pandas as pd
-
     given = batch[name]
-    values = np.asarray(pd.to_numeric(given, errors="coerce"), dtype=np.float64)
+    values = np.asarray(as_numbers(given), dtype=np.float64)
     wrong = ~np.isfinite(values) & ~(np.asarray(given.isna()) & empty)
     if wrong.any():
         where = np.flatnonzero(wrong)[0]

@@ -5,6 +5,7 @@ Rows are counted from 0, without the header, as everywhere in messages: a frame 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "as_numbers",
     "column_exists",
     "column_is_not_misspelt",
     "columns_are_distinct",
@@ -35,6 +37,15 @@ __all__ = [
     "values_are_numbers",
     "weights_are_positive",
 ]
+
+
+# A percentage, or an amount of money whose thousands may be set apart by commas.
+_AMOUNT = re.compile(
+    r"[-+]?\d+(\.\d+)?\s?%"
+    r"|[-+]?[$€£¥]\s?[-+]?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?"
+    r"|[-+]?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?\s?[$€£¥]"
+    r"|[-+]?\d{1,3}(,\d{3}){2,}(\.\d+)?"
+)
 
 
 def columns_are_distinct(columns: Iterable[object], source: str) -> None:
@@ -110,9 +121,7 @@ def values_are_numbers(
     values = frame[column]
     is_time = pd.api.types.is_datetime64_any_dtype(values)
     is_time |= pd.api.types.is_timedelta64_dtype(values)
-    numbers = (
-        pd.Series(np.nan, index=values.index) if is_time else pd.to_numeric(values, errors="coerce")
-    )
+    numbers = pd.Series(np.nan, index=values.index) if is_time else as_numbers(values)
     wrong = np.asarray(numbers.isna() & values.notna())
     if wrong.any():
         row = int(wrong.argmax())
@@ -122,6 +131,25 @@ def values_are_numbers(
             f"{role} must be numbers: correct them, or {_other_use(role)}."
         )
     return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def as_numbers(values: pd.Series) -> pd.Series:
+    """Return numbers, NaN where there is none; ``12%`` is 0.12, ``$1,250.50`` is 1250.5.
+
+    Percentages and amounts of money are read where every cell that is no plain number is one.
+    """
+    import pandas as pd
+
+    numbers = pd.to_numeric(values, errors="coerce")
+    odd = numbers.isna() & values.notna()
+    if not odd.any():
+        return numbers
+    words = values[odd]
+    if not all(isinstance(word, str) and _AMOUNT.fullmatch(word.strip()) for word in words):
+        return numbers
+    plain = pd.to_numeric(words.str.replace(r"[^-+.\d]", "", regex=True), errors="coerce")
+    is_share = words.str.contains("%", regex=False)
+    return numbers.astype(float).where(~odd, plain.where(~is_share, plain / 100))
 
 
 def nothing_is_infinite(values: NDArray[np.float64], column: str, role: str, source: str) -> None:

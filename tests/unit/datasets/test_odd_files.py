@@ -88,6 +88,90 @@ def test_every_kind_of_file_is_read_as_it_was_meant(name: str, tmp_path: Path) -
     np.testing.assert_array_equal(queries.preference, PREFERENCE)
 
 
+def rows(header: str, *lines: str) -> bytes:
+    named = [f"{prompt},{line}" for prompt, line in zip("abcd", lines, strict=False)]
+    return "\n".join([f"prompt,{header}", *named]).encode()
+
+
+NAN = float("nan")
+# File, how it is read, gold and preference labels that it holds.
+LABELS: dict[str, tuple[bytes, dict, list[float], list[float]]] = {
+    "letters.csv": (rows("gold,preference", ".5,A", ",B", "1,tie"), {}, [0.5, NAN, 1], [1, -1, 0]),
+    "wins.csv": (
+        rows("gold,preference", ".5,win", ",loss", "1,tie"), {}, [0.5, NAN, 1], [1, -1, 0]
+    ),
+    "zero_or_one.csv": (
+        rows("gold,preference", ".5,1", ",0", "1,1"),
+        {"zero_means": "loss"}, [0.5, NAN, 1], [1, -1, 1],
+    ),
+    "booleans.csv": (
+        rows("gold,preference", ".5,True", ",False", "1,True"),
+        {"zero_means": "tie"}, [0.5, NAN, 1], [1, 0, 1],
+    ),
+    "names.csv": (
+        rows("gold,preference", ".5,gpt", ",llama", "1,tie"),
+        {"positive": "gpt"}, [0.5, NAN, 1], [1, -1, 0],
+    ),
+    "three_names.csv": (
+        rows("gold,preference", ".5,gpt", ",llama", "1,pi"),
+        {"positive": "gpt", "negative": "llama"}, [0.5, NAN], [1, -1],
+    ),
+    "scores.csv": (
+        rows("strong,weak,preference", "4,3,1", "5,,-1", "2,4,0"),
+        {"gold_scores": ("strong", "weak")}, [1, NAN, -2], [1, -1, 0],
+    ),
+    "arena.csv": (
+        rows("model_a,model_b,winner", "gpt,llama,model_a", "llama,gpt,model_a", "gpt,llama,tie"),
+        {"positive": "gpt", "preference": "winner"}, [NAN] * 3, [1, -1, 0],
+    ),
+    "one_hot_arena.csv": (
+        rows("model_a,model_b,winner_model_a,winner_model_b,winner_tie",
+             "gpt,llama,1,0,0", "llama,gpt,1,0,0", "gpt,llama,0,0,1"),
+        {"positive": "gpt", "preference": "winner"}, [NAN] * 3, [1, -1, 0],
+    ),
+    "annotators.csv": (
+        rows("vote,by", "A,expert_1", "B,judge", "tie,expert_2"),
+        {"preference": "vote", "annotator": "by", "gold_annotators": ["expert*"]},
+        [1, NAN, 0], [NAN, -1, NAN],
+    ),
+    "several_judges.csv": (
+        rows("gold,j1,j2", ".5,1,-1", ",-1,-1", "1,0,1"),
+        {"preference": ["j1", "j2"]}, [0.5, NAN, 1], [0, -1, 0.5],
+    ),
+    "percentages.csv": (
+        rows("gold,preference", "50%,1", ",-1", "-12.5%,0"), {}, [0.5, NAN, -0.125], [1, -1, 0]
+    ),
+    "amounts.csv": (
+        rows("gold,preference", '"$1,250.50",1', ",-1", "-$3,0"), {}, [1250.5, NAN, -3], [1, -1, 0]
+    ),
+    "not_available.csv": (
+        rows("gold,preference", ".5,1", "N/A,-1", "1,NULL"), {}, [0.5, NAN, 1], [1, -1, NAN]
+    ),
+    "identifiers.csv": (
+        rows("gold,preference,group", ".5,1,01", ",-1,1", "1,0,1e1"), {}, [0.5, NAN, 1], [1, -1, 0]
+    ),
+}  # fmt: skip
+
+
+def test_there_are_more_than_forty_odd_files() -> None:
+    assert len(FILES) + len(LABELS) >= 45
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_labels_are_read_as_they_were_meant(name: str, tmp_path: Path) -> None:
+    content, options, gold, preference = LABELS[name]
+    (tmp_path / name).write_bytes(content)
+    queries = read_table(tmp_path / name, text="prompt", **options)
+    np.testing.assert_array_equal(queries.gold, gold)
+    np.testing.assert_array_equal(queries.preference, preference)
+
+
+def test_numbers_with_signs_of_other_kinds_are_refused() -> None:
+    frame = pd.DataFrame({"x": ["12 kg", "3 kg"], "gold": [1.0, 0.5]})
+    with pytest.raises(DataError, match="holds no number in 2 rows of 2"):
+        read_table(frame)
+
+
 def test_latin_1_is_read_when_it_is_named(tmp_path: Path) -> None:
     path = tmp_path / "latin.csv"
     path.write_bytes(delimited().encode("latin-1"))
