@@ -130,7 +130,7 @@ def variance_factor(gold: Labels, preference: Labels) -> float:
     """Return c with Var(c r) = Var(y) (Remark 1, item 2)."""
     _require_spread("gold", gold.values)
     _require_spread("preference", preference.values)
-    return float(np.sqrt(_variance(preference) / _variance(gold)))
+    return float(np.sqrt(np.divide(_variance(preference), _variance(gold))))
 
 
 def max_factor(gold: Labels, preference: Labels) -> float:

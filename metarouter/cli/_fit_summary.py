@@ -75,6 +75,8 @@ def print_fit_summary(
             caption="Random routing has area 0. Differences are paired: this router minus the "
             "other one.",
         )
+        for name, reason in held_out.left_out.items():
+            _print_lines(to, [f"Not compared with {router_label(name)}: {reason}."])
     lines = [*_threshold(fitted, last)]
     use = f"metarouter route {out} QUERIES{route_options} --out routed.csv"
     lines.append(f"Saved to {out}; use it: {use}")

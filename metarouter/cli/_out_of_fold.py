@@ -25,6 +25,7 @@ from metarouter.shift import ZeroShift
 
 __all__ = ["AsPredicted", "OutOfFold", "predict_out_of_fold"]
 
+_FEWEST_OF_OTHERS = 10
 _Gains = dict[str, NDArray[np.float64]]
 
 
@@ -39,11 +40,14 @@ class OutOfFold:
     ranks : dict of str to ndarray of shape (n_queries,)
         Place of every query within its fold: what routers are compared by.
     queries : LabelledQueries
+    left_out : dict of str to str
+        Routers that could not be compared with, and why.
     """
 
     gains: _Gains
     ranks: _Gains
     queries: LabelledQueries
+    left_out: dict[str, str]
 
     def comparison(self) -> RouterComparison:
         """Compare the routers on the queries that carry a gold label."""
@@ -83,15 +87,31 @@ def predict_out_of_fold(
     OutOfFold
     """
     *encoders, router = _steps(unfitted)
-    contenders = {
-        "this router": router.model,
-        "pooled": _simpler(router.model, queries.n_queries, shift=ZeroShift()),
-        "gold_only": _simpler(router.model, queries.n_gold, sources="gold"),
-    }
+    contenders = {"this router": router.model}
+    if queries.n_preference:
+        contenders |= {
+            "pooled": _simpler(router.model, queries.n_queries, shift=ZeroShift()),
+            "gold_only": _simpler(router.model, queries.n_gold, sources="gold"),
+        }
+    left_out: dict[str, str] = {}
+    if "pooled" in contenders and (why := _why_not_pooled(queries)):
+        left_out["pooled"] = why
+        del contenders["pooled"]
     predicted = held_out_routers(
         queries, contenders, folds, seed, scheme="cross_fit", encoders=encoders
     )
-    return OutOfFold(predicted.gains, predicted.ranks(), queries)
+    return OutOfFold(predicted.gains, predicted.ranks(), queries, left_out)
+
+
+def _why_not_pooled(queries: LabelledQueries) -> str:
+    """Say why both kinds of labels cannot be brought to one scale in every fold; else nothing."""
+    for kind, labels in (("gold", queries.gold), ("preference", queries.preference)):
+        known = labels[~np.isnan(labels)]
+        values, times = np.unique(known, return_counts=True)
+        # A fold that holds all of the rarer labels leaves the others without any.
+        if known.size - times.max() < _FEWEST_OF_OTHERS:
+            return f"{times.max()} of {known.size} {kind} labels are {values[times.argmax()]:g}"
+    return ""
 
 
 def _simpler(model: Any, n_rows: int, **settings: Any) -> Any:

@@ -28,6 +28,7 @@ from metarouter.datasets._table_labels import (
 )
 from metarouter.datasets._table_warnings import constant_features, doubts_about_labels
 from metarouter.exceptions import DataError
+from metarouter.utils.names import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,8 +77,8 @@ def read_table(
         (``{"role": "user", "content": ...}``), of which the first of the user's is taken. Rows
         without text are left out.
     features : sequence of str, optional
-        The columns of features. When left out, these are all columns that have no other role,
-        unless `text` is named.
+        The columns of features. When left out, these are all columns that have no other role and
+        hold numbers, unless `text` is named.
     gold : str, default="gold"
         The column of gold labels: the quality of the primary's answer minus that of the
         alternative's, or votes in words (``A``, ``B``, ``tie``; ``win``, ``loss``; ``model_a``,
@@ -163,7 +164,7 @@ def read_table(
     if not allow_unlabelled:
         checks.some_column_holds_labels(frame, _with_role(roles, *_LABELS), name)
     checks.roles_are_distinct(roles, name)
-    columns = _feature_columns(frame, name, roles, features)
+    columns, unused = _feature_columns(frame, name, roles, features)
 
     def labels_of(role: str, column: str, scores: tuple[str, str] | None = None) -> Labels:
         asked = LabelColumn(role, column, scores, positive, zero_means, negative)
@@ -199,6 +200,7 @@ def read_table(
         notes=(
             *notes,
             *blank,
+            *unused,
             *(note for labels in read.values() for note in labels.notes),
             *weighed,
             *grouped,
@@ -440,13 +442,20 @@ def _groups(
 
 def _feature_columns(
     frame: pd.DataFrame, name: str, roles: dict[str, str], features: Sequence[str] | None
-) -> list[str]:
+) -> tuple[list[str], tuple[str, ...]]:
+    """Return the columns of features, and a note of those that hold no number."""
+    unused: list[str] = []
     if features is None:
         free = [str(column) for column in frame.columns if column not in roles.values()]
         for role in _LABELS:
             if not _with_role(roles, role):
                 checks.column_is_not_misspelt(role, free, name)
         columns = [] if "text" in roles else free
+        unused = [column for column in columns if checks.holds_no_number(frame[column])]
+        if len(unused) < len(columns):
+            columns = [column for column in columns if column not in unused]
+        else:
+            unused = []
     else:
         columns = list(features)
         checks.columns_are_distinct(columns, f"The list of features of {name}")
@@ -455,7 +464,8 @@ def _feature_columns(
         checks.roles_are_distinct({**roles, "features": column}, name)
     if "text" not in roles:
         checks.some_column_holds_features(columns, name)
-    return columns
+    note = f"columns that hold no numbers are no features: {listed(unused)}"
+    return columns, (note,) if unused else ()
 
 
 def _numbers(frame: pd.DataFrame, column: str, role: str, name: str) -> NDArray[np.float64]:

@@ -27,6 +27,7 @@ __all__ = [
     "costs_are_not_negative",
     "every_query_has_its_text",
     "every_row_is_labelled",
+    "holds_no_number",
     "nothing_is_infinite",
     "nothing_is_missing",
     "roles_are_distinct",
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 
+_LARGEST = 1e30
 # A percentage, or an amount of money whose thousands may be set apart by commas.
 _AMOUNT = re.compile(
     r"[-+]?\d+(\.\d+)?\s?%"
@@ -152,14 +154,29 @@ def as_numbers(values: pd.Series) -> pd.Series:
     return numbers.astype(float).where(~odd, plain.where(~is_share, plain / 100))
 
 
+def holds_no_number(values: pd.Series) -> bool:
+    """Tell whether no cell is a number: words, dates, or nothing at all."""
+    import pandas as pd
+
+    if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
+        return True
+    return not as_numbers(values).notna().any()
+
+
 def nothing_is_infinite(values: NDArray[np.float64], column: str, role: str, source: str) -> None:
-    """Check 9: no number is infinite."""
+    """Check 9: no number is infinite, nor are all too large, or too small, to compute with."""
     infinite = np.isinf(values)
     if infinite.any():
         raise DataError(
             f"Column {column!r} of {source} is infinite in {_count(int(infinite.sum()), 'row')} "
             f"of {values.size} (first: row {int(infinite.argmax())}): give the {role} finite "
             "numbers, or leave the cells empty where there is no label."
+        )
+    largest = float(np.max(np.abs(values), where=~np.isnan(values), initial=0.0))
+    if largest > _LARGEST or 0 < largest < 1 / _LARGEST:
+        raise DataError(
+            f"Column {column!r} of {source} holds numbers of up to {largest:.3g} in size, which "
+            f"computations cannot hold: give the {role} in another unit."
         )
 
 

@@ -80,7 +80,7 @@ def too_few_to_cross_fit(queries: LabelledQueries, folds: int) -> str:
     if queries.n_gold < needed:
         return f"{scarce(queries.n_gold, 'gold labels')}, {needed} are needed"
     for kind, labelled in (("gold", queries.has_gold), ("preference", queries.has_preference)):
-        if queries.groups is not None:
+        if queries.groups is not None and labelled.any():
             n_groups = count_groups(queries.groups[labelled])
             if n_groups < 2 * folds:
                 return f"{n_groups} groups with {kind} labels are too few, {2 * folds} are needed"

@@ -100,7 +100,14 @@ def broken(frame: pd.DataFrame, **columns: object) -> pd.DataFrame:
         ),
         ({"length": [1.0, np.nan, 2]}, {}, r"'length' .* is empty in 1 row of 3 \(first: row 1\)"),
         ({"length": [1, np.inf, -np.inf]}, {}, r"'length' .* infinite in 2 rows of 3"),
-        ({"length": pd.to_datetime(["2024"] * 3)}, {}, "'length' .* holds no number in 3 rows"),
+        (
+            {"length": pd.to_datetime(["2024"] * 3)},
+            {"features": ["length"]},
+            "'length' .* holds no number in 3 rows",
+        ),
+        ({"length": [1, "a", 2]}, {}, "'length' .* holds no number in 1 row of 3"),
+        ({"length": [1, 1e300, 2]}, {}, "'length' .* numbers of up to 1e[+]300 in size"),
+        ({"gold": [1e-300, None, 0]}, {}, "'gold' .* numbers of up to 1e-300 in size"),
         ({"gold": ["good", None, "bad"]}, {}, r"'gold' .* no number in 2 rows .*'good' in row 0"),
         ({"gold": [np.inf, 1, 1]}, {}, r"'gold' .* infinite in 1 row of 3"),
         (
@@ -128,6 +135,25 @@ def test_a_broken_promise_is_told_in_one_sentence(
     with pytest.raises(DataError, match=message) as caught:
         read_table(broken(frame, **columns), **options)
     assert "\n" not in str(caught.value)
+
+
+def test_columns_without_a_number_are_no_features_unless_they_are_named() -> None:
+    frame = pd.DataFrame(
+        {
+            "x": [1.0, 2.0],
+            "id": ["q1", "q2"],
+            "when": pd.to_datetime(["2024", "2025"]),
+            "empty": [None, None],
+            "gold": [1.0, -1.0],
+        }
+    )
+    read = read_table(frame)
+    assert read.feature_names == ["x"]
+    assert "columns that hold no numbers are no features: 'id', 'when', 'empty'" in read.notes
+    with pytest.raises(DataError, match="'id' of the table holds no number"):
+        read_table(frame, features=["x", "id"])
+    with pytest.raises(DataError, match="holds no number"):
+        read_table(frame.drop(columns="x"))
 
 
 def test_a_misspelt_column_of_labels_is_not_taken_as_a_feature(frame: pd.DataFrame) -> None:
