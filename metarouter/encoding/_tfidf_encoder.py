@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +19,10 @@ from metarouter.utils.parameters import check_parameters, number, one_of, severa
 __all__ = ["TfidfEncoder"]
 
 
+# Thai, Lao, Burmese and Khmer; kana, Chinese characters.
+_WITHOUT_SPACES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+
+
 class TfidfEncoder(TextEncoder):
     """Latent semantic analysis: TF-IDF weights of words, reduced to a few components.
 
@@ -25,9 +30,10 @@ class TfidfEncoder(TextEncoder):
     ----------
     n_components : int, default=100
         Number of components. Fewer are kept where there are fewer texts or words than that.
-    analyzer : {"word", "char", "char_wb"}, default="word"
-        What is counted: words, characters, or characters within words. Characters suit texts in
-        languages that are written without spaces.
+    analyzer : {"auto", "word", "char", "char_wb"}, default="auto"
+        What is counted: words, characters, or characters within words. ``"auto"`` counts words,
+        and characters where most letters are of a script that is written without spaces, or where
+        no text holds a word of two letters.
     ngram_range : (int, int), default=(1, 2)
         Shortest and longest sequences that are counted.
     min_df : int or float, default=1
@@ -61,7 +67,7 @@ class TfidfEncoder(TextEncoder):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "n_components": [whole()],
-        "analyzer": [one_of("word", "char", "char_wb")],
+        "analyzer": [one_of("auto", "word", "char", "char_wb")],
         "ngram_range": [several(whole(), 2)],
         "min_df": [whole(), number(at_least=0, at_most=1)],
         "random_state": ["random_state"],
@@ -71,7 +77,7 @@ class TfidfEncoder(TextEncoder):
         self,
         n_components: int = 100,
         *,
-        analyzer: str = "word",
+        analyzer: str = "auto",
         ngram_range: tuple[int, int] = (1, 2),
         min_df: int | float = 1,
         random_state: int | np.random.RandomState | None = None,
@@ -159,22 +165,38 @@ class TfidfEncoder(TextEncoder):
         return np.asarray(normalize(weights @ self.components_.T))
 
     def _fit_weights(self, texts: NDArray[np.object_]) -> Any:
-        self.vectorizer_: Any = TfidfVectorizer(
-            analyzer=self.analyzer,
-            ngram_range=self.ngram_range,
-            min_df=self.min_df,
-            sublinear_tf=True,
-        )
+        analyzer = self.analyzer
+        if analyzer == "auto":
+            analyzer = "char" if _is_without_spaces(texts) else "word"
         try:
-            return self.vectorizer_.fit_transform(texts)
+            return self._weights(texts, analyzer)
         except ValueError as error:
             if "vocabulary" not in str(error) and "no terms remain" not in str(error):
                 raise
+            has_letters = any(map(str.isalnum, "".join(texts)))
+            if self.analyzer == "auto" and analyzer == "word" and has_letters:
+                return self._weights(texts, "char")
             raise DataError(
                 f"None of the {texts.size} texts holds a term that can be counted: check the "
                 "column, lower min_df, or count characters with analyzer='char'."
             ) from error
 
+    def _weights(self, texts: NDArray[np.object_], analyzer: str) -> Any:
+        self.vectorizer_: Any = TfidfVectorizer(
+            analyzer=analyzer,
+            ngram_range=self.ngram_range,
+            min_df=self.min_df,
+            sublinear_tf=True,
+        )
+        return self.vectorizer_.fit_transform(texts)
+
     @property
     def _n_features_out(self) -> int:
         return self.n_components_
+
+
+def _is_without_spaces(texts: NDArray[np.object_]) -> bool:
+    """Tell whether most letters are of a script that sets no spaces between words."""
+    joined = "".join(texts[:1000])
+    letters = sum(map(str.isalpha, joined))
+    return 2 * len(_WITHOUT_SPACES.findall(joined)) > letters > 0

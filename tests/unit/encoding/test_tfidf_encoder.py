@@ -97,3 +97,23 @@ def test_what_is_not_text_is_refused(X: object, message: str) -> None:
 def test_a_foolish_number_of_components_is_refused() -> None:
     with pytest.raises(DataError, match="n_components is 0"):
         TfidfEncoder(0).fit(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("texts", "shared"),
+    [
+        (["如何治疗感冒", "如何起诉房东", "感冒怎么办"], "char"),
+        (["猫が好きです", "犬が好きです", "鳥の歌"], "char"),
+        (["1", "2", "1"], "char"),
+        (["how to treat a cold", "how to sue", "a cold"], "word"),
+        (["Was hilft bei Erkältung?", "Was hilft sonst?", "Miete"], "word"),
+    ],
+)
+def test_text_without_spaces_is_counted_by_characters(texts: list[str], shared: str) -> None:
+    encoder = TfidfEncoder(n_components=2, random_state=0)
+    vectors = encoder.fit_transform(texts)
+    assert encoder.vectorizer_.analyzer == shared
+    # The first two texts have something in common, which whole sentences as words would not show.
+    assert vectors.any(axis=1).all()
+    same = TfidfEncoder(n_components=2, random_state=0, analyzer=shared).fit_transform(texts)
+    np.testing.assert_array_equal(vectors, same)
