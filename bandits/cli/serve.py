@@ -88,7 +88,7 @@ def _run(settings: ServeSettings) -> None:
     app = create_app(
         service, max_body=settings.max_body, timeout=settings.timeout, threads=settings.threads
     )
-    settings = uvicorn.Config(
+    configured = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -99,7 +99,7 @@ def _run(settings: ServeSettings) -> None:
         timeout_graceful_shutdown=max(1, round(settings.timeout)),
         h11_max_incomplete_event_size=65536,
     )
-    server = uvicorn.Server(settings)
+    server = uvicorn.Server(configured)
     typer.echo(f"Serving {service.version} at http://{settings.host}:{settings.port}", err=True)
     try:
         server.run()

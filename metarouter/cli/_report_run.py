@@ -72,7 +72,7 @@ def _analysed(
     """Return the certified router, the analysis, and the report, written to its files."""
     begin("reading the table")
     with input_file(choices.table) as table:
-        queries = choices.read(table, domain=choices.domain, **choices.columns())
+        queries = choices.read(table, gold_alone=False, domain=choices.domain, **choices.columns())
         judges = _judges(table, choices)
     _check_costs(queries, choices)
     costs = costs_of_table(choices, queries, demanded=choices.max_cost is not None)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import ClassVar
 
@@ -184,7 +185,9 @@ def test_every_seed_is_set_however_deep():
     assert set(seeds.values()) == {3}
 
 
-def test_progress_is_written_to_the_error_stream(queries, capsys):
+def test_progress_is_written_to_the_error_stream(queries, capsys, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     MonteCarloStudy({}, oracle=Ridge(), progress=True, **SMALL).run(queries)
     written = capsys.readouterr()
     assert "4/4" in written.err
