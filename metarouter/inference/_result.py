@@ -52,6 +52,8 @@ class Result(Printed):
 class Judged(Result):
     """A result with a verdict: what was found, whether it settles the claim, and what would.
 
+    With too few labels the numbers are NaN and the verdict is INCONCLUSIVE.
+
     Parameters
     ----------
     level : float

@@ -273,11 +273,6 @@ def efficiency_gain_band(
     **options
         Of `BandOptions`: weights, groups, and how errors are found.
 
-    Returns
-    -------
-    CurveBand
-        With too few queries the limits are NaN and the verdict is INCONCLUSIVE.
-
     Raises
     ------
     DataError

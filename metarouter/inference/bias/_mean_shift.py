@@ -198,19 +198,7 @@ def mean_shift_test(
         "cluster" wherever rows share a group (the jackknife over groups); else "t" for pairs and
         "HC3" for rows.
     **options
-        Of `LabelOptions`: nuisances, scaling, level, seed.
-
-    Returns
-    -------
-    MeanShiftTest
-        With too few labels the numbers are NaN and the verdict is INCONCLUSIVE.
-
-    Raises
-    ------
-    DataError
-        If labels are missing, or only one source is there.
-    MetaRouterError
-        If a choice is unknown, or fitted nuisances belong to other data.
+        Of `LabelOptions`: nuisances, scaling, level, seed; errors stand there.
 
     Notes
     -----

@@ -143,7 +143,7 @@ def best_linear_projection(
     covariance : {"auto", "HC3", "cluster"}, default="auto"
         As in `calibration_test`.
     **options
-        Of `LabelOptions`: nuisances, scaling, level, seed.
+        Of `LabelOptions`: nuisances, scaling, level, seed; errors stand there.
 
     Returns
     -------
@@ -155,8 +155,6 @@ def best_linear_projection(
     ------
     DataError
         If a feature is missing somewhere, constant, or a combination of others.
-    MetaRouterError
-        If a choice is unknown.
 
     Notes
     -----

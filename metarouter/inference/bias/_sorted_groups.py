@@ -157,7 +157,7 @@ def sorted_group_effects(
     covariance : {"auto", "HC3", "cluster"}, default="auto"
         As in `calibration_test`.
     **options
-        Of `LabelOptions`: nuisances, scaling, level, seed.
+        Of `LabelOptions`: nuisances, scaling, level, seed; errors stand there.
 
     Returns
     -------
@@ -169,8 +169,6 @@ def sorted_group_effects(
     ------
     DataError
         If the predictions are so tied that a group is empty.
-    MetaRouterError
-        If a choice is unknown.
 
     Notes
     -----

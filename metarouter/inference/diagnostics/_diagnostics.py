@@ -146,13 +146,6 @@ def check_data(
         Of `LabelOptions`: nuisances, scaling, level, seed. Nuisances are cross-fitted once and
         shared by all checks.
 
-    Raises
-    ------
-    DataError
-        If labels are malformed, or a source has no label at all.
-    MetaRouterError
-        If a choice is unknown.
-
     Examples
     --------
     >>> from sklearn.linear_model import LinearRegression, LogisticRegression

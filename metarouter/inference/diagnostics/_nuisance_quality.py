@@ -121,19 +121,7 @@ def nuisance_quality(data: Any, **options: Unpack[LabelOptions]) -> NuisanceQual
     ----------
     data : LabelledQueries or TrainingRows
     **options
-        Of `LabelOptions`: nuisances, scaling, level, seed.
-
-    Returns
-    -------
-    NuisanceQuality
-        With too few labels the numbers are NaN and the verdict is INCONCLUSIVE.
-
-    Raises
-    ------
-    DataError
-        If only one source is there.
-    MetaRouterError
-        If fitted nuisances belong to other data.
+        Of `LabelOptions`: nuisances, scaling, level, seed; errors stand there.
 
     Notes
     -----

@@ -157,18 +157,6 @@ def overlap_report(data: Any, **options: Unpack[LabelOptions]) -> OverlapReport:
         Of `LabelOptions`: nuisances (of which the propensity is needed), scaling (only to recognise
         fitted nuisances; propensities do not depend on labels), level, seed.
 
-    Returns
-    -------
-    OverlapReport
-        With too few labels the numbers are NaN and the verdict is INCONCLUSIVE.
-
-    Raises
-    ------
-    DataError
-        If only one source is there.
-    MetaRouterError
-        If fitted nuisances belong to other data.
-
     Notes
     -----
     The density of gold over preference queries is p (1 - kappa) / ((1 - p) kappa) with the gold

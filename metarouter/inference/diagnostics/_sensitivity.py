@@ -459,17 +459,10 @@ def sensitivity_analysis(
         Observed features that are left out in turn, at the price of cross-fitting anew; "auto"
         takes the three that look strongest.
     **options
-        Of `LabelOptions`: nuisances, scaling, level, seed.
-
-    Returns
-    -------
-    SensitivityAnalysis
-        With too few labels the numbers are NaN and the verdict is INCONCLUSIVE.
+        Of `LabelOptions`: nuisances, scaling, level, seed; errors stand there.
 
     Raises
     ------
-    DataError
-        If only one source is there.
     MetaRouterError
         If a strength is outside its range or a column unknown.
 

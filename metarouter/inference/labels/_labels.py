@@ -112,6 +112,16 @@ class LabelOptions(TypedDict, total=False):
     n_jobs : int, optional
         Processor cores for the default forests.
 
+    Raises
+    ------
+    DataError
+        By every test: if labels are missing or infinite, only one source is there, or the labels
+        cannot be cross-fitted.
+    MetaRouterError
+        If a choice is unknown, or fitted nuisances belong to other data or lack one that is needed.
+    TypeError
+        If there is no such option.
+
     Examples
     --------
     >>> from metarouter.datasets import make_judged_queries
