@@ -23,12 +23,11 @@ from metarouter.inference.intervals import (
     skewed_limits,
     skewness_of,
 )
-from metarouter.inference.labels._labels import as_rows
+from metarouter.inference.labels._labels import as_rows, fitted_nuisances
 from metarouter.nuisance import Nuisances
 from metarouter.routing._cost_model import is_real
 from metarouter.utils.columns import as_finite_column, as_level
 from metarouter.utils.plotting import label_axes, new_axes
-from metarouter.utils.random import seed_of, seeded
 from metarouter.utils.style import BAR, OUTLINE, reference_line
 from metarouter.utils.validation import validate_training
 
@@ -280,29 +279,37 @@ def doubly_robust_gains(
     if gain_bounds is not None:
         gain_bounds = _as_bounds(gain_bounds, queries, known, given)
         given = None if given is None else np.clip(given, *gain_bounds)
-    fitted = _fitted(queries, nuisances, known, given, random_state, n_jobs)
-    score = np.where(
-        queries.is_gold,
-        fitted.prediction + (queries.label - fitted.prediction) / fitted.propensity,
-        fitted.prediction,
-    )
-    score = np.where(fitted.inside, score, 0.0)
+    n, words = queries.is_gold.size, "known by design"
+    inside = np.ones(n, dtype=bool)
+    prediction: Any = given
+    p: Any = known
+    if queries.is_gold.all():
+        prediction = np.zeros(n) if given is None else given
+        p, words = np.ones(n), "known: all have gold"
+    elif given is None or known is None:
+        fitted = _cross_fitted(queries, nuisances, given, known, random_state, n_jobs)
+        prediction = fitted.gold_outcome_ if given is None else given
+        if known is None:
+            p, inside = fitted.propensity_, fitted.overlap_.in_overlap
+            constant = isinstance(fitted.propensity, str)
+            words = "gold share: a random draw" if constant else "estimated, cross-fitted"
+    corrected = prediction + (queries.label - prediction) / p
+    score = np.where(inside, np.where(queries.is_gold, corrected, prediction), 0.0)
     weight = queries.weight
-    if not fitted.inside.all():
-        weight = np.where(fitted.inside, 1.0 if weight is None else weight, 0.0)
-    means = _means(queries, score, fitted.propensity, weight)
+    if not inside.all():
+        weight = np.where(inside, 1.0 if weight is None else weight, 0.0)
     return DoublyRobustGains(
         score=score,
-        prediction=fitted.prediction,
-        propensity=fitted.propensity,
-        is_gold=queries.is_gold & fitted.inside,
+        prediction=prediction,
+        propensity=p,
+        is_gold=queries.is_gold & inside,
         sample_weight=weight,
         groups=queries.groups,
         gain_bounds=gain_bounds,
         prediction_is="mu_1, cross-fitted" if given is None else "given",
-        propensity_is=fitted.propensity_is,
+        propensity_is=words,
         level=level,
-        **means,
+        **_means(queries, score, p, weight),
     )
 
 
@@ -315,13 +322,6 @@ class _Queries(NamedTuple):
     is_labelled: NDArray[np.bool_]
     weight: FloatArray | None
     groups: NDArray[Any] | None
-
-
-class _Fitted(NamedTuple):
-    prediction: FloatArray
-    propensity: FloatArray
-    inside: NDArray[np.bool_]
-    propensity_is: str
 
 
 def _queries(data: Any) -> _Queries:
@@ -344,37 +344,16 @@ def _queries(data: Any) -> _Queries:
     )
 
 
-def _fitted(
+def _cross_fitted(
     queries: _Queries,
     nuisances: Nuisances | None,
-    known: FloatArray | None,
     given: FloatArray | None,
+    known: FloatArray | None,
     random_state: Any,
     n_jobs: int | None,
-) -> _Fitted:
-    everywhere = np.ones(queries.is_gold.size, dtype=bool)
-    if queries.is_gold.all():
-        prediction = np.zeros(everywhere.size) if given is None else given
-        return _Fitted(prediction, np.ones(everywhere.size), everywhere, "known: all have gold")
-    names = {"gold_outcome": given is None, "propensity": known is None}
-    needed = tuple(name for name, wanted in names.items() if wanted)
-    if not needed and given is not None and known is not None:
-        return _Fitted(given, known, everywhere, "known by design")
-    recipe = Nuisances(n_jobs=n_jobs) if nuisances is None else nuisances
-    model = _cross_fitted(recipe, queries, needed, random_state)
-    prediction = model.gold_outcome_ if given is None else given
-    if known is not None:
-        return _Fitted(prediction, known, everywhere, "known by design")
-    constant = isinstance(recipe.propensity, str)
-    words = "gold share: a random draw" if constant else "estimated, cross-fitted"
-    return _Fitted(prediction, model.propensity_, model.overlap_.in_overlap, words)
-
-
-def _cross_fitted(
-    recipe: Nuisances, queries: _Queries, needed: tuple[str, ...], random_state: Any
 ) -> Nuisances:
     unlabelled = int((~queries.is_labelled).sum())
-    if recipe.pooled_outcome and unlabelled:
+    if nuisances is not None and nuisances.pooled_outcome and unlabelled:
         raise MetaRouterError(
             f"pooled_outcome=True learns from preference labels too, but {unlabelled} queries have "
             "no label: leave those out, or fit the gold outcome by itself."
@@ -382,10 +361,9 @@ def _cross_fitted(
     data = validate_training(
         Nuisances(), queries.X, queries.label, queries.is_gold, queries.weight, queries.groups
     )
-    if recipe.__sklearn_is_fitted__():
-        recipe.require(data, needed)
-        return recipe
-    return seeded(recipe, seed_of(random_state)).fit_validated(data, needed)
+    wanted = {"gold_outcome": given, "propensity": known}
+    names = tuple(name for name, column in wanted.items() if column is None)
+    return fitted_nuisances(data, nuisances, names, random_state, n_jobs)
 
 
 def _means(

@@ -261,7 +261,7 @@ def scaled_labels(data: Any, scaling: Scaling = "variance") -> ScaledLabels:
 
 
 def fitted_nuisances(
-    labels: ScaledLabels,
+    labels: ScaledLabels | TrainingData,
     nuisances: Nuisances | None,
     names: tuple[str, ...],
     random_state: Any = None,
@@ -276,7 +276,7 @@ def fitted_nuisances(
     DataError
         If the labels cannot be cross-fitted.
     """
-    data = labels.training_data()
+    data = labels.training_data() if isinstance(labels, ScaledLabels) else labels
     if nuisances is not None and nuisances.__sklearn_is_fitted__():
         nuisances.require(data, names)
         return nuisances
