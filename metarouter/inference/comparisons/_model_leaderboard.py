@@ -33,6 +33,7 @@ from metarouter.inference.intervals import (
     interval_of,
     sup_t_quantile,
 )
+from metarouter.inference.labels import predict_folds
 from metarouter.routing import ComparisonWarning, MultiModelMetaRouter
 from metarouter.utils.columns import as_level
 from metarouter.utils.groups import group_codes
@@ -228,34 +229,35 @@ def _cross_fitted_scores(
         raise DataError(f"There are {len(queries)} queries for cv={cv} folds; lower cv.")
     learner = seeded(MultiModelMetaRouter() if router is None else clone(router), seed)
     both = 0 < comparisons.n_gold < comparisons.n
-    names = list(comparisons.models)
-    scores = np.zeros((comparisons.n_queries, len(names)))
-    fold_of = np.empty(comparisons.n_queries, dtype=np.intp)
+    weight = rows.sample_weight
+    fold = np.full(comparisons.n_queries, -1, dtype=np.intp)
     splitter = GroupKFold(cv, shuffle=True, random_state=seed)
-    for fold, (_, held) in enumerate(splitter.split(queries, groups=queries)):
-        fold_of[queries[held]] = fold
-    for fold in range(cv):
-        train = fold_of[comparisons.query] != fold
+    for number, (_, held) in enumerate(splitter.split(queries, groups=queries)):
+        fold[queries[held]] = number
+
+    def predict(train: NDArray[np.intp], held: NDArray[np.intp]) -> dict[str, FloatArray]:
+        taken = np.isin(comparisons.query, train)
         with warnings.catch_warnings():
             # What gold labels of a fold do not connect is connected by all of them.
             warnings.simplefilter("ignore", ComparisonWarning)
             fitted = clone(learner).fit(
-                take_rows(rows.X, np.flatnonzero(train)),
-                rows.pairs[train],
-                rows.y[train],
-                is_gold=rows.is_gold[train] if both else None,
-                sample_weight=None if rows.sample_weight is None else rows.sample_weight[train],
-                groups=rows.groups[train],
+                take_rows(rows.X, np.flatnonzero(taken)),
+                rows.pairs[taken],
+                rows.y[taken],
+                is_gold=rows.is_gold[taken] if both else None,
+                sample_weight=None if weight is None else weight[taken],
+                groups=rows.groups[taken],
             )
-        if len(fitted.models_) < len(names):
-            lost = sorted(set(names) - set(fitted.models_))
+        lost = sorted(set(comparisons.models) - set(fitted.models_))
+        if lost:
             raise DataError(
                 f"The comparisons of {lost[0]!r} lie in one of {cv} folds; add comparisons of it."
             )
-        held = queries[fold_of[queries] == fold]
         found = fitted.scores(take_rows(comparisons.X, held))
-        scores[held] = found[:, [fitted.models_.index(name) for name in names]]
-    return scores, queries
+        return dict(zip(fitted.models_, found.T, strict=True))
+
+    columns, _ = predict_folds(fold, cv, "cross_fit", predict)
+    return np.column_stack([columns[name] for name in comparisons.models]), queries
 
 
 def _topics(

@@ -175,7 +175,7 @@ def scored_queries(
     gains = as_gains(gold_gain, options)
     scores = as_finite_column(score, "psi_hat")
     check_same_length("psi_hat", scores.size, "gold_gain", gains.gain.size)
-    return sorted_gains(gains, scores, None if cost is None else _as_cost(cost, gains.gain.size))
+    return sorted_gains(gains, scores, None if cost is None else _as_cost(cost, gains.weight))
 
 
 def sorted_gains(gains: Gains, score: FloatArray, cost: FloatArray | None = None) -> ScoredQueries:
@@ -192,27 +192,23 @@ def sorted_gains(gains: Gains, score: FloatArray, cost: FloatArray | None = None
         share=sorted_ones.weight / weight.sum(),
         ends=ends,
         score=score[order][ends - 1],
-        cost=None if cost is None else _some(cost[order], score.size),
+        cost=None if cost is None else cost[order],
         clusters=None if sorted_ones.groups is None else as_clusters(sorted_ones.groups),
         order=order,
         is_gold=sorted_ones.is_gold,
     )
 
 
-def _as_cost(cost: ArrayLike, n: int) -> FloatArray:
-    costs = as_finite_column(cost, "cost")
+def _as_cost(cost: ArrayLike, weight: FloatArray) -> FloatArray:
+    costs, n = as_finite_column(cost, "cost"), weight.size
     check_same_length("cost", costs.size, "gold_gain", n)
     if (costs < 0).any():
         raise DataError(
             f"cost is negative for {int((costs < 0).sum())} of {n} queries: give what the primary "
             "model costs beyond the alternative, from zero up."
         )
-    return costs
-
-
-def _some(cost: FloatArray, n: int) -> FloatArray:
-    if not cost.any():
+    if not costs[weight > 0].any():
         raise DataError(
             f"cost is zero for all {n} queries: give costs above zero for some, or leave cost out."
         )
-    return cost
+    return costs
