@@ -6,12 +6,11 @@ from metarouter.inference.bands._cost_quality_band import CostQualityBand, cost_
 from metarouter.inference.bands._curve_bands import (
     CurveBand,
     as_where,
-    assembled,
+    curve_band,
     efficiency_gain_band,
     qini_band,
     toc_band,
     too_few_queries,
-    with_anchors,
 )
 from metarouter.inference.bands._performance_gap_band import (
     PerformanceGapBand,

@@ -308,9 +308,8 @@ class _Dial(NamedTuple):
         """Influence times share of every query on these numbers, shape (n, 3 m)."""
         share, added, of_total, points = self.gains.share, [], [], []
         for column in (self.gains, self.costs):
-            sums = running_sums(column)
-            points.append(self.where.read(sums))
-            added.append(curve_influence("qini", column, sums, points[-1], self.where))
+            points.append(self.where.read(running_sums(column)))
+            added.append(curve_influence("qini", column, self.where))
             of_total.append((share * (column.gain - points[-1].total[0, 0]))[:, None])
         gain, cost = points
         spent, slope = cost.gained / cost.total, gain.total / cost.total

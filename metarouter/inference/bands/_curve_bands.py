@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Unpack
 
 import numpy as np
@@ -17,7 +18,6 @@ from metarouter.inference.curves import (
     AtUsage,
     BandOptions,
     BandResult,
-    BandSettings,
     CurveName,
     GoldGain,
     ScoredQueries,
@@ -405,42 +405,49 @@ def qini_band(
 def _curve_band(
     curve: CurveName, queries: ScoredQueries, where: AtUsage | AtThresholds, options: BandOptions
 ) -> CurveBand:
-    settings = band_settings(options)
-    where = with_anchors(where, queries)
-    sums = running_sums(queries)
-    points = where.read(sums)
-    return assembled(
+    return curve_band(
         curve,
         queries,
         where,
-        settings,
-        value=curve_of(curve, points)[0],
-        usage=points.usage[0],
-        total=float(points.total[0, 0]),
-        statistic=lambda kept: curve_of(curve, where.read(running_sums(queries, kept))),
-        influence=lambda columns: curve_influence(curve, queries, sums, points, where, columns),
+        options,
+        lambda where, kept: curve_of(curve, where.read(running_sums(queries, kept))),
+        lambda where: partial(curve_influence, curve, queries, where),
     )
 
 
-def assembled(
+def curve_band(
     curve: CurveName,
     queries: ScoredQueries,
     where: AtUsage | AtThresholds,
-    settings: BandSettings,
-    *,
-    value: FloatArray,
-    usage: FloatArray,
-    total: float,
-    statistic: Callable[[NDArray[np.bool_]], FloatArray],
-    influence: Callable[[slice], FloatArray],
+    options: BandOptions,
+    statistic: Callable[[AtUsage | AtThresholds, NDArray[np.bool_]], FloatArray],
+    influence_at: Callable[[AtUsage | AtThresholds], Callable[[slice], FloatArray]],
     reference: str | None = None,
 ) -> CurveBand:
-    """Put limits, a band and a verdict around a curve."""
+    """Put limits, a band and a verdict around a curve.
+
+    Parameters
+    ----------
+    curve, queries, where, options, reference
+        As of the band.
+    statistic : callable
+        The curve on halves of the queries, shape (b, m), from where it is read and booleans of
+        shape (b, n).
+    influence_at : callable
+        From where the curve is read to a function that returns influence times share on some of
+        its points, shape (n, some).
+    """
+    settings, where = band_settings(options), with_anchors(where, queries)
+    usage = where.read(running_sums(queries)).usage[0]
+    value = statistic(where, np.ones((1, queries.n), dtype=bool))[0]
+    influence = influence_at(where)
     shortage = too_few_queries(queries)
     se, critical = np.full(value.size, np.nan), np.nan
     single = band = Limits(se, se)
     if shortage is None:
-        deviations = deviations_of(statistic, lambda: influence(slice(None)), queries, settings)
+        deviations = deviations_of(
+            partial(statistic, where), lambda: influence(slice(None)), queries, settings
+        )
         n_effective, both = queries.clusters_for_errors, curve != "qini"
         scale = usage if curve == "toc" else np.ones(usage.size)
         se = floor_at_ends(deviations.se * scale, usage, n_effective, both=both) / scale
@@ -469,7 +476,7 @@ def assembled(
         band_lower=band_lower,
         band_upper=band_upper,
         critical=critical,
-        total=total,
+        total=float(queries.share @ queries.gain),
         threshold=where.threshold if isinstance(where, AtThresholds) else None,
         per_cost=queries.cost is not None,
         reference=reference,

@@ -255,11 +255,10 @@ def _numbers(queries: ScoredQueries, where: AtUsage, kept: NDArray[np.bool_] | N
 
 def _influence_values(queries: ScoredQueries, where: AtUsage) -> FloatArray:
     """Return influence times share of every query on these numbers, shape (n, m + 2)."""
-    sums = running_sums(queries)
-    points = where.read(sums)
-    of_gap = (queries.share * (queries.gain - points.total[0, 0]))[:, None]
-    of_area = rank_weighted_influence(queries, sums, ("area",))
-    of_curve = curve_influence("qini", queries, sums, points, where)
+    total = float(queries.share @ queries.gain)
+    of_gap = (queries.share * (queries.gain - total))[:, None]
+    of_area = rank_weighted_influence(queries, ("area",))
+    of_curve = curve_influence("qini", queries, where)
     return np.concatenate([of_curve, of_area + of_gap / 2, of_gap], axis=1)
 
 

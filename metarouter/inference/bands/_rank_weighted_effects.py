@@ -186,9 +186,8 @@ def rank_weighted_effects(
     shortage = too_few_queries(queries)
     if shortage is not None:
         return RankWeightedEffects.inconclusive(shortage, value.size, **known)
-    sums = running_sums(queries)
     deviations = deviations_of(
-        statistic, lambda: rank_weighted_influence(queries, sums), queries, settings
+        statistic, lambda: rank_weighted_influence(queries), queries, settings
     )
     margin = deviations.pointwise(settings.level) * deviations.se
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from itertools import combinations
 from typing import Any, NamedTuple, Unpack
 
@@ -17,9 +16,8 @@ from metarouter.inference._result import Finding
 from metarouter.inference.bands import (
     CurveBand,
     as_where,
-    assembled,
+    curve_band,
     too_few_queries,
-    with_anchors,
 )
 from metarouter.inference.curves import (
     EFFECTS,
@@ -144,19 +142,15 @@ def _effect(name: str) -> RouterStatistic:
     return RouterStatistic(
         name,
         lambda queries, kept: effects_over_usage(running_sums(queries, kept), (name,)),
-        lambda queries: rank_weighted_influence(queries, running_sums(queries), (name,)),
+        lambda queries: rank_weighted_influence(queries, (name,)),
     )
 
 
 def _curve(curve: CurveName, where: AtUsage | AtThresholds, name: str = "") -> RouterStatistic:
-    def influence_values(queries: ScoredQueries) -> FloatArray:
-        sums = running_sums(queries)
-        return curve_influence(curve, queries, sums, where.read(sums), where)
-
     return RouterStatistic(
         name,
         lambda queries, kept: curve_of(curve, where.read(running_sums(queries, kept))),
-        influence_values,
+        lambda queries: curve_influence(curve, queries, where),
     )
 
 
@@ -203,29 +197,18 @@ def difference_band(
     1   0.50   0.22      0.13       0.32
     2   0.75   0.18      0.11       0.26
     """
-    settings = band_settings(options)
     scores = {"psi_hat": psi_hat, "reference": reference}
     routers = routers_on_queries(gold_gain, scores, options)
+
+    def halves(where: AtUsage | AtThresholds, kept: NDArray[np.bool_]) -> FloatArray:
+        return _first_minus_second(routers.of_halves(_curve(curve, where), kept))
+
+    def influence(where: AtUsage | AtThresholds) -> Callable[[slice], FloatArray]:
+        values = _first_minus_second(routers.influence_values(_curve(curve, where)))
+        return lambda columns: values[:, columns]
+
     where = as_where(routers.base, grid, per_query_sent=curve == "toc")
-    where = with_anchors(where, routers.base)
-    both = _curve(curve, where)
-
-    @cache
-    def differences() -> FloatArray:
-        return _first_minus_second(routers.influence_values(both))
-
-    return assembled(
-        curve,
-        routers.base,
-        where,
-        settings,
-        value=_first_minus_second(routers.of_halves(both))[0],
-        usage=where.read(running_sums(routers.base)).usage[0],
-        total=float(routers.base.share @ routers.base.gain),
-        statistic=lambda kept: _first_minus_second(routers.of_halves(both, kept)),
-        influence=lambda columns: differences()[:, columns],
-        reference="reference",
-    )
+    return curve_band(curve, routers.base, where, options, halves, influence, "reference")
 
 
 def _first_minus_second(values: FloatArray) -> FloatArray:

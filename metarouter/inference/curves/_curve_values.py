@@ -162,8 +162,6 @@ def curve_of(curve: CurveName, points: Points) -> FloatArray:
 def curve_influence(
     curve: CurveName,
     queries: ScoredQueries,
-    sums: RunningSums,
-    points: Points,
     where: AtUsage | AtThresholds,
     columns: slice = slice(None),
 ) -> FloatArray:
@@ -173,10 +171,6 @@ def curve_influence(
     ----------
     curve : {"efficiency_gain", "toc", "qini"}
     queries : ScoredQueries
-    sums : RunningSums
-        Of all queries.
-    points : Points
-        Of all queries.
     where : AtUsage or AtThresholds
     columns : slice
         The points that are asked for, by default all.
@@ -185,6 +179,8 @@ def curve_influence(
     -------
     ndarray of shape (n, n_points)
     """
+    sums = running_sums(queries)
+    points = where.read(sums)
     usage, gained, total = points.usage[0, columns], points.gained[0, columns], points.total[0, 0]
     relative = 0.0 if curve == "qini" else 1.0
     scale = usage if curve == "toc" else np.ones(usage.size)
@@ -290,10 +286,10 @@ def effects_over_queries(
 
 
 def rank_weighted_influence(
-    queries: ScoredQueries, sums: RunningSums, names: Sequence[str] = tuple(EFFECTS)
+    queries: ScoredQueries, names: Sequence[str] = tuple(EFFECTS)
 ) -> FloatArray:
     """Return influence times share of every query on every effect, shape (n, n_names)."""
-    usage, slope = (values[0] for values in _usage_and_slope(sums))
+    usage, slope = (values[0] for values in _usage_and_slope(running_sums(queries)))
     size = np.diff(queries.ends, prepend=0)
     influence_values = []
     for weighting in (EFFECTS[name] for name in names):

@@ -9,7 +9,6 @@ from metarouter.inference.curves import (
     AtThresholds,
     AtUsage,
     curve_influence,
-    running_sums,
     scored_queries,
 )
 
@@ -21,8 +20,7 @@ def test_influence_at_thresholds_is_the_derivative_by_the_weights(curve):
     gain, score = queries(40)
     found = scored_queries(gain, score, {})
     where = AtThresholds(np.array([0.5]), np.array([(score >= 0.5).sum()]))
-    sums = running_sums(found)
-    influence_values = curve_influence(curve, found, sums, where.read(sums), where)[:, 0]
+    influence_values = curve_influence(curve, found, where)[:, 0]
 
     def value(share):
         sent = found.gain[:, None] * 0 + (score[found.order] >= 0.5)[:, None]
@@ -46,8 +44,7 @@ def test_influence_at_a_usage_within_ties_is_the_derivative_by_the_weights(curve
     weight = np.random.default_rng(3).uniform(0.5, 2, 60)
     found = scored_queries(gain, score, {"sample_weight": weight})
     where = AtUsage(np.array([0.2, 0.5, 0.8]))
-    sums = running_sums(found)
-    influence_values = curve_influence(curve, found, sums, where.read(sums), where)
+    influence_values = curve_influence(curve, found, where)
     for k, usage in enumerate(where.grid):
         slopes = influence_by_contamination(
             lambda share, u=usage: ORACLES[curve](found.gain, score[found.order], share, u),
