@@ -179,12 +179,7 @@ def _rendered(
 
 
 def to_html(document: Document) -> str:
-    """Write a document as HTML: figures inside, no script, nothing loaded from elsewhere.
-
-    Parameters
-    ----------
-    document : Document
-    """
+    """Write a document as HTML: figures inside, no script, nothing loaded from elsewhere."""
     template = _environment().get_template("report.html.jinja")
     return template.render(document=document, version=__version__) + "\n"
 
@@ -403,18 +398,10 @@ _SCHEMA = "metarouter-report/1"
 
 
 def to_json(document: Document) -> str:
-    """Write a document as JSON.
+    """Write a document as JSON: an object with ``schema``, ``title``, ``subtitle``, ``sections``.
 
-    Parameters
-    ----------
-    document : Document
-
-    Returns
-    -------
-    str
-        An object with ``schema``, ``title``, ``subtitle`` and ``sections``; each section holds
-        ``blocks`` that say their ``type``. Estimates are objects with ``value``, ``low``, ``high``
-        and ``unit``; what is not known is null.
+    Each section holds ``blocks`` that say their ``type``. Estimates are objects with ``value``,
+    ``low``, ``high`` and ``unit``; what is not known is null.
     """
     content = {
         "schema": _SCHEMA,

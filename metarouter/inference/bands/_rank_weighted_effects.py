@@ -19,7 +19,6 @@ from metarouter.inference.curves import (
     deviations_of,
     effects_over_queries,
     effects_over_usage,
-    method_for_ranks,
     rank_weighted_influence,
     running_sums,
     scored_queries,
@@ -164,8 +163,7 @@ def rank_weighted_effects(
     2  qini_scaled  0.994  0.054   0.888    1.100      0.0
     """
     queries = scored_queries(gold_gain, psi_hat, options)
-    chosen = method_for_ranks(options.pop("method", "auto"), queries.effective_clusters)
-    settings = band_settings(options, chosen)
+    settings = band_settings(options, n_effective=queries.effective_clusters)
     if average not in ("usage", "queries"):
         raise MetaRouterError(f"average={average!r} is unknown; choose 'usage' or 'queries'.")
 

@@ -34,7 +34,6 @@ from metarouter.inference.curves import (
     curve_of,
     deviations_of,
     effects_over_usage,
-    method_for_ranks,
     rank_weighted_influence,
     running_sums,
     sorted_gains,
@@ -381,8 +380,7 @@ def compare_all_pairs(
     routers = routers_on_queries(gold_gain, predictions, options)
     by_rank = usage is None and effect == "autoc"
     n_effective = routers.base.effective_clusters if by_rank else np.inf
-    chosen = method_for_ranks(options.pop("method", "auto"), n_effective)
-    settings = band_settings(options, chosen, n_draws=4000)
+    settings = band_settings(options, n_draws=4000, n_effective=n_effective)
     names, value = routers.names, routers.of_halves(compared)[0]
     pairs, contrast = all_pairs(value.size)
     difference = value @ contrast

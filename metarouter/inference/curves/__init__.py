@@ -24,7 +24,6 @@ from metarouter.inference.curves._deviations import (
     deviations_of,
     floor_at_ends,
     least_share,
-    method_for_ranks,
     skewness_at_ends,
 )
 from metarouter.inference.curves._scored_queries import (
