@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from metarouter.inference.bias._calibration import CalibrationTest, calibration_test
 from metarouter.inference.bias._mean_shift import MeanShiftTest, mean_shift_test
+from metarouter.inference.bias._predictions import (
+    CalibrationTest,
+    SortedGroupEffects,
+    calibration_test,
+    sorted_group_effects,
+)
 from metarouter.inference.bias._projection import BestLinearProjection, best_linear_projection
-from metarouter.inference.bias._sorted_groups import SortedGroupEffects, sorted_group_effects

@@ -206,7 +206,7 @@ def band_settings(
     """
     check_options(options, BandOptions, "a band")
     n_draws = options.get("n_draws", n_draws)
-    method = options.get("method", "half_sample" if n_effective is None else "auto")
+    method: Any = options.get("method", "half_sample" if n_effective is None else "auto")
     if method == "auto" and n_effective is not None:
         method = "half_sample" if n_effective < _LARGE_FOR_RANKS else "influence"
     level, random_state = options.get("level", 0.95), options.get("random_state", 0)

@@ -5,8 +5,8 @@ import pytest
 from oracles.inference_tests import calibration
 
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference.bias._calibration import calibration_test
 from metarouter.inference.bias._mean_shift import mean_shift_test
+from metarouter.inference.bias._predictions import calibration_test
 from metarouter.inference.labels import (
     HeldOutPredictions,
     fitted_nuisances,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference.bias._sorted_groups import sorted_group_effects
+from metarouter.inference.bias._predictions import sorted_group_effects
 from metarouter.inference.labels import (
     HeldOutPredictions,
     fitted_nuisances,
