@@ -1,4 +1,4 @@
-"""Are predicted effects right? Their calibration, and mean effects in groups sorted by them (GATES)."""
+"""Are predicted effects right? Their calibration, and effects in groups sorted by them (GATES)."""
 
 from __future__ import annotations
 

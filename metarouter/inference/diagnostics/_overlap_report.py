@@ -236,9 +236,14 @@ def _measured(labels: ScaledLabels, propensity: FloatArray, level: float) -> dic
     is_gold, share, clusters = labels.is_gold, labels.share, labels.clusters
     low, high = support_bounds(float(share @ is_gold))
     of_preference, of_gold = np.where(is_gold, 0.0, share), np.where(is_gold, share, 0.0)
-    return {
-        "out_of_support": share_interval(propensity < low, of_preference, clusters, level),
-        "gold_out_of_support": share_interval(propensity > high, of_gold, clusters, level),
+    # With one propensity for all, as of a random draw, nothing is rarer anywhere.
+    missing = {name: Measured(0.0, 0.0, 0.0) for name in ("out_of_support", "gold_out_of_support")}
+    if np.ptp(propensity) > 0:
+        missing = {
+            "out_of_support": share_interval(propensity < low, of_preference, clusters, level),
+            "gold_out_of_support": share_interval(propensity > high, of_gold, clusters, level),
+        }
+    return missing | {
         "effective_gold": _effective(labels, propensity, level),
         "effective_preference": _effective(labels, 1 - propensity, level),
     }
