@@ -42,7 +42,7 @@ def test_strong_selection_fails(make):
 def test_a_randomised_design_leaves_every_label(make):
     found = report(make.labelled(300), Nuisances(propensity="constant"))
     assert found.effective_gold == (1.0, 1.0, 1.0)
-    assert found.out_of_support.value == 0
+    assert found.out_of_support == found.gold_out_of_support == (0.0, 0.0, 0.0)
 
 
 def test_queries_with_both_labels_overlap_by_design(make):
