@@ -116,15 +116,10 @@ def _position(item: Any, names: list[str]) -> int:
 def _strongest_columns(X: FloatArray, labels: ScaledLabels) -> list[int]:
     is_gold = labels.is_gold
     centred = np.where(is_gold, labels.y[is_gold].mean(), labels.y[~is_gold].mean())
-    product = np.abs(_correlations(X, is_gold.astype(float)) * _correlations(X, labels.y - centred))
-    return [int(k) for k in np.argsort(-product, kind="stable")[:_AUTOMATIC]]
-
-
-def _correlations(X: FloatArray, y: FloatArray) -> FloatArray:
-    Z = X - X.mean(axis=0)
-    norms = np.sqrt((Z**2).sum(axis=0)) * np.sqrt(((y - y.mean()) ** 2).sum())
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.nan_to_num(Z.T @ (y - y.mean()) / norms)
+        r = np.nan_to_num(np.corrcoef(np.column_stack([X, is_gold, labels.y - centred]).T))
+    product = np.abs(r[-2, :-2] * r[-1, :-2])
+    return [int(k) for k in np.argsort(-product, kind="stable")[:_AUTOMATIC]]
 
 
 _LARGEST = 1 - 1e-9

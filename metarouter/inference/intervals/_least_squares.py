@@ -111,11 +111,11 @@ def weighted_least_squares(
     )
     coefficient = bread @ (design.T @ (share * outcome))
     residual = outcome - design @ coefficient
-    influence = (
-        _row_influence(design, residual, share, bread, names)
-        if clusters is None
-        else _cluster_influence(design, residual, share, bread, clusters, names)
-    )
+    if clusters is None:
+        kept = 1 - _leverage(design, share, bread, names)
+        influence = design @ bread * (share * residual / kept)[:, None]
+    else:
+        influence = _cluster_influence(design, share * residual, share, bread, clusters, names)
     if further_influence is not None:
         influence = influence + cluster_sums(further_influence[taken], clusters)
     n_units = len(influence)
@@ -148,15 +148,10 @@ def wald_test(fit: LinearFit, columns: list[int], null: FloatArray | float = 0.0
         return WaldTest(statistic, q, left, float(fdtrc(q, left, statistic)))
 
 
-def _row_influence(
-    design: FloatArray,
-    residual: FloatArray,
-    share: FloatArray,
-    bread: FloatArray,
-    names: list[str],
+def _leverage(
+    design: FloatArray, share: FloatArray, bread: FloatArray, names: list[str]
 ) -> FloatArray:
-    onto = design @ bread
-    leverage = share * np.einsum("ij,ij->i", onto, design)
+    leverage = share * np.einsum("ij,ij->i", design @ bread, design)
     if leverage.max() >= _NEARLY_ONE:
         row = int(np.argmax(leverage))
         column = names[int(np.argmax(np.abs(design[row] * bread.diagonal())))]
@@ -164,12 +159,12 @@ def _row_influence(
             f"a coefficient rests on a single row (column {column!r}), so its uncertainty cannot "
             "be measured; merge rare categories, or leave the column out."
         )
-    return onto * (share * residual / (1 - leverage))[:, None]
+    return np.asarray(leverage)
 
 
 def _cluster_influence(
     design: FloatArray,
-    residual: FloatArray,
+    weighted_residual: FloatArray,
     share: FloatArray,
     bread: FloatArray,
     clusters: NDArray[np.intp],
@@ -180,7 +175,7 @@ def _cluster_influence(
     Without unit g the normal equations are (M - M_g) b = v - v_g, hence
     b_full - b_(-g) = (M - M_g)^-1 X_g' W_g e_g with the full fit's residuals e.
     """
-    score = cluster_sums(design * (share * residual)[:, None], clusters)
+    score = cluster_sums(design * weighted_residual[:, None], clusters)
     moments = np.linalg.inv(bread)
     influence = np.empty_like(score)
     order = np.argsort(clusters, kind="stable")
