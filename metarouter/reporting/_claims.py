@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from metarouter.evaluation._intervals import corrected_error, normal_quantile, student_quantile
+from metarouter.reporting._document import counted
 from metarouter.utils.columns import FloatArray
 from metarouter.utils.markdown import with_interval
 from metarouter.utils.style import router_label
@@ -87,11 +88,8 @@ class Trend:
             return verdict(low, high)
         if -self.margin < low and high < self.margin:
             return "held"
-        return (
-            "reversed"
-            if low > self.margin or high < -self.margin
-            else "not significantly different"
-        )
+        beyond = low > self.margin or high < -self.margin
+        return "reversed" if beyond else "not significantly different"
 
 
 def verdict(low: float, high: float) -> str:
@@ -243,12 +241,8 @@ def _verdict_text(verdicts: dict[str, str]) -> str:
     ):
         names = [router_label(name) for name, found in verdicts.items() if found == word]
         if names:
-            parts.append(f"{joined} {_listed(names)}")
+            parts.append(f"{joined} {counted(names)}")
     return ", ".join(parts)
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def claims_frame(claims: list[Claim]) -> pd.DataFrame:

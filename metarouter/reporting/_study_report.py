@@ -16,6 +16,7 @@ from metarouter.reporting._claims import (
     compare_splits,
     differing_verdicts,
 )
+from metarouter.reporting._document import counted
 from metarouter.reporting._report_method import glossary, package_versions
 from metarouter.utils.files import atomic_path, write_text
 from metarouter.utils.markdown import markdown_table, settings_table
@@ -136,9 +137,10 @@ class StudyReport:
 
     def to_markdown(self) -> str:
         """Return the report as markdown."""
+        sizes = counted(map(str, sorted(self.result.n_gold)))
         parts = [
             f"# {self.title}",
-            *_as_sections(self.sections),
+            *(part for head, text in self.sections for part in (f"## {head}", text)),
             "## Area under the efficiency gain",
             _AREA_MEANS,
             areas_table(self.result),
@@ -149,8 +151,8 @@ class StudyReport:
             "## Do the meta-routers gain more?",
             self._verdicts(),
             "## All paired differences",
-            f"Each pair of routers with {_sizes(self.result)} gold labels is in "
-            "`paired_differences.csv`; those against pooling, with corrected 95% intervals:",
+            f"Each pair of routers with {sizes} gold labels is in `paired_differences.csv`; those "
+            "against pooling, with corrected 95% intervals:",
             _differences_table(self.result),
         ]
         if self.random_split is not None:
@@ -243,48 +245,37 @@ def write_frame(frame: pd.DataFrame, path: Path) -> Path:
 
 def areas_table(result: StudyResult) -> str:
     """Return the areas as a markdown table, with both standard errors."""
-    frame = in_order(result.areas())
-    return markdown_table(
-        frame.assign(router=frame["router"].map(router_label))[
-            ["router", "n_gold", "area", "se", "se_corrected"]
-        ].rename(columns={"n_gold": "gold labels", "se": "s.e.", "se_corrected": "corrected s.e."})
-    )
+    return _router_table(in_order(result.areas()), "router, n_gold, area, se, se_corrected")
 
 
 def _differences_table(result: StudyResult) -> str:
     frame = result.paired_differences("pooled" if "pooled" in result.routers else None)
-    return markdown_table(
-        frame.assign(router=frame["router"].map(router_label))[
-            ["router", "n_gold", "difference", "se", "se_corrected", "ci_low", "ci_high"]
-        ].rename(
-            columns={
-                "n_gold": "gold labels",
-                "difference": f"minus {router_label(frame['reference'].iloc[0])}",
-                "se": "s.e.",
-                "se_corrected": "corrected s.e.",
-                "ci_low": "95% low",
-                "ci_high": "95% high",
-            }
-        )
-    )
+    columns = "router, n_gold, difference, se, se_corrected, ci_low, ci_high"
+    minus = f"minus {router_label(frame['reference'].iloc[0])}"
+    return _router_table(frame, columns, difference=minus)
 
 
 def _splits_table(frame: pd.DataFrame) -> str:
-    return markdown_table(
-        frame.assign(
-            router=frame["router"].map(router_label),
-            differ=frame["differ"].map({True: "yes", False: "no"}),
-        ).rename(
-            columns={
-                "n_gold": "gold labels",
-                "area_grouped": "area, by group",
-                "area_random": "area, random",
-                "difference": "random minus group",
-                "se": "s.e.",
-                "differ": "differ?",
-            }
-        )
-    )
+    frame = frame.assign(differ=frame["differ"].map({True: "yes", False: "no"}))
+    return _router_table(frame, ", ".join(frame.columns), difference="random minus group")
+
+
+_HEADS = {
+    "n_gold": "gold labels",
+    "se": "s.e.",
+    "se_corrected": "corrected s.e.",
+    "ci_low": "95% low",
+    "ci_high": "95% high",
+    "area_grouped": "area, by group",
+    "area_random": "area, random",
+    "differ": "differ?",
+}
+
+
+def _router_table(frame: pd.DataFrame, columns: str, **heads: str) -> str:
+    """Write columns of a frame of routers under the heads that readers know."""
+    named = frame.assign(router=frame["router"].map(router_label))[columns.split(", ")]
+    return markdown_table(named.rename(columns=_HEADS | heads))
 
 
 def _work_done(result: StudyResult, random_split: StudyResult | None) -> str:
@@ -312,12 +303,3 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
         .sort_values(["n_gold", "_place"], kind="stable")
         .drop(columns="_place")
     )
-
-
-def _as_sections(sections: Sequence[tuple[str, str]]) -> list[str]:
-    return [part for heading, text in sections for part in (f"## {heading}", text)]
-
-
-def _sizes(result: StudyResult) -> str:
-    sizes = [str(size) for size in sorted(result.n_gold)]
-    return sizes[0] if len(sizes) == 1 else f"{', '.join(sizes[:-1])} and {sizes[-1]}"
