@@ -255,7 +255,7 @@ def _numbers(queries: ScoredQueries, where: AtUsage, kept: NDArray[np.bool_] | N
 
 def _influence_values(queries: ScoredQueries, where: AtUsage) -> FloatArray:
     """Return influence times share of every query on these numbers, shape (n, m + 2)."""
-    total = float(queries.share @ queries.gain)
+    total = where.read(running_sums(queries)).total[0, 0]
     of_gap = (queries.share * (queries.gain - total))[:, None]
     of_area = rank_weighted_influence(queries, ("area",))
     of_curve = curve_influence("qini", queries, where)
