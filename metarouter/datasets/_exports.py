@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,9 @@ def frame_of_export(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]
     """Return a table with one row per label, and what was assumed; most tables as they are."""
     import pandas as pd
 
-    if {"data", "fields"} & set(frame.columns) or any(map(_is_flat, frame.columns)):
+    names = {"data", "fields"} & set(frame.columns)
+    is_nested = any(isinstance(_first(frame[name]), Mapping) for name in names)
+    if is_nested or any(map(_is_flat, frame.columns)):
         rows, note = records_of_export(
             [
                 {name: value for name, value in row.items() if not _is_nothing(value)}
@@ -185,7 +188,7 @@ def _nested(row: Record) -> Record:
     for name, value in row.items():
         question, _, kind = name.rpartition(".")
         if name.endswith(".responses"):
-            told = [] if value is None else list(value)
+            told = _several(value)
             users, status = (row.get(f"{name}.{of}") for of in ("users", "status"))
             record["responses"][question] = [
                 {
@@ -200,6 +203,15 @@ def _nested(row: Record) -> Record:
         elif not any(part in name for part in (".responses.", ".suggestion.")):
             record["fields"][name] = value
     return record
+
+
+def _several(value: Any) -> list[Any]:
+    if isinstance(value, str):  # as a file of text has it
+        with suppress(ValueError):
+            value = json.loads(value)
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple | np.ndarray) else [value]
 
 
 def _answers_of_people(record: Record) -> list[Record]:
@@ -259,5 +271,7 @@ def _with_one_winner(frame: pd.DataFrame) -> pd.DataFrame:
         frame[name].astype(str).str.lower().isin(("1", "1.0", "true")) for name in _WINNERS
     )
     winner = np.where(first & ~second, "model_a", np.where(second & ~first, "model_b", "tie"))
+    untold = frame[list(_WINNERS)].isna().all(axis=1)
+    winner = np.where(untold, None, winner.astype(object))
     given = [*_WINNERS, *(["winner_tie"] if "winner_tie" in frame.columns else [])]
     return frame.drop(columns=given).assign(winner=winner)

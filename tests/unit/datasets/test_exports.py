@@ -128,6 +128,39 @@ def test_flat_records_of_argilla_tell_what_nested_ones_do_and_drafts_do_not_coun
     assert read.preference.tolist() == [1.0, 1.0, -1.0]
 
 
+def test_flat_records_in_a_file_of_text_tell_the_same(tmp_path: Path) -> None:
+    flat = pd.DataFrame(
+        {
+            "prompt": ["Why?", "How?", "When?"],
+            "best.responses": ['["A", "B"]', "B", None],
+            "best.suggestion": ["A", "A", "B"],
+        }
+    )
+    flat.to_csv(tmp_path / "flat.csv", index=False)
+    read = read_table(
+        tmp_path / "flat.csv", text="prompt", gold="best", preference="best.suggestion"
+    )
+    assert read.gold[:3].tolist() == [1.0, -1.0, -1.0]
+    assert np.isnan(read.gold[3])
+
+
+def test_a_column_called_data_makes_no_export() -> None:
+    frame = pd.DataFrame({"data": [1.0, 2.0], "fields": [3.0, 4.0], "gold": [0.5, 1.5]})
+    assert read_table(frame).feature_names == ["data", "fields"]
+
+
+def test_a_vote_without_a_winner_is_no_tie() -> None:
+    frame = pd.DataFrame(
+        {
+            "x": [1.0, 2.0], "model_a": "large", "model_b": "small", "gold": [1.0, 2.0],
+            "winner_model_a": [1, None], "winner_model_b": [0, None],
+        }
+    )  # fmt: skip
+    read = read_table(frame, features=["x"], preference="winner", positive="large")
+    assert read.preference[0] == 1.0
+    assert np.isnan(read.preference[1])
+
+
 def test_rankings_with_ties_and_more_than_two_answers_compare_the_two_that_are_named() -> None:
     ranks = [{"rank": r, "value": v} for r, v in ((1, "x"), (2, "large"), (2, "small"), (3, "y"))]
     frame = pd.DataFrame(
