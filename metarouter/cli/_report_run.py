@@ -19,6 +19,8 @@ from metarouter.cli._tables import with_named_columns
 from metarouter.cli.console import console
 from metarouter.cli.outputs import input_file, output_file
 from metarouter.cli.report import ReportOptions
+from metarouter.datasets._exports import frame_of_export
+from metarouter.datasets._table import with_text
 from metarouter.datasets._table_files import read_table_file
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference.guarantees import as_delta, check_limit
@@ -26,13 +28,12 @@ from metarouter.inference.planning import as_prices
 from metarouter.judging import JudgeProfile, profile_table
 from metarouter.reporting import (
     ReportSettings,
-    RoutingAnalysis,
     analyse,
     routing_report,
     write_document,
 )
 from metarouter.reporting._analyse import attempt
-from metarouter.reporting._document import Findings, Unanswered
+from metarouter.reporting._document import Findings, Paragraph, Unanswered
 from metarouter.reporting._held_out_routers import too_few_to_cross_fit
 from metarouter.reporting._routing_analysis import DEFAULT_SHARE
 from metarouter.reporting._write_document import FORMATS
@@ -60,16 +61,16 @@ def run_report(choices: ReportOptions) -> None:
     _check_outputs(choices)
     _check_numbers(choices)
     with stages() as begin:
-        certified, analysis, files, document = _analysed(choices, begin)
-    _print_summary(analysis, document, files)
+        certified, files, document = _analysed(choices, begin)
+    _print_summary(document, files)
     if choices.save_router is not None:
         _save(certified, choices)
 
 
 def _analysed(
     choices: ReportOptions, begin: Callable[[str], None]
-) -> tuple[CertifiedRouter | Unanswered, RoutingAnalysis, list[Path], Any]:
-    """Return the certified router, the analysis, and the report, written to its files."""
+) -> tuple[CertifiedRouter | Unanswered, list[Path], Any]:
+    """Return the certified router and the report, written to its files."""
     begin("reading the table")
     with input_file(choices.table) as table:
         queries = choices.read(table, gold_alone=False, domain=choices.domain, **choices.columns())
@@ -89,18 +90,20 @@ def _analysed(
     form: Any = None if choices.form is None else str(choices.form)
     begin("writing the report")
     files = write_document(document, choices.out, format=form)
-    return certified, analysis, files, document
+    return certified, files, document
 
 
 def _judges(table: Path, choices: ReportOptions) -> tuple[JudgeProfile, ...]:
     """Profile the judges, as far as the table has the columns that ``collect`` writes."""
-    if choices.preference_primary is not None:
-        return ()  # scores of each answer, and no verdicts
+    if choices.preference_primary is not None or choices.annotator is not None:
+        return ()  # scores of each answer, or one column of several people's labels
     gold_scores = None
     if choices.gold_primary is not None and choices.gold_alternative is not None:
         gold_scores = (choices.gold_primary, choices.gold_alternative)
     named = {choices.text, choices.group_by, "group"} - {None, "none"}
-    frame = read_table_file(table, {str(name) for name in named}, choices.encoding).frame
+    as_text = {str(name) for name in named}
+    frame, _ = frame_of_export(read_table_file(table, as_text, choices.encoding).frame)
+    frame, _ = with_text(frame, choices.text, table.name)
     asked = choices.group_by if choices.group_by != "none" else None
     clusters = [c for c in (asked, "group", choices.text) if c is not None and c in frame.columns]
     return profile_table(
@@ -226,13 +229,13 @@ def _settings(queries: LabelledQueries, choices: ReportOptions) -> ReportSetting
     )
 
 
-def _print_summary(analysis: RoutingAnalysis, document: Any, files: list[Path]) -> None:
+def _print_summary(document: Any, files: list[Path]) -> None:
     to = console()
     for block in document.sections[0].blocks:
         if isinstance(block, Findings):
             for item in block.items:
                 verdict = "" if item.verdict is None else f"{item.verdict}  "
                 to.print(f"{verdict}{item.text}", markup=False, soft_wrap=True)
-        else:
+        elif isinstance(block, Paragraph):
             to.print(block.text, markup=False, soft_wrap=True)
     to.print(f"Written to {', '.join(map(str, files))}.", markup=False, soft_wrap=True)

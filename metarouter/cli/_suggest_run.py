@@ -10,14 +10,14 @@ import numpy as np
 from metarouter.cli.console import console
 from metarouter.cli.outputs import input_file, output_file, output_path
 from metarouter.cli.suggest import Strategy, SuggestSettings
-from metarouter.datasets import LabelledQueries, read_table
-from metarouter.datasets._rows import open_rows, write_frame
+from metarouter.datasets import LabelledQueries
+from metarouter.datasets._exports import frame_of_export
+from metarouter.datasets._rows import write_frame
 from metarouter.datasets._table_files import SUFFIXES, read_frame
 from metarouter.encoding import TfidfEncoder
-from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.exceptions import DataError
 from metarouter.inference import suggest_labels
 from metarouter.routing import AdaptiveMetaRouter
-from metarouter.utils.names import pick_columns
 from metarouter.utils.progress import stages
 
 __all__ = ["run_suggest"]
@@ -27,27 +27,12 @@ _ADDED = ("inclusion_probability", "weight")
 
 def run_suggest(settings: SuggestSettings) -> None:
     """Choose rows and write them with their probabilities and weights."""
-    if settings.text is not None and settings.features:
-        raise MetaRouterError(
-            "Both --text and --features are given: name a column of text or columns of numbers."
-        )
     with input_file(settings.table) as table, output_path(settings.out, table) as out:
         output_file(out, suffixes=SUFFIXES)
         if out.resolve() == table.resolve():
             raise DataError(f"--out {out} is the table to read: name another file.")
-        known = open_rows(table, settings.encoding).columns()
-        queries = read_table(
-            table,
-            text=settings.text,
-            features=pick_columns(known, settings.features, table.name)
-            if settings.features
-            else None,
-            gold=settings.gold,
-            preference=settings.preference,
-            allow_unlabelled=True,
-            encoding=settings.encoding,
-        )
-        queries = _encoded(queries, settings)
+        read = settings.read_any(table)
+        queries = _encoded(read, settings)
         with stages() as begin:
             begin("choosing queries")
             suggestion = suggest_labels(
@@ -58,10 +43,12 @@ def run_suggest(settings: SuggestSettings) -> None:
                 threshold=settings.threshold,
                 random_state=settings.seed,
             )
-        frame = read_frame(table, () if settings.text is None else (settings.text,))
+        as_text = () if settings.text is None else (settings.text,)
+        frame, _ = frame_of_export(read_frame(table, as_text, settings.encoding))
+        assert read.row is not None
         chosen = suggestion.to_frame()
         added = {name: chosen[name].to_numpy() for name in _ADDED}
-        write_frame(frame.iloc[suggestion.rows].assign(**added), out)
+        write_frame(frame.iloc[read.row[suggestion.rows]].assign(**added), out)
     free = int((~queries.has_gold).sum())
     console().print(
         f"{len(chosen)} of {free} queries without a gold label are chosen; written to "

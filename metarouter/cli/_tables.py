@@ -155,16 +155,29 @@ class TableOptions:
         MetaRouterError
             If text and features are both named, or one of two scores alone.
         """
+        with input_file(table) as path:
+            queries = self.read_any(path, **columns)
+        if gold_alone and queries.n_gold and not queries.n_preference:
+            note = "no preference labels: the router learns from gold labels alone"
+            known = [n for n in queries.notes if n != "no column of preference labels"]
+            queries = replace(queries, notes=(*known, note))
+            return _without_bare(queries)
+        return _labelled(queries, {"gold": self.gold, "preference": self.preference[0]})
+
+    def read_any(self, table: Path, **columns: str | None) -> LabelledQueries:
+        """Read a file of queries, labelled or not.
+
+        Raises
+        ------
+        DataError
+            If the table cannot be read as such.
+        MetaRouterError
+            If text and features are both named, or one of two scores alone.
+        """
         if self.text is not None and self.features:
             raise MetaRouterError(
                 "Both --text and --features are given: name a column of text or columns of numbers."
             )
-        with input_file(table) as path:
-            return self._read(path, columns, gold_alone=gold_alone)
-
-    def _read(
-        self, table: Path, columns: dict[str, str | None], *, gold_alone: bool
-    ) -> LabelledQueries:
         from metarouter.datasets import read_table
         from metarouter.datasets._rows import open_rows
 
@@ -192,13 +205,7 @@ class TableOptions:
             encoding=self.encoding,
             **columns,
         )
-        queries = replace(queries, groups=None) if ignored else queries
-        if gold_alone and queries.n_gold and not queries.n_preference:
-            note = "no preference labels: the router learns from gold labels alone"
-            known = [n for n in queries.notes if n != "no column of preference labels"]
-            queries = replace(queries, notes=(*known, note))
-            return _without_bare(queries)
-        return _labelled(queries, {"gold": self.gold, "preference": self.preference[0]})
+        return replace(queries, groups=None) if ignored else queries
 
 
 def _both(role: str, primary: str | None, alternative: str | None) -> tuple[str, str] | None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from metarouter.cli._tables import TABLE_HELP
+from metarouter.cli._tables import TABLE_HELP, TableOptions
 from metarouter.cli.command import command_of
-from metarouter.cli.options import COLUMNS, GoldColumn, Seed, TextEncoding
+from metarouter.cli.options import Seed
 
 __all__ = ["Strategy", "SuggestSettings", "suggest"]
 
@@ -28,7 +28,7 @@ class Strategy(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuggestSettings:
+class SuggestSettings(TableOptions):
     """Choose the queries of a table that should get gold labels next.
 
     Queries without a gold label are drawn by chance, those that matter more with more of it. The
@@ -68,25 +68,7 @@ class SuggestSettings:
             rich_help_panel=_CHOICE,
         ),
     ] = 0.0
-    text: Annotated[
-        str | None,
-        typer.Option("--text", help="Column of text.", rich_help_panel=COLUMNS, show_default=False),
-    ] = None
-    features: Annotated[
-        list[str],
-        typer.Option(
-            "--features",
-            help="Column of numbers, or a pattern like 'e*'; may be repeated.",
-            rich_help_panel=COLUMNS,
-            show_default="all columns without another role, where there is no --text",
-        ),
-    ] = field(default_factory=list)
-    gold: GoldColumn = "gold"
-    preference: Annotated[
-        str, typer.Option("--preference", help="Cheap labels.", rich_help_panel=COLUMNS)
-    ] = "preference"
     seed: Seed = 0
-    encoding: TextEncoding = None
 
 
 def _run(settings: SuggestSettings) -> None:

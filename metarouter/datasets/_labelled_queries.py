@@ -26,6 +26,7 @@ _OPTIONAL_ARRAYS = (
     "cost_alternative",
     "input_tokens",
     "output_tokens",
+    "row",
 )
 
 
@@ -132,6 +133,8 @@ class LabelledQueries:
         What a reader must know, such as the number of rows dropped while reading.
     feature_names : list of str, optional
         The names of the columns of `X`.
+    row : ndarray of int of shape (n_queries,), optional
+        Place of each query in the table that it was read from, which may have more rows.
 
     Raises
     ------
@@ -168,6 +171,7 @@ class LabelledQueries:
     name: str = "queries"
     notes: tuple[str, ...] = ()
     feature_names: list[str] | None = None
+    row: NDArray[np.intp] | None = None
 
     def __post_init__(self) -> None:
         n = self.n_queries

@@ -284,6 +284,7 @@ def read_comparisons(
     """
     frame, name = _frame(source, text)
     frame, blank = with_text(frame, text, name)
+    frame = frame.reset_index(drop=True)
     zero_means = None
     if gold_scores is not None or preference_scores is not None:
         frame = _from_scores(frame, name, gold_scores, preference_scores, weight)

@@ -143,6 +143,7 @@ def read_table(
     asked_text = {column for column in (text, group, domain, annotator) if column is not None}
     (frame, notes), name = _open(source, {*asked_text, *_NAMES}, encoding)
     frame, blank = with_text(frame, text, name)
+    row, frame = frame.index.to_numpy(dtype=np.intp), frame.reset_index(drop=True)
     roles = _roles(
         frame,
         name,
@@ -197,6 +198,7 @@ def read_table(
         output_tokens=_costs(frame, roles, "output_tokens", name),
         name=name,
         feature_names=columns or [str(text)],
+        row=row,
         notes=(
             *notes,
             *blank,
@@ -231,13 +233,16 @@ def _open(
     checks.columns_are_distinct(file.frame.columns, name)
     frame, said = frame_of_export(file.frame)
     checks.table_has_rows(frame, name)
-    return TableFile(frame, (*file.notes, *said)), name
+    return TableFile(frame.reset_index(drop=True), (*file.notes, *said)), name
 
 
 def with_text(
     frame: pd.DataFrame, text: str | None, name: str
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Return the rows that have text, chats cut down to their first message, and a note."""
+    """Return the rows that have text, chats cut down to their first message, and a note.
+
+    The index tells which rows are left.
+    """
     if text is None:
         return frame, ()
     checks.column_exists(frame, text, "text", name)
@@ -245,7 +250,7 @@ def with_text(
     there = checks.rows_with_text(frame, text, name)
     n_blank = int((~there).sum())
     note = f"{n_blank} of {len(frame)} rows left out: column {text!r} is empty there"
-    return frame[there].reset_index(drop=True), (note,) if n_blank else ()
+    return frame[there], (note,) if n_blank else ()
 
 
 def _first_messages(cells: pd.Series) -> list[Any]:

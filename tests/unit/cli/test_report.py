@@ -10,6 +10,16 @@ import pandas as pd
 import pytest
 from command_line import refused, run
 
+from metarouter.cli._report_run import _print_summary
+from metarouter.reporting._document import (
+    Document,
+    Figure,
+    Finding,
+    Findings,
+    Paragraph,
+    Section,
+)
+
 
 @pytest.fixture(scope="module")
 def few(folder: Path) -> Path:
@@ -35,6 +45,16 @@ def test_one_run_writes_all_formats_and_prints_the_summary(few: Path, tmp_path: 
     read = json.loads(outs[3].read_text())
     assert read["title"] == "Ours & <yours>"
     assert "Ours &amp; &lt;yours&gt;" in outs[0].read_text()
+
+
+def test_a_summary_is_printed_without_its_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = (
+        Paragraph("What was asked."),
+        Findings((Finding("What was found."),)),
+        Figure("curve", "A curve", "rises", lambda axes: axes),
+    )
+    _print_summary(Document("Ours", "", (Section("Summary", blocks),)), [Path("report.md")])
+    assert capsys.readouterr().out == ("What was asked.\nWhat was found.\nWritten to report.md.\n")
 
 
 def test_a_format_may_be_named_instead_of_an_ending(few: Path, tmp_path: Path) -> None:

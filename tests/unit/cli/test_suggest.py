@@ -44,5 +44,17 @@ def test_the_first_batch_needs_no_gold_labels(table: Path, tmp_path: Path) -> No
     assert run(*words)[0] == 0
 
 
+def test_rows_without_text_shift_no_other_row_and_booleans_have_a_meaning(tmp_path: Path) -> None:
+    prompts = [None, "one", "two", None, "three", "four", "five", "six"]
+    frame = pd.DataFrame({"prompt": prompts, "id": range(8), "gold": [True, False, *[None] * 6]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    words = ("suggest", tmp_path / "t.csv", "--text", "prompt", "--n", 5, "--out")
+    assert "--zero-means" in refused(*words, tmp_path / "o.csv")
+    code, _, error = run(*words, tmp_path / "o.csv", "--zero-means", "loss")
+    assert code == 0, error
+    chosen = pd.read_csv(tmp_path / "o.csv").set_index("id")["prompt"]
+    assert chosen.to_dict() == {k: prompts[k] for k in (2, 4, 5, 6, 7)}
+
+
 def test_the_table_itself_is_not_overwritten(table: Path) -> None:
     assert "name another file" in refused("suggest", table, "--features", "x*", "--out", table)
