@@ -270,8 +270,8 @@ def _with_one_winner(frame: pd.DataFrame) -> pd.DataFrame:
     first, second = (
         frame[name].astype(str).str.lower().isin(("1", "1.0", "true")) for name in _WINNERS
     )
-    winner = np.where(first & ~second, "model_a", np.where(second & ~first, "model_b", "tie"))
-    untold = frame[list(_WINNERS)].isna().all(axis=1)
-    winner = np.where(untold, None, winner.astype(object))
+    votes = np.where(first & ~second, "model_a", np.where(second & ~first, "model_b", "tie"))
+    told = frame[list(_WINNERS)].notna().any(axis=1)
+    winner = [word if there else None for word, there in zip(votes, told, strict=True)]
     given = [*_WINNERS, *(["winner_tie"] if "winner_tie" in frame.columns else [])]
     return frame.drop(columns=given).assign(winner=winner)
