@@ -14,6 +14,7 @@ from bandits._arms import check_arms
 from metarouter import __version__
 from metarouter.exceptions import RouterFileError
 from metarouter.utils.archives import ArchiveError, read_arrays, write_arrays
+from metarouter.utils.arguments import validated
 from metarouter.utils.parameters import (
     check_parameter,
     check_parameters,
@@ -91,6 +92,7 @@ def save_bandit(router: Any, path: str | os.PathLike[str]) -> None:
     write_arrays(path, {"header": np.array(text), **arrays})
 
 
+@validated()
 def load_bandit(path: str | os.PathLike[str]) -> Any:
     """Read a router that was saved with ``router.save``; it goes on where it was.
 

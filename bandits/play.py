@@ -18,6 +18,7 @@ from bandits.play_log import PlayLog
 from bandits.replay import Replay, ReplayError, Revealed
 from bandits.scenarios import Scenario, Stream
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.parameters import check_whole
 from metarouter.utils.random import seed_of
 
@@ -26,6 +27,7 @@ __all__ = ["PlayLog", "play"]
 Array = NDArray[np.float64]
 
 
+@validated()
 def play(
     router: BanditRouter,
     replay: Replay,
@@ -79,11 +81,6 @@ def play(
     >>> log.action[-1].item(), replay.n_revealed
     ('large', 50)
     """
-    if not isinstance(router, BanditRouter) or not isinstance(replay, Replay):
-        raise DataError(
-            f"play needs a router and a Replay, but was given a {type(router).__name__} and a "
-            f"{type(replay).__name__}."
-        )
     if replay.n_revealed:
         raise ReplayError(
             f"{replay.n_revealed} of {replay.n_rounds} rounds have been played; call "

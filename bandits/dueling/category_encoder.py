@@ -13,8 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from bandits._torch import require_torch
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.features import validate_matrix
-from metarouter.utils.parameters import number, whole
+from metarouter.utils.parameters import LABELS, number, whole
 from metarouter.utils.random import seed_of
 
 __all__ = ["CategoryEncoder", "category_means"]
@@ -175,6 +176,7 @@ class CategoryEncoder(TransformerMixin, BaseEstimator):
         )
 
 
+@validated(labels=[LABELS], categories=[LABELS])
 def category_means(values: ArrayLike, labels: ArrayLike, categories: ArrayLike) -> Array:
     """Return the mean of every column within each category, shape (n_categories, n_columns).
 

@@ -15,6 +15,7 @@ from bandits._arms import check_arms, positions_of
 from bandits._validation import check_matrix, check_outcome
 from bandits.replay import ReplayError
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.parameters import check_parameter, check_whole
 
 __all__ = ["DuelingReplay", "play_duels"]
@@ -323,6 +324,7 @@ class DuelingReplay:
         vars(self).update(state, _lock=Lock())
 
 
+@validated()
 def play_duels(
     router: Any,
     replay: DuelingReplay,

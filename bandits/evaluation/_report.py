@@ -20,6 +20,7 @@ from bandits.evaluation._report_tables import (
 )
 from bandits.evaluation.study_result import ALL, SPLITS, BanditStudyResult
 from metarouter.reporting import markdown_table, package_versions
+from metarouter.utils.arguments import validated
 from metarouter.utils.files import atomic_path, write_text
 from metarouter.utils.markdown import settings_table, with_interval
 
@@ -159,6 +160,7 @@ class BanditStudyReport:
         ]
 
 
+@validated()
 def write_bandit_report(report: BanditStudyReport, folder: str | os.PathLike[str]) -> list[Path]:
     """Write a study into a folder, each file whole or not at all.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bandits.evaluation._figure import router_name
 from bandits.evaluation.scenario_result import ScenarioResult
 from metarouter.reporting import markdown_table, package_versions
+from metarouter.utils.arguments import validated
 from metarouter.utils.files import atomic_path, write_text
 from metarouter.utils.markdown import settings_table
 
@@ -53,6 +54,7 @@ def cell_table(result: ScenarioResult, measure: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@validated()
 def write_scenario_report(
     result: ScenarioResult, folder: str | os.PathLike[str], settings: Mapping[str, str]
 ) -> list[Path]:

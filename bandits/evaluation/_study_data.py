@@ -17,6 +17,7 @@ from metarouter.datasets import (
     fetch_routerbench_fewshot,
 )
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.names import nearest
 
 __all__ = ["STUDY_TABLES", "StudyTable", "study_table"]
@@ -84,6 +85,7 @@ class StudyTable:
         )
 
 
+@validated()
 def study_table(name: str, data_home: str | os.PathLike[str] | None = None) -> StudyTable:
     """Load a table by name, with the tasks that are learned and held out by default.
 

@@ -14,6 +14,7 @@ from bandits.evaluation._study_data import StudyTable
 from bandits.evaluation.study_result import ALL
 from metarouter.datasets import ModelMatrix, read_frame
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.names import pick_columns, require_column
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class OutcomeColumns:
     second: float = 0.0
 
 
+@validated()
 def read_outcomes(path: Path, columns: OutcomeColumns, *, random_state: int = 0) -> StudyTable:
     """Read a table with one row per query, and one column per model and outcome.
 

@@ -7,11 +7,13 @@ from numpy.typing import ArrayLike
 
 from bandits._validation import check_outcome
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.parameters import check_parameter
 
 __all__ = ["dominated_area"]
 
 
+@validated()
 def dominated_area(cost: ArrayLike, score: ArrayLike, dearest: float) -> float:
     """Return the mean, over all costs up to the dearest, of the best score to be had for less.
 

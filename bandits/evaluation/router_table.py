@@ -15,7 +15,9 @@ from bandits.evaluation._outcomes import (
     oracle_probability,
 )
 from metarouter.evaluation import Estimates, clustered_means
+from metarouter.utils.arguments import validated
 from metarouter.utils.columns import check_reference, check_routers
+from metarouter.utils.parameters import ARRAY
 from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
@@ -154,6 +156,7 @@ class RouterTable(Printed):
         return ("In brackets: standard errors; differences are paired query by query.",)
 
 
+@validated(X=[ARRAY, None])
 def router_table(
     routers: Mapping[str, Any],
     X: Any,

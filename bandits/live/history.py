@@ -21,10 +21,12 @@ from bandits.live._store import journals
 from bandits.off_policy import LoggedFeedback
 from metarouter.exceptions import RouterFileError
 from metarouter.routing.preference_reward import reward_range
+from metarouter.utils.arguments import validated
 
 __all__ = ["read_history"]
 
 
+@validated(cost_cap="no_validation", latency_cap="no_validation")  # the router checks them
 def read_history(
     folder: str | os.PathLike[str],
     *,

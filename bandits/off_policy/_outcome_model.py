@@ -13,7 +13,8 @@ from sklearn.model_selection import GroupKFold, KFold
 
 from bandits.off_policy.logged_feedback import LoggedFeedback
 from metarouter.exceptions import DataError
-from metarouter.utils.parameters import check_whole
+from metarouter.utils.arguments import validated
+from metarouter.utils.parameters import NUMBERS, REGRESSOR, check_whole
 
 __all__ = ["fitted_rewards"]
 
@@ -24,6 +25,7 @@ Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 FIRST_ROWS, REFITS = 10, 20
 
 
+@validated(outcome=[REGRESSOR, NUMBERS, None])
 def fitted_rewards(log: LoggedFeedback, outcome: Any = None, cv: int = 5, seed: int = 0) -> Array:
     """Return the expected reward of every arm in every row, shape (n, n_arms).
 

@@ -16,10 +16,13 @@ from bandits.off_policy._parameters import check_level
 from bandits.off_policy.logged_feedback import LoggedFeedback
 from bandits.off_policy.result import OffPolicyResult, warn_of_few_effective_rows
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
+from metarouter.utils.parameters import NUMBERS, REGRESSOR
 
 __all__ = ["compare_policies"]
 
 
+@validated(outcome=[REGRESSOR, NUMBERS, None])
 def compare_policies(
     log: LoggedFeedback,
     first: Any,

@@ -16,6 +16,7 @@ from bandits.off_policy.logged_feedback import LoggedFeedback
 from bandits.off_policy.result import OffPolicyResult
 from bandits.off_policy.value import off_policy_value
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 
 __all__ = ["LoggedDuels", "win_rate"]
 
@@ -113,6 +114,7 @@ class LoggedDuels:
         )
 
 
+@validated()
 def win_rate(
     log: LoggedDuels,
     policy: Any,

@@ -13,6 +13,7 @@ from bandits.off_policy._parameters import check_level
 from bandits.off_policy.confidence_sequence import ValueSequence
 from bandits.off_policy.logged_feedback import LoggedFeedback
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.plotting import new_axes
 from metarouter.utils.tables import Printed
 
@@ -110,6 +111,7 @@ class Promotion(Printed):
         return ()
 
 
+@validated()
 def promotion(
     log: LoggedFeedback,
     challenger: Any,

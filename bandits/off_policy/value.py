@@ -16,6 +16,8 @@ from bandits.off_policy._parameters import check_cut, check_level
 from bandits.off_policy._stabilised import stabilised_mean_and_error, stabilising_weights
 from bandits.off_policy.logged_feedback import LoggedFeedback
 from bandits.off_policy.result import OffPolicyResult, warn_of_few_effective_rows
+from metarouter.utils.arguments import validated
+from metarouter.utils.parameters import NUMBERS, REGRESSOR
 
 __all__ = ["off_policy_value"]
 
@@ -26,6 +28,7 @@ Interval = Literal[
 ]
 
 
+@validated(outcome=[REGRESSOR, NUMBERS, None])
 def off_policy_value(
     log: LoggedFeedback,
     policy: Any,

@@ -18,6 +18,7 @@ from bandits.linear import LinUCB
 from bandits.reward_models.bayesian_router import BayesianRouter
 from bandits.reward_models.offline import OfflineRewardRouter
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.features import as_floats
 from metarouter.utils.parameters import check_parameters, number
 
@@ -26,6 +27,7 @@ __all__ = ["LASER", "CalibratedPanel", "FrozenOffline", "Racing", "WeightedScore
 Array = NDArray[np.float64]
 
 
+@validated()
 def majority_vote(verdict: ArrayLike) -> tuple[Array, Array]:
     """Return the label that most models give, and the share of verdicts that agree with it.
 

@@ -21,6 +21,7 @@ from bandits.reward_models.rewards import (
     verified_reward,
 )
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 
 __all__ = ["REWARDS", "DriftingPairs", "ReplayTrace", "make_drifting_pairs", "replay_pairs"]
 
@@ -62,6 +63,7 @@ class DriftingPairs:
         return len(self.label)
 
 
+@validated()
 def make_drifting_pairs(
     n_offline: int = 2000,
     n_online: int = 3000,
@@ -156,6 +158,7 @@ class ReplayTrace:
     chosen: NDArray[np.intp]
 
 
+@validated()
 def replay_pairs(
     router: Any,
     online: DriftingPairs,

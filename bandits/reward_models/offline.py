@@ -18,6 +18,7 @@ from bandits._arms import check_arms, names_of
 from bandits._torch import require_torch
 from metarouter import __version__
 from metarouter.exceptions import DataError, RouterFileError
+from metarouter.utils.arguments import validated
 from metarouter.utils.features import as_floats
 from metarouter.utils.files import atomic_path
 from metarouter.utils.groups import group_codes
@@ -281,6 +282,7 @@ class OfflineRewardRouter(TransformerMixin, BaseEstimator):
                 raise ValueError(f"{name} is not finite or has not the shape {shape}")
 
 
+@validated()
 def load_offline_router(path: str | os.PathLike[str]) -> OfflineRewardRouter:
     """Read a router that was saved with ``OfflineRewardRouter.save``.
 

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.features import as_floats
 
 __all__ = ["RewardVerdicts", "pair_features", "read_verdicts"]
@@ -29,6 +30,7 @@ _ABSTAINS = ("abstain", "abstained", "refused", "both_bad")
 _MISSING = ("", "nan", "none", "na")
 
 
+@validated()
 def pair_features(first: ArrayLike, second: ArrayLike) -> Array:
     """Return [e + e'; |e - e'|], the features of a pair of answers (section 3.2).
 
@@ -204,6 +206,7 @@ class RewardVerdicts:
         return self.label
 
 
+@validated()
 def read_verdicts(
     table: pd.DataFrame | str | os.PathLike[str],
     *,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.features import as_floats
 from metarouter.utils.parameters import check_parameter, check_whole
 from metarouter.utils.random import seed_of
@@ -20,6 +21,7 @@ __all__ = [
 Array = NDArray[np.float64]
 
 
+@validated()
 def dpo_loss(margin: ArrayLike, verdict: ArrayLike, beta: float = 1.0) -> Array:
     """Return -log sigma(beta v m) of every pair (equation 1).
 
@@ -64,6 +66,7 @@ def learn_rewards(
         )  # fmt: skip
 
 
+@validated()
 def verified_reward(verdict: ArrayLike, label: ArrayLike) -> Array:
     """Return 1 where a verdict agrees with the verified label, 0 where not, 1/2 for ties; (n,).
 
@@ -73,6 +76,7 @@ def verified_reward(verdict: ArrayLike, label: ArrayLike) -> Array:
     return np.where(np.isnan(v * y), np.nan, 0.5 + 0.5 * np.sign(v * y))
 
 
+@validated()
 def agreement_reward(verdict: ArrayLike, chosen: ArrayLike) -> Array:
     """Return the share of the other models that agree with the chosen one, shape (n,).
 
@@ -95,6 +99,7 @@ def agreement_reward(verdict: ArrayLike, chosen: ArrayLike) -> Array:
     return np.divide(total, known.sum(axis=1), out=np.full(len(table), np.nan), where=known.any(1))
 
 
+@validated()
 def loss_advantage(losses: ArrayLike, chosen: ArrayLike, asked: ArrayLike) -> Array:
     """Return 1 where the chosen model's loss is at most the mean of those asked (appendix C).
 

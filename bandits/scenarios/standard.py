@@ -15,10 +15,12 @@ from bandits.scenarios.feedback import (
 from bandits.scenarios.outcomes import PriceChange, QualitySwap
 from bandits.scenarios.stream import Scenario, Stream
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 
 __all__ = ["standard_scenarios"]
 
 
+@validated()
 def standard_scenarios(replay: Replay) -> dict[str, tuple[Scenario, ...]]:
     """Return worlds by name, each with one thing wrong at a time.
 

@@ -8,10 +8,12 @@ from metarouter.datasets._home import published_folder
 from metarouter.datasets._labelled_queries import LabelledQueries
 from metarouter.datasets._parquet import pair_queries
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 
 __all__ = ["fetch_arena_frontier"]
 
 
+@validated()
 def fetch_arena_frontier(
     pair: tuple[str, str] = ("claude-opus-4-20250514", "gemini-2.5-pro"),
     judge: str = "judge_gpt_5_2",

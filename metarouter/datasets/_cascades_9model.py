@@ -9,6 +9,7 @@ from metarouter.datasets._home import published_folder
 from metarouter.datasets._model_matrix import ModelMatrix
 from metarouter.datasets._parquet import model_matrix, read_columns
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.names import nearest
 
 __all__ = ["fetch_cascades_9model"]
@@ -16,6 +17,7 @@ __all__ = ["fetch_cascades_9model"]
 _TASKS_WITH_REFERENCE = ("mmlu", "medmcqa", "truthfulqa", "gsm8k")
 
 
+@validated()
 def fetch_cascades_9model(
     tasks: Sequence[str] = _TASKS_WITH_REFERENCE,
     data_home: str | os.PathLike[str] | None = None,

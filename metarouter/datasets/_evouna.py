@@ -7,10 +7,12 @@ import os
 from metarouter.datasets._home import published_folder
 from metarouter.datasets._labelled_queries import LabelledQueries
 from metarouter.datasets._parquet import pair_queries
+from metarouter.utils.arguments import validated
 
 __all__ = ["fetch_evouna"]
 
 
+@validated()
 def fetch_evouna(
     pair: tuple[str, str] = ("ChatGPT-4", "DPR+FiD"),
     judge: str = "judge_f1",

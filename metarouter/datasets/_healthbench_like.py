@@ -22,6 +22,7 @@ from metarouter.datasets._labelled_queries import LabelledQueries
 from metarouter.datasets._truth import Truth
 from metarouter.datasets._votes import cast_votes, normalising_scale
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 
 __all__ = ["make_healthbench_like"]
 
@@ -84,6 +85,7 @@ class _Rubric(NamedTuple):
     alternative: NDArray[np.float64]
 
 
+@validated()
 def make_healthbench_like(
     n_queries: int = 5000,
     n_features: int = 768,
@@ -169,7 +171,7 @@ def make_healthbench_like(
     >>> sorted(set(data.preference.tolist()))
     [-1.0, 0.0, 1.0]
     """
-    _check_arguments(n_queries, n_features, bias, heterogeneity, judge)
+    _check_arguments(n_queries, n_features, bias, heterogeneity)
     rng = np.random.default_rng(random_state)
     # The last bits of a matrix product depend on the number of threads; a seed must not.
     with threadpool_limits(limits=1):
@@ -197,11 +199,7 @@ def make_healthbench_like(
     )
 
 
-def _check_arguments(
-    n_queries: int, n_features: int, bias: float, heterogeneity: float, judge: str
-) -> None:
-    if judge not in _JUDGES:
-        raise DataError(f"judge is {judge!r}: choose one of {', '.join(_JUDGES)}.")
+def _check_arguments(n_queries: int, n_features: int, bias: float, heterogeneity: float) -> None:
     if n_queries < 1:
         raise DataError(f"n_queries is {n_queries}: ask for at least 1 query.")
     if n_features < 64:

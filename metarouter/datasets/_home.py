@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.names import nearest
 
 __all__ = ["PUBLISHED", "PublishedSet", "available", "data_home", "published_folder"]
@@ -44,6 +45,7 @@ PUBLISHED = {
 }
 
 
+@validated()
 def data_home(path: str | os.PathLike[str] | None = None) -> Path:
     """Return the folder that holds one folder per published set.
 
@@ -72,6 +74,7 @@ def data_home(path: str | os.PathLike[str] | None = None) -> Path:
     return Path(pooch.os_cache("metarouter"))
 
 
+@validated()
 def available(name: str, data_home: str | os.PathLike[str] | None = None) -> bool:
     """Tell whether all files of a published set lie under the data home.
 

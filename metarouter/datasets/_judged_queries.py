@@ -16,6 +16,7 @@ from metarouter.datasets._labelled_queries import LabelledQueries
 from metarouter.datasets._truth import Truth
 from metarouter.datasets._votes import cast_votes, normalising_scale
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 
 __all__ = ["check_switches", "make_judged_queries"]
 
@@ -23,6 +24,7 @@ _MEAN_GAIN = 0.3  # the primary is the better model, by a third of a standard de
 _FEWEST_FEATURES = 6
 
 
+@validated()
 def make_judged_queries(
     n_queries: int = 2000,
     n_features: int = 20,

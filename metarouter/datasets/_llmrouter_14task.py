@@ -16,6 +16,7 @@ from metarouter.datasets._model_matrix import ModelMatrix
 from metarouter.datasets._parquet import model_matrix, read_columns
 from metarouter.datasets._votes import cast_votes
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 
 __all__ = ["fetch_llmrouter_14task", "fetch_llmrouter_14task_matrix", "simulated_vote_mean"]
 
@@ -26,6 +27,7 @@ _TASTE_FOR_LONG_PROMPTS = 0.2
 _TASTE_FOR_TOPIC = 0.1
 
 
+@validated()
 def fetch_llmrouter_14task_matrix(
     data_home: str | os.PathLike[str] | None = None,
 ) -> ModelMatrix:
@@ -60,6 +62,7 @@ def fetch_llmrouter_14task_matrix(
     return model_matrix(folder, read_columns(folder / "data.parquet"))
 
 
+@validated()
 def fetch_llmrouter_14task(
     pair: tuple[str, str] = ("llama-3.1-nemotron-51b-instruct", "llama-3.1-8b-instruct"),
     judge: str = "simulated",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from metarouter.datasets._labelled_queries import LabelledQueries
 from metarouter.datasets._truth import Truth
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 
 __all__ = ["make_nie_wager"]
 
@@ -25,6 +26,7 @@ class _Design(NamedTuple):
     effect: NDArray[np.float64]
 
 
+@validated()
 def make_nie_wager(
     setup: str,
     n: int = 500,

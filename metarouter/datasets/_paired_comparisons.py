@@ -17,6 +17,7 @@ from metarouter.datasets._labelled_queries import take_rows
 from metarouter.datasets._table import read_table, with_text
 from metarouter.datasets._table_files import read_frame
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.names import nearest
 
 if TYPE_CHECKING:
@@ -218,6 +219,7 @@ def model_names(pairs: NDArray[Any]) -> tuple[str, ...]:
     return names
 
 
+@validated()
 def read_comparisons(
     source: str | os.PathLike[str] | pd.DataFrame,
     *,

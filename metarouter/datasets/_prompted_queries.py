@@ -12,6 +12,7 @@ from metarouter.datasets._judged_queries import check_switches
 from metarouter.datasets._labelled_queries import LabelledQueries
 from metarouter.datasets._truth import Truth
 from metarouter.datasets._votes import cast_votes
+from metarouter.utils.arguments import validated
 
 __all__ = ["make_prompted_queries"]
 
@@ -80,6 +81,7 @@ _PRICES = {"primary": (3e-6, 15e-6), "alternative": (0.15e-6, 0.6e-6)}  # per to
 _ANSWER_TOKENS = {"primary": 420, "alternative": 280}
 
 
+@validated()
 def make_prompted_queries(
     n_queries: int = 1000,
     *,

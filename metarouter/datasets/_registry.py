@@ -24,6 +24,7 @@ from metarouter.datasets._routerbench_fewshot import fetch_routerbench_fewshot
 from metarouter.datasets._wmt_mt import fetch_wmt_mt
 from metarouter.datasets._xstest import fetch_xstest
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.names import nearest
 
 __all__ = ["DATASETS", "load_dataset"]
@@ -45,6 +46,7 @@ DATASETS: dict[str, Callable[..., LabelledQueries | ModelMatrix]] = {
 }
 
 
+@validated()
 def load_dataset(name: str, **options: Any) -> LabelledQueries | ModelMatrix:
     """Load or make a data set by its name.
 

@@ -7,10 +7,12 @@ import os
 from metarouter.datasets._home import published_folder
 from metarouter.datasets._model_matrix import ModelMatrix
 from metarouter.datasets._parquet import model_matrix, read_columns
+from metarouter.utils.arguments import validated
 
 __all__ = ["fetch_routellm_evals"]
 
 
+@validated()
 def fetch_routellm_evals(data_home: str | os.PathLike[str] | None = None) -> ModelMatrix:
     """Load RouteLLM's evaluations: 15344 queries of MMLU and GSM8K, two models.
 

@@ -21,6 +21,7 @@ from metarouter.datasets import _table_checks as checks
 from metarouter.datasets._model_matrix import ModelMatrix
 from metarouter.datasets._table_files import read_frame
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.names import nearest
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = ["read_routerbench"]
 _COST = "|total_cost"
 
 
+@validated()
 def read_routerbench(
     source: str | os.PathLike[str] | pd.DataFrame,
     *,

@@ -7,10 +7,12 @@ import os
 from metarouter.datasets._home import published_folder
 from metarouter.datasets._model_matrix import ModelMatrix
 from metarouter.datasets._parquet import model_matrix, read_columns
+from metarouter.utils.arguments import validated
 
 __all__ = ["fetch_routerbench_fewshot"]
 
 
+@validated()
 def fetch_routerbench_fewshot(data_home: str | os.PathLike[str] | None = None) -> ModelMatrix:
     """Load RouterBench: 3164 queries of ARC-Challenge, MBPP and Winogrande, eleven models.
 

@@ -11,6 +11,7 @@ from metarouter.datasets._model_matrix import ModelMatrix
 from metarouter.datasets._paired_comparisons import PairedComparisons
 from metarouter.datasets._votes import cast_votes
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.parameters import check_whole
 
 __all__ = ["make_model_comparisons", "simulate_comparisons", "simulated_favour"]
@@ -19,6 +20,7 @@ _SENSITIVITY = 0.5
 _WORLD_SEED = 20260101
 
 
+@validated()
 def make_model_comparisons(
     n_gold: int = 500,
     n_preference: int = 5000,
@@ -130,6 +132,7 @@ def make_model_comparisons(
     )
 
 
+@validated()
 def simulate_comparisons(
     matrix: ModelMatrix,
     n_gold: int = 500,
@@ -216,6 +219,7 @@ def simulate_comparisons(
     )
 
 
+@validated()
 def simulated_favour(matrix: ModelMatrix) -> NDArray[np.float64]:
     """Return h_k(s), what the simulated judge gives each model for nothing.
 

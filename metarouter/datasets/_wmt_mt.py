@@ -9,6 +9,7 @@ from metarouter.datasets._home import published_folder
 from metarouter.datasets._labelled_queries import LabelledQueries
 from metarouter.datasets._parquet import pair_queries, read_columns
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["fetch_wmt_mt"]
 
 
+@validated()
 def fetch_wmt_mt(
     pair: tuple[str, str] = ("Claude-3.5", "Llama3-70B"),
     judge: str = "judge_chrf",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from metarouter.datasets._home import published_folder
 from metarouter.datasets._labelled_queries import LabelledQueries
 from metarouter.datasets._parquet import pair_queries
+from metarouter.utils.arguments import validated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["fetch_xstest"]
 
 
+@validated()
 def fetch_xstest(
     pair: tuple[str, str] = ("llama2orig", "mistralinstruct"),
     judge: str = "judge_strmatch",

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.columns import FloatArray, as_level
 from metarouter.utils.features import as_floats
 from metarouter.utils.groups import as_labels, group_codes
@@ -97,6 +98,7 @@ class Estimates(Tabular):
         return text_table("Estimates", self._written(), facts={"intervals": "95%, each by itself"})
 
 
+@validated()
 def clustered_means(values: ArrayLike, groups: ArrayLike | None = None) -> Estimates:
     """Means of columns whose rows may depend on each other.
 

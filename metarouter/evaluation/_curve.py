@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from metarouter.evaluation._curve_display import CurveDisplay
 from metarouter.evaluation._efficiency_gain import area_influence, influence_error, rank_gains
 from metarouter.evaluation._intervals import normal_quantile
+from metarouter.utils.arguments import validated
 from metarouter.utils.columns import (
     FloatArray,
     as_finite_column,
@@ -117,6 +118,7 @@ class EfficiencyGainCurve(Tabular):
         return thinned(super()._written(decimals))
 
 
+@validated()
 def efficiency_gain_curve(
     gold_gain: ArrayLike,
     psi_hat: ArrayLike,

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from metarouter.utils.arguments import validated
 from metarouter.utils.columns import (
     FloatArray,
     as_finite_column,
@@ -34,6 +35,7 @@ from metarouter.utils.columns import (
 __all__ = ["efficiency_gain", "total_efficiency", "usage_ratio"]
 
 
+@validated()
 def usage_ratio(routed_to_primary: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
     """Share of queries sent to the primary model (PMUR).
 
@@ -63,6 +65,7 @@ def usage_ratio(routed_to_primary: ArrayLike, *, sample_weight: ArrayLike | None
     return float(np.average(routed, weights=as_weight(sample_weight, routed.size)))
 
 
+@validated()
 def total_efficiency(
     gold_gain: ArrayLike, routed_to_primary: ArrayLike, *, sample_weight: ArrayLike | None = None
 ) -> float:
@@ -96,6 +99,7 @@ def total_efficiency(
     return float(np.sum(weight * gain, where=routed))
 
 
+@validated()
 def efficiency_gain(
     gold_gain: ArrayLike, routed_to_primary: ArrayLike, *, sample_weight: ArrayLike | None = None
 ) -> float:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metarouter.evaluation._efficiency_gain import area_influence, influence_error, rank_gains
 from metarouter.evaluation._intervals import normal_quantile
+from metarouter.utils.arguments import validated
 from metarouter.utils.columns import (
     FloatArray,
     as_finite_column,
@@ -120,6 +121,7 @@ class RouterComparison(Tabular):
         )
 
 
+@validated()
 def compare_routers(
     gold_gain: ArrayLike,
     predictions: Mapping[str, ArrayLike],

@@ -17,6 +17,7 @@ from metarouter.evaluation._clustered import (
 )
 from metarouter.evaluation._hull import hull_vertices, on_hull
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.columns import FloatArray
 from metarouter.utils.tables import Tabular
 
@@ -148,6 +149,7 @@ class CostQualityCurve(Tabular):
         )
 
 
+@validated()
 def cost_quality_curve(
     cost: ArrayLike,
     quality: ArrayLike,

@@ -10,10 +10,18 @@ from metarouter.routing.adaptive_meta_router import AdaptiveMetaRouter
 from metarouter.routing.meta_router import MetaRouter
 from metarouter.scaling import ScalingMethod
 from metarouter.shift import ConstantShift, DRLearner, RLearner, ZeroShift
+from metarouter.utils.arguments import validated
+from metarouter.utils.parameters import CLASSIFIER, REGRESSOR, one_of
 
 __all__ = ["default_routers"]
 
 
+@validated(
+    regressor=[REGRESSOR, None],
+    final=[REGRESSOR, None],
+    propensity=[CLASSIFIER, one_of("constant")],
+    cv=["cv_object"],
+)
 def default_routers(
     regressor: Any = None,
     *,

@@ -20,6 +20,7 @@ from metarouter.evaluation._performance_gap import (
     resampled_weights,
 )
 from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.utils.arguments import validated
 from metarouter.utils.columns import (
     FloatArray,
     as_finite_column,
@@ -146,6 +147,7 @@ class PerformanceGapCurve(Tabular):
         return thinned(super()._written(decimals))
 
 
+@validated()
 def performance_gap_curve(
     quality_strong: ArrayLike,
     quality_weak: ArrayLike,

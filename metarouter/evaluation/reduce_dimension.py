@@ -9,6 +9,7 @@ from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.columns import FloatArray
 from metarouter.utils.features import as_floats
 
@@ -19,6 +20,7 @@ __all__ = ["reduce_dimension"]
 _FEW_COLUMNS = 1000
 
 
+@validated()
 def reduce_dimension(X: Any, d: int) -> FloatArray:
     """Project query features on their first ``d`` principal components.
 

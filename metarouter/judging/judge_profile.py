@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.columns import as_level
 from metarouter.utils.groups import group_codes
 from metarouter.utils.tables import Printed
@@ -172,6 +173,7 @@ class JudgeProfile(Printed):
         return tuple(f"{name}: {_MEANING[name]}" for name in self.names)
 
 
+@validated()
 def profile_judge(
     verdicts: Verdicts | VerdictSummary,
     *,
@@ -261,6 +263,7 @@ def profile_judge(
     )
 
 
+@validated()
 def draw_weights(verdicts: Verdicts) -> _Array:
     """Weights of preference rows by how much of their variance is noise of drawing.
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from metarouter.datasets._table_labels import LabelColumn, read_labels
 from metarouter.exceptions import DataError
 from metarouter.judging.judge_profile import JudgeProfile, VerdictSummary, profile_judge
+from metarouter.utils.arguments import validated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +30,7 @@ _ANSWERS = ("answer_primary", "answer_alternative")
 _Array = NDArray[np.float64]
 
 
+@validated()
 def judges_of_table(frame: pd.DataFrame) -> list[str]:
     """Return the columns of labels of all judges, such as ``preference_a`` and ``preference_b``.
 
@@ -44,6 +46,7 @@ def judges_of_table(frame: pd.DataFrame) -> list[str]:
     return judged or ([_ROLE] if _ROLE in frame.columns else [])
 
 
+@validated()
 def summary_of_judge(
     frame: pd.DataFrame,
     column: str = _ROLE,
@@ -89,6 +92,7 @@ def summary_of_judge(
     )
 
 
+@validated()
 def profile_table(
     frame: pd.DataFrame,
     judges: Sequence[str] | None = None,

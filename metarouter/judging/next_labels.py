@@ -32,6 +32,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import DataError
 from metarouter.judging.judge_profile import Verdicts, VerdictSummary
+from metarouter.utils.arguments import validated
 from metarouter.utils.columns import as_level
 from metarouter.utils.groups import group_codes
 from metarouter.utils.tables import Printed
@@ -137,6 +138,7 @@ class NextLabels(Printed):
         return self.left_out
 
 
+@validated()
 def next_labels(
     judges: Mapping[str, Verdicts | VerdictSummary],
     gold: ArrayLike,

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 
 __all__ = ["Criterion", "Rubric", "read_rubric"]
 
@@ -74,6 +75,7 @@ class Rubric:
         )
 
 
+@validated()
 def read_rubric(source: Any, where: str, reference: str | None = None) -> Rubric:
     """Read a rubric from JSON.
 

@@ -15,6 +15,7 @@ from metarouter.judging.calls import Call
 from metarouter.judging.money import Budget, Price, as_money, price_of
 from metarouter.judging.replies import MalformedReplyError, is_refusal
 from metarouter.judging.reply_store import Reply, ReplyStatus, ReplyStore
+from metarouter.utils.arguments import validated
 
 __all__ = [
     "Endpoint",
@@ -204,6 +205,7 @@ def check_endpoint(endpoint: Endpoint) -> None:
         return  # Not every endpoint lists its models.
 
 
+@validated()
 def run_calls(
     calls: Iterable[Call],
     store: ReplyStore,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.files import write_text
 from metarouter.utils.names import nearest
 
@@ -106,6 +107,7 @@ class Template:
         return [*system, {"role": "user", "content": user}]
 
 
+@validated()
 def load_template(name: str | Path, protocol: Protocol) -> Template:
     """Load a template that comes with the package, or one of your own.
 

@@ -51,6 +51,7 @@ from metarouter.reporting._routing_analysis import (
 )
 from metarouter.reporting.certified_router import CertifiedRouter, certify_router
 from metarouter.routing import GivenCost, ThresholdRouter
+from metarouter.utils.arguments import validated
 from metarouter.utils.groups import count_groups
 from metarouter.utils.style import router_label
 
@@ -180,6 +181,7 @@ _META_ROUTERS = ("dr_learner", "r_learner")
 _MEAN_SHIFTS: tuple[Any, ...] = ("paired", "aipw", "overlap", "difference")
 
 
+@validated()
 def analyse(
     queries: LabelledQueries,
     settings: ReportSettings | None = None,

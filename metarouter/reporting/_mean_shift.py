@@ -18,6 +18,7 @@ from metarouter.inference.labels import (
     scaled_labels,
 )
 from metarouter.shift import ConstantShift, DRLearner, RLearner, ShiftLearner
+from metarouter.utils.arguments import validated
 
 if TYPE_CHECKING:
     from metarouter.datasets import TrainingRows
@@ -54,6 +55,7 @@ class MeanShift:
         return f"{self.value:+.3f} (s.e. {self.se:.3f}, 95% interval {low:+.3f} to {high:+.3f})"
 
 
+@validated()
 def mean_shift(model: MetaRouter, rows: TrainingRows) -> MeanShift | None:
     """Estimate the mean shift from what a fitted meta-router has kept.
 

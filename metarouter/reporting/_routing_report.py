@@ -37,6 +37,7 @@ from metarouter.reporting._report_routing import (
     threshold_text,
 )
 from metarouter.reporting._routing_analysis import RoutingAnalysis
+from metarouter.utils.arguments import validated
 from metarouter.utils.style import router_label
 
 _EXAMPLE_USAGE = 0.3
@@ -228,6 +229,7 @@ def _plan(analysis: RoutingAnalysis) -> Finding:
     return plan_finding(plan, question)
 
 
+@validated()
 def routing_report(analysis: RoutingAnalysis, *, title: str | None = None) -> Document:
     """Write an analysis as a document.
 

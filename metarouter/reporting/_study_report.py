@@ -18,6 +18,7 @@ from metarouter.reporting._claims import (
 )
 from metarouter.reporting._document import counted
 from metarouter.reporting._report_method import glossary, package_versions
+from metarouter.utils.arguments import validated
 from metarouter.utils.files import atomic_path, write_text
 from metarouter.utils.markdown import markdown_table, settings_table
 from metarouter.utils.style import ROUTER_ORDER, router_label
@@ -32,6 +33,7 @@ _HEIGHT = 4.8
 _DOTS_PER_INCH = 150
 
 
+@validated()
 def save_efficiency_gain_figure(
     result: StudyResult, path: str | os.PathLike[str], *, title: str | None = None
 ) -> Path:
@@ -201,6 +203,7 @@ class StudyReport:
         return {"versions": ", ".join(f"{n} {v}" for n, v in package_versions().items())}
 
 
+@validated()
 def write_study_report(report: StudyReport, folder: str | os.PathLike[str]) -> list[Path]:
     """Write a study into a folder, each file whole or not at all.
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from metarouter.evaluation import compare_routers
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 TRUE_GAIN = "true psi"
 
 
+@validated()
 def truth_frame(models: Mapping[str, Any], queries: LabelledQueries) -> pd.DataFrame:
     """Compare Delta-hat and psi-hat of fitted routers with Delta and psi.
 

@@ -32,6 +32,7 @@ from metarouter.reporting._document import (
     Section,
     Table,
 )
+from metarouter.utils.arguments import validated
 from metarouter.utils.files import atomic_path, write_text
 from metarouter.utils.tables import escaped
 
@@ -110,6 +111,7 @@ def format_of(path: Path) -> DocumentFormat:
     return FORMATS[path.suffix.lower()]
 
 
+@validated()
 def write_document(
     document: Document,
     out: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],

@@ -32,6 +32,7 @@ from metarouter.routing._lean import lean
 from metarouter.routing._pipeline import final_estimator
 from metarouter.routing._trusted import import_skops, untrusted_types
 from metarouter.routing.threshold_router import ThresholdRouter
+from metarouter.utils.arguments import validated
 from metarouter.utils.files import atomic_path
 from metarouter.utils.parameters import printable, shown
 
@@ -47,6 +48,7 @@ _ALWAYS_ALLOWED = 2**26
 _LARGEST_RATIO = 50
 
 
+@validated()
 def save_router(router: Any, path: str | os.PathLike[str]) -> None:
     """Write a fitted router to a file.
 
@@ -98,6 +100,7 @@ def save_router(router: Any, path: str | os.PathLike[str]) -> None:
         ) from None
 
 
+@validated()
 def load_router(path: str | os.PathLike[str], *, trusted: Sequence[str | type] = ()) -> Any:
     """Read a router that `save_router` has written.
 

@@ -13,11 +13,15 @@ from metarouter.routing._cost_model import counted
 from metarouter.routing._pipeline import split_router
 from metarouter.routing._tuned_threshold import TunedThreshold
 from metarouter.routing.threshold_router import decision
+from metarouter.utils.arguments import validated
 from metarouter.utils.features import as_floats
 
 __all__ = ["costs_of", "tune_threshold", "turning_points"]
 
 
+@validated(
+    max_share="no_validation", max_cost="no_validation", max_cost_ratio="no_validation"
+)  # which are refused together
 def tune_threshold(
     router: Any,
     X: Any,

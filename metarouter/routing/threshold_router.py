@@ -160,9 +160,8 @@ class ThresholdRouter(BaseEstimator):
         except MetaRouterError:
             raise
         except (TypeError, ValueError, OverflowError) as error:  # in the words of another library
-            raise DataError(
-                f"X is refused by {type(model).__name__}: {' '.join(str(error).split())}"
-            ) from error
+            said = " ".join(str(error).split()).rstrip(".")
+            raise DataError(f"X is refused by {type(model).__name__}: {said}.") from error
         if not np.all(np.isfinite(gain)):
             raise MetaRouterError(
                 f"The gain model predicts no finite gain for {np.sum(~np.isfinite(gain))} of "

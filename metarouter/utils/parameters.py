@@ -165,7 +165,7 @@ class Frames:
 
     def is_satisfied_by(self, value: Any) -> bool:
         """Tell whether `value` is a frame."""
-        return type(value).__module__.startswith("pandas.") and hasattr(value, "columns")
+        return hasattr(value, "columns") and hasattr(value, "iloc")
 
     def __str__(self) -> str:
         return "a DataFrame"
@@ -253,7 +253,7 @@ def check_argument(name: str, value: Any, allowed: Any) -> None:
     """
     if isinstance(allowed, str) or any(_allows(constraint, value) for constraint in allowed):
         return
-    if isclass(value) and any(isinstance(constraint, HasMethods) for constraint in allowed):
+    if isclass(value) and any(_is_kind(value, constraint) for constraint in allowed):
         kind = value.__name__
         raise DataError(f"{name} is the class {kind}; give an object of it, such as {kind}().")
     wanted = [_described(constraint) for constraint in allowed]
@@ -337,6 +337,13 @@ def _allows(constraint: Any, value: Any) -> bool:
     return bool(make_constraint(constraint).is_satisfied_by(value))
 
 
+def _is_kind(value: type, constraint: Any) -> bool:
+    """Tell whether an object of this class may be what is wanted."""
+    if isinstance(constraint, HasMethods):
+        return all(hasattr(value, method) for method in constraint.methods)
+    return isclass(constraint) and issubclass(value, constraint)
+
+
 def _has(value: Any, method: str) -> bool:
     # A stack knows only when it is fitted that it can predict; its class knows before.
     return hasattr(value, method) or (method == "predict" and hasattr(type(value), method))
@@ -355,6 +362,8 @@ def _described(constraint: Any) -> str:
         return "None"
     if isinstance(constraint, str):
         return _WORDS[constraint]
+    if constraint is LEVEL:
+        return "a confidence level between 0 and 1"
     if isinstance(constraint, Interval):
         return _bounds(constraint)
     if isinstance(constraint, Options):

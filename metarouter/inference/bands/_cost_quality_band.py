@@ -39,6 +39,7 @@ from metarouter.inference.intervals import (
     skewed_limits,
     third_over_second,
 )
+from metarouter.utils.arguments import validated
 from metarouter.utils.columns import as_finite_column, check_same_length
 from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import random_line
@@ -146,6 +147,7 @@ class CostQualityBand(BandResult):
         return costs, np.where(gap, between[0], low), np.where(gap, between[1], high)
 
 
+@validated()
 def cost_quality_band(
     gold_gain: GoldGain,
     psi_hat: ArrayLike,

@@ -38,6 +38,7 @@ from metarouter.inference.intervals import (
     skewed_limits,
     third_over_second,
 )
+from metarouter.utils.arguments import validated
 from metarouter.utils.columns import as_finite_column, as_grid
 from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import random_line, router_styles
@@ -244,6 +245,7 @@ def _would(needed: int | None, n: int, place: str = "") -> str:
     )
 
 
+@validated()
 def efficiency_gain_band(
     gold_gain: GoldGain,
     psi_hat: ArrayLike,
@@ -317,6 +319,7 @@ def efficiency_gain_band(
     return _curve_band("efficiency_gain", queries, as_where(queries, grid, thresholds), options)
 
 
+@validated()
 def toc_band(
     gold_gain: GoldGain,
     psi_hat: ArrayLike,
@@ -362,6 +365,7 @@ def toc_band(
     return _curve_band("toc", queries, where, options)
 
 
+@validated()
 def qini_band(
     gold_gain: GoldGain,
     psi_hat: ArrayLike,

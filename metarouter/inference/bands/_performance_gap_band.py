@@ -29,6 +29,7 @@ from metarouter.inference.curves import (
     scored_queries,
 )
 from metarouter.inference.intervals import FloatArray, RatioErrors, fieller
+from metarouter.utils.arguments import validated
 from metarouter.utils.columns import as_grid
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class PerformanceGapBand(UsageBand):
         return "; ".join(said) + "."
 
 
+@validated()
 def performance_gap_band(
     gold_gain: GoldGain,
     psi_hat: ArrayLike,

@@ -24,6 +24,7 @@ from metarouter.inference.curves import (
     scored_queries,
 )
 from metarouter.inference.intervals import FloatArray, p_value_of
+from metarouter.utils.arguments import validated
 from metarouter.utils.plotting import draw_dots, label_axes, new_axes
 
 Average = Literal["usage", "queries"]
@@ -115,6 +116,7 @@ class RankWeightedEffects(BandResult):
         return label_axes(ax, units)
 
 
+@validated()
 def rank_weighted_effects(
     gold_gain: GoldGain,
     psi_hat: ArrayLike,

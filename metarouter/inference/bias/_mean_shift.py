@@ -37,6 +37,7 @@ from metarouter.inference.labels import (
     paired_mean,
     query_clusters,
 )
+from metarouter.utils.arguments import validated
 from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import BAR, MEAN, OUTLINE, reference_line
 
@@ -170,6 +171,7 @@ _ENOUGH_DEVIATING = 10
 _OF_LABELS = ("paired", "difference")  # methods that average labels as they are
 
 
+@validated(random_state=["random_state"])
 def mean_shift_test(
     data: Any,
     *,

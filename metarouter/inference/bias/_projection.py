@@ -30,8 +30,10 @@ from metarouter.inference.labels import (
     regressed_scores,
     row_count,
 )
+from metarouter.utils.arguments import validated
 from metarouter.utils.features import as_floats
 from metarouter.utils.groups import as_labels, group_codes
+from metarouter.utils.parameters import ARRAY
 from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import MEAN, reference_line
 
@@ -122,6 +124,7 @@ def _short(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
+@validated(features=[str, ARRAY, None], random_state=["random_state"])
 def best_linear_projection(
     data: Any,
     features: Any = None,

@@ -35,6 +35,7 @@ from metarouter.inference.intervals import (
 )
 from metarouter.inference.labels import predict_folds
 from metarouter.routing import ComparisonWarning, MultiModelMetaRouter
+from metarouter.utils.arguments import validated
 from metarouter.utils.columns import as_level
 from metarouter.utils.groups import group_codes
 from metarouter.utils.parameters import check_whole
@@ -157,6 +158,7 @@ class _Board(NamedTuple):
     df: float
 
 
+@validated()
 def model_leaderboard(
     comparisons: PairedComparisons,
     router: MultiModelMetaRouter | None = None,

@@ -39,6 +39,7 @@ from metarouter.inference.curves import (
     sorted_gains,
 )
 from metarouter.inference.intervals import FloatArray, p_value_of
+from metarouter.utils.arguments import validated
 from metarouter.utils.columns import as_finite_column, as_grid, check_routers
 from metarouter.utils.plotting import draw_dots, label_axes
 from metarouter.utils.style import router_label
@@ -153,6 +154,7 @@ def _curve(curve: CurveName, where: AtUsage | AtThresholds, name: str = "") -> R
     )
 
 
+@validated()
 def difference_band(
     gold_gain: GoldGain,
     psi_hat: ArrayLike,
@@ -309,6 +311,7 @@ def all_pairs(n: int) -> tuple[NDArray[np.intp], FloatArray]:
     return pairs, contrast
 
 
+@validated()
 def compare_all_pairs(
     gold_gain: GoldGain,
     predictions: Mapping[str, ArrayLike],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Unpack
 
@@ -32,6 +33,8 @@ from metarouter.inference.labels import (
 )
 from metarouter.nuisance import ALL_NUISANCES
 from metarouter.shift import ShiftLearner
+from metarouter.utils.arguments import validated
+from metarouter.utils.parameters import ARRAY
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,11 @@ class Diagnostics(Result):
 UNBIASED = "preference labels unbiased on average"
 
 
+@validated(
+    features=[str, ARRAY, None],
+    benchmark=[str, ARRAY, Mapping, None],
+    random_state=["random_state"],
+)
 def check_data(
     data: Any,
     *,

@@ -26,6 +26,7 @@ from metarouter.inference.labels import (
     check_either_sample_size,
 )
 from metarouter.nuisance import ALL_NUISANCES
+from metarouter.utils.arguments import validated
 from metarouter.utils.plotting import draw_dots, label_axes, new_axes
 
 WORDS = {
@@ -114,6 +115,7 @@ _SMALLEST = 1e-12
 _OUTCOMES = tuple(WORDS)[:3]
 
 
+@validated(random_state=["random_state"])
 def nuisance_quality(data: Any, **options: Unpack[LabelOptions]) -> NuisanceQuality:
     """Measure how well cross-fitted nuisances predict labels that they have not seen.
 

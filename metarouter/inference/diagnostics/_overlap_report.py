@@ -25,6 +25,7 @@ from metarouter.inference.labels import (
 )
 from metarouter.nuisance import Nuisances
 from metarouter.overlap import PropensityPolicy
+from metarouter.utils.arguments import validated
 from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import reference_line
 
@@ -147,6 +148,7 @@ def support_bounds(kappa: float) -> tuple[float, float]:
     return odds / ratio / (1 + odds / ratio), odds * ratio / (1 + odds * ratio)
 
 
+@validated(random_state=["random_state"])
 def overlap_report(data: Any, **options: Unpack[LabelOptions]) -> OverlapReport:
     """Report propensities, effective sample sizes and the share of labels out of support.
 

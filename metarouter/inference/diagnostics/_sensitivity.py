@@ -46,6 +46,8 @@ from metarouter.inference.labels import (
     overlap_weighted_slope,
 )
 from metarouter.nuisance import Nuisances
+from metarouter.utils.arguments import validated
+from metarouter.utils.parameters import ARRAY
 from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.random import seed_of, seeded
 from metarouter.utils.style import BAR, MEAN, reference_line
@@ -426,6 +428,7 @@ _ROBUST_BY_ITSELF = 0.1
 _COUNTS_FOR_NOTHING = 100  # a feature a hundred times weaker is no yardstick
 
 
+@validated(benchmark=[str, ARRAY, Mapping, None], random_state=["random_state"])
 def sensitivity_analysis(
     data: Any,
     *,

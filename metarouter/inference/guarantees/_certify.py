@@ -53,6 +53,7 @@ from metarouter.routing._cost_model import is_real
 from metarouter.routing._pipeline import split_router
 from metarouter.routing._tuning import costs_of
 from metarouter.routing.unit_cost import UnitCost
+from metarouter.utils.arguments import validated
 from metarouter.utils.columns import as_level
 from metarouter.utils.random import seed_of
 
@@ -164,6 +165,7 @@ Search = Literal["ends", "split"]
 Prefer = Literal["auto", "quality", "cost"]
 
 
+@validated(random_state=["random_state"])
 def certify_predictions(
     psi_hat: ArrayLike,
     gold_gain: ArrayLike | DoublyRobustGains | None = None,
@@ -401,6 +403,7 @@ _SETTINGS = tuple(
 )
 
 
+@validated()
 def certify_threshold(
     router: Any,
     X: Any,

@@ -26,6 +26,7 @@ from metarouter.inference.intervals import (
 from metarouter.inference.labels._labels import as_rows, fitted_nuisances
 from metarouter.nuisance import Nuisances
 from metarouter.routing._cost_model import is_real
+from metarouter.utils.arguments import validated
 from metarouter.utils.columns import as_finite_column, as_level
 from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import BAR, OUTLINE, reference_line
@@ -184,6 +185,7 @@ class DoublyRobustGains(Result):
         return (worth, unseen)
 
 
+@validated(random_state=["random_state"])
 def doubly_robust_gains(
     data: LabelledQueries | TrainingRows,
     nuisances: Nuisances | None = None,

@@ -18,6 +18,7 @@ from metarouter.inference.intervals import FloatArray
 from metarouter.inference.labels._labels import ScaledLabels, Scaling, row_count, scaled_labels
 from metarouter.routing import MetaRouter
 from metarouter.shift import ShiftLearner
+from metarouter.utils.arguments import validated
 from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.random import seed_of, seeded
 from metarouter.utils.style import BAR, OUTLINE, reference_line
@@ -140,6 +141,7 @@ def stratified_folds(kind: NDArray[Any], groups: Any, n_folds: int, seed: int) -
     return fold
 
 
+@validated(random_state=["random_state"])
 def held_out_predictions(
     data: Any,
     model: MetaRouter | ShiftLearner | None = None,

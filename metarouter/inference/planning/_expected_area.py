@@ -24,9 +24,11 @@ from metarouter.inference.planning._learning_curve import (
 )
 from metarouter.inference.planning._plan import as_prices, verdict_alone
 from metarouter.routing import MetaRouter
+from metarouter.utils.arguments import validated
 from metarouter.utils.columns import as_level
+from metarouter.utils.parameters import NUMBERS, REGRESSOR, whole
 from metarouter.utils.plotting import new_axes, show_numbers_on_log_axis
-from metarouter.utils.random import check_n_jobs, seed_of
+from metarouter.utils.random import seed_of
 from metarouter.utils.style import reference_line
 from metarouter.utils.tables import Printed
 
@@ -247,6 +249,12 @@ _GOLD_SIZES, _PREFERENCE_SIZES = 4, 2
 _SMALLEST_PART = 1 / 4
 
 
+@validated(
+    router=[REGRESSOR, None],
+    n_gold=[whole(), NUMBERS],
+    n_preference=[whole(at_least=0), NUMBERS, None],
+    random_state=["random_state"],
+)
 def expected_area(
     data: LabelledQueries,
     router: Any = None,
@@ -326,9 +334,6 @@ def expected_area(
     CAUTION
     """
     level, prices = as_level(level), as_prices(gold_price, preference_price)
-    check_n_jobs(n_jobs)
-    if not isinstance(data, LabelledQueries):
-        raise MetaRouterError(f"the pilot is a {type(data).__name__}; give LabelledQueries.")
     if n_test is not None and n_test < 2:
         raise MetaRouterError(f"n_test={n_test} leaves no area to measure; give at least 2.")
     if rounds < 3:
@@ -397,7 +402,7 @@ def _wanted(n_gold: ArrayLike, n_preference: ArrayLike | None, of_pilot: int) ->
     except (TypeError, ValueError):
         gold = preference = np.empty(0)
     possible = np.isfinite(gold) & (gold >= 1) & np.isfinite(preference) & (preference >= 0)
-    if not (possible.size and possible.all()):
+    if not (possible.size and possible.all()) or gold.ndim != 1:
         raise MetaRouterError(
             "n_gold must hold numbers from 1 up, and n_preference as many from 0 up."
         )

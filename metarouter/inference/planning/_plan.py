@@ -40,6 +40,7 @@ from metarouter.inference.planning._pilot import (
 )
 from metarouter.nuisance import Nuisances
 from metarouter.routing._cost_model import is_real
+from metarouter.utils.arguments import validated
 from metarouter.utils.columns import as_level
 from metarouter.utils.plotting import new_axes, show_numbers_on_log_axis
 from metarouter.utils.tables import Printed
@@ -315,6 +316,7 @@ _MOST_MONEY = 1e12
 _ROUNDING = 1e-20  # what it leaves of a variance that is 0
 
 
+@validated(random_state=["random_state"])
 def plan_labels(
     data: Any,
     *,
@@ -419,10 +421,6 @@ def plan_labels(
     prices = as_prices(gold_price, preference_price)
     aim = _one_aim({"money": money, "half_width": half_width, "difference": difference})
     _check_power(power)
-    if quantity not in ("mean_shift", "mean_gain", "area"):
-        raise MetaRouterError(
-            f"quantity={quantity!r} is unknown; choose 'mean_shift', 'mean_gain' or 'area'."
-        )
     if (quantity == "area") != (psi_hat is not None):
         raise MetaRouterError("psi_hat belongs to quantity='area': give both, or neither.")
     nested = is_nested(data, design)

@@ -13,16 +13,14 @@ from sklearn.linear_model import RidgeCV
 from metarouter.datasets import LabelledQueries
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.fitting import predict_mean
-from metarouter.utils.parameters import check_parameter, check_whole
+from metarouter.utils.arguments import validated
+from metarouter.utils.parameters import REGRESSOR, check_parameter, check_whole
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FloatArray = NDArray[np.float64]
 Strategy = Literal["uncertainty", "threshold", "variance", "random"]
-
-
-_STRATEGIES = ("uncertainty", "threshold", "variance", "random")
 
 
 @dataclass(frozen=True)
@@ -86,12 +84,14 @@ class LabelSuggestion:
         return replace(queries, gold=all_gold, weight=weight)
 
 
+@validated()
 def sampling_weights(suggestion: LabelSuggestion, has_gold: ArrayLike) -> FloatArray:
     """Return 1 / inclusion probability where there is a gold label, and 1 elsewhere."""
     labelled = np.asarray(has_gold, dtype=bool)
     return np.where(labelled, 1 / suggestion.inclusion_probability, 1.0)
 
 
+@validated(model=[REGRESSOR, None])
 def suggest_labels(
     queries: LabelledQueries,
     model: Any,
@@ -162,10 +162,6 @@ def suggest_labels(
     """
     check_whole("n", n)
     check_parameter("floor", floor, lambda value: 0 < value <= 1, "a number above 0 and at most 1")
-    if strategy not in _STRATEGIES:
-        raise MetaRouterError(
-            f"strategy={strategy!r} is unknown; choose one of {', '.join(_STRATEGIES)}."
-        )
     free = np.flatnonzero(~queries.has_gold)
     if len(free) < n:
         raise DataError(

@@ -272,10 +272,15 @@ def test_what_means_nothing_is_refused_and_nothing_is_played(options, message):
 
 
 @pytest.mark.parametrize(
-    ("router", "world"), [("linucb", replay()), (LinUCB, replay()), (LinUCB(), X)]
+    ("router", "world", "sentence"),
+    [
+        ("linucb", replay(), "router is 'linucb'; give a BanditRouter."),
+        (LinUCB, replay(), r"router is the class LinUCB; give an object of it, such as LinUCB\(\)"),
+        (LinUCB(), X, "replay is array.*; give a Replay."),
+    ],
 )
-def test_only_routers_are_played_and_only_in_replays(router, world):
-    with pytest.raises(DataError, match="play needs a router and a Replay"):
+def test_only_routers_are_played_and_only_in_replays(router, world, sentence):
+    with pytest.raises(DataError, match=sentence):
         play(router, world)
 
 

@@ -107,7 +107,7 @@ def test_the_seed_decides_everything() -> None:
         ({"n_features": 10}, "n_features is 10"),
         ({"bias": np.nan}, "bias is nan"),
         ({"heterogeneity": np.inf}, "heterogeneity is inf"),
-        ({"judge": "fair"}, "judge is 'fair': choose one of by_category, assumed"),
+        ({"judge": "fair"}, "judge is 'fair'; give 'assumed' or 'by_category'"),
     ],
 )
 def test_arguments_out_of_range_are_refused(arguments: dict, message: str) -> None:

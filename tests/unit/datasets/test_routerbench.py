@@ -131,7 +131,7 @@ class TestFeatures:
         ("options", "message"),
         [
             ({"X": np.zeros((5, 2))}, r"X has shape \(5, 2\), but the table has 6 rows"),
-            ({"X": [["a"]] * 6}, "X holds something that is not a number"),
+            ({"X": [["a"]] * 6}, "X holds values that are not numbers"),
             ({"X": np.zeros((6, 1)), "encoder": TfidfVectorizer()}, "X and encoder are both given"),
         ],
     )

@@ -220,7 +220,7 @@ def test_a_truncated_parquet_file_is_refused(frame: pd.DataFrame, tmp_path: Path
 def test_a_missing_file_and_a_foreign_object_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"There is no file .*nowhere\.csv"):
         read_table(tmp_path / "nowhere.csv")
-    with pytest.raises(DataError, match="cannot be read from a list"):
+    with pytest.raises(DataError, match="give text, a path or a DataFrame"):
         read_table([1, 2])  # type: ignore[arg-type]
 
 

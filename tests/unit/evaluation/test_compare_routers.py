@@ -93,7 +93,7 @@ def test_a_router_of_other_length_is_named(test_set):
     ("options", "sentence"),
     [
         ({"reference": "ghost"}, "'ghost' is not among the routers: choose one of pooled, r_"),
-        ({"level": 95}, "level is 95: give a confidence level between 0 and 1"),
+        ({"level": 95}, "level is 95; give a confidence level between 0 and 1"),
     ],
 )
 def test_unusable_settings_are_refused(test_set, options, sentence):

@@ -139,7 +139,7 @@ def test_a_model_without_deviations_is_refused(pool: LabelledQueries) -> None:
         ({"n": 0}, "n is 0"),
         ({"n": 1000}, "have no gold label, but 1000"),
         ({"floor": 0.0}, "floor"),
-        ({"strategy": "luck"}, "strategy='luck' is unknown"),
+        ({"strategy": "luck"}, "strategy is 'luck'; give 'random'"),
     ],
 )
 def test_a_suggestion_that_cannot_be_made_is_refused(

@@ -119,7 +119,7 @@ def test_groups_with_few_gold_labels_give_no_number(make):
 def test_choices_that_mean_nothing_are_refused(make):
     with pytest.raises(MetaRouterError, match="n_groups=1 leaves nothing"):
         sorted_group_effects(make.labelled(), n_groups=1)
-    with pytest.raises(MetaRouterError, match="by='bias' is unknown"):
+    with pytest.raises(MetaRouterError, match="by is 'bias'; give 'gain' or 'shift'"):
         sorted_group_effects(make.labelled(), by="bias")
 
 

@@ -234,7 +234,7 @@ def test_choices_that_mean_nothing_are_refused(make):
         sensitivity_analysis(data, source_strength=1)
     with pytest.raises(MetaRouterError, match="rho=2 is no correlation"):
         sensitivity_analysis(data, rho=2)
-    with pytest.raises(MetaRouterError, match="method='iv' is unknown"):
+    with pytest.raises(MetaRouterError, match="method is 'iv'; give 'aipw' or 'overlap'"):
         sensitivity_analysis(data, method="iv")
     with pytest.raises(MetaRouterError, match="benchmark names 'z'"):
         sensitivity_analysis(data, benchmark=["z"], nuisances=make.recipe())

@@ -109,7 +109,7 @@ def test_arrays_follow_queries_for_queries_and_labels_for_labels(make):
 
 def test_choices_that_mean_nothing_are_refused(make):
     data = make.labelled(100)
-    with pytest.raises(MetaRouterError, match="scheme='loo' is unknown"):
+    with pytest.raises(MetaRouterError, match="scheme is 'loo'; give 'cross_fit' or 'forward'"):
         held_out_predictions(data, scheme="loo")
     with pytest.raises(MetaRouterError, match="n_folds=2 is too few"):
         held_out_predictions(data, n_folds=2)

@@ -160,9 +160,9 @@ def test_groups_stay_on_one_side():
 @pytest.mark.parametrize(
     ("given", "error", "words"),
     [
-        ({"n_gold": 0}, MetaRouterError, "n_gold must hold"),
+        ({"n_gold": 0}, MetaRouterError, "n_gold is 0; give"),
         ({"n_gold": []}, MetaRouterError, "n_gold must hold"),
-        ({"n_gold": ["a"]}, MetaRouterError, "n_gold must hold"),
+        ({"n_gold": ["a"]}, MetaRouterError, "n_gold holds values"),
         ({"n_gold": [1, 2], "n_preference": [1, 2, 3]}, MetaRouterError, "as many"),
         ({"n_gold": 100, "n_preference": np.nan}, MetaRouterError, "n_preference"),
         ({"n_gold": 100, "n_test": 1}, MetaRouterError, "n_test=1"),

@@ -222,9 +222,9 @@ def test_too_little_money_is_inconclusive_and_enough_is_named():
         ({"money": -1}, "money is -1"),
         ({"money": 100, "gold_price": 0}, "gold_price is 0"),
         ({"money": 100, "power": 1.0}, "power is 1.0"),
-        ({"money": 100, "quantity": "luck"}, "quantity='luck'"),
+        ({"money": 100, "quantity": "luck"}, "quantity is 'luck'; give 'area'"),
         ({"money": 100, "quantity": "area"}, "psi_hat belongs"),
-        ({"money": 100, "design": "both"}, "design='both'"),
+        ({"money": 100, "design": "both"}, "design is 'both'; give 'auto'"),
         ({"money": 100, "level": 1.0}, "level"),
     ],
 )
