@@ -101,14 +101,16 @@ def save_router(router: Any, path: str | os.PathLike[str]) -> None:
 
 
 @validated()
-def load_router(path: str | os.PathLike[str], *, trusted: Sequence[str | type] = ()) -> Any:
+def load_router(
+    path: str | os.PathLike[str], *, trusted: str | type | Sequence[str | type] = ()
+) -> Any:
     """Read a router that `save_router` has written.
 
     Parameters
     ----------
     path : str or path-like
         The file.
-    trusted : sequence of str or type, default=()
+    trusted : str, type, or sequence of them, default=()
         Types that the file may build beyond those of metarouter and bandits and the common ones of
         scikit-learn (linear models, forests, neural networks, Gaussian processes, pipelines), by
         their full names, for example ``"xgboost.sklearn.XGBRegressor"`` or

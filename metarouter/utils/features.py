@@ -117,6 +117,8 @@ def as_floats(name: str, values: Any, otherwise: str) -> NDArray[np.float64]:
     ------
     DataError
     """
+    if type(values) is np.ndarray and values.dtype == np.float64:
+        return values
     require_real(name, values)
     try:
         given = np.asarray(values)

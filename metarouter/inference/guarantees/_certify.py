@@ -165,7 +165,22 @@ Search = Literal["ends", "split"]
 Prefer = Literal["auto", "quality", "cost"]
 
 
-@validated(random_state=["random_state"])
+# Budgets are checked where they become constraints.
+_BUDGETS = dict.fromkeys(
+    [
+        "max_share",
+        "max_cost",
+        "max_cost_ratio",
+        "min_gain",
+        "max_loss",
+        "min_gap_share",
+        "max_missed_gain",
+    ],
+    "no_validation",
+)
+
+
+@validated(random_state=["random_state"], **_BUDGETS)
 def certify_predictions(
     psi_hat: ArrayLike,
     gold_gain: ArrayLike | DoublyRobustGains | None = None,

@@ -111,5 +111,7 @@ def test_the_seed_decides_everything() -> None:
     ],
 )
 def test_switches_out_of_range_are_refused(switch: str, value: float) -> None:
-    with pytest.raises(DataError, match=f"^{switch} is {value}, but it must be "):
+    with pytest.raises(
+        DataError, match=f"^{switch} is {value}(, but it must be |; give a finite number)"
+    ):
         make_judged_queries(**{switch: value})

@@ -181,5 +181,5 @@ def test_tables_without_models_or_twice_the_same_are_refused(frame, tmp_path):
         read_routerbench(frame.iloc[:0])
     with pytest.raises(DataError, match="There is no file"):
         read_routerbench(tmp_path / "absent.parquet")
-    with pytest.raises(DataError, match="from a list"):
+    with pytest.raises(DataError, match=r"source is \[1, 2\]; give text, a path or a DataFrame"):
         read_routerbench([1, 2])

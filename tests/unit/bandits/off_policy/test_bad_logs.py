@@ -114,7 +114,7 @@ def test_policies_that_do_not_fit_are_refused(policy, message):
         ({"cut": "sharp", "method": "switch"}, "cut is 'sharp'"),
         ({"cv": 1}, "cv is 1"),
         ({"cv": None}, "cv is None"),
-        ({"outcome": "ridge"}, "outcome is a str"),
+        ({"outcome": "ridge"}, "outcome is 'ridge'; give an estimator"),
         ({"outcome": [[0.5] * K] * N}, "outcome is a list"),
         ({"outcome": np.zeros((N, 2))}, r"outcome has shape \(90, 2\), but the log has 90 rows"),
         ({"outcome": Divergent()}, "outcome predicts NaN or infinite rewards in 90 of 90 rows"),

@@ -32,7 +32,7 @@ def test_features_are_the_sum_and_the_absolute_difference():
         ([[1.0], [2.0]], [[1.0]], "first has shape"),
         ([[np.nan]], [[1.0]], "first is not finite in 1 of 1 rows"),
         ([1.0, 2.0], [1.0, 2.0], r"first has shape \(2,\)"),
-        ("text", [[1.0]], "first is no table of numbers"),
+        ("text", [[1.0]], "first is 'text'; give a list or an array"),
     ],
 )
 def test_embeddings_that_do_not_pair_are_refused(first, second, message):

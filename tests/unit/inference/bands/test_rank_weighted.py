@@ -154,7 +154,7 @@ def test_too_few_queries_give_no_interval_and_say_how_many_would_do():
 
 def test_bad_input_is_one_sentence():
     gain, score = queries(50)
-    with pytest.raises(MetaRouterError, match="average='rank' is unknown"):
+    with pytest.raises(MetaRouterError, match="average is 'rank'; give 'queries' or 'usage'"):
         rank_weighted_effects(gain, score, average="rank")
     with pytest.raises(DataError, match="psi_hat"):
         rank_weighted_effects(gain, score[:-1])

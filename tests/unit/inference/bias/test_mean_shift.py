@@ -277,7 +277,7 @@ def test_fitted_nuisances_of_other_labels_are_refused(make):
 
 def test_choices_that_mean_nothing_are_refused(make):
     data = make.labelled()
-    with pytest.raises(MetaRouterError, match="method='ols' is unknown"):
+    with pytest.raises(MetaRouterError, match="method is 'ols'; give 'aipw'"):
         mean_shift_test(data, method="ols")
     with pytest.raises(MetaRouterError, match="give LabelledQueries"):
         mean_shift_test([[1.0]])

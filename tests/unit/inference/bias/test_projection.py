@@ -152,7 +152,7 @@ def test_bad_features_are_refused_by_name(make):
         best_linear_projection(data, np.full(600, "a"))
     with pytest.raises(DataError, match="column 'x0' does not vary"):
         best_linear_projection(data, np.ones(600), nuisances=make.recipe())
-    with pytest.raises(MetaRouterError, match="effect='bias' is unknown"):
+    with pytest.raises(MetaRouterError, match="effect is 'bias'; give 'gain' or 'shift'"):
         best_linear_projection(data, effect="bias")
     with pytest.raises(MetaRouterError, match="X has 21 features"):
         best_linear_projection(replace(data, X=np.ones((600, 21)), feature_names=None))
