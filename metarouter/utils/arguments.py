@@ -101,6 +101,9 @@ def validated(**declared: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
         @cache  # made when the function is first called: its annotations may name later classes
         def constraints() -> Mapping[str, Any]:
             of_each = {name: _allowed(hint) for name, hint in _hints(function).items()}
+            unknown = set(declared) - set(of_each)
+            if unknown:
+                raise TypeError(f"{function.__name__} has no arguments {sorted(unknown)}.")
             known = {name: kind for name, kind in _CONVENTIONS.items() if name in of_each}
             return MappingProxyType(of_each | known | declared)
 

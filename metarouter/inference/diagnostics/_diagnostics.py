@@ -34,7 +34,7 @@ from metarouter.inference.labels import (
 from metarouter.nuisance import ALL_NUISANCES
 from metarouter.shift import ShiftLearner
 from metarouter.utils.arguments import validated
-from metarouter.utils.parameters import ARRAY
+from metarouter.utils.parameters import ARRAY, REGRESSOR
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ UNBIASED = "preference labels unbiased on average"
 
 
 @validated(
-    features=[str, ARRAY, None],
+    model=[HeldOutPredictions, REGRESSOR, None],
     benchmark=[str, ARRAY, Mapping, None],
     random_state=["random_state"],
 )
