@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bandits._arms import check_arms
-from bandits._charges import count_outcomes
+from bandits._caps import count_outcomes
 from bandits._validation import check_matrix
 from metarouter.exceptions import DataError
 from metarouter.routing.preference_reward import reward
@@ -129,18 +129,18 @@ def check_matrices(
         raise DataError(
             f"X has {n_queries} rows but quality has {shape[0]}; give one row of quality per query."
         )
-    for name, charge in (("cost", cost), ("latency", latency)):
-        if charge is not None:
-            _require_same_columns(quality, name, charge)
-            matrices.append(check_matrix(name, charge, shape))
+    for name, costs in (("cost", cost), ("latency", latency)):
+        if costs is not None:
+            _require_same_columns(quality, name, costs)
+            matrices.append(check_matrix(name, costs, shape))
     return np.stack(matrices, axis=2)
 
 
-def _require_same_columns(quality: Any, name: str, charge: Any) -> None:
-    of_quality, of_charge = (list(getattr(table, "columns", ())) for table in (quality, charge))
-    if of_quality and of_charge and of_quality != of_charge:
+def _require_same_columns(quality: Any, name: str, costs: Any) -> None:
+    of_quality, of_costs = (list(getattr(table, "columns", ())) for table in (quality, costs))
+    if of_quality and of_costs and of_quality != of_costs:
         raise DataError(
-            f"quality has the columns {of_quality} but {name} has {of_charge}: put them in one "
+            f"quality has the columns {of_quality} but {name} has {of_costs}: put them in one "
             "order."
         )
 

@@ -1,4 +1,4 @@
-"""The promises that contexts, preferences and feedback must keep, checked at the edge."""
+"""Checks of contexts, preferences and feedback."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
-from bandits._charges import CHARGES
+from bandits._caps import COSTS
 from metarouter.exceptions import DataError
 from metarouter.routing.preference_reward import off_simplex
 from metarouter.utils.features import as_floats
@@ -27,7 +27,7 @@ __all__ = [
 
 QUALITY_ALONE = np.array([1.0, 0.0])
 _WANTED = "(w_quality, w_cost) or (w_quality, w_cost, w_latency), once or one per row"
-_NOT_NEGATIVE = tuple(name for name, _ in CHARGES)
+_NOT_NEGATIVE = tuple(name for name, _ in COSTS)
 
 # Squares and products of larger outcomes overflow; nobody means them.
 LARGEST_OUTCOME = 1e100
@@ -101,7 +101,7 @@ def check_preference(
     if not outer and width == 2 and n_outcomes < 3 and _is_plain(weights.tolist(), n_outcomes):
         return weights
     _require_simplex(weights, n_rows)
-    for position, (name, many) in enumerate(CHARGES, start=1):
+    for position, (name, many) in enumerate(COSTS, start=1):
         if n_outcomes <= position < width and weights[..., position].any():
             raise DataError(
                 f"preference weighs {name}, but this router has seen no {many}: pass {name}= when "

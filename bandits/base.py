@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from bandits._arms import check_arms, names_of, position_of, positions_of
-from bandits._charges import CHARGES, Caps, count_outcomes, require_same
+from bandits._caps import COSTS, Caps, count_outcomes, require_same
 from bandits._logs import check_available
 from bandits._ties import argmax_with_ties, chances_of_best, draw
 from bandits._validation import (
@@ -259,7 +259,7 @@ class BaseRouter(BaseEstimator):
         DataError
         """
         if self.n_outcomes_ <= position:
-            name, many = CHARGES[position - 1]
+            name, many = COSTS[position - 1]
             raise DataError(f"This router has seen no {many}: pass {name}= when training.")
 
     def __getstate__(self) -> dict[str, Any]:
@@ -590,9 +590,9 @@ class BanditRouter(BaseRouter):
             raise DataError(f"action has {len(arm)} rows but X has {n_rows}; give one per row.")
         require_same(self.n_outcomes_, cost, latency)
         columns = [check_outcome("quality", quality, n_rows, self._largest_quality)]
-        for name, charge in (("cost", cost), ("latency", latency)):
-            if charge is not None:
-                columns.append(check_outcome(name, charge, n_rows))
+        for name, costs in (("cost", cost), ("latency", latency)):
+            if costs is not None:
+                columns.append(check_outcome(name, costs, n_rows))
         chances = None if propensity is None else check_propensity(propensity, n_rows)
         return Feedback(features, arm, np.array(columns).T, chances)
 

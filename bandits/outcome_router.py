@@ -37,13 +37,13 @@ class OutcomeRouter(BanditRouter):
 
     def predict_cost(self, X: Any) -> NDArray[np.float64]:
         """Return the expected cost of every arm, shape (n, n_arms), in the unit of the costs."""
-        return self._predict_charge(X, 1)
+        return self._predict_outcome(X, 1)
 
     def predict_latency(self, X: Any) -> NDArray[np.float64]:
         """Return the expected latency of every arm, shape (n, n_arms), in the given unit."""
-        return self._predict_charge(X, 2)
+        return self._predict_outcome(X, 2)
 
-    def _predict_charge(self, X: Any, position: int) -> NDArray[np.float64]:
+    def _predict_outcome(self, X: Any, position: int) -> NDArray[np.float64]:
         features, _ = self._query(X, None)
         self._require_learned(position)
         with self._lock:

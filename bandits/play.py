@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bandits._arms import names_of, positions_of
-from bandits._charges import CHARGES, caps_of
+from bandits._caps import COSTS, caps_of
 from bandits._validation import contexts, preferences_to_play
 from bandits.base import BanditRouter
 from bandits.play_log import PlayLog
@@ -56,7 +56,7 @@ def play(
     batch_size : int, default=1
         Rounds that are decided with one state of the router, before what arrived is learned.
     scenario : Scenario or iterable of Scenario, optional
-        How the world changes, and what is told; see `bandits.scenarios`.
+        How the world changes, and what feedback comes; see `bandits.scenarios`.
     random_state : int, RandomState or None
         Draws of the preferences and scenarios. Routers that are played with one seed live in the
         same world; how a router explores is its own seed's matter.
@@ -204,8 +204,8 @@ def _prepare(router: BanditRouter, replay: Replay) -> None:
         )
     if fitted and router.n_outcomes_ != replay.n_outcomes:
         fewer, more = sorted((router.n_outcomes_, replay.n_outcomes))
-        many = " and ".join(many for _, many in CHARGES[fewer - 1 : more - 1])
-        names = " and ".join(f"{name}=" for name, _ in CHARGES[fewer - 1 : more - 1])
+        many = " and ".join(many for _, many in COSTS[fewer - 1 : more - 1])
+        names = " and ".join(f"{name}=" for name, _ in COSTS[fewer - 1 : more - 1])
         raise DataError(
             f"The router has learned {many}, but the replay has none: give it {names}."
             if router.n_outcomes_ > fewer

@@ -242,13 +242,13 @@ class ModelEmbeddings(BaseEstimator):
                 f"cost is missing, but {self.weighting} weighs it by {self.cost_weight:g}; give "
                 "the mean cost of every model in every category, or set cost_weight to 0."
             )
-        charged = _matrix("cost", cost)
-        if charged.shape != performance.shape:
+        costs = _matrix("cost", cost)
+        if costs.shape != performance.shape:
             raise DataError(
-                f"cost has shape {charged.shape} but performance {performance.shape}; give both "
+                f"cost has shape {costs.shape} but performance {performance.shape}; give both "
                 "for the same models and categories."
             )
-        return np.asarray(performance - self.cost_weight * charged)
+        return np.asarray(performance - self.cost_weight * costs)
 
 
 def _matrix(name: str, values: Any) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bandits._arms import positions_of
-from bandits._charges import caps_of, check_caps
+from bandits._caps import caps_of, check_caps
 from bandits._logs import Logs, check_logs
 from bandits._ties import tied_for_best
 from bandits._validation import check_matrix, check_preference

@@ -315,8 +315,8 @@ class RewardStudy:
             arm = np.array([models.index(name) for name in action.tolist()])
             own = credit[rows, arm]
             got[rows] = own
-            told = own if self.reward == "verified" else agreement_reward(verdict[rows], arm)
-            learn_rewards(router, X[rows], action, np.where(audited[rows], told, np.nan), chance)
+            reward = own if self.reward == "verified" else agreement_reward(verdict[rows], arm)
+            learn_rewards(router, X[rows], action, np.where(audited[rows], reward, np.nan), chance)
         # Who learns nothing online needs no audits.
         spent = 0.0 if isinstance(router, FrozenOffline | RandomRouter) else float(audited.sum())
         if self.reward == "verified":

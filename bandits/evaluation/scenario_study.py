@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from bandits import Constant, RandomRouter, load_bandit
-from bandits._charges import check_caps
+from bandits._caps import check_caps
 from bandits._validation import preferences_to_play
 from bandits.evaluation.scenario_result import Played, ScenarioResult
 from bandits.play import PlayLog, play

@@ -64,7 +64,7 @@ class BanditStudy:
     and a right answer are worth as much as no call and no answer. An operator knows prices and the
     lengths of prompts beforehand, so that taking it from the costs of all models hands no outcome
     to a router. A high quantile instead of the maximum keeps one long answer from setting the
-    scale: on RouterBench it is about what a call of the dearest model costs.
+    scale: on RouterBench it is about what a call of the model with the largest cost costs.
 
     Examples
     --------

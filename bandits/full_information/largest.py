@@ -17,7 +17,7 @@ class Largest(BySize):
     ----------
     sizes : dict of arm to float, optional
         Size or price of every arm, in any unit. By default the mean cost in the logs, so that the
-        largest is the dearest.
+        largest is that with the largest mean cost.
     arms, cost_cap, latency_cap, random_state
         As in `FullInformationRouter`.
 

@@ -96,7 +96,7 @@ class RegressionRouter(FullInformationRouter):
         DataError
             If there were no costs to learn from.
         """
-        return self._charge(X, 1)
+        return self._predict_outcome(X, 1)
 
     def predict_latency(self, X: Any) -> Array:
         """Return the expected latency of every arm, shape (n, n_arms), in the given unit.
@@ -106,9 +106,9 @@ class RegressionRouter(FullInformationRouter):
         DataError
             If there were no latencies to learn from.
         """
-        return self._charge(X, 2)
+        return self._predict_outcome(X, 2)
 
-    def _charge(self, X: Any, position: int) -> Array:
+    def _predict_outcome(self, X: Any, position: int) -> Array:
         features = self._features(X)
         self._require_learned(position)
         return self._expected(features).outcomes[:, :, position]

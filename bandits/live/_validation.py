@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bandits._charges import CHARGES
+from bandits._caps import COSTS
 from bandits._validation import check_outcome
 from bandits.base import BanditRouter
 from bandits.live._events import CallMeasured, FeedbackAccepted
@@ -55,7 +55,7 @@ def check_feedback(
         raise DataError(f"There is no decision {id!r}: quote the id that choose returned.")
     charges: list[float | None] = []
     for position, charge in enumerate((cost, latency), start=1):
-        name, many = CHARGES[position - 1]
+        name, many = COSTS[position - 1]
         learned = position < n_outcomes
         if (charge is not None) != learned:
             raise DataError(
@@ -75,9 +75,7 @@ def check_call(id: int, cost: Any, latency: Any) -> CallMeasured:
     DataError
         If cost or latency is negative, or not finite.
     """
-    charges = (
-        float(check_outcome(CHARGES[k][0], [c], 1)[0]) for k, c in enumerate((cost, latency))
-    )
+    charges = (float(check_outcome(COSTS[k][0], [c], 1)[0]) for k, c in enumerate((cost, latency)))
     return CallMeasured(id, *charges)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bandits._charges import caps_of, check_caps
+from bandits._caps import caps_of, check_caps
 from bandits._logs import Logs
 from bandits.live._events import (
     ArmAdded,

@@ -1,4 +1,4 @@
-"""The promises that a log and a policy must keep before one is judged by the other."""
+"""Checks of a log and of a policy that is judged by it."""
 
 from __future__ import annotations
 

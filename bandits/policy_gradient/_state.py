@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
-from bandits._charges import Caps
+from bandits._caps import Caps
 from bandits._torch import device_of
 from bandits._validation import preferences_to_play
 from bandits.policy_gradient._heads import Sizes

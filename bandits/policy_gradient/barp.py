@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from bandits._charges import count_outcomes
+from bandits._caps import count_outcomes
 from bandits._validation import contexts
 from bandits.policy_gradient._heads import HEADS
 from bandits.policy_gradient._new_arm import place_arm

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bandits._charges import Caps
+from bandits._caps import Caps
 from bandits._persistence import load_bandit
 from bandits._ties import draw
 from bandits.base import BanditRouter, Feedback

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
-from bandits._charges import count_outcomes
+from bandits._caps import count_outcomes
 from bandits._ties import argmax_with_ties
 from bandits.linear._largest_normal import probability_of_largest, widened
 from bandits.linear._posterior import GaussianPosterior

@@ -212,13 +212,13 @@ def replay_pairs(
             arm = np.array([router.arms_.index(name) for name in action.tolist()])
             verdict = online.verdict[rows]
             given[rows], chosen[rows] = verdict[np.arange(size), arm], arm
-            told, asked, verified = _rewards(
+            rewards, asked, verified = _rewards(
                 reward, verdict, arm, online.label[rows], margin, beta, normalizer,
                 audit_share, rng,
             )  # fmt: skip
             extra, labels = extra + asked, labels + verified
             began = perf_counter()
-            learn_rewards(router, online.X[rows], action, told, propensity)
+            learn_rewards(router, online.X[rows], action, rewards, propensity)
             seconds += perf_counter() - began
         step = weight[rows] * given[rows] * expit(-beta * given[rows] * margin)
         theta = theta + learning_rate * beta * (step[:, None] * online.difference[rows]).mean(0)
@@ -255,10 +255,11 @@ def _rewards(
         return normalizer.update(dpo_loss(margin, own, beta)), 0.0, 0.0
     if kind in ("verified", "agreement"):
         audited = np.asarray(rng.random(n) < share)
-        told = verified_reward(own, label) if kind == "verified" else agreement_reward(verdict, arm)
-        calls, labels = (0, 1) if kind == "verified" else (n_models - 1, 0)
+        is_verified = kind == "verified"
+        rewards = verified_reward(own, label) if is_verified else agreement_reward(verdict, arm)
+        calls, labels = (0, 1) if is_verified else (n_models - 1, 0)
         return (
-            np.where(audited, told, np.nan),
+            np.where(audited, rewards, np.nan),
             float(audited.sum() * calls),
             float(audited.sum() * labels),
         )

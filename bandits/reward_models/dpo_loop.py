@@ -254,11 +254,11 @@ def train_online_dpo(
         optimiser.zero_grad()
         losses.mean().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        told = normalizer.update(losses.detach().double().numpy())
+        rewards = normalizer.update(losses.detach().double().numpy())
         if reward == "verified":
             audited = (rng.random(len(arm)) < audit_share) & (label != 0)
-            told = np.where(audited, verified_reward(verdict, label), np.nan)
-        learn_rewards(router, X, action, told, propensity)
+            rewards = np.where(audited, verified_reward(verdict, label), np.nan)
+        learn_rewards(router, X, action, rewards, propensity)
         hits.append((verdict == label)[label != 0])
         chosen.append(arm)
         if step % evaluate_every == 0 or step == n_steps:

@@ -1,4 +1,4 @@
-"""What a router is told about the reward model it chose (section 3.3, appendices B and C)."""
+"""The reward of the model that a router chose (section 3.3, appendices B and C)."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def agreement_reward(verdict: ArrayLike, chosen: ArrayLike) -> Array:
     """Return the share of the other models that agree with the chosen one, shape (n,).
 
     Price: N - 1 further calls per pair. It rewards the majority's view: a model that alone is
-    right on a topic is told that it is wrong.
+    right on a topic counts as wrong.
 
     Parameters
     ----------

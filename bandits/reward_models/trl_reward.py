@@ -155,13 +155,13 @@ class RoutedReward:
     ) -> None:  # fmt: skip
         n = len(verdict)
         if self.label is not None:
-            told = verified_reward(verdict, self.label(asked[:n], texts[:n], texts[n:]))
+            reward = verified_reward(verdict, self.label(asked[:n], texts[:n], texts[n:]))
         elif self.log_ratio is not None:
             ratio = np.asarray(self.log_ratio(asked, texts), dtype=float)
-            told = self.normalizer.update(dpo_loss(ratio[:n] - ratio[n:], verdict, self.beta))
+            reward = self.normalizer.update(dpo_loss(ratio[:n] - ratio[n:], verdict, self.beta))
         else:
             return
-        learn_rewards(self.router, X, action, told, propensity)
+        learn_rewards(self.router, X, action, reward, propensity)
 
 
 def _text(given: Any) -> str:

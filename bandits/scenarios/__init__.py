@@ -1,4 +1,4 @@
-"""Worlds that change while a router learns: prices, quality, models, and what is told of them."""
+"""Worlds that change while a router learns: prices, quality, models, and feedback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scenarios of what is told to the router: late, not at all, or wrong."""
+"""Scenarios of feedback that comes late, not at all, or wrong."""
 
 from __future__ import annotations
 

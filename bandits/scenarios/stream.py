@@ -98,8 +98,8 @@ class Stream:
     @property
     def logs(self) -> Logs:
         """What each arm would do, as one table."""
-        charges = [charge for charge in (self.cost, self.latency) if charge is not None]
-        return Logs(np.stack([self.quality, *charges], axis=2), list(self.arms))
+        costs = [costs for costs in (self.cost, self.latency) if costs is not None]
+        return Logs(np.stack([self.quality, *costs], axis=2), list(self.arms))
 
     @property
     def n_rounds(self) -> int:

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from metarouter.exceptions import DataError
 from metarouter.utils.parameters import check_parameter
 
-__all__ = ["CHARGES", "Caps", "caps_of", "check_caps", "count_outcomes", "require_same"]
+__all__ = ["COSTS", "Caps", "caps_of", "check_caps", "count_outcomes", "require_same"]
 
 Array = NDArray[np.float64]
 
 # Values that a quantile is taken of.
 _KEPT = 1000
 # Names of the outcomes after quality, of one and of several.
-CHARGES = (("cost", "costs"), ("latency", "latencies"))
+COSTS = (("cost", "costs"), ("latency", "latencies"))
 
 
 class Caps:
@@ -76,11 +76,11 @@ class Caps:
                 capped[:, j] = np.minimum(outcomes[:, j], self.values[j - 1])
         return capped
 
-    def find(self, charges: Array) -> None:
+    def find(self, costs: Array) -> None:
         """Learn the caps from all costs and latencies at once, shape (n, n_caps)."""
-        tops = charges.max(axis=0)
+        tops = costs.max(axis=0)
         if self.quantile is not None:
-            tops = np.quantile(charges, self.quantile, axis=0)
+            tops = np.quantile(costs, self.quantile, axis=0)
         for j, found in enumerate(self.is_found):
             if found:
                 # Where nothing costs anything, any cap says so.
@@ -97,9 +97,9 @@ class Caps:
         # Costs of nothing at all leave the cap at zero; they then cost nothing in any unit.
         return preference * np.array([1.0, *(-1.0 / (cap or 1.0) for cap in self.values)])
 
-    def _keep_first(self, charges: Array) -> None:
+    def _keep_first(self, costs: Array) -> None:
         known = int((self.first[:, 0] >= 0).sum())
-        new = charges[: len(self.first) - known]
+        new = costs[: len(self.first) - known]
         if len(new) and self.quantile is not None:
             self.first[known : known + len(new)] = new
             quantiles = np.quantile(self.first[: known + len(new)], self.quantile, axis=0)
@@ -174,7 +174,7 @@ def require_same(n_outcomes: int, cost: Any, latency: Any) -> None:
     """
     count_outcomes(cost, latency)
     for position, given in enumerate((cost, latency), start=1):
-        name, many = CHARGES[position - 1]
+        name, many = COSTS[position - 1]
         learned = n_outcomes > position
         if (given is not None) != learned:
             raise DataError(
