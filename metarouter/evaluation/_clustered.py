@@ -2,8 +2,8 @@
 
 Sources: Cameron, Gelbach and Miller (2011), Robust inference with multiway clustering, Journal of
 Business & Economic Statistics 29, equations 2.9 to 2.11; Satterthwaite (1946) for the degrees of
-freedom. With clusters A (such as the seed of training) and B (such as the query), and with pulls
-``u_i = influence_i / n``,
+freedom. With clusters A (such as the seed of training) and B (such as the query), and with
+influence values ``u_i = influence_i / n``,
 
     V(A) = G_A / (G_A - 1) * sum over clusters a of (sum of u over a)^2,
     V    = V(A) + V(B) - V(A and B).
@@ -150,7 +150,7 @@ def clustered_means(values: ArrayLike, groups: ArrayLike | None = None) -> Estim
 def clustered_variance(
     pull: FloatArray, clusters: tuple[_Clusters, ...] | None
 ) -> tuple[FloatArray, FloatArray]:
-    """Variance, and its degrees of freedom, of estimates with given pulls.
+    """Variance, and its degrees of freedom, of estimates with given influence values.
 
     Parameters
     ----------

@@ -62,6 +62,11 @@ def test_a_frame_of_actions_is_refused():
 
 def test_names_are_checked_in_linear_time():
     assert len(check_arms(range(50_000))) == 50_000
+    names = [f"model {k}" for k in range(8_000)]
+    router = EpsilonGreedy(arms=names, random_state=0).partial_fit(
+        np.ones((3, 1)), names[-3:], np.ones(3)
+    )
+    assert router.arms_ == names
 
 
 def test_minus_zero_is_zero_to_the_oracle():

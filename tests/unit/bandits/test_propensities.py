@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from public_names import public_estimators
+from reward_worlds import topics_world, trained_offline
 from scipy.stats import beta, chi2
 
 from bandits import (
@@ -28,7 +30,7 @@ from bandits.baselines import oracle_actions
 from bandits.baselines._largest_beta import probabilities_of_largest
 from bandits.evaluation._outcomes import oracle_probability
 from bandits.play import play
-from bandits.reward_models import BayesianRouter, Racing
+from bandits.reward_models import LASER, BayesianRouter, Racing, WeightedScore
 
 DRAWS = 2000
 ROUTERS = {
@@ -39,6 +41,7 @@ ROUTERS = {
     "BayesianRouter": lambda: BayesianRouter(random_state=0),
     "BetaTS": lambda: BetaTS(random_state=0),
     "Constant": lambda: Constant(random_state=0),
+    "LASER": lambda: LASER(random_state=0),
     "EpsilonGreedy": lambda: EpsilonGreedy(0.3, random_state=0),
     "LinTS": lambda: LinTS(random_state=0),
     "LinUCB": lambda: LinUCB(random_state=0),
@@ -100,6 +103,20 @@ def test_draws_come_as_often_as_is_logged(name, n_arms, scale, level, tied):
     require_frequencies(router, X[:1], (0.7, 0.3), available)
     chances = router.predict_proba(X, (0.7, 0.3), available=available)
     assert not chances[:, ~available].any()
+
+
+def test_draws_of_a_router_that_rests_on_an_offline_one_come_as_often_as_is_logged():
+    X, correct, _ = topics_world(60, seed=2)
+    router = WeightedScore(trained_offline(), random_state=0)
+    require_frequencies(router, X[:1], None)
+    router.partial_fit(X, router.sample(X)[0], correct[:, 0])
+    require_frequencies(router, X[:1], None)
+    require_frequencies(router, X[:1], None, np.arange(len(router.arms_)) % 2 == 0)
+
+
+def test_every_router_that_draws_single_arms_is_looked_at_here():
+    drawing = {name for name, kind in public_estimators().items() if hasattr(kind, "sample")}
+    assert drawing == {*ROUTERS, "WeightedScore"}
 
 
 @pytest.mark.parametrize("name", ROUTERS)

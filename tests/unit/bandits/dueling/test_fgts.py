@@ -79,6 +79,27 @@ def test_pairs_are_drawn_with_their_probabilities(distinct, propensity):
     assert statistic < chi2.ppf(0.9999, freedom)
 
 
+@pytest.mark.parametrize("cls", [cls for cls in ALL if cls is not CoLSTIM])
+@pytest.mark.parametrize("fit", [router, learned])
+def test_pairs_of_every_router_come_as_often_as_is_logged(cls, fit):
+    fitted = fit(cls)
+    for x in X[:3]:
+        many = np.tile(x, (2000, 1))
+        first, second, chance = fitted.sample_pair(many)
+        assert (chance > 0).all()
+        pairs, where, seen = np.unique(
+            np.char.add(first, second), return_inverse=True, return_counts=True
+        )
+        expected = np.array([2000 * chance[where == k][0] for k in range(len(pairs))])
+        assert chance == pytest.approx(expected[where] / 2000)
+        if len(pairs) > 1:
+            rest = max(2000 - expected.sum(), 0.0)
+            statistic = ((seen - expected) ** 2 / expected).sum() + rest
+            assert statistic < chi2.ppf(1 - 1e-6, len(pairs))
+        else:
+            assert chance[0] == pytest.approx(1.0)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.booleans(), st.integers(1, 6))
 def test_probabilities_are_those_of_going_through_all_pairs_of_samples(seed, distinct, n_samples):
