@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["WORLDS", "cell_table", "write_scenario_report"]
 
+_DOTS_PER_INCH = 150
+_SIZE = (8.0, 12.6)
+
 WORLDS = {
     "stationary": "nothing changes",
     "drifting": "the best and the worst model trade places over a third of the rounds",
@@ -73,14 +76,26 @@ def write_scenario_report(
     list of pathlib.Path
         ``report.md``, ``scenarios.csv`` and ``scenarios.png``.
     """
-    from bandits.evaluation._scenario_figure import save_scenario_figure
-
     out = Path(folder)
     with atomic_path(out / "scenarios.csv") as temporary:
         result.to_frame().to_csv(temporary, index=False)
-    figure = save_scenario_figure(result, out / "scenarios.png")
+    figure = _save_figure(result, out / "scenarios.png")
     write_text(out / "report.md", _markdown(result, settings))
     return [out / "report.md", out / "scenarios.csv", figure]
+
+
+def _save_figure(result: ScenarioResult, path: Path) -> Path:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=_SIZE, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = result.plot(figure.subplots())
+    axes.get_legend().remove()
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=_DOTS_PER_INCH)
+    return path
 
 
 def _markdown(result: ScenarioResult, settings: Mapping[str, str]) -> str:

@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, layer_norm, relu
 
 from bandits._ties import tied_for_best
-from bandits.full_information._graph import edge_scores
 from bandits.full_information._trade_offs import Learned, Split
 from bandits.full_information._training import (
     Parameters,
@@ -20,6 +19,7 @@ from bandits.full_information._training import (
     glorot,
     tensor,
 )
+from bandits.full_information.graph_router import edge_scores
 
 __all__ = ["arm_nodes", "edge_labels", "message", "train"]
 

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import pairwise_distances_argmin
 
-from bandits.full_information._graph import edge_scores
 from bandits.full_information._trade_offs import (
     Learned,
     Split,
@@ -18,7 +17,7 @@ from bandits.full_information._trade_offs import (
 )
 from metarouter.utils.parameters import number, whole
 
-__all__ = ["GraphRouter"]
+__all__ = ["GraphRouter", "edge_scores"]
 
 
 class GraphRouter(TradeOffRouter):
@@ -182,3 +181,25 @@ class GraphRouter(TradeOffRouter):
     def _set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
         super()._set_arrays(arrays)
         self.tasks_ = arrays["tasks"]
+
+
+def edge_scores(X: Any, task: Any, parameters: Any, arms: Any) -> Any:
+    """Return the logits of the edges between queries and arms, shape (n, n_arms).
+
+    A query's node is [task; query]; an edge has the mean of the products of its two nodes, so that
+    the halves of the arm's node meet the task and the query one after the other.
+
+    Parameters
+    ----------
+    X : array or Tensor of shape (n, n_features)
+    task : array or Tensor of shape (n, n_features)
+        Features of the task of each query.
+    parameters : mapping of str to array or Tensor
+        ``task``, ``task_bias``, ``query``, ``query_bias``.
+    arms : array or Tensor of shape (n_arms, 2 h)
+        Nodes of the arms, after the messages.
+    """
+    width = arms.shape[1] // 2
+    of_task = task @ parameters["task"] + parameters["task_bias"]
+    of_query = X @ parameters["query"] + parameters["query_bias"]
+    return (of_task @ arms[:, :width].T + of_query @ arms[:, width:].T) / arms.shape[1]

@@ -7,7 +7,7 @@ import pytest
 from oracles import contrastive, edge_prediction
 
 from bandits.full_information._contrast import Contrast, contrast_of, cosine, embed
-from bandits.full_information._graph import edge_scores
+from bandits.full_information.graph_router import edge_scores
 
 torch = pytest.importorskip("torch")
 

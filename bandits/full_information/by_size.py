@@ -14,7 +14,7 @@ from bandits.full_information.base import FullInformationRouter
 from metarouter.exceptions import DataError
 from metarouter.utils.parameters import check_parameter
 
-__all__ = ["BySize"]
+__all__ = ["BySize", "Largest", "Smallest"]
 
 Array = NDArray[np.float64]
 
@@ -74,3 +74,55 @@ class BySize(FullInformationRouter):
                 "every arm with sizes=, or pass cost= when training."
             )
         return np.asarray(logs.cost.mean(axis=0))
+
+
+class Smallest(BySize):
+    """Call the smallest arm, whatever the query and the preference (BaRP, section 3.2).
+
+    Parameters
+    ----------
+    sizes : dict of arm to float, optional
+        Size or price of every arm, in any unit. By default the mean cost in the logs, so that the
+        smallest is the cheapest.
+    arms, cost_cap, latency_cap, random_state
+        As in `FullInformationRouter`.
+
+    See Also
+    --------
+    bandits.Constant : One arm that is named.
+
+    Examples
+    --------
+    >>> router = Smallest({"large": 70, "small": 7}, arms=("large", "small"))
+    >>> router.fit(np.eye(2), np.eye(2)).predict(np.eye(2)).tolist()
+    ['small', 'small']
+    """
+
+    def _position(self, sizes: Array) -> int:
+        return int(sizes.argmin())
+
+
+class Largest(BySize):
+    """Call the largest arm, whatever the query and the preference (BaRP, section 3.2).
+
+    Parameters
+    ----------
+    sizes : dict of arm to float, optional
+        Size or price of every arm, in any unit. By default the mean cost in the logs, so that the
+        largest is that with the largest mean cost.
+    arms, cost_cap, latency_cap, random_state
+        As in `FullInformationRouter`.
+
+    See Also
+    --------
+    bandits.Constant : One arm that is named.
+
+    Examples
+    --------
+    >>> router = Largest({"large": 70, "small": 7}, arms=("large", "small"))
+    >>> router.fit(np.eye(2), np.eye(2)).predict(np.eye(2)).tolist()
+    ['large', 'large']
+    """
+
+    def _position(self, sizes: Array) -> int:
+        return int(sizes.argmax())
