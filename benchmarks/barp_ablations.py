@@ -113,6 +113,8 @@ def sweeps(result: BanditStudyResult, split: str) -> Iterator[tuple[np.ndarray, 
 
 
 def with_interval(value: float, low: float, high: float) -> str:
+    if np.isnan(low):  # differences that are all alike leave no error
+        return f"{value:+.4f}"
     return f"{value:+.4f} ({low:+.4f} to {high:+.4f})"
 
 
