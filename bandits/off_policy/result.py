@@ -151,5 +151,5 @@ def few_effective_rows(result: OffPolicyResult) -> str:
 def warn_of_few_effective_rows(result: OffPolicyResult) -> OffPolicyResult:
     """Return the result, with a warning to the caller's caller where few rows bear on it."""
     if message := few_effective_rows(result):
-        warnings.warn(message, FewEffectiveRowsWarning, stacklevel=3)
+        warnings.warn(message, FewEffectiveRowsWarning, stacklevel=4)
     return result

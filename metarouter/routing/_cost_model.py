@@ -116,7 +116,12 @@ def n_rows(X: Any) -> int:
 
 def is_real(value: Any) -> bool:
     """Tell whether `value` is a finite real number, and not a truth value."""
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond every float
+        return False
 
 
 def counted(count: int, noun: str) -> str:

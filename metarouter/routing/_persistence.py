@@ -305,7 +305,7 @@ def _warn_of_other_sklearn(header: dict[str, Any], path: Any) -> None:
             f"{sklearn.__version__}, so that its predictions may differ; fit and save the router "
             f"again, or install scikit-learn {printable(written)}.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

@@ -41,7 +41,6 @@ ROUTERS = {
     "BayesianRouter": lambda: BayesianRouter(random_state=0),
     "BetaTS": lambda: BetaTS(random_state=0),
     "Constant": lambda: Constant(random_state=0),
-    "LASER": lambda: LASER(random_state=0),
     "EpsilonGreedy": lambda: EpsilonGreedy(0.3, random_state=0),
     "LinTS": lambda: LinTS(random_state=0),
     "LinUCB": lambda: LinUCB(random_state=0),
@@ -108,15 +107,25 @@ def test_draws_come_as_often_as_is_logged(name, n_arms, scale, level, tied):
 def test_draws_of_a_router_that_rests_on_an_offline_one_come_as_often_as_is_logged():
     X, correct, _ = topics_world(60, seed=2)
     router = WeightedScore(trained_offline(), random_state=0)
-    require_frequencies(router, X[:1], None)
     router.partial_fit(X, router.sample(X)[0], correct[:, 0])
     require_frequencies(router, X[:1], None)
     require_frequencies(router, X[:1], None, np.arange(len(router.arms_)) % 2 == 0)
 
 
+def test_one_draw_for_a_batch_comes_as_often_as_is_logged():
+    router, x = LASER(arms=("a", "b", "c"), random_state=0), np.ones((4, 2))
+    router.partial_fit(x[:2], ["a", "a"], [0.0, 0.0])  # b and c are tied
+    batches = [router.sample(x) for _ in range(DRAWS)]
+    assert all(len(set(action.tolist())) == 1 for action, _ in batches)
+    assert all((propensity == 0.5).all() for _, propensity in batches)
+    counts = np.array([sum(action[0] == name for action, _ in batches) for name in "abc"])
+    assert counts[0] == 0
+    assert abs(counts[1] - DRAWS / 2) < 5 * np.sqrt(DRAWS / 4)
+
+
 def test_every_router_that_draws_single_arms_is_looked_at_here():
     drawing = {name for name, kind in public_estimators().items() if hasattr(kind, "sample")}
-    assert drawing == {*ROUTERS, "WeightedScore"}
+    assert drawing == {*ROUTERS, "LASER", "WeightedScore"}
 
 
 @pytest.mark.parametrize("name", ROUTERS)

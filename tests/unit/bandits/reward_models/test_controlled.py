@@ -44,7 +44,9 @@ def test_models_are_as_reliable_as_the_world_says():
 
 
 def test_in_the_world_of_a_wrong_prior_strengths_are_the_neighbours():
-    right, wrong = (make_drifting_pairs(50, 50, wrong_prior=w, random_state=2) for w in (0, 1))
+    right, wrong = (
+        make_drifting_pairs(50, 50, wrong_prior=w, random_state=2) for w in (False, True)
+    )
     assert (right[0].X == wrong[0].X).all()
     assert (np.roll(right[1].reliability, 1, axis=1) == wrong[1].reliability).all()
 

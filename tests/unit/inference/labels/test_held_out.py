@@ -113,5 +113,5 @@ def test_choices_that_mean_nothing_are_refused(make):
         held_out_predictions(data, scheme="loo")
     with pytest.raises(MetaRouterError, match="n_folds=2 is too few"):
         held_out_predictions(data, n_folds=2)
-    with pytest.raises(MetaRouterError, match="model is a LinearRegression"):
+    with pytest.raises(MetaRouterError, match="model is LinearRegression\\(\\); give a MetaRouter"):
         held_out_predictions(data, LinearRegression())
