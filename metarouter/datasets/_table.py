@@ -28,6 +28,7 @@ from metarouter.datasets._table_labels import (
 )
 from metarouter.datasets._table_warnings import constant_features, doubts_about_labels
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 from metarouter.utils.names import listed
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ _LABELS = ("gold", "preference")
 _NAMES = ("group", "domain", *(name for pair in MODEL_COLUMNS for name in pair))
 
 
+@validated()
 def read_table(
     source: str | os.PathLike[str] | pd.DataFrame,
     *,

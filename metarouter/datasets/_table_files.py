@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from metarouter.datasets._delimited import encoding_of, read_delimited, sniff_dialect
 from metarouter.datasets._table_checks import columns_are_distinct
 from metarouter.exceptions import DataError
+from metarouter.utils.arguments import validated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +44,7 @@ class TableFile(NamedTuple):
     notes: tuple[str, ...]
 
 
+@validated()
 def read_frame(
     path: Path, as_text: Collection[str] = (), encoding: str | None = None
 ) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import numpy as np
 
 from metarouter.evaluation._intervals import corrected_error, normal_quantile, student_quantile
 from metarouter.reporting._document import counted
+from metarouter.utils.arguments import validated
 from metarouter.utils.columns import FloatArray
 from metarouter.utils.markdown import with_interval
 from metarouter.utils.style import router_label
@@ -105,6 +106,7 @@ def verdict(low: float, high: float) -> str:
     return "reversed" if high < 0 else "not significantly different"
 
 
+@validated()
 def check_claims(
     result: StudyResult,
     *,
@@ -147,6 +149,7 @@ def check_claims(
     return sorted(claims, key=lambda c: (c.n_gold, place[c.router], place[c.baseline]))
 
 
+@validated()
 def check_trends(result: StudyResult, *, level: float = 0.95) -> list[Trend]:
     """Hold the paper's claims on more gold labels against a study.
 
@@ -263,6 +266,7 @@ def claims_frame(claims: list[Claim]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@validated()
 def compare_splits(
     grouped: StudyResult, random_split: StudyResult, *, level: float = 0.95
 ) -> pd.DataFrame:
@@ -292,6 +296,7 @@ def compare_splits(
     )
 
 
+@validated()
 def differing_verdicts(grouped: StudyResult, random_split: StudyResult) -> list[str]:
     """Name the claims whose verdict on this table hangs on the split, in plain words."""
     sentences = []

@@ -21,6 +21,7 @@ from metarouter.inference.intervals import (
 )
 from metarouter.inference.labels import (
     Effect,
+    HeldOutPredictions,
     LabelOptions,
     LabelTable,
     as_held_out,
@@ -29,6 +30,8 @@ from metarouter.inference.labels import (
     orthogonal_scores,
     regressed_scores,
 )
+from metarouter.utils.arguments import validated
+from metarouter.utils.parameters import NUMBERS, REGRESSOR
 from metarouter.utils.plotting import draw_dots, label_axes, new_axes
 from metarouter.utils.style import BAR, MEAN, reference_line
 
@@ -102,6 +105,9 @@ class CalibrationTest(Judged):
         return label_axes(ax, scale)
 
 
+@validated(
+    predictions=[HeldOutPredictions, REGRESSOR, NUMBERS, None], random_state=["random_state"]
+)
 def calibration_test(
     data: Any,
     predictions: Any = None,
@@ -358,6 +364,9 @@ class SortedGroupEffects(Judged):
         return label_axes(ax, sorted_by, f"mean {self.effect}", legend="above", ncols=4)
 
 
+@validated(
+    predictions=[HeldOutPredictions, REGRESSOR, NUMBERS, None], random_state=["random_state"]
+)
 def sorted_group_effects(
     data: Any,
     predictions: Any = None,
