@@ -157,7 +157,7 @@ def _evaluated(annotated: Any, known: dict[str, Any]) -> dict[str, Any]:
         try:
             return get_type_hints(annotated, localns=known)
         except NameError as error:
-            known[error.name] = Any
+            known[str(error.name)] = Any
 
 
 def _allowed(annotation: Any) -> Any:
