@@ -62,6 +62,7 @@ def _of_another_study(found: re.Match[str]) -> str:
 
 _PHRASES: tuple[tuple[re.Pattern[str], Any], ...] = (
     (re.compile(r",? or read them with allow_unlabelled=True"), ""),
+    (re.compile(r"\bor set grouped=False"), "or give --group-by none"),
     (re.compile(r"\bfor cv=(\d+) folds"), r"for \1 folds"),
     (re.compile(r"\blower cv to"), "lower --folds to"),
     (

@@ -18,6 +18,10 @@ from metarouter.cli._option_text import as_options
         ("or use scaling=None.", "or use --scaling none."),
         ("name it with text=.", "name it with --text."),
         ("n_gold=500 is too much", "--n-gold 500 is too much"),
+        (
+            "group by another column, or set grouped=False.",
+            "group by another column, or give --group-by none.",
+        ),
         ("the context=3 stays", "the context=3 stays"),
     ],
 )
