@@ -6,6 +6,7 @@ import signal
 import sys
 import traceback
 import warnings
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import typer
@@ -47,7 +48,7 @@ class OneLineErrors(TyperGroup):
                 given = sys.argv[1:] if args is None else args
                 if "--verbose" in given:
                     traceback.print_exc()
-                code = _say(program, as_options(str(error), given), EXIT_MISTAKE)
+                code = _say(program, self._with_options(error, given), EXIT_MISTAKE)
             except BrokenPipeError:
                 code = _leave_quietly()
             except OSError as error:
@@ -56,6 +57,17 @@ class OneLineErrors(TyperGroup):
                 if signal_before is not None:
                     signal.signal(signal.SIGTERM, signal_before)
         sys.exit(code if isinstance(code, int) else 0)
+
+    def _with_options(self, error: MetaRouterError, given: Sequence[str]) -> str:
+        """Return the message of an error, with the options of the command for its parameters."""
+        message, parameter = str(error), error.parameter
+        command = next((self.commands[word] for word in given if word in self.commands), None)
+        if parameter is not None and command is not None and message.startswith(f"{parameter} "):
+            own = {option.name: option.opts[0] for option in command.params}
+            if parameter in own:
+                # What follows is of the user, or no name of a parameter.
+                return own[parameter] + as_options(message.removeprefix(parameter), given)
+        return as_options(message, given)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command; Ctrl-C ends it with one line."""

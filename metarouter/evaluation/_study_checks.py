@@ -29,7 +29,8 @@ def as_sizes(n_gold: Any) -> tuple[int, ...]:
     whole = all(isinstance(size, int) and size > 0 for size in sizes)
     if not sizes or not whole or len(set(sizes)) < len(sizes):
         raise MetaRouterError(
-            f"n_gold is {n_gold!r}: give one or more different positive whole numbers."
+            f"n_gold is {n_gold!r}: give one or more different positive whole numbers.",
+            parameter="n_gold",
         )
     return sizes
 
@@ -37,7 +38,7 @@ def as_sizes(n_gold: Any) -> tuple[int, ...]:
 def check_count(name: str, value: Any) -> None:
     """Refuse a setting that is not a positive whole number."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise MetaRouterError(f"{name} is {value!r}: give a positive whole number.")
+        raise MetaRouterError(f"{name} is {value!r}: give a positive whole number.", parameter=name)
 
 
 def check_seed(random_state: Any) -> None:

@@ -31,9 +31,14 @@ def one_budget(budgets: dict[str, float | None]) -> tuple[str, float]:
         raise BudgetError(f"{what}; give exactly one of {', '.join(budgets)}.")
     ((name, limit),) = given.items()
     if not is_real(limit) or limit < 0:
-        raise BudgetError(f"{name} is {limit!r}; give a finite number of at least 0.")
+        raise BudgetError(
+            f"{name} is {limit!r}; give a finite number of at least 0.", parameter=name
+        )
     if name == "max_share" and limit > 1:
-        raise BudgetError(f"max_share is {limit!r}; give a share from 0 to 1, as in 0.3 for 30%.")
+        raise BudgetError(
+            f"max_share is {limit!r}; give a share from 0 to 1, as in 0.3 for 30%.",
+            parameter="max_share",
+        )
     return name, float(limit)
 
 

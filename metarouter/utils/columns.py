@@ -95,7 +95,9 @@ def as_grid(grid: ArrayLike | None) -> FloatArray:
 def as_level(level: float) -> float:
     """Return a confidence level strictly between 0 and 1."""
     if not (isinstance(level, Real) and 0 < level < 1):
-        raise MetaRouterError(f"level is {level}: give a confidence level between 0 and 1.")
+        raise MetaRouterError(
+            f"level is {level}: give a confidence level between 0 and 1.", parameter="level"
+        )
     return float(level)
 
 

@@ -255,11 +255,15 @@ def check_argument(name: str, value: Any, allowed: Any) -> None:
         return
     if isclass(value) and any(_is_kind(value, constraint) for constraint in allowed):
         kind = value.__name__
-        raise DataError(f"{name} is the class {kind}; give an object of it, such as {kind}().")
+        raise DataError(
+            f"{name} is the class {kind}; give an object of it, such as {kind}().", parameter=name
+        )
     wanted = [_described(constraint) for constraint in allowed]
     comma = "," if len(wanted) > 1 and allowed[-1] is None else ""
     last = f"{comma} or {wanted[-1]}" if len(wanted) > 1 else wanted[0]
-    raise DataError(f"{name} is {shown(value)}; give {', '.join(wanted[:-1])}{last}.")
+    raise DataError(
+        f"{name} is {shown(value)}; give {', '.join(wanted[:-1])}{last}.", parameter=name
+    )
 
 
 def check_parameter(name: str, value: Any, holds: Callable[[float], bool], wanted: str) -> None:
@@ -270,7 +274,7 @@ def check_parameter(name: str, value: Any, holds: Callable[[float], bool], wante
     DataError
     """
     if not (_is_number(value) and holds(float(value))):
-        raise DataError(f"{name} is {shown(value)}; give {wanted}.")
+        raise DataError(f"{name} is {shown(value)}; give {wanted}.", parameter=name)
 
 
 def check_weight(weight: Any) -> None:

@@ -389,7 +389,9 @@ def _guarantee(tests: list[Tested]) -> str:
 def as_delta(delta: float) -> float:
     """Validate a probability with which constraints may be broken."""
     if not (is_real(delta) and 0 < delta < 0.5):
-        raise MetaRouterError(f"delta is {delta!r}: give a probability above 0 and below 0.5.")
+        raise MetaRouterError(
+            f"delta is {delta!r}: give a probability above 0 and below 0.5.", parameter="delta"
+        )
     return float(delta)
 
 

@@ -319,7 +319,8 @@ class MinSaving(_Cost):
         if self.limit > 1:
             raise BudgetError(
                 f"min_saving is {self.limit:g}; give a share of what always calling the primary "
-                "model costs, at most 1."
+                "model costs, at most 1.",
+                parameter="min_saving",
             )
 
     def outcome(self, queries: CertifyingQueries) -> Outcome:

@@ -552,7 +552,9 @@ def _one_aim(aims: dict[str, float | None]) -> tuple[str, float]:
 def as_prices(gold: float, preference: float) -> Prices:
     for name, price in (("gold_price", gold), ("preference_price", preference)):
         if not is_real(price) or price <= 0:
-            raise MetaRouterError(f"{name} is {price!r}; give a finite price above 0.")
+            raise MetaRouterError(
+                f"{name} is {price!r}; give a finite price above 0.", parameter=name
+            )
     return Prices(float(gold), float(preference))
 
 

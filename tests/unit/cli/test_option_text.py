@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
 from command_line import refused
 
 from metarouter.cli._option_text import as_options
+from metarouter.exceptions import DataError
+from metarouter.utils.parameters import check_argument, number
 
 
 @pytest.mark.parametrize(
@@ -64,3 +67,34 @@ def test_columns_and_files_with_the_names_of_arguments_are_reported_by_name(tmp_
     assert "n_gold/none.csv" in refused(
         "fit", tmp_path / "n_gold" / "none.csv", "--text", "q", "--out", tmp_path / "r.skops"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["report", "--level", 2, "--out", "r.md"], "--level is 2.0: give a confidence level"),
+        (["report", "--delta", 0.9, "--out", "r.md"], "--delta is 0.9: give a probability"),
+        (["report", "--gold-price", -1, "--out", "r.md"], "--gold-price is -1.0; give a finite"),
+        (["fit", "--max-share", 2, "--out", "r.skops"], "--max-share is 2.0; give a share"),
+        (["fit", "--w", -1, "--no-check", "--out", "r.skops"], "--w is -1.0; give a number"),
+    ],
+)
+def test_errors_carry_their_parameter_which_becomes_an_option(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command, *options = words
+    line = refused(command, folder / "labels.csv", "--text", "query", *options)
+    assert line.startswith(f"metarouter: {says}")
+
+
+def test_the_parameter_of_an_error_survives_the_way_from_a_worker() -> None:
+    error = pickle.loads(pickle.dumps(DataError("level is 2; give less.", parameter="level")))
+    assert (str(error), error.parameter) == ("level is 2; give less.", "level")
+    assert DataError("something else").parameter is None
+
+
+def test_validators_name_the_parameter() -> None:
+    with pytest.raises(DataError) as caught:
+        check_argument("alpha", -1, [number(at_least=0)])
+    assert caught.value.parameter == "alpha"
