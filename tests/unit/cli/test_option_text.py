@@ -58,7 +58,7 @@ def test_an_apostrophe_opens_no_quote() -> None:
 def test_columns_and_files_with_the_names_of_arguments_are_reported_by_name(tmp_path: Path) -> None:
     (tmp_path / "n_gold").mkdir()
     table = tmp_path / "n_gold" / "max_share.csv"
-    table.write_text("save_router,n_test,gold,preference\na,1,2,3\n")
+    table.write_text("save_router,n_test,gold,preference\na,1,2,3\n4,1,2,3\n")
     line = refused("fit", table, "--out", tmp_path / "r.skops")
     assert "max_share.csv" in line
     assert "Column 'save_router' of max_share.csv holds no number" in line
