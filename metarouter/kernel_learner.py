@@ -125,7 +125,7 @@ def sum_of_rbfs(
     """Sum over lengths of Gaussian kernels with the landmarks times coefficients.
 
     All lengths share the distances. Where a length is half the one before it, the fourth power of
-    those kernel values takes the place of an exponential, which costs six times as much.
+    those kernel values takes the place of an exponential.
 
     Parameters
     ----------
@@ -140,24 +140,58 @@ def sum_of_rbfs(
     """
     lengths = np.asarray(lengths, dtype=np.float64)
     order = np.argsort(-lengths)
-    lengths, coefficients = lengths[order], coefficients[order]
-    # One product of matrices gives all squared distances: -2 x'l + |l|^2 + |x|^2.
-    left = np.column_stack([rows, np.ones(len(rows)), (rows**2).sum(axis=1)])
-    right = np.vstack([-2.0 * landmarks.T, (landmarks**2).sum(axis=1), np.ones(len(landmarks))])
+    rates, coefficients = 0.5 / lengths[order] ** 2, coefficients[order]
+    row_norms, norms = (rows**2).sum(axis=1), (landmarks**2).sum(axis=1)
+    farthest = 0.0
+    if len(rows) and len(landmarks):
+        farthest = float(np.sqrt(row_norms.max()) + np.sqrt(norms.max())) ** 2
+    # One product of matrices gives all squared distances, negative: 2 x'l - |l|^2 - |x|^2.
+    left = np.column_stack([rows, np.ones(len(rows)), row_norms])
+    right = np.vstack([2.0 * landmarks.T, -norms, -np.ones(len(landmarks))])
     total = np.zeros(len(rows))
+    shape = (min(_ROWS_IN_CACHE, len(rows)), len(landmarks))
+    space = tuple(np.empty(shape) for _ in range(4))
     for start in range(0, len(rows), _ROWS_IN_CACHE):
         block = slice(start, start + _ROWS_IN_CACHE)
-        squared = left[block] @ right
-        np.maximum(squared, 0.0, out=squared)
-        values = squared
-        for k, length in enumerate(lengths):
-            if k and 2 * length == lengths[k - 1]:
+        negative, values, *buffers = (array[: len(total[block])] for array in space)
+        np.matmul(left[block], right, out=negative)
+        np.minimum(negative, 0.0, out=negative)
+        for k, rate in enumerate(rates):
+            if k and rate == 4 * rates[k - 1]:
                 np.square(values, out=values)
                 np.square(values, out=values)
-            elif k == 0 or length != lengths[k - 1]:
-                values = rbf(squared, length)
+            elif k == 0 or rate != rates[k - 1]:
+                _exponential(negative, rate, farthest, values, *buffers)
             total[block] += values @ coefficients[k]
     return total
+
+
+def _exponential(
+    exponent: FloatArray,
+    rate: float,
+    largest: float,
+    out: FloatArray,
+    odd: FloatArray,
+    even: FloatArray,
+) -> None:
+    """Write ``exp(rate exponent)`` of exponents in [-largest, 0] to `out`, to some 1e-15.
+
+    A rational approximation (Pade, of degree 3) of exp(y) for -1/32 <= y <= 0, squared again and
+    again: half the time of ``np.exp`` on processors without vector instructions for it. `odd` and
+    `even` are overwritten.
+    """
+    squarings = max(0, int(np.ceil(np.log2(max(32.0 * rate * largest, 1.0)))))
+    np.multiply(exponent, rate / 2**squarings, out=out)
+    np.square(out, out=even)
+    np.add(even, 60.0, out=odd)
+    odd *= out
+    even *= 12.0
+    even += 120.0
+    np.add(even, odd, out=out)
+    even -= odd
+    out /= even
+    for _ in range(squarings):
+        np.square(out, out=out)
 
 
 class AveragedKernelRidge(RegressorMixin, BaseEstimator):

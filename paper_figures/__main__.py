@@ -18,6 +18,7 @@ SCRIPTS = (
     "dpo_loop",
     "dueling",
     "dueling_votes",
+    "ep_learner",
     "healthbench_judge",
     "judge_profiles",
     "labelling",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.model_selection import KFold
 
 from metarouter.base_learners import default_regressor
@@ -51,7 +52,7 @@ class PreferenceScore(RegressorMixin, BaseEstimator):
 
     def predict(self, X: FloatArray) -> FloatArray:
         """Return the expected preference label, shape (n,)."""
-        return 0.5 * (predict_mean(self.forest_, X) + predict_mean(self.kernel_, X))
+        return 0.5 * (_mean_of_trees(self.forest_, X) + predict_mean(self.kernel_, X))
 
     def predict_training_rows(
         self, X: FloatArray, y: FloatArray, sample_weight: FloatArray | None
@@ -63,6 +64,18 @@ class PreferenceScore(RegressorMixin, BaseEstimator):
             model = fit_model(self.kernel_, X[train], y[train], weight)
             kernel[test] = predict_mean(model, X[test])
         return 0.5 * (out_of_bag_mean(self.forest_, X) + kernel)
+
+
+def _mean_of_trees(forest: ExtraTreesRegressor, X: FloatArray) -> FloatArray:
+    """Predict by a fitted forest, tree by tree, without what a pool of workers costs on one core.
+
+    Equal to ``forest.predict(X)``, of which a quarter of the time goes into that pool.
+    """
+    rows = np.ascontiguousarray(X, dtype=np.float32)
+    total = np.zeros(len(rows))
+    for tree in forest.estimators_:
+        total += tree.tree_.predict(rows)[:, 0]
+    return total / len(forest.estimators_)
 
 
 def reliability(

@@ -30,3 +30,12 @@ def test_rows_far_away_have_no_kernel_value() -> None:
     far = np.full((2, 4), 1e6)
     total = sum_of_rbfs(far, LANDMARKS, [0.5, 1.0], np.ones((2, len(LANDMARKS))))
     np.testing.assert_array_equal(total, 0.0)
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.01, 1.0, 10.0])
+def test_the_rational_exponential_is_that_of_numpy(scale) -> None:
+    rows = scale * np.random.default_rng(2).normal(size=(300, LANDMARKS.shape[1]))
+    for length in (0.1, 0.35, 1.0, 4.0):
+        exact = rbf(squared_distances(rows, LANDMARKS), length).sum(axis=1)
+        total = sum_of_rbfs(rows, LANDMARKS, [length], np.ones((1, len(LANDMARKS))))
+        np.testing.assert_allclose(total, exact, rtol=0, atol=1e-12)

@@ -236,6 +236,14 @@ def test_the_result_does_not_depend_on_the_number_of_workers() -> None:
     np.testing.assert_array_equal(parallel.predict(NEW), HONEST.predict(NEW))
 
 
+def test_trees_are_averaged_as_the_forest_itself_does() -> None:
+    score = HONEST.preference_score_
+    kernel = score.kernel_.predict(NEW)
+    np.testing.assert_allclose(
+        score.predict(NEW), (score.forest_.predict(NEW) + kernel) / 2, rtol=0, atol=1e-14
+    )
+
+
 def test_columns_in_other_units_do_not_drown_the_rest() -> None:
     X, y, is_gold = labelled(psi)
     model = AdaptiveMetaRouter(random_state=0).fit(X * [1, 1, 1e6, 1e-3], y, is_gold)
