@@ -30,6 +30,9 @@ FloatArray = NDArray[np.float64]
 LEAST_NULL_MASS = 0.1
 # Paired labels help where the preference labels are many beside the gold ones, and harm where not.
 PREFERENCE_PER_GOLD = 10
+# Isotropic kernels take a part of what strong signals and biased judges do along single directions
+# for noise, so that posterior standard deviations are too small (docs/no_harm.md).
+STD_FACTOR = 1.5
 _IGNORED_BELOW, _POOLED_ABOVE = 0.2, 0.8
 _ROUGH = 0.05  # length of the kernel that ties no two queries, in median distances
 _ROWS_FOR_VARIANCE = 300
@@ -216,8 +219,9 @@ class AdaptiveMetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
         ----------
         X : array-like of shape (n, d)
         return_std : bool, default=False
-            Return the posterior standard deviation of psi as well. It is that of the expected
-            gain, not of a label; NaN where the gold labels are all equal.
+            Return a standard deviation of psi as well: 1.5 times that of the posterior, so that
+            intervals are conservative unless the judge is strongly biased. It is that of the
+            expected gain, not of a label; NaN where the gold labels are all equal.
 
         Returns
         -------
@@ -230,7 +234,7 @@ class AdaptiveMetaRouter(GoldScoreMixin, RegressorMixin, BaseEstimator):
             gain = self.level_ + self.slope_ * (score - self.score_level_)
             return (gain, np.full(len(X), np.nan)) if return_std else gain
         gain = self.posterior_.mean(X, score)
-        return (gain, self.posterior_.std(X, score)) if return_std else gain
+        return (gain, STD_FACTOR * self.posterior_.std(X, score)) if return_std else gain
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

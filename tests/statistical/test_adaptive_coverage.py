@@ -11,6 +11,8 @@ from metarouter.datasets import make_judged_queries
 HONEST = {"bias": 0.0, "heterogeneity": 0.0}
 BIASED = {"bias": 1.0, "heterogeneity": 1.0}
 N_NEW = 400
+NOMINAL = 0.90
+FIRST_SEED = 100  # the factor of the standard deviation was chosen on seeds below
 
 
 def coverage(judge: dict[str, float], n_gold: int, repetitions: int) -> tuple[float, float]:
@@ -20,7 +22,7 @@ def coverage(judge: dict[str, float], n_gold: int, repetitions: int) -> tuple[fl
     the repetition is the unit.
     """
     shares = []
-    for seed in range(repetitions):
+    for seed in range(FIRST_SEED, FIRST_SEED + repetitions):
         n = 1000 + n_gold
         rows = make_judged_queries(
             n, 10, gold_share=n_gold / n, pairing=0, random_state=seed, **judge
@@ -33,23 +35,13 @@ def coverage(judge: dict[str, float], n_gold: int, repetitions: int) -> tuple[fl
 
 
 def test_most_intervals_of_a_few_fits_hold_the_truth() -> None:
-    assert coverage(HONEST, 100, 3)[0] > 0.7
-
-
-# docs/no_harm.md: shares of 60 to 100 repetitions; nominal is .90.
-DOCUMENTED = [
-    (HONEST, 50, 0.859),
-    (HONEST, 100, 0.867),
-    (HONEST, 300, 0.865),
-    (BIASED, 50, 0.752),
-    (BIASED, 100, 0.775),
-    (BIASED, 300, 0.746),
-]
+    assert coverage(HONEST, 100, 3)[0] > 0.8
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("judge", "n_gold", "documented"), DOCUMENTED)
-def test_intervals_hold_the_truth_as_often_as_documented(judge, n_gold, documented) -> None:
+@pytest.mark.parametrize("n_gold", [50, 100, 300])
+@pytest.mark.parametrize("judge", [HONEST, BIASED], ids=["honest", "biased"])
+def test_nominal_coverage_is_reached_or_exceeded(judge, n_gold) -> None:
     share, error = coverage(judge, n_gold, 60)
-    assert abs(share - documented) < 3 * error
+    assert share > NOMINAL - 3 * error
     assert error < 0.02
