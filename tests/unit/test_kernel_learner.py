@@ -39,3 +39,12 @@ def test_the_rational_exponential_is_that_of_numpy(scale) -> None:
         exact = rbf(squared_distances(rows, LANDMARKS), length).sum(axis=1)
         total = sum_of_rbfs(rows, LANDMARKS, [length], np.ones((1, len(LANDMARKS))))
         np.testing.assert_allclose(total, exact, rtol=0, atol=1e-12)
+
+
+def test_a_row_far_away_does_not_disturb_the_others() -> None:
+    ones = np.ones((3, len(LANDMARKS)))
+    alone = sum_of_rbfs(ROWS[:50], LANDMARKS, [0.5, 1.0, 2.0], ones)
+    together = sum_of_rbfs(
+        np.vstack([ROWS[:50], np.full((1, 4), 1e4)]), LANDMARKS, [0.5, 1.0, 2.0], ones
+    )
+    np.testing.assert_allclose(together[:50], alone, rtol=0, atol=1e-12)
