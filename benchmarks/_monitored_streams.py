@@ -19,11 +19,13 @@ from metarouter.inference.monitoring._drift import (
 )
 from metarouter.inference.monitoring._quantities import (
     QUANTITIES,
+    GainScores,
+    cost_columns,
     mean_half_width,
+    quality_columns,
     share_evidence,
     share_limits,
 )
-from metarouter.inference.monitoring._sums import GainScores, cost_columns, quality_columns
 
 ALPHA, HORIZON = 0.05, 1000
 SIZES = (300, 1000, 4000)

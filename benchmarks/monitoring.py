@@ -20,8 +20,8 @@ from benchmarks import _monitored_streams as streams
 from benchmarks._command_line import parser_of, write_tables
 from benchmarks._repetitions import Counts, count_unfinished
 from metarouter.inference._limits import MINIMA
+from metarouter.inference.monitoring._inputs import N_ALARMS
 from metarouter.inference.monitoring._quantities import QUANTITIES
-from metarouter.inference.monitoring._settings import N_ALARMS
 
 ROUNDS = 400
 SHIFTS = (0.0, 0.25, 0.5, 1.0)

@@ -101,6 +101,31 @@ def as_level(level: float) -> float:
     return float(level)
 
 
+def as_bounds(name: str, bounds: Any) -> tuple[float, float] | None:
+    """Return the ends that a quantity cannot leave as floats, or None where none are known."""
+    if bounds is None:
+        return None
+    ends: Any = bounds if np.size(bounds) == 2 else (np.nan, np.nan)
+    low, high = ends
+    if not (all(isinstance(end, Real) for end in ends) and -np.inf < low < high < np.inf):
+        raise MetaRouterError(f"{name} is {bounds!r}; give two finite numbers, (lowest, highest).")
+    return float(low), float(high)
+
+
+def check_within(
+    name: str, bounds: tuple[float, float] | None, values: FloatArray, mend: str
+) -> None:
+    """Refuse values that leave the bounds that were given for them."""
+    if bounds is None:
+        return
+    outside = (values < bounds[0]) | (values > bounds[1])
+    if outside.any():
+        raise DataError(
+            f"{int(outside.sum())} of {values.size} values lie outside {name}={bounds!r} (first: "
+            f"{values[outside][0]:g}): {mend}"
+        )
+
+
 def check_same_length(name: str, size: int, other: str, other_size: int) -> None:
     """Refuse two columns that cannot describe the same queries."""
     if size != other_size:

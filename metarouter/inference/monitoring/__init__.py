@@ -2,12 +2,12 @@
 
 An update is read in five files, in this order:
 
-- ``_monitor``: what users hold; ``_batch``: a batch is validated;
-- ``_state``: all that is kept, made of ``_sums`` (sums, scores of gains) and ``_drift`` (alarms).
-  Each is frozen, and returns what it becomes, so that a refused batch leaves no trace.
+- ``_monitor``: what users hold; ``_inputs``: settings and batches are validated;
+- ``_state``: all that is kept, and its file; made of sums and scores of gains (``_quantities``,
+  with their confidence sequences) and of alarms (``_drift``). Each is frozen, and returns what it
+  becomes, so that a refused batch leaves no trace.
 
-A report takes ``_settings``, ``_quantities`` (confidence sequences) and ``_report`` (verdicts,
-figures); ``_archive`` is one file, without pickle.
+``_report`` has verdicts and figures.
 
 The names that users need are those of ``metarouter.inference``.
 """

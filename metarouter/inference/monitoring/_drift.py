@@ -172,7 +172,7 @@ def lowest_so_far(
 
     Parameters
     ----------
-    course : ndarray of shape (m, ...)
+    trajectory : ndarray of shape (m, ...)
         After each of m more rows.
     lowest, lowest_at : ndarray of shape (...,)
         After the n rows before.

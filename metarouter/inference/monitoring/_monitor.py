@@ -10,11 +10,14 @@ from numpy.typing import ArrayLike
 
 from metarouter.exceptions import DataError
 from metarouter.inference.guarantees import Constraint
-from metarouter.inference.monitoring._archive import file_digest, read_state, write_state
-from metarouter.inference.monitoring._batch import as_batch
+from metarouter.inference.monitoring._inputs import MonitorSettings, as_batch, limits_of
 from metarouter.inference.monitoring._report import MonitorReport
-from metarouter.inference.monitoring._settings import MonitorSettings, limits_of
-from metarouter.inference.monitoring._state import MonitorState
+from metarouter.inference.monitoring._state import (
+    MonitorState,
+    file_digest,
+    read_state,
+    write_state,
+)
 from metarouter.utils.files import exclusive
 from metarouter.utils.random import seed_of
 from metarouter.utils.tables import Printed
@@ -300,11 +303,6 @@ class RouterMonitor(Printed):
         """Draw how a quantity went (see `MonitorReport.plot`)."""
         return self.report().plot(ax, quantity=quantity)
 
-    def _title(self) -> str:
-        return self.report()._title()
-
-    def _facts(self) -> dict[str, str]:
-        return self.report()._facts()
-
-    def _notes(self) -> tuple[str, ...]:
-        return self.report()._notes()
+    def summary(self) -> str:
+        """Return `report` as text."""
+        return self.report().summary()

@@ -1,21 +1,19 @@
-"""Confidence sequences: intervals that hold after every query at once.
+"""What is summed and estimated, with confidence sequences that hold after every query at once.
 
-Both come from Gaussian mixtures of exponential supermartingales (Robbins 1970). For shares, and
-anything else within [0, 1], the exponents are those of a coin, so nothing is asymptotic and what is
-covered is the mean so far of chances that may change from query to query. For costs and quality,
-which have no bounds, they are normal, which holds once the mean is nearly so.
+The sequences come from Gaussian mixtures of exponential supermartingales (Robbins 1970). For
+shares, and anything else within [0, 1], the exponents are those of a coin, so nothing is asymptotic
+and what is covered is the mean so far of chances that may change from query to query. For costs and
+quality, which have no bounds, they are normal, which holds once the mean is nearly so.
 
 Why not a library: MAPIE 1.6 offers bounds for [0, 1] only inside ``RiskMonitoring``, which takes
 binary labels and predictions, keeps the whole stream, and solves for every past bound again with
 each update; its functions are not public. These need the sums alone, in any order.
-
-What is monitored, with confidence sequences.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -24,8 +22,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from metarouter.inference._limits import MINIMA, Minimum
 from metarouter.inference.intervals import Limits, bounded_limits, reach_of_scores
-from metarouter.inference.monitoring import _sums
-from metarouter.inference.monitoring._sums import Moments, OfShare
 
 FloatArray = NDArray[np.float64]
 
@@ -35,6 +31,162 @@ _COIN_VARIANCE = 0.2  # of a share near 0.28 or 0.72: only tunes where the seque
 _TUNED_FOR = 0.05
 _HALVINGS = 45
 _COLUMNS_AT_ONCE = 20_000
+
+
+@dataclass(frozen=True)
+class BlockSums:
+    """Sums over all rows so far, over each full window, and over the one that is being filled.
+
+    Rows are added one by one, so that sums are the same to the bit however rows were batched.
+
+    Parameters
+    ----------
+    size : int
+        Rows of a window.
+    total, block : ndarray of shape (k,)
+        Sums of all rows, and of those in the open window; column 0 counts rows.
+    finished : ndarray of shape (n_windows, k)
+        Sums of each full window.
+
+    Examples
+    --------
+    >>> sums = BlockSums.empty(1, size=2).after(np.array([[1.0], [3.0], [5.0]]))
+    >>> sums.total, sums.block, sums.finished
+    (array([3., 9.]), array([1., 5.]), array([[2., 4.]]))
+    """
+
+    size: int
+    total: FloatArray
+    block: FloatArray
+    finished: FloatArray
+
+    @classmethod
+    def empty(cls, n_columns: int, size: int) -> BlockSums:
+        """Start without data."""
+        width = n_columns + 1
+        return cls(size, np.zeros(width), np.zeros(width), np.empty((0, width)))
+
+    @property
+    def n(self) -> int:
+        """Rows so far."""
+        return int(self.total[0])
+
+    def after(self, rows: FloatArray) -> BlockSums:
+        """Add rows, shape (n, k - 1), in the order in which they came."""
+        counted = np.column_stack([np.ones(len(rows)), rows])
+        open_rows, finished = self.block, [*self.finished]
+        room = self.size - int(self.block[0])
+        for part in np.split(counted, np.arange(room, len(counted), self.size)):
+            open_rows = _running(open_rows, part)[-1]
+            if open_rows[0] == self.size:
+                finished.append(open_rows)
+                open_rows = np.zeros_like(open_rows)
+        return replace(
+            self,
+            total=_running(self.total, counted)[-1],
+            block=open_rows,
+            finished=np.reshape(finished, (-1, len(self.total))),
+        )
+
+    def path(self) -> FloatArray:
+        """Return the sums from the start to the end of each full window, and to now."""
+        ends = np.cumsum(self.finished, axis=0)
+        return ends if self.block[0] == 0 else np.concatenate([ends, self.total[None]])
+
+
+_SUMS = 6  # count, weight, weight f, weight r, weight f^2, weight f r; of the gold labels so far
+_SHRINKAGE = 5.0
+
+
+@dataclass(frozen=True)
+class GainScores:
+    """What was learned so far about predicting gold labels, for either answering model.
+
+    A query's score is the prediction of its gold label, plus, where a gold label r was drawn (with
+    the known chance p), (r - prediction) / p. Whatever the prediction, scores have the mean of r,
+    as long as it was fixed before the draw (prediction-powered inference, Angelopoulos et al. 2023,
+    in the form of Robins, Rotnitzky & Zhao 1994). It is a + b f, where f is the cheap label or
+    psi-hat, and a and b are least squares on the gold labels of *earlier* queries that the same
+    model answered, with weights (1 - p) / p^2: these minimise the variance of the scores (the power
+    tuning of PPI++, with an intercept).
+
+    Parameters
+    ----------
+    sums : ndarray of shape (2, 6)
+        Rows: answered by the alternative, by the primary model.
+    seen : ndarray of shape (2, 2)
+        Count and sum of the predictions f that were there.
+    reach : ndarray of shape (2, 2)
+        Least and largest gold label so far; no prediction leaves them.
+    """
+
+    sums: FloatArray
+    seen: FloatArray
+    reach: FloatArray
+
+    @classmethod
+    def fresh(cls) -> GainScores:
+        """Start without data."""
+        return cls(np.zeros((2, _SUMS)), np.zeros((2, 2)), np.array([[np.inf, -np.inf]] * 2))
+
+    def score(
+        self,
+        primary: NDArray[np.bool_],
+        prediction: FloatArray,
+        gold: FloatArray,
+        probability: FloatArray,
+    ) -> tuple[FloatArray, GainScores]:
+        """Return the scores of new queries, shape (n,), and what is known after them.
+
+        Parameters
+        ----------
+        primary : ndarray of bool, shape (n,)
+        prediction, gold : ndarray of shape (n,)
+            NaN where there is none.
+        probability : ndarray of shape (n,)
+            Chance of drawing each query for a gold label.
+        """
+        scores = np.empty(len(primary))
+        sums, seen, reach = self.sums.copy(), self.seen.copy(), self.reach.copy()
+        for model in (0, 1):
+            rows = primary == bool(model)
+            f, r, p = prediction[rows], gold[rows], probability[rows]
+            there, drawn = ~np.isnan(f), ~np.isnan(r)
+            before = _running(seen[model], np.column_stack([there, np.where(there, f, 0.0)]))
+            f = np.where(there, f, _ratio(before[:-1, 1], before[:-1, 0]))
+            low = np.append(reach[model, :1], np.where(drawn, r, np.inf))
+            high = np.append(reach[model, 1:], np.where(drawn, r, -np.inf))
+            low, high = np.minimum.accumulate(low), np.maximum.accumulate(high)
+            r = np.where(drawn, r, 0.0)
+            weight = np.where(drawn, (1.0 - p) / p**2, 0.0)
+            columns = [drawn, weight, weight * f, weight * r, weight * f**2, weight * f * r]
+            known = _running(sums[model], np.column_stack(columns))
+            fitted = np.clip(_fitted(f, known[:-1].T), low[:-1], high[:-1])
+            fitted = np.where(known[:-1, 0] > 0, fitted, 0.0)
+            scores[rows] = fitted + np.where(drawn, (r - fitted) / p, 0.0)
+            sums[model], seen[model], reach[model] = known[-1], before[-1], (low[-1], high[-1])
+        return scores, GainScores(sums, seen, reach)
+
+
+def _fitted(f: FloatArray, known: FloatArray) -> FloatArray:
+    """Predict from what the sums of earlier rows say; with few labels, from their mean alone."""
+    count, weight, sum_f, sum_r, sum_ff, sum_fr = known
+    mean_f, mean_r = _ratio(sum_f, weight), _ratio(sum_r, weight)
+    spread, joint = sum_ff - mean_f * sum_f, sum_fr - mean_f * sum_r
+    # What rounding leaves of a constant prediction is no spread.
+    slope = np.where(spread > 1e-9 * sum_ff, _ratio(joint, spread), 0.0)
+    enough = count >= 2 * MINIMA["rows_per_coefficient"].count
+    slope = np.where(enough, slope, 0.0) * count / (count + _SHRINKAGE)
+    return mean_r + slope * (f - mean_f)
+
+
+def _running(start: FloatArray, rows: FloatArray) -> FloatArray:
+    """Add rows one by one, so that sums do not depend on how rows were batched."""
+    return np.cumsum(np.concatenate([start[None], rows]), axis=0)
+
+
+def _ratio(a: FloatArray, b: FloatArray) -> FloatArray:
+    return np.divide(a, b, out=np.zeros_like(a), where=b > 0)
 
 
 def mean_half_width(n: ArrayLike, sd: ArrayLike, alpha: ArrayLike, horizon: float) -> FloatArray:
@@ -141,28 +293,6 @@ def share_limits(total: ArrayLike, n: ArrayLike, alpha: ArrayLike, horizon: floa
     return Limits(*ends)
 
 
-class BoundedSums(NamedTuple):
-    """How a quantity with known bounds is read from sums.
-
-    Parameters
-    ----------
-    total, squares : callable
-        From sums of shape (k, m) to the sums of numbers x and of their squares.
-    reach : pair of float
-        How far x reaches below and above zero, both at least 0.
-    unit : float
-        Width of the bounds, the unit of the bets.
-    ends : pair of float
-        Between which the mean must lie.
-    """
-
-    total: Callable[[FloatArray], FloatArray]
-    squares: Callable[[FloatArray], FloatArray]
-    reach: tuple[float, float]
-    unit: float
-    ends: tuple[float, float]
-
-
 def _precision(alpha: FloatArray, horizon: float) -> FloatArray:
     """Return rho squared, which makes the two-sided normal mixture tightest at the horizon."""
     log = -2.0 * np.log(alpha)
@@ -187,18 +317,60 @@ _MOST_SKEWNESS = 0.45
 _ROUNDING = 1e-5  # what it leaves of the standard deviation of a constant, over its size
 
 
+class Powers(NamedTuple):
+    """Sums of numbers, of their squares and of their cubes, shape (m,) each."""
+
+    total: FloatArray
+    squares: FloatArray
+    cubes: FloatArray
+
+
+class Moments(NamedTuple):
+    """Estimates, standard deviations of one row, and the size of one, shape (m,) each."""
+
+    value: FloatArray
+    sd: FloatArray
+    size: FloatArray
+
+
+class OfShare(NamedTuple):
+    """A quantity as a linear function of a share, shape (m,) each."""
+
+    share: FloatArray
+    at_none: FloatArray
+    at_all: FloatArray
+
+
+class Bounded(NamedTuple):
+    """What is known of numbers with bounds.
+
+    Parameters
+    ----------
+    reach : pair of float
+        How far they reach below and above zero, both at least 0.
+    unit : float
+        Width of the bounds, the unit of the bets.
+    ends : pair of float
+        Between which their mean must lie.
+    """
+
+    reach: tuple[float, float]
+    unit: float
+    ends: tuple[float, float]
+
+
 @dataclass(frozen=True)
 class Quantity:
-    """Something that is estimated from sums.
+    """Something that is estimated from sums of shape (k, m), of which row 0 counts.
 
     Parameters
     ----------
     name : str
         As printed.
     kept : {"usage", "cost", "quality"}
-        Which sums it is made of.
+        Which sums it is made of: of `usage_columns`, `cost_columns` or `quality_columns`.
     moments : callable
-        From sums of shape (k, m) to `Moments`.
+        From sums to `Moments`.
     constraint : str or None
         The setting that bounds it.
     minimum : Minimum or None
@@ -207,11 +379,12 @@ class Quantity:
         From sums to the number of such rows.
     of_share : callable or None
         From sums to `OfShare`: what the quantity would be if nothing but the share varied.
-    skewness : callable or None
-        From sums to the skewness of the mean, of which an asymptotic interval bears only so much.
+    tails : tuple of callable
+        From sums to the `Powers` of numbers of whose skewness an asymptotic interval bears only so
+        much; the quantity is the mean of the first, where `bounded` is given.
     bounded : callable or None
         From bounds of single gains or costs, and the smallest chance of a gold label, to
-        `BoundedSums`: intervals are then exact.
+        `Bounded`: intervals are then exact.
     """
 
     name: str
@@ -221,8 +394,8 @@ class Quantity:
     minimum: Minimum | None
     evidence: Callable[[FloatArray], FloatArray]
     of_share: Callable[[FloatArray], OfShare] | None = None
-    skewness: Callable[[FloatArray], FloatArray] | None = None
-    bounded: Callable[[tuple[float, float], float], BoundedSums] | None = None
+    tails: tuple[Callable[[FloatArray], Powers], ...] = ()
+    bounded: Callable[[tuple[float, float], float], Bounded] | None = None
 
 
 class Estimates(NamedTuple):
@@ -239,7 +412,7 @@ def estimates(
     sums: FloatArray,
     alpha: float | FloatArray,
     horizon: float,
-    bounded: BoundedSums | None = None,
+    bounded: Bounded | None = None,
 ) -> Estimates:
     """Return estimates and confidence sequences from rows of sums, shape (m, k).
 
@@ -253,134 +426,199 @@ def estimates(
     has the skewness (n p)^(-1/2), and above 0.45 it rests on five of them or fewer. None of that
     is asked of numbers whose bounds are known.
     """
-    n = sums[:, 0]
-    value, sd, size = quantity.moments(sums.T)
+    n, s = sums[:, 0], sums.T
+    value, sd, size = quantity.moments(s)
+    none_missing = np.zeros(len(n), dtype=np.intp)
     if quantity.minimum is None:
-        lower, upper = share_limits(sums[:, 1], n, alpha, horizon)
-        return Estimates(value, lower, upper, np.zeros(len(n), dtype=np.intp))
+        return Estimates(value, *share_limits(s[1], n, alpha, horizon), none_missing)
     if bounded is not None:
-        total, squares = bounded.total(sums.T), bounded.squares(sums.T)
+        total, squares, _ = quantity.tails[0](s)
         exact = bounded_limits(total, squares, n, alpha, bounded.reach, bounded.unit)
         lower, upper = (np.clip(end, *bounded.ends) for end in exact)
-        return Estimates(value, lower, upper, np.zeros(len(n), dtype=np.intp))
-    missing = np.maximum(0, quantity.minimum.count - quantity.evidence(sums.T)).astype(np.intp)
+        return Estimates(value, lower, upper, none_missing)
+    missing = np.maximum(0, quantity.minimum.count - quantity.evidence(s)).astype(np.intp)
     half = mean_half_width(n, np.where(sd > _ROUNDING * size, sd, 0.0), alpha, horizon)
     lower, upper = value - half, value + half
     if quantity.of_share is not None:
-        exact = _limits_of_share(quantity.of_share(sums.T), n, alpha, horizon)
-        lower, upper = np.minimum(lower, exact.lower), np.maximum(upper, exact.upper)
+        of = quantity.of_share(s)
+        limits = share_limits(n * np.clip(of.share, 0.0, 1.0), n, alpha, horizon)
+        ends = [of.at_none + (of.at_all - of.at_none) * end for end in limits]
+        lower, upper = np.minimum(lower, np.minimum(*ends)), np.maximum(upper, np.maximum(*ends))
     known = (missing == 0) & (upper - lower > _ROUNDING**2 * size)
-    if quantity.skewness is not None:
-        known &= ~(quantity.skewness(sums.T) > _MOST_SKEWNESS)
+    for tail in quantity.tails:
+        known &= ~(_skewness(n, *tail(s)) > _MOST_SKEWNESS)
     value, lower, upper = (np.where(known, found, np.nan) for found in (value, lower, upper))
     return Estimates(value, lower, upper, missing)
 
 
-def _limits_of_share(
-    of: OfShare, n: FloatArray, alpha: float | FloatArray, horizon: float
-) -> Limits:
-    share = np.clip(of.share, 0.0, 1.0)
-    ends = [
-        of.at_none + (of.at_all - of.at_none) * end
-        for end in share_limits(n * share, n, alpha, horizon)
-    ]
-    return Limits(np.minimum(*ends), np.maximum(*ends))
+def _skewness(
+    n: FloatArray, total: FloatArray, squares: FloatArray, cubes: FloatArray
+) -> FloatArray:
+    """Skewness of a mean, from sums of powers."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = total / n
+        second = np.maximum(squares - n * mean**2, 0.0)
+        third = cubes - 3 * mean * squares + 2 * n * mean**3
+        return np.abs(np.nan_to_num(third / second**1.5))
 
 
-def _bounded_score(name: Literal["gain", "loss"]) -> Callable[..., BoundedSums]:
-    """Return what reads debiased scores of gains within bounds."""
-    read = getattr(_sums, f"{name}_sums")
-
-    def bounded(bounds: tuple[float, float], p: float) -> BoundedSums:
-        low, high = bounds
-        return BoundedSums(
-            lambda s: read(s)[0],
-            lambda s: read(s)[1],
-            reach_of_scores(bounds, p),
-            high - low,
-            (min(low, 0.0), max(high, 0.0)),
-        )
-
-    return bounded
+def _mean(n: FloatArray, total: FloatArray, squares: FloatArray) -> Moments:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = total / n
+        spread = np.maximum(squares - n * mean**2, 0.0) / (n - 1.0)
+        return Moments(mean, np.sqrt(spread), np.sqrt(squares / n))
 
 
-def _bounded_cost(bounds: tuple[float, float], p: float) -> BoundedSums:
+# Costs -------------------------------------------------------------------------------------------
+
+
+def usage_columns(primary: NDArray[np.bool_]) -> FloatArray:
+    """Return what is summed of decisions."""
+    return primary[:, None].astype(np.float64)
+
+
+def cost_columns(
+    primary: NDArray[np.bool_], cost_primary: FloatArray, cost_alternative: FloatArray
+) -> FloatArray:
+    """Return what is summed of costs: those paid, of either model, squares, products, a cube."""
+    paid = np.where(primary, cost_primary, cost_alternative)
+    costs = np.column_stack([paid, cost_primary, cost_alternative])
+    return np.column_stack([costs, costs**2, costs[:, :1] * costs[:, 1:], paid**3])
+
+
+def _paid(s: FloatArray) -> Powers:
+    return Powers(s[1], s[4], s[9])
+
+
+def _paid_over(s: FloatArray, model: int) -> Moments:
+    """Cost paid over that of always calling one model: a ratio of means, linearised."""
+    n, paid, other = s[0], s[1], s[2 + model]
+    squares, other_squares, products = s[4], s[5 + model], s[7 + model]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(other > 0, paid / other, np.nan)
+        residual = squares - 2 * ratio * products + ratio**2 * other_squares
+        # The residuals have mean zero, up to what rounding leaves.
+        sd = np.sqrt(np.maximum(residual, 0.0) / (n - 1.0)) * n / other
+        return Moments(ratio, sd, np.sqrt(squares * n) / other)
+
+
+def _saving(s: FloatArray) -> Moments:
+    paid = _paid_over(s, 0)
+    return paid._replace(value=1.0 - paid.value)
+
+
+def _extra_cost(s: FloatArray) -> Moments:
+    paid = _paid_over(s, 1)
+    return paid._replace(value=paid.value - 1.0)
+
+
+def _cost_of_share(s: FloatArray) -> OfShare:
+    """Cost paid at the mean prices, of which the share sent, weighted by prices, is the mixture."""
+    n, paid, primary, alternative = s[:4]
+    dearer = primary - alternative
+    share = np.divide(paid - alternative, dearer, out=np.zeros_like(paid), where=dearer != 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return OfShare(share, alternative / n, primary / n)
+
+
+def _saving_of_share(s: FloatArray) -> OfShare:
+    share, none, every = _cost_of_share(s)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return OfShare(share, 1.0 - none / every, np.zeros_like(share))
+
+
+def _extra_cost_of_share(s: FloatArray) -> OfShare:
+    share, none, every = _cost_of_share(s)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return OfShare(share, np.zeros_like(share), every / none - 1.0)
+
+
+def _bounded_cost(bounds: tuple[float, float], p: float) -> Bounded:
+    return Bounded((max(0.0, -bounds[0]), max(0.0, bounds[1])), bounds[1] - bounds[0], bounds)
+
+
+# Quality -----------------------------------------------------------------------------------------
+
+
+def quality_columns(
+    primary: NDArray[np.bool_], drawn: NDArray[np.bool_], probability: FloatArray, score: FloatArray
+) -> FloatArray:
+    """Return what is summed of debiased gain scores, and of the draw of gold labels."""
+    expected = np.where(drawn, 1.0 / probability, 0.0)
+    sent = np.where(primary, score, 0.0)
+    draws = (drawn, expected, expected**2, primary, score, score**2, sent, sent * score)
+    return np.column_stack([*draws, drawn & primary, score**3, sent**3])
+
+
+def _sent(s: FloatArray) -> Powers:
+    """Scores of the queries that were sent: their mean is the gain."""
+    return Powers(s[7], s[8], s[11])
+
+
+def _not_sent(s: FloatArray) -> Powers:
+    """Scores of the queries that were not: their mean is the loss."""
+    return Powers(s[5] - s[7], s[6] - s[8], s[10] - s[11])
+
+
+def _efficiency_gain(s: FloatArray) -> Moments:
+    """Covariance of decision and gain: EG of Meta-Router, by its influence function."""
+    n, sent, score, squares, sent_score, sent_squares = (s[k] for k in (0, 4, 5, 6, 7, 8))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share, mean = sent / n, score / n
+        value = sent_score / n - share * mean
+        # (a - share)^2 (s - mean)^2, with a^2 = a.
+        all_squares = squares / n - mean**2
+        own = sent_squares / n - 2 * mean * sent_score / n + mean**2 * share
+        spread = (1 - 2 * share) * own + share**2 * all_squares - value**2
+        sd = np.sqrt(np.maximum(spread, 0.0) * n / (n - 1.0))
+        return Moments(value, sd, np.sqrt(squares / n))
+
+
+def _drawn_of_share(s: FloatArray) -> OfShare:
+    """Labels drawn, each counted as one over its chance; on average as often as it was."""
+    n, labels, expected = s[:3]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return OfShare(labels / n, np.zeros_like(n), expected / labels)
+
+
+def _bounded_scores(bounds: tuple[float, float], p: float) -> Bounded:
     low, high = bounds
-    reach = (max(0.0, -low), max(0.0, high))
-    return BoundedSums(lambda s: s[1], lambda s: s[4], reach, high - low, bounds)
+    return Bounded(reach_of_scores(bounds, p), high - low, (min(low, 0.0), max(high, 0.0)))
 
 
 _COSTS, _GOLD = MINIMA["monitored_costs"], MINIMA["monitored_gold"]
 
 QUANTITIES = {
-    "share": Quantity("usage ratio (PMUR)", "usage", _sums.share, "max_share", None, _sums.rows),
+    "share": Quantity(
+        "usage ratio (PMUR)", "usage", lambda s: _mean(s[0], s[1], s[1]), "max_share",
+        None, lambda s: s[0],
+    ),
     "saving": Quantity(
-        "saving against always-primary",
-        "cost",
-        _sums.saving,
-        "min_saving",
-        _COSTS,
-        _sums.rows,
-        _sums.saving_of_share,
-        _sums.skewness_of_cost,
+        "saving against always-primary", "cost", _saving, "min_saving",
+        _COSTS, lambda s: s[0], _saving_of_share, (_paid,),
     ),
     "extra_cost": Quantity(
-        "extra cost over always-alternative",
-        "cost",
-        _sums.extra_cost,
-        None,
-        _COSTS,
-        _sums.rows,
-        _sums.extra_cost_of_share,
-        _sums.skewness_of_cost,
+        "extra cost over always-alternative", "cost", _extra_cost, None,
+        _COSTS, lambda s: s[0], _extra_cost_of_share, (_paid,),
     ),
     "cost": Quantity(
-        "cost per query",
-        "cost",
-        _sums.cost,
-        "max_cost",
-        _COSTS,
-        _sums.rows,
-        _sums.cost_of_share,
-        _sums.skewness_of_cost,
-        _bounded_cost,
+        "cost per query", "cost", lambda s: _mean(s[0], s[1], s[4]), "max_cost",
+        _COSTS, lambda s: s[0], _cost_of_share, (_paid,), _bounded_cost,
     ),
     "gain": Quantity(
-        "gold gain over always-alternative",
-        "quality",
-        _sums.gain,
-        "min_gain",
-        _GOLD,
-        _sums.labels_of_sent,
-        skewness=_sums.skewness_of_gain,
-        bounded=_bounded_score("gain"),
+        "gold gain over always-alternative", "quality", lambda s: _mean(s[0], *_sent(s)[:2]),
+        "min_gain", _GOLD, lambda s: s[9], None, (_sent,), _bounded_scores,
     ),
     "loss": Quantity(
-        "gold loss against always-primary",
-        "quality",
-        _sums.loss,
-        "max_loss",
-        _GOLD,
-        _sums.labels_of_others,
-        skewness=_sums.skewness_of_loss,
-        bounded=_bounded_score("loss"),
+        "gold loss against always-primary", "quality", lambda s: _mean(s[0], *_not_sent(s)[:2]),
+        "max_loss", _GOLD, lambda s: s[1] - s[9], None, (_not_sent,), _bounded_scores,
     ),
     "efficiency_gain": Quantity(
-        "efficiency gain over random routing",
-        "quality",
-        _sums.efficiency_gain,
-        None,
-        _GOLD,
-        _sums.labels_of_either,
-        skewness=_sums.skewness_of_either,
+        "efficiency gain over random routing", "quality", _efficiency_gain, None,
+        _GOLD, lambda s: np.minimum(s[9], s[1] - s[9]), None, (_sent, _not_sent),
     ),
     "drawn": Quantity(
-        "gold labels drawn over those expected",
-        "quality",
-        _sums.drawn,
-        None,
-        _GOLD,
-        _sums.labels,
-        _sums.drawn_of_share,
+        "gold labels drawn over those expected", "quality", lambda s: _mean(s[0], s[2], s[3]), None,
+        _GOLD, lambda s: s[1], _drawn_of_share,
     ),
-}
+}  # fmt: skip

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from oracles import monitoring as oracle
 
-from metarouter.inference.monitoring._sums import GainScores
+from metarouter.inference.monitoring._quantities import GainScores
 
 
 def draw(n, seed=0, probability=0.3):

@@ -7,8 +7,12 @@ import pytest
 
 from metarouter.exceptions import BudgetError, DataError, MetaRouterError
 from metarouter.inference import RouterMonitor, max_loss, max_share, max_slow_share, min_gain
-from metarouter.inference.monitoring._quantities import QUANTITIES, estimates
-from metarouter.inference.monitoring._sums import cost_columns, quality_columns
+from metarouter.inference.monitoring._quantities import (
+    QUANTITIES,
+    cost_columns,
+    estimates,
+    quality_columns,
+)
 
 LENGTH, STREAMS = 2000, 60
 

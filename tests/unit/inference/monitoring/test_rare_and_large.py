@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from metarouter.inference import RouterMonitor
-from metarouter.inference.monitoring._quantities import QUANTITIES, estimates
-from metarouter.inference.monitoring._sums import cost_columns, quality_columns
+from metarouter.inference.monitoring._quantities import (
+    QUANTITIES,
+    cost_columns,
+    estimates,
+    quality_columns,
+)
 
 LENGTH, STREAMS = 3000, 60
 
