@@ -1,39 +1,265 @@
-"""Forecasts of the area of the efficiency gain.
+"""Forecasts of the area of the efficiency gain that more labels would bring.
 
-What area of the efficiency gain more labels would bring.
+A router is trained on parts of a pilot, and a learning curve is fitted to its areas: an inverse
+power law of the numbers of labels, with its uncertainty.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
+import joblib
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
+from sklearn.base import clone
 
 from metarouter.datasets import LabelledQueries
+from metarouter.datasets._labelled_queries import take_rows
+from metarouter.evaluation._efficiency_gain import rank_gains
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import LIMITS, MINIMA, Verdict, scarce
+from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import FloatArray
-from metarouter.inference.planning._label_variance import Prices
-from metarouter.inference.planning._learning_curve import (
-    Cells,
-    LearningCurve,
-    areas_of_subsamples,
-    fit_learning_curve,
-)
+from metarouter.inference.planning._pilot import Prices
 from metarouter.inference.planning._plan import as_prices, verdict_alone
 from metarouter.routing import MetaRouter
 from metarouter.utils.arguments import validated
 from metarouter.utils.columns import as_level
+from metarouter.utils.groups import group_codes
 from metarouter.utils.parameters import NUMBERS, REGRESSOR, whole
-from metarouter.utils.plotting import new_axes, show_numbers_on_log_axis
-from metarouter.utils.random import seed_of
+from metarouter.utils.plotting import label_axes, new_axes, show_numbers_on_log_axis
+from metarouter.utils.random import seed_of, seeded
 from metarouter.utils.style import reference_line
-from metarouter.utils.tables import Printed
 
-if TYPE_CHECKING:
-    import pandas as pd
+
+class Cells(NamedTuple):
+    """Numbers of training labels, shape (k,) each."""
+
+    n_gold: FloatArray
+    n_preference: FloatArray
+
+
+def areas_of_subsamples(
+    data: LabelledQueries,
+    router: Any,
+    cells: Cells,
+    n_test: int,
+    rounds: int,
+    seed: int,
+    n_jobs: int | None,
+) -> FloatArray:
+    """Train on nested random parts of the pilot, and evaluate on gold labels left out.
+
+    Returns
+    -------
+    ndarray of shape (rounds, k)
+        Areas of the efficiency gain, without bias for the test queries being few.
+    """
+    sources = np.random.SeedSequence(seed).spawn(rounds)
+    rows = joblib.Parallel(n_jobs=n_jobs)(
+        joblib.delayed(_one_round)(data, router, cells, n_test, source) for source in sources
+    )
+    return np.array(rows)
+
+
+def _one_round(
+    data: LabelledQueries, router: Any, cells: Cells, n_test: int, source: np.random.SeedSequence
+) -> list[float]:
+    rng = np.random.default_rng(source)
+    seed = int(rng.integers(2**31))
+    test, train = _split(data, n_test, rng)
+    gold = rng.permutation(train[data.has_gold[train]])
+    preference = rng.permutation(train[data.has_preference[train]])
+    return [
+        _area(_trained(data, router, gold[: int(g)], preference[: int(p)], seed), data, test)
+        for g, p in zip(*cells, strict=True)
+    ]
+
+
+def _split(
+    data: LabelledQueries, n_test: int, rng: np.random.Generator
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Draw whole groups until enough gold labels are in the test part; the rest trains."""
+    unit = np.arange(data.n_queries) if data.groups is None else group_codes(data.groups)
+    n_gold = np.bincount(unit, weights=data.has_gold)
+    drawn = rng.permutation(np.flatnonzero(n_gold))
+    n_drawn = 1 + int(np.searchsorted(np.cumsum(n_gold[drawn]), n_test))
+    in_test = np.isin(unit, drawn[:n_drawn])
+    return np.flatnonzero(in_test & data.has_gold), np.flatnonzero(~in_test)
+
+
+def _trained(
+    data: LabelledQueries,
+    router: Any,
+    gold: NDArray[np.intp],
+    preference: NDArray[np.intp],
+    seed: int,
+) -> Any:
+    labels = np.full((2, data.n_queries), np.nan)
+    labels[0, gold], labels[1, preference] = data.gold[gold], data.preference[preference]
+    kept = np.flatnonzero(~np.isnan(labels).all(axis=0))
+    rows = LabelledQueries(
+        X=take_rows(data.X, kept),
+        gold=labels[0, kept],
+        preference=labels[1, kept],
+        groups=None if data.groups is None else data.groups[kept],
+        weight=None if data.weight is None else data.weight[kept],
+        preference_weight=None if data.preference_weight is None else data.preference_weight[kept],
+    ).training_rows()
+    return seeded(clone(router), seed).fit(
+        rows.X, rows.y, rows.is_gold, sample_weight=rows.sample_weight, groups=rows.groups
+    )
+
+
+def _area(router: Any, data: LabelledQueries, test: NDArray[np.intp]) -> float:
+    weight = np.ones(test.size) if data.weight is None else data.weight[test]
+    share = weight / weight.sum()
+    gain = data.gold[test] - share @ data.gold[test]
+    ranked = rank_gains(gain, router.predict(take_rows(data.X, test)), share)
+    # The covariance of gain and rank, as that of a sample: with n - 1.
+    return float(share @ (gain * ranked.distribution)) * test.size / (test.size - 1)
+
+
+_EXPONENTS = np.array([0.25, 0.5, 0.75, 1.0, 1.5])
+
+
+class Forecast(NamedTuple):
+    """Values of a learning curve with standard errors, shape (m,) each."""
+
+    value: FloatArray
+    se: FloatArray
+
+
+class LearningCurve(NamedTuple):
+    """Area = limit - gold n_gold^-e - preference n_preference^-e, averaged over exponents e.
+
+    Parameters
+    ----------
+    exponent, weight : ndarray of shape (e,)
+        Exponents and how well each fits, summing to one.
+    coefficient : ndarray of shape (e, c)
+    covariance, contrast_covariance : ndarray of shape (e, c, c)
+        For the area, and for differences of it, from which what is common to a round is gone.
+    has_preference : bool
+        Whether the number of preference labels was varied.
+    df : float
+        Degrees of freedom of the errors.
+    """
+
+    exponent: FloatArray
+    weight: FloatArray
+    coefficient: FloatArray
+    covariance: FloatArray
+    contrast_covariance: FloatArray
+    has_preference: bool
+    df: float
+
+    def forecast(self, cells: Cells, minus: Cells | None = None) -> Forecast:
+        """Return the area with these numbers of labels, or what it is beyond that with others.
+
+        Parameters
+        ----------
+        cells : Cells
+        minus : Cells, optional
+            Of one element.
+        """
+        values, variances = [], []
+        covariance = self.covariance if minus is None else self.contrast_covariance
+        for k, exponent in enumerate(self.exponent):
+            x = _terms(cells, exponent, self.has_preference)
+            if minus is not None:
+                x = x - _terms(minus, exponent, self.has_preference)
+            values.append(x @ self.coefficient[k])
+            variances.append(np.einsum("ij,jk,ik->i", x, covariance[k], x))
+        value = self.weight @ np.array(values)
+        # What the exponents disagree about is uncertain too.
+        between = self.weight @ (np.array(values) - value) ** 2
+        return Forecast(value, np.sqrt(self.weight @ np.array(variances) + between))
+
+    def critical(self, level: float) -> float:
+        """Return how many standard errors make an interval."""
+        return float(stdtrit(self.df, 0.5 + level / 2))
+
+
+def fit_learning_curve(areas: FloatArray, cells: Cells, test_to_train: float) -> LearningCurve:
+    """Fit the inverse power law to the areas of subsamples.
+
+    Parameters
+    ----------
+    areas : ndarray of shape (rounds, k)
+    cells : Cells
+        Of k elements.
+    test_to_train : float
+        Test queries per training query.
+
+    Notes
+    -----
+    For one exponent the law is linear; it is fitted by least squares to the mean areas, with
+    limit free and losses that cannot be negative. The covariance of the mean areas over rounds that
+    share their queries is Nadeau and Bengio's, (1 / rounds + n_test / n_train) times that over
+    rounds. Exponents are weighted by the likelihood of their residuals, whose variance is that of
+    differences between cells of one round.
+
+    The factor n_test / n_train is r / (1 - r) for the correlation r of two rounds, which is taken
+    to be the share q of the queries that a test holds. Differences between cells are correlated
+    less. What comes of the test queries alone is the same in all cells of a round. What comes of
+    the training labels alone is of second order, because the area is flat at the best ranking: it
+    is carried by pairs of labels, and its covariance between rounds is the same for all cells,
+    however many labels they have. Both are gone from a difference. What is left comes of test
+    queries together with training labels, and two rounds share it only where they share both: r
+    is q times the share of the labels that a cell trains on.
+    """
+    rounds = len(areas)
+    mean = areas.mean(axis=0)
+    spread = (1 / rounds + test_to_train) * np.cov(areas, rowvar=False)
+    centred = areas - areas.mean(axis=1, keepdims=True)
+    noise = (1 / rounds + test_to_train) * np.var(centred, axis=0, ddof=1).mean()
+    shared = _shared_by_rounds(cells, test_to_train)
+    contrast_spread = (1 / rounds + np.outer(shared, shared)) * np.cov(centred, rowvar=False)
+    has_preference = np.unique(cells.n_preference).size > 1
+    coefficients, covariances, contrasts, misfit = [], [], [], []
+    for exponent in _EXPONENTS:
+        x = _terms(cells, exponent, has_preference)
+        projection = np.linalg.pinv(x)
+        coefficient = projection @ mean
+        # More labels do not harm: a loss that comes out negative is taken to be none.
+        used = np.append(True, coefficient[1:] > 0)
+        projection = np.zeros_like(projection)
+        projection[used] = np.linalg.pinv(x[:, used])
+        coefficient = projection @ mean
+        coefficients.append(coefficient)
+        full = np.linalg.pinv(x)  # the sign is uncertain too, so errors are those of the free fit
+        covariances.append(full @ spread @ full.T)
+        contrasts.append(full @ contrast_spread @ full.T)
+        misfit.append(float(np.sum((mean - x @ coefficient) ** 2)) / noise)
+    likelihood = np.exp(-(np.array(misfit) - min(misfit)) / 2)
+    return LearningCurve(
+        _EXPONENTS,
+        likelihood / likelihood.sum(),
+        np.array(coefficients),
+        np.array(covariances),
+        np.array(contrasts),
+        has_preference,
+        float(rounds - 1),
+    )
+
+
+def _shared_by_rounds(cells: Cells, test_to_train: float) -> FloatArray:
+    """Return sqrt(r / (1 - r)) for each cell, r being the correlation of two rounds."""
+    in_test = test_to_train / (1 + test_to_train)
+    gold = (1 - in_test) * cells.n_gold / cells.n_gold.max()
+    preference = cells.n_preference / max(1.0, cells.n_preference.max())
+    r = in_test * np.maximum(gold, preference)
+    return np.sqrt(r / (1 - r))
+
+
+def _terms(cells: Cells, exponent: float, has_preference: bool) -> FloatArray:
+    columns = [np.ones(len(cells.n_gold)), -(cells.n_gold**-exponent)]
+    if has_preference:
+        columns.append(-(cells.n_preference**-exponent))
+    return np.column_stack(columns)
 
 
 @dataclass(frozen=True)
@@ -73,74 +299,56 @@ def points_of(
     below = (wanted.n_gold <= largest.n_gold) & (wanted.n_preference <= largest.n_preference)
     lower = np.where(above, np.maximum(lower, 0.0), lower)
     upper = np.where(below, np.minimum(upper, 0.0), upper)
-    return tuple(
-        ForecastPoint(
-            n_gold=int(wanted.n_gold[k]),
-            n_preference=int(wanted.n_preference[k]),
-            cost=float(wanted.n_gold[k] * prices.gold + wanted.n_preference[k] * prices.preference),
-            area=float(area.value[k]),
-            lower=float(area.value[k] - critical * area.se[k]),
-            upper=float(area.value[k] + critical * area.se[k]),
-            increase=float(more.value[k]),
-            increase_lower=float(lower[k]),
-            increase_upper=float(upper[k]),
-        )
-        for k in range(wanted.n_gold.size)
-    )
+    margin = critical * area.se
+    columns = (area.value, area.value - margin, area.value + margin, more.value, lower, upper)
+    return _points(wanted, prices, np.array(columns))
+
+
+def _points(wanted: Cells, prices: Prices, columns: FloatArray) -> tuple[ForecastPoint, ...]:
+    cost = wanted.n_gold * prices.gold + wanted.n_preference * prices.preference
+    counts = (wanted.n_gold.astype(int), wanted.n_preference.astype(int), cost)
+    rows = zip(*(column.tolist() for column in (*counts, *columns)), strict=True)
+    return tuple(ForecastPoint(*row) for row in rows)
 
 
 @dataclass(frozen=True)
-class ExpectedArea(Printed):
+class ExpectedArea(Judged):
     """Forecasts of the area of the efficiency gain of a router trained on more labels.
+
+    The verdict is on the claim that the law may be trusted as far as it is asked about; `needed`
+    are the gold labels with which there would be a forecast.
 
     Parameters
     ----------
     points : tuple of ForecastPoint
-        NaN where the pilot is too small.
+        The rows of the frame; NaN where the pilot is too small.
     prices : Prices
-    level : float
     rounds : int
     cells : Cells
         Numbers of labels that the router was trained on.
     areas : ndarray of shape (rounds, k)
         What it reached.
     curve : LearningCurve or None
-    verdict : Verdict
-        On the claim that the law may be trusted as far as it is asked about.
-    needed : int or None
-        Gold labels with which there would be a forecast.
-    reason : str
     """
 
     points: tuple[ForecastPoint, ...]
     prices: Prices
-    level: float
     rounds: int
     cells: Cells = field(repr=False)
     areas: FloatArray = field(repr=False)
     curve: LearningCurve | None = field(repr=False)
-    verdict: Verdict
-    needed: int | None
-    reason: str
 
-    @classmethod
-    def unknown(cls, needed: int, reason: str, wanted: Cells, **known: Any) -> ExpectedArea:
-        """Return forecasts that say why there are none."""
-        prices = known["prices"]
-        points = tuple(
-            ForecastPoint(int(g), int(p), g * prices.gold + p * prices.preference, *([np.nan] * 6))
-            for g, p in zip(*wanted, strict=True)
-        )
-        return cls(
-            points=points,
-            cells=Cells(np.empty(0), np.empty(0)),
-            areas=np.empty((0, 0)),
-            curve=None,
-            verdict=Verdict.INCONCLUSIVE,
-            needed=needed,
-            reason=reason,
-            **known,
-        )
+    _TITLE = "Expected area of the efficiency gain"
+    _ROWS = "points"
+    _COLUMNS = (
+        "n_gold, n_preference, cost, area, ci_low=lower, ci_high=upper, increase, "
+        "increase_low=increase_lower, increase_high=increase_upper"
+    )
+    _NOTES = (
+        "{self.reason}",
+        "increase: over the area with the labels that the pilot trained on. Intervals hold the "
+        "noise of the pilot and the doubt about the exponent, not that about the law itself.",
+    )
 
     def best(self, money: float) -> ForecastPoint:
         """Return the numbers of labels with the largest expected area for an amount of money.
@@ -172,35 +380,8 @@ class ExpectedArea(Printed):
     def _largest(self) -> Cells:
         return Cells(self.cells.n_gold[-1:], self.cells.n_preference[-1:])
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per pair of numbers of labels."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            {
-                "n_gold": [point.n_gold for point in self.points],
-                "n_preference": [point.n_preference for point in self.points],
-                "cost": [point.cost for point in self.points],
-                "area": [point.area for point in self.points],
-                "ci_low": [point.lower for point in self.points],
-                "ci_high": [point.upper for point in self.points],
-                "increase": [point.increase for point in self.points],
-                "increase_low": [point.increase_lower for point in self.points],
-                "increase_high": [point.increase_upper for point in self.points],
-            }
-        )
-
     def plot(self, ax: Any = None) -> Any:
-        """Draw the learning curve over the number of gold labels, with the pilot's areas.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-
-        Returns
-        -------
-        matplotlib Axes
-        """
+        """Draw the learning curve over the number of gold labels, with the pilot's areas."""
         ax = new_axes(ax, height=4.2)
         if self.curve is None:
             return verdict_alone(ax, self.verdict)
@@ -218,13 +399,8 @@ class ExpectedArea(Printed):
         ax.plot(self.cells.n_gold[shown], mean[shown], "o", color="#1A1A1A", label="pilot")
         ax.axvline(self.cells.n_gold[-1], **reference_line())
         show_numbers_on_log_axis(ax)
-        ax.set_xlabel("gold labels")
-        ax.set_ylabel("area of the efficiency gain, in gold units")
-        ax.legend(frameon=False, fontsize="small", loc="lower right")
-        return ax
-
-    def _title(self) -> str:
-        return "Expected area of the efficiency gain"
+        y = "area of the efficiency gain, in gold units"
+        return label_axes(ax, "gold labels", y, legend="lower right")
 
     def _facts(self) -> dict[str, str]:
         trained = "none"
@@ -236,13 +412,6 @@ class ExpectedArea(Printed):
             "level": f"{self.level:g}",
             "verdict": str(self.verdict),
         }
-
-    def _notes(self) -> tuple[str, ...]:
-        return (
-            self.reason,
-            "increase: over the area with the labels that the pilot trained on. Intervals hold the "
-            "noise of the pilot and the doubt about the exponent, not that about the law itself.",
-        )
 
 
 _GOLD_SIZES, _PREFERENCE_SIZES = 4, 2
@@ -343,18 +512,18 @@ def expected_area(
     least = MINIMA["gold_rows_learning_curve"]
     if least.missing(data.n_gold):
         reason = f"{scarce(data.n_gold, least.what)}; {least.count} would do. {least.why}"
-        return ExpectedArea.unknown(least.count, reason, wanted, **known)
+        return ExpectedArea.inconclusive(
+            Finding(Verdict.INCONCLUSIVE, least.count, reason),
+            points=_points(wanted, prices, np.full((6, wanted.n_gold.size), np.nan)),
+            cells=Cells(np.empty(0), np.empty(0)),
+            areas=np.empty((0, 0)),
+            **known,
+        )
     held_out = max(25, data.n_gold // 4) if n_test is None else int(n_test)
     cells = _cells(data, held_out)
-    areas = areas_of_subsamples(
-        data,
-        MetaRouter() if router is None else router,
-        cells,
-        held_out,
-        rounds,
-        seed_of(random_state),
-        n_jobs,
-    )
+    router = MetaRouter() if router is None else router
+    seed = seed_of(random_state)
+    areas = areas_of_subsamples(data, router, cells, held_out, rounds, seed, n_jobs)
     largest = Cells(cells.n_gold[-1:], cells.n_preference[-1:])
     curve = fit_learning_curve(areas, cells, held_out / float(largest.n_gold[0]))
     verdict, reason = _judge(wanted, largest, curve.has_preference)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,39 +14,34 @@ from scipy.special import nctdtr, ndtri, stdtrit
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import MINIMA, Verdict, scarce
-from metarouter.inference._result import Finding
+from metarouter.inference._result import Finding, Judged
 from metarouter.inference.labels import (
-    Scaling,
+    LabelOptions,
+    LabelTable,
     as_rows,
     check_either_sample_size,
     check_sample_size,
     count_labels,
 )
-from metarouter.inference.planning._label_variance import (
+from metarouter.inference.planning._pilot import (
     NOTHING,
+    Design,
     Labels,
     LabelVariance,
-    Prices,
-    best_share,
-    labels_for,
-)
-from metarouter.inference.planning._pilot import (
-    Design,
     Pilot,
+    Prices,
     Quantity,
+    best_share,
     gain_pilot,
     is_nested,
+    labels_for,
     shift_pilot,
 )
-from metarouter.nuisance import Nuisances
 from metarouter.routing._cost_model import is_real
 from metarouter.utils.arguments import validated
 from metarouter.utils.columns import as_level
-from metarouter.utils.plotting import new_axes, show_numbers_on_log_axis
-from metarouter.utils.tables import Printed
-
-if TYPE_CHECKING:
-    import pandas as pd
+from metarouter.utils.parameters import check_options
+from metarouter.utils.plotting import label_axes, new_axes, show_numbers_on_log_axis
 
 
 def verdict_alone(ax: Any, verdict: Verdict) -> Any:
@@ -123,8 +118,11 @@ def _power(distance: float, df: float, critical: float) -> float:
 
 
 @dataclass(frozen=True)
-class LabelPlan(Printed):
+class LabelPlan(Judged):
     """How many gold and preference labels to buy, and what they will give.
+
+    The verdict is INCONCLUSIVE where the pilot or the money is too little to plan with; `needed`
+    are then the gold labels with which a plan could be made.
 
     Parameters
     ----------
@@ -132,7 +130,6 @@ class LabelPlan(Printed):
     design : {"separate", "nested"}
     prices : Prices
         ``gold`` and ``preference``, for one label.
-    level : float
     aim : tuple of str and float
         "money", "half_width" or "difference", and how much of it.
     power : float
@@ -145,18 +142,12 @@ class LabelPlan(Printed):
     share : float
         Share of the money that is best spent on gold labels.
     options : tuple of PlanOption
-        The plan first, then other ways to spend as much.
-    verdict : Verdict
-        INCONCLUSIVE where the pilot or the money is too little to plan with.
-    needed : int or None
-        Gold labels with which a plan could be made.
-    reason : str
+        The plan first, then other ways to spend as much; the rows of the frame.
     """
 
     quantity: str
     design: str
     prices: Prices
-    level: float
     aim: tuple[str, float]
     power: float
     pilot_value: float
@@ -164,28 +155,17 @@ class LabelPlan(Printed):
     variance: LabelVariance = field(repr=False)
     share: float
     options: tuple[PlanOption, ...]
-    verdict: Verdict
-    needed: int | None
-    reason: str
 
-    @classmethod
-    def unknown(
-        cls, needed: int | None, reason: str, *, pilot: Pilot | None = None, **known: Any
-    ) -> LabelPlan:
-        """Return a plan that says why there is none."""
-        nested = known["design"] == "nested"
-        nothing = LabelVariance(NOTHING, NOTHING, NOTHING, nested)
-        return cls(
-            pilot_value=np.nan if pilot is None else pilot.value,
-            unit="" if pilot is None else pilot.unit,
-            variance=nothing if pilot is None else pilot.variance,
-            share=np.nan,
-            options=(),
-            verdict=Verdict.INCONCLUSIVE,
-            needed=needed,
-            reason=reason,
-            **known,
-        )
+    _ROWS = "options"
+    _COLUMNS = (
+        "split=name, n_gold, n_preference, cost, half_width, ci_low=lower, ci_high=upper, power"
+    )
+    _NOTES = (
+        "{self.reason}",
+        "ci: what the half width may come out as, since pilot and plan are both samples, and "
+        "since more labels teach predictions more; too short where rare labels are large. "
+        "Planned labels are taken to be like those of the pilot.",
+    )
 
     @property
     def n_gold(self) -> int:
@@ -223,34 +203,8 @@ class LabelPlan(Printed):
         labels = Labels(n_gold, n_preference)
         return option_of("given", labels, self.variance, self.prices, self.level, difference)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per way to spend the money."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            {
-                "split": [option.name for option in self.options],
-                "n_gold": [option.n_gold for option in self.options],
-                "n_preference": [option.n_preference for option in self.options],
-                "cost": [option.cost for option in self.options],
-                "half_width": [option.half_width for option in self.options],
-                "ci_low": [option.lower for option in self.options],
-                "ci_high": [option.upper for option in self.options],
-                "power": [option.power for option in self.options],
-            }
-        )
-
     def plot(self, ax: Any = None) -> Any:
-        """Draw the half width over the money, for the best and for an even split.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-
-        Returns
-        -------
-        matplotlib Axes
-        """
+        """Draw the half width over the money, for the best and for an even split."""
         ax = new_axes(ax, height=4.2)
         if not self.options:
             return verdict_alone(ax, self.verdict)
@@ -274,10 +228,8 @@ class LabelPlan(Printed):
         ax.plot([self.cost], [self.half_width], "o", color="#1A1A1A", label="the plan")
         show_numbers_on_log_axis(ax, "x")
         show_numbers_on_log_axis(ax, "y")
-        ax.set_xlabel("money, in the unit of the prices")
-        ax.set_ylabel("half width of the interval")
-        ax.legend(frameon=False, fontsize="small")
-        return ax
+        x = "money, in the unit of the prices"
+        return label_axes(ax, x, "half width of the interval", legend="best")
 
     def _title(self) -> str:
         return f"Labels for the {_NAMES[self.quantity]}"
@@ -302,14 +254,6 @@ class LabelPlan(Printed):
             if part.n
         }
 
-    def _notes(self) -> tuple[str, ...]:
-        return (
-            self.reason,
-            "ci: what the half width may come out as, since pilot and plan are both samples, and "
-            "since more labels teach predictions more; too short where rare labels are large. "
-            "Planned labels are taken to be like those of the pilot.",
-        )
-
 
 _FEWEST = MINIMA["gold_rows"].count
 _MOST_MONEY = 1e12
@@ -329,12 +273,8 @@ def plan_labels(
     power: float = 0.8,
     design: Design = "auto",
     psi_hat: ArrayLike | None = None,
-    nuisances: Nuisances | None = None,
     propensity: ArrayLike | float | None = None,
-    scaling: Scaling = "variance",
-    level: float = 0.95,
-    random_state: Any = None,
-    n_jobs: int | None = None,
+    **options: Unpack[LabelOptions],
 ) -> LabelPlan:
     """Plan how many labels of either kind to buy, from what a pilot says about their variance.
 
@@ -363,15 +303,10 @@ def plan_labels(
         label, and a random part of them a gold label too. "auto" is what the pilot is like.
     psi_hat : array-like of shape (n_queries,), optional
         For "area": predicted gains of the pilot's queries, by a model that has not seen them.
-    nuisances : Nuisances, optional
-        A recipe; the default forests otherwise.
     propensity : float or array-like of shape (n_queries,), optional
         As for `doubly_robust_gains`; not for the mean shift.
-    scaling : {"variance", "max", "wasserstein"}, float, GainScaler or None, default="variance"
-        As for `mean_shift_test`.
-    level : float, default=0.95
-    random_state : int, RandomState or None
-    n_jobs : int, optional
+    **options : LabelOptions
+        Nuisances (a recipe), scaling (of the mean shift), level, seed and cores.
 
     Returns
     -------
@@ -417,10 +352,12 @@ def plan_labels(
     >>> bool(plan.half_width <= 0.1)
     True
     """
-    level = as_level(level)
+    check_options(options, LabelOptions, "plan_labels")
+    level = as_level(options.get("level", 0.95))
     prices = as_prices(gold_price, preference_price)
     aim = _one_aim({"money": money, "half_width": half_width, "difference": difference})
-    _check_power(power)
+    if not 0 < power < 1:
+        raise MetaRouterError(f"power is {power!r}; give a probability between 0 and 1.")
     if (quantity == "area") != (psi_hat is not None):
         raise MetaRouterError("psi_hat belongs to quantity='area': give both, or neither.")
     nested = is_nested(data, design)
@@ -434,59 +371,61 @@ def plan_labels(
     }
     shortage = _shortage(data, quantity, nested)
     if shortage is not None:
-        return LabelPlan.unknown(shortage.needed, shortage.reason, **known)
+        none = Pilot(np.nan, LabelVariance(NOTHING, NOTHING, NOTHING, nested), "")
+        return LabelPlan.inconclusive(shortage, options=(), **none._asdict(), **known)
     if quantity == "mean_shift":
-        pilot = shift_pilot(data, nested, nuisances, scaling, random_state, n_jobs)
+        pilot = shift_pilot(LabelTable(data, options), nested)
     else:
-        pilot = gain_pilot(data, nested, psi_hat, nuisances, propensity, random_state, n_jobs)
+        pilot = gain_pilot(data, nested, psi_hat, propensity, options)
     return _planned(pilot, known)
 
 
 def _planned(pilot: Pilot, known: dict[str, Any]) -> LabelPlan:
     variance, prices, level = pilot.variance, known["prices"], known["level"]
     (aim, wanted), power = known["aim"], known["power"]
+
+    def without(needed: int | None, reason: str) -> LabelPlan:
+        finding = Finding(Verdict.INCONCLUSIVE, needed, reason)
+        return LabelPlan.inconclusive(finding, options=(), **pilot._asdict(), **known)
+
     if variance.at(1, 1) < _ROUNDING:
-        reason = "The labels of the pilot do not vary, which says nothing about how many would do."
-        return LabelPlan.unknown(None, reason, pilot=pilot, **known)
+        return without(
+            None, "The labels of the pilot do not vary, which says nothing about how many would do."
+        )
     share = best_share(variance, prices)
     least = Labels(_FEWEST, _FEWEST).cost(prices)
     difference = wanted if aim == "difference" else None
 
     def option(money: float, share: float, name: str) -> PlanOption:
-        return option_of(
-            name, _labels(money, share, variance, prices), variance, prices, level, difference
-        )
+        labels = _labels(money, share, variance, prices)
+        return option_of(name, labels, variance, prices, level, difference)
 
     def short(money: float) -> float:
         there = option(money, share, "")
         return there.half_width - wanted if aim == "half_width" else power - there.power
 
+    money: Any = wanted if aim == "money" else _least(short, least)
     if aim == "money" and wanted < least:
-        reason = (
+        return without(
+            _FEWEST,
             f"{wanted:g} buys fewer than the {_FEWEST} labels of each kind that an interval needs; "
-            f"{least:g} would do."
+            f"{least:g} would do.",
         )
-        return LabelPlan.unknown(_FEWEST, reason, pilot=pilot, **known)
-    money = wanted if aim == "money" else _least(short, least)
     if money is None:
-        reason = f"No number of labels below {_MOST_MONEY:g} in money reaches {aim}={wanted:g}."
-        return LabelPlan.unknown(None, reason, pilot=pilot, **known)
+        most = f"{_MOST_MONEY:g} in money reaches {aim}={wanted:g}"
+        return without(None, f"No number of labels below {most}.")
     best = option(money, share, "cost-optimal")
-    even = prices.gold / (prices.gold + prices.preference)
-    options = (
-        best,
-        option(money, min(0.5, even) if variance.nested else 0.5, "half the money each"),
-        option(money, even, "as many of each"),
-    )
+    equal = prices.gold / (prices.gold + prices.preference)
+    even = option(money, min(0.5, equal) if variance.nested else 0.5, "half the money each")
+    ratio = (even.half_width / best.half_width) ** 2
     return LabelPlan(
-        pilot_value=pilot.value,
-        unit=pilot.unit,
-        variance=variance,
         share=share,
-        options=options,
+        options=(best, even, option(money, equal, "as many of each")),
         verdict=Verdict.PASS,
         needed=None,
-        reason=_reason(best, options[1], known),
+        reason=f"{best.n_gold} gold and {best.n_preference} preference labels for {best.cost:.6g}; "
+        f"splitting the money evenly would cost {ratio:.2f} times as much for the same width.",
+        **pilot._asdict(),
         **known,
     )
 
@@ -520,14 +459,6 @@ def _least(short: Callable[[float], float], least: float) -> float | None:
     return most
 
 
-def _reason(best: PlanOption, even: PlanOption, known: dict[str, Any]) -> str:
-    ratio = (even.half_width / best.half_width) ** 2
-    return (
-        f"{best.n_gold} gold and {best.n_preference} preference labels for {best.cost:.6g}; "
-        f"splitting the money evenly would cost {ratio:.2f} times as much for the same width."
-    )
-
-
 def _shortage(data: Any, quantity: str, nested: bool) -> Finding | None:
     if quantity != "mean_shift":
         there = int(getattr(data, "n_gold", _FEWEST))
@@ -544,20 +475,16 @@ def _one_aim(aims: dict[str, float | None]) -> tuple[str, float]:
     if len(given) != 1:
         raise MetaRouterError(f"{len(given)} aims are given; give one of {', '.join(aims)}.")
     ((name, value),) = given.items()
-    if not is_real(value) or value <= 0:
-        raise MetaRouterError(f"{name} is {value!r}; give a finite number above 0.")
-    return name, float(value)
+    return name, _above_zero(name, value, "number")
 
 
 def as_prices(gold: float, preference: float) -> Prices:
-    for name, price in (("gold_price", gold), ("preference_price", preference)):
-        if not is_real(price) or price <= 0:
-            raise MetaRouterError(
-                f"{name} is {price!r}; give a finite price above 0.", parameter=name
-            )
-    return Prices(float(gold), float(preference))
+    """Validate the prices of one label of either kind."""
+    prices = {"gold_price": gold, "preference_price": preference}
+    return Prices(*(_above_zero(name, price, "price") for name, price in prices.items()))
 
 
-def _check_power(power: float) -> None:
-    if not 0 < power < 1:
-        raise MetaRouterError(f"power is {power!r}; give a probability between 0 and 1.")
+def _above_zero(name: str, value: Any, what: str) -> float:
+    if not is_real(value) or value <= 0:
+        raise MetaRouterError(f"{name} is {value!r}; give a finite {what} above 0.", parameter=name)
+    return float(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -69,8 +69,6 @@ class LabelSuggestion:
         DataError
             If there is not one label per chosen query.
         """
-        from dataclasses import replace
-
         labels = np.asarray(gold, dtype=np.float64)
         if labels.shape != self.rows.shape:
             raise DataError(

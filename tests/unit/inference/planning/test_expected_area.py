@@ -9,7 +9,7 @@ from metarouter import ConstantShift, MetaRouter
 from metarouter.datasets import LabelledQueries, make_judged_queries
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference import expected_area
-from metarouter.inference.planning._learning_curve import Cells, fit_learning_curve
+from metarouter.inference.planning._expected_area import Cells, fit_learning_curve
 
 
 def router():

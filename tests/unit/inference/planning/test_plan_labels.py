@@ -14,7 +14,7 @@ from metarouter.inference import (
     plan_labels,
     rank_weighted_effects,
 )
-from metarouter.inference.planning._label_variance import (
+from metarouter.inference.planning._pilot import (
     NOTHING,
     LabelVariance,
     Part,
@@ -22,8 +22,8 @@ from metarouter.inference.planning._label_variance import (
     best_share,
     labels_for,
     part_of,
+    unlearned_square,
 )
-from metarouter.inference.planning._learning_curve import unlearned_square
 from metarouter.nuisance import Nuisances
 
 RECIPE = Nuisances(outcome=LinearRegression(), propensity="constant", random_state=0)
