@@ -8,86 +8,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from metarouter.inference._limits import LIMITS, MINIMA, Verdict, limits_table
-    from metarouter.inference.bands import (
-        CostQualityBand,
-        CurveBand,
-        PerformanceGapBand,
-        RankWeightedEffects,
-        cost_quality_band,
-        efficiency_gain_band,
-        performance_gap_band,
-        qini_band,
-        rank_weighted_effects,
-        toc_band,
-    )
-    from metarouter.inference.bias import (
-        BestLinearProjection,
-        CalibrationTest,
-        MeanShiftTest,
-        SortedGroupEffects,
-        best_linear_projection,
-        calibration_test,
-        mean_shift_test,
-        sorted_group_effects,
-    )
-    from metarouter.inference.comparisons import (
-        AllPairs,
-        ModelLeaderboard,
-        compare_all_pairs,
-        difference_band,
-        model_leaderboard,
-    )
-    from metarouter.inference.curves import BandOptions
-    from metarouter.inference.diagnostics import (
-        Check,
-        Diagnostics,
-        NuisanceQuality,
-        OverlapReport,
-        SensitivityAnalysis,
-        check_data,
-        nuisance_quality,
-        overlap_report,
-        sensitivity_analysis,
-    )
-    from metarouter.inference.guarantees import (
-        CertifiedThreshold,
-        Constraint,
-        ConstraintEstimate,
-        Outcome,
-        Promise,
-        certify_predictions,
-        certify_threshold,
-        max_cost,
-        max_cost_ratio,
-        max_loss,
-        max_missed_gain,
-        max_share,
-        max_slow_share,
-        min_gain,
-        min_gap_share,
-        min_saving,
-    )
-    from metarouter.inference.labels import (
-        DoublyRobustGains,
-        HeldOutPredictions,
-        LabelOptions,
-        doubly_robust_gains,
-        held_out_predictions,
-    )
-    from metarouter.inference.monitoring import MonitorReport, RouterMonitor
-    from metarouter.inference.planning import (
-        ExpectedArea,
-        ForecastPoint,
-        LabelPlan,
-        LabelSuggestion,
-        PlanOption,
-        expected_area,
-        plan_labels,
-        sampling_weights,
-        suggest_labels,
-    )
+if TYPE_CHECKING:  # the names below, for readers of types
+    from metarouter.inference._limits import *  # noqa: F403
+    from metarouter.inference.bands import *  # noqa: F403
+    from metarouter.inference.bias import *  # noqa: F403
+    from metarouter.inference.comparisons import *  # noqa: F403
+    from metarouter.inference.curves import *  # noqa: F403
+    from metarouter.inference.diagnostics import *  # noqa: F403
+    from metarouter.inference.guarantees import *  # noqa: F403
+    from metarouter.inference.labels import *  # noqa: F403
+    from metarouter.inference.monitoring import *  # noqa: F403
+    from metarouter.inference.planning import *  # noqa: F403
 
 _ROOMS = {
     "_limits": "LIMITS limits_table MINIMA Verdict",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -338,7 +338,7 @@ LIMITS = {
         "Sizes of training differ fourfold within the pilot, so that a law that holds there may be "
         "trusted about as far again; ten times as far it is a guess.",
     ),
-    "promise": Limit(
+    "constraint": Limit(
         0.0,
         0.0,
         "excess over the limit of a share, a saving or a quality, in its own unit",
@@ -372,14 +372,10 @@ def limits_table() -> Any:
     """Return all limits and minima as a DataFrame, for the method section of a report."""
     import pandas as pd
 
-    limits = [
-        {"limit": name, "passes": limit.passes, "fails": limit.fails, "what": limit.what}
-        | {"why": limit.why}
-        for name, limit in LIMITS.items()
-    ]
+    limits = [{"limit": name} | asdict(limit) for name, limit in LIMITS.items()]
     minima = [
-        {"limit": name, "passes": minimum.count, "fails": math.nan, "what": minimum.what}
-        | {"why": minimum.why}
+        {"limit": name, "passes": minimum.count, "fails": math.nan}
+        | {"what": minimum.what, "why": minimum.why}
         for name, minimum in MINIMA.items()
     ]
     return pd.DataFrame(limits + minima)

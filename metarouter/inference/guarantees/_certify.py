@@ -2,7 +2,7 @@
 
 `certify_threshold` is what users call: it gets predictions and costs from a router and hands them
 to `certify_predictions`, which lays out the constraints (``_constraints``), tests them at every w
-(``_path``, ``_testing``), and words what was found (``_result``).
+(``_testing``), and words what was found (``_result``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import MINIMA, Verdict, scarce
@@ -27,7 +27,6 @@ from metarouter.inference.guarantees._constraints import (
     max_share,
     min_gain,
 )
-from metarouter.inference.guarantees._path import RoutingPath, routing_path, running_mean
 from metarouter.inference.guarantees._result import (
     CertifiedThreshold,
     ConstraintEstimate,
@@ -36,6 +35,7 @@ from metarouter.inference.guarantees._result import (
 )
 from metarouter.inference.guarantees._testing import (
     Method,
+    RoutingPath,
     Tested,
     certified_between_ends,
     certified_in_order,
@@ -43,6 +43,8 @@ from metarouter.inference.guarantees._testing import (
     level_of_each_sequence,
     most_promising,
     needed_at,
+    routing_path,
+    running_mean,
     split,
     tested,
     worst_distance,
@@ -62,10 +64,10 @@ class SearchResult(NamedTuple):
     """Verdict on a search, and the labels that are missing."""
 
     verdict: Verdict
-    closest: int
-    needed_gold: int | None
-    needed_queries: int | None
     reason: str
+    closest: int
+    needed_gold: int | None = None
+    needed_queries: int | None = None
 
 
 def finding_of(
@@ -73,92 +75,77 @@ def finding_of(
 ) -> SearchResult:
     """Judge a search that tested at `level`, and count the labels that are missing."""
     closest = most_promising(tests, search)
-    names = " and ".join(test.constrained.name for test in tests)
+    names = _names(tests)
     if certified:
-        on_average = tests[0].method == "conformal"
-        verdict = Verdict.CAUTION if on_average else Verdict.PASS
-        return SearchResult(verdict, closest, None, None, f"{names}: {_WORDS[on_average]}.")
-    labels = _scarce(tests)
-    if labels is not None:
-        least = MINIMA["gold_rows"].count
-        words = f"{labels} gold labels are too few to judge this; {least} would do."
-        return SearchResult(Verdict.INCONCLUSIVE, closest, least, None, words)
-    if any(test.few_groups for test in tests):
-        groups = min(int(test.df) + 1 for test in tests if test.few_groups)
+        if tests[0].method == "conformal":
+            kept = "kept on average over samples like this one; with this sample it may well be"
+            return SearchResult(Verdict.CAUTION, f"{names}: {kept} broken.", closest)
+        kept = "kept on new queries, but for an unlucky sample, which delta allows for"
+        return SearchResult(Verdict.PASS, f"{names}: {kept}.", closest)
+    least = MINIMA["gold_rows"].count
+    of_gold = [test for test in tests if not test.constraint.is_budget]
+    there = min((test.constrained.n for test in of_gold if test.method == "clt"), default=least)
+    if there < least:
+        words = f"{there} gold labels are too few to judge this; {least} would do."
+        return SearchResult(Verdict.INCONCLUSIVE, words, closest, least)
+    words = _no_test(tests)
+    if words:
+        return SearchResult(Verdict.INCONCLUSIVE, words, closest)
+    needed = needed_at(tests, closest, level, search)
+    w, missed = f"w = {path.w[closest]:.4g}", " and ".join(needed.unmet)
+    if missed and (worst_distance(tests) < 0).any():
         words = (
-            f"{scarce(groups, 'independent groups')} to judge this; "
-            f"{MINIMA['clusters'].count} would do."
+            f"No w is certified: {missed} is missed at the safe end, where testing begins, "
+            "though not everywhere; search='split' may find a place."
         )
-        return SearchResult(Verdict.INCONCLUSIVE, closest, None, None, words)
-    if any(test.has_no_gap for test in tests):
+        return SearchResult(Verdict.INCONCLUSIVE, words, closest)
+    if missed:
         words = (
+            f"No w meets {names} even as observed: where they come closest, at {w}, {missed} "
+            "is missed, and more labels would not help."
+        )
+        return SearchResult(Verdict.INCONCLUSIVE, words, closest)
+    n = {test.constraint.is_budget: test.constrained.n for test in tests}
+    rows = ((needed.gold, "gold labels", False), (needed.queries, "queries", True))
+    counts = [
+        f"about {wanted} {noun} ({n[kind]} are there)"
+        for wanted, noun, kind in rows
+        if wanted is not None and wanted > n[kind]
+    ]
+    enough = " and ".join(counts or ["a few more labels"])
+    words = f"No w is certified. If what is observed up to {w} is right, {enough} would do."
+    return SearchResult(Verdict.INCONCLUSIVE, words, closest, needed.gold, needed.queries)
+
+
+def _no_test(tests: Sequence[Tested]) -> str:
+    """Say why no number of labels like those that are there would certify anything, if so."""
+    few = [int(test.df) + 1 for test in tests if test.few_groups]
+    if few:
+        would_do = MINIMA["clusters"].count
+        return f"{scarce(min(few), 'independent groups')} to judge this; {would_do} would do."
+    if any(test.constrained.has_no_gap for test in tests):
+        return (
             "Always asking the primary model gains nothing on these queries, so that there is no "
             "gap to recover a share of; give min_gain instead."
         )
-        return SearchResult(Verdict.INCONCLUSIVE, closest, None, None, words)
-    degenerate = " and ".join(test.constrained.name for test in tests if test.is_degenerate)
+    by_clt = [test for test in tests if test.method == "clt"]
+    degenerate = _names([test for test in by_clt if test.constrained.is_degenerate])
     if degenerate:
-        words = (
+        return (
             f"All that the gold labels say about {degenerate} is 0, which does not tell how far "
             "their mean may be off; give more labels, or gain_bounds."
         )
-        return SearchResult(Verdict.INCONCLUSIVE, closest, None, None, words)
-    rests_on_few = " and ".join(test.constrained.name for test in tests if test.rests_on_few)
+    rests_on_few = _names([test for test in tests if test.rests_on_few])
     if rests_on_few:
-        words = (
+        return (
             f"{rests_on_few}: the labels are all alike, or a few rare and large ones decide, so "
             "that what has not been seen yet may break it; give gain_bounds, or more labels."
         )
-        return SearchResult(Verdict.INCONCLUSIVE, closest, None, None, words)
-    needed = needed_at(tests, closest, level, search)
-    w = f"w = {path.w[closest]:.4g}"
-    if needed.unmet:
-        missed = " and ".join(needed.unmet)
-        if (worst_distance(tests) < 0).any():
-            words = (
-                f"No w is certified: {missed} is missed at the safe end, where testing begins, "
-                "though not everywhere; search='split' may find a place."
-            )
-        else:
-            words = (
-                f"No w meets {names} even as observed: where they come closest, at {w}, {missed} "
-                "is missed, and more labels would not help."
-            )
-        return SearchResult(Verdict.INCONCLUSIVE, closest, None, None, words)
-    counts = [
-        f"about {wanted} {noun} ({there} are there)"
-        for wanted, noun, there in _wanted(tests, needed.gold, needed.queries)
-        if wanted > there
-    ]
-    enough = " and ".join(counts or ["a few more labels"])
-    words = f"No w is certified. If what is observed up to {w} is right, {enough} "
-    return SearchResult(
-        Verdict.INCONCLUSIVE, closest, needed.gold, needed.queries, f"{words}would do."
-    )
+    return ""
 
 
-_WORDS = {
-    False: "kept on new queries, but for an unlucky sample, which delta allows for",
-    True: "kept on average over samples like this one; with this sample it may well be broken",
-}
-
-
-def _scarce(tests: Sequence[Tested]) -> int | None:
-    """Return the number of gold labels where it is too small for the central limit theorem."""
-    counts = [
-        test.constrained.n
-        for test in tests
-        if test.method == "clt" and not test.constrained.is_budget
-    ]
-    return min(counts) if counts and min(counts) < MINIMA["gold_rows"].count else None
-
-
-def _wanted(
-    tests: Sequence[Tested], gold: int | None, queries: int | None
-) -> list[tuple[int, str, int]]:
-    there = {test.constrained.is_budget: test.constrained.n for test in tests}
-    rows = ((gold, "gold labels", False), (queries, "queries", True))
-    return [(wanted, noun, there[kind]) for wanted, noun, kind in rows if wanted is not None]
+def _names(tests: Sequence[Tested]) -> str:
+    return " and ".join(test.constraint.name for test in tests)
 
 
 Search = Literal["ends", "split"]
@@ -249,8 +236,6 @@ def certify_predictions(
     True
     """
     delta, level = as_delta(delta), as_level(level)
-    _check_choice("search", search, ("ends", "split"))
-    _check_choice("prefer", prefer, ("auto", "quality", "cost"))
     named = {
         "max_share": max_share,
         "max_cost": max_cost,
@@ -278,21 +263,28 @@ def certify_predictions(
     path, tests = _tests(queries, demanded, method)
     position = np.arange(path.w.size) if points is None else path.at(points)
     if search == "split":
-        certified = certified_in_order(tests, position, order, delta)
-        each = delta
+        each, certified = delta, certified_in_order(tests, position, order, delta)
     else:
-        certified = certified_between_ends(tests, position, delta)
         each = level_of_each_sequence(tests, delta)
-    sequence = _TestedSequence(path.w if points is None else points, position, certified, each)
-    chosen = _choose(tests, sequence, prefer)
-    finding = finding_of(tests, path, sequence.level, chosen is not None, search)
-    at = finding.closest if chosen is None else int(sequence.position[chosen])
-    passed = sequence.w[sequence.certified]
+        certified = certified_between_ends(tests, position, delta)
+    w, places = path.w if points is None else points, np.flatnonzero(certified)
+    finding = finding_of(tests, path, each, bool(places.size), search)
+    low = high = chosen = np.nan
+    at = finding.closest
+    if places.size:
+        low, high = w[places[[0, -1]]].tolist()
+        has_budget = any(test.constraint.is_budget for test in tests)
+        # All certified trade-offs keep all constraints.
+        smallest = has_budget if prefer == "auto" else prefer == "quality"
+        chosen, at = (low, position[places[0]]) if smallest else (high, position[places[-1]])
+    one = np.ones(queries.share.size)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance = {test.constraint.name: (-test.mean / test.se)[position] for test in tests}
     return CertifiedThreshold(
-        w=np.nan if chosen is None else float(sequence.w[chosen]),
-        certified_low=float(passed.min()) if passed.size else np.nan,
-        certified_high=float(passed.max()) if passed.size else np.nan,
-        estimates=_estimates(queries, path, tests, at, level),
+        w=chosen,
+        certified_low=low,
+        certified_high=high,
+        estimates=_estimates(queries, path, tests, int(at), level),
         delta=delta,
         guarantee=_guarantee(tests),
         search=search,
@@ -304,17 +296,14 @@ def certify_predictions(
         needed_gold=finding.needed_gold,
         needed_queries=finding.needed_queries,
         reason=finding.reason,
-        path=_guarantee_path(queries, path, tests, sequence),
+        path=GuaranteePath(
+            w=w,
+            usage_ratio=running_mean(path, 0 * one, one, queries.share)[position],
+            distance=distance,
+            p_value={test.constraint.name: test.p_value[position] for test in tests},
+            certified=certified,
+        ),
     )
-
-
-class _TestedSequence(NamedTuple):
-    """Trade-offs in growing order, their positions on the path, and which are certified."""
-
-    w: FloatArray
-    position: NDArray[np.intp]
-    certified: NDArray[np.bool_]
-    level: float
 
 
 def _tests(
@@ -322,17 +311,7 @@ def _tests(
 ) -> tuple[RoutingPath, list[Tested]]:
     means = [constrained_mean(constraint, queries) for constraint in demanded]
     path = routing_path(queries.psi_hat, queries.costs[:, 1] - queries.costs[:, 0])
-    return path, [tested(mean, queries, path, method) for mean in means]
-
-
-def _choose(tests: list[Tested], sequence: _TestedSequence, prefer: str) -> int | None:
-    """Pick one of the certified trade-offs: all of them keep all constraints."""
-    places = np.flatnonzero(sequence.certified)
-    if not places.size:
-        return None
-    if prefer == "auto":
-        prefer = "quality" if any(test.constrained.is_budget for test in tests) else "cost"
-    return int(places[0 if prefer == "quality" else -1])
+    return path, [tested(mean, path, method) for mean in means]
 
 
 def _estimates(
@@ -342,11 +321,10 @@ def _estimates(
     demanded = [
         observed(
             test.constrained,
-            queries,
             sent,
             level,
             p_value=np.nan if test.method == "conformal" else float(test.p_value[position]),
-            method="binomial" if test.is_exact and test.constrained.is_count else test.method,
+            method="binomial" if test.is_exact and test.constraint.is_count else test.method,
         )
         for test in tests
     ]
@@ -357,27 +335,11 @@ def _estimates(
         min_gain(0.0): queries.gain is not None,
     }
     more = (
-        observed(constrained_mean(constraint, queries), queries, sent, level)
+        observed(constrained_mean(constraint, queries), sent, level)
         for constraint, is_known in others.items()
         if is_known and constraint.name not in names
     )
     return (*demanded, *more)
-
-
-def _guarantee_path(
-    queries: CertifyingQueries, path: RoutingPath, tests: list[Tested], sequence: _TestedSequence
-) -> GuaranteePath:
-    one = np.ones(queries.share.size)
-    usage = running_mean(path, 0 * one, one, queries.share)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        distance = {test.constrained.name: -test.mean / test.se for test in tests}
-    return GuaranteePath(
-        w=sequence.w,
-        usage_ratio=usage[sequence.position],
-        distance={name: values[sequence.position] for name, values in distance.items()},
-        p_value={test.constrained.name: test.p_value[sequence.position] for test in tests},
-        certified=sequence.certified,
-    )
 
 
 def _guarantee(tests: list[Tested]) -> str:
@@ -406,11 +368,6 @@ def _as_grid(grid: ArrayLike) -> FloatArray:
             "these queries, or leave it out."
         )
     return points
-
-
-def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise MetaRouterError(f"{name}={value!r} is unknown; choose one of {', '.join(known)}.")
 
 
 _SETTINGS = tuple(
@@ -446,22 +403,8 @@ def certify_threshold(
     constraints : Constraint or sequence of Constraint, default=()
         What must be kept, as in ``[max_share(0.3), min_gain(0.1), max_slow_share(0.05, 2.0)]``:
         those below, `min_saving`, `max_slow_share`, or your own (see `Constraint`).
-    max_share : float, optional
-        Largest share of queries sent to the primary model.
-    max_cost : float, optional
-        Largest mean cost per query, in the unit of the cost model.
-    max_cost_ratio : float, optional
-        Largest mean cost relative to sending every query to the primary model.
-    min_gain : float, optional
-        Smallest mean gain over always asking the alternative, E[D o].
-    max_loss : float, optional
-        Largest mean loss against always asking the primary model, E[(1 - D) o].
-    min_gap_share : float, optional
-        Smallest share of the gain of always asking the primary model, E[D o] / E[o] (the
-        recovered performance gap); 1 is as good as always asking the primary model.
-    max_missed_gain : float, optional
-        Largest mean of the positive gains that are missed, E[(1 - D) max(o, 0)]: the regret of
-        the queries that stay with the alternative. Gold labels only.
+    max_share, max_cost, max_cost_ratio, min_gain, max_loss, min_gap_share, max_missed_gain
+        Limits of the constraints of these names, as float; see `max_share` and so on.
     delta : float, default=0.1
         The constraints may be broken with this probability.
     method : {"auto", "hoeffding_bentkus", "clt", "conformal"}, default="auto"

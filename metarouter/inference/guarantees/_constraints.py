@@ -21,7 +21,7 @@ of constraints of your own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -29,14 +29,23 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import BudgetError, DataError, MetaRouterError
-from metarouter.inference.intervals import Clusters, FloatArray, as_clusters
+from metarouter.inference.intervals import Clusters, FloatArray, as_clusters, cluster_sums
 from metarouter.inference.labels import DoublyRobustGains
 from metarouter.routing._budget import BUDGETS
 from metarouter.routing._cost_model import is_real
-from metarouter.utils.columns import as_finite_column, as_groups, as_weight, check_same_length
+from metarouter.utils.columns import (
+    as_bounds,
+    as_finite_column,
+    as_groups,
+    as_weight,
+    check_same_length,
+    check_within,
+)
+from metarouter.utils.features import as_floats
 from metarouter.utils.parameters import shown
 
 Bounds = tuple[float, float] | None
+_BOUNDS = "give bounds that no query can leave, or none, and the central limit theorem is used."
 
 
 @dataclass(frozen=True)
@@ -123,16 +132,14 @@ class CertifyingQueries:
             kept = gain.share[rows]
             gain = Gain(gain.value[rows], kept / kept.sum(), gain.is_gold[rows], gain.is_score)
         share = self.share[rows]
-        return CertifyingQueries(
+        return replace(
+            self,
             psi_hat=self.psi_hat[rows],
             costs=self.costs[rows],
             latencies=None if self.latencies is None else self.latencies[rows],
             share=share / share.sum(),
             clusters=None if self.clusters is None else as_clusters(self.clusters[rows]),
-            independent=self.independent,
             gain=gain,
-            gain_bounds=self.gain_bounds,
-            cost_bounds=self.cost_bounds,
             index=self.index[rows],
         )
 
@@ -388,7 +395,10 @@ class MaxLoss(_Quality):
 
 
 class MinGapShare(_Quality):
-    """Smallest share of the gain of always asking the primary model, E[D o] / E[o]."""
+    """Smallest share of the gain of always asking the primary model, E[D o] / E[o].
+
+    This is the recovered performance gap; 1 is as good as always asking the primary model.
+    """
 
     name, words = "min_gap_share", "share of the gain of always asking the primary model"
     at_least, allowed = True, "from 0"
@@ -403,7 +413,10 @@ class MinGapShare(_Quality):
 
 
 class MaxMissedGain(_Quality):
-    """Largest mean of the positive gains that are missed, E[(1 - D) max(o, 0)]."""
+    """Largest mean of the positive gains that are missed, E[(1 - D) max(o, 0)].
+
+    This is the regret of the queries that stay with the alternative. Gold labels only.
+    """
 
     name, words = "max_missed_gain", "mean gain missed at the alternative"
     allowed = "from 0"
@@ -533,6 +546,8 @@ class ConstrainedMean:
         Which of them bring information: those with a gold label, where gold labels are meant.
     bounds : tuple of float or None
         Ends that ``base + D move - limit denominator`` never leaves, where they are known.
+    queries : CertifyingQueries
+        Those that it is judged on.
     """
 
     constraint: Constraint
@@ -542,16 +557,7 @@ class ConstrainedMean:
     share: FloatArray
     information: NDArray[np.bool_]
     bounds: Bounds
-
-    @property
-    def name(self) -> str:
-        """Name of the constraint."""
-        return self.constraint.name
-
-    @property
-    def limit(self) -> float:
-        """Its limit."""
-        return self.constraint.limit
+    queries: CertifyingQueries
 
     @property
     def sign(self) -> float:
@@ -559,19 +565,40 @@ class ConstrainedMean:
         return -1.0 if self.constraint.at_least else 1.0
 
     @property
-    def is_budget(self) -> bool:
-        """Whether a larger w is the safer one; else it is a smaller w."""
-        return self.constraint.is_budget
-
-    @property
-    def is_count(self) -> bool:
-        """Whether queries are counted: the mean is one of zeros and ones."""
-        return self.constraint.is_count
+    def informed(self) -> FloatArray:
+        """The shares of queries that bring information, 0 for all others."""
+        return self.share * self.information
 
     @property
     def n(self) -> int:
         """Number of queries that bring information."""
-        return int((self.information & (self.share > 0)).sum())
+        return int((self.informed > 0).sum())
+
+    @property
+    def n_units(self) -> int:
+        """Number of independent units among them."""
+        return int((cluster_sums(self.informed, self.queries.clusters) > 0).sum())
+
+    @property
+    def has_no_gap(self) -> bool:
+        """Whether a share of a gap is demanded where there is no gap."""
+        return not (self.constraint.is_budget or self.share @ self.denominator > 0)
+
+    @property
+    def is_degenerate(self) -> bool:
+        """Whether all gold labels say 0, of which the central limit theorem knows nothing."""
+        return not self.constraint.is_budget and not self.share @ self.move**2 > 0
+
+    def excess(self, sent: float = 0.0) -> FloatArray:
+        """Return what must not exceed zero on average, if that share of each query is sent."""
+        limit = self.constraint.limit * self.denominator
+        return self.sign * (self.base + sent * self.move - limit)
+
+    def scaled(self, mean: Any) -> tuple[Any, float]:
+        """Put what must not exceed zero, and zero itself, between bounds of 0 and 1."""
+        assert self.bounds is not None
+        low, high = sorted(self.sign * end for end in self.bounds)
+        return (mean - low) / (high - low), -low / (high - low)
 
 
 def constrained_mean(constraint: Constraint, queries: CertifyingQueries) -> ConstrainedMean:
@@ -601,7 +628,7 @@ def constrained_mean(constraint: Constraint, queries: CertifyingQueries) -> Cons
                 f"the outcome of {constraint.name} has shape {column.shape} or values that are not "
                 f"finite, but there are {share.size} queries: give one finite number each."
             )
-    return ConstrainedMean(constraint, base, move, below, share, information, bounds)
+    return ConstrainedMean(constraint, base, move, below, share, information, bounds, queries)
 
 
 def certifying_queries(
@@ -643,9 +670,11 @@ def certifying_queries(
     positive = weight[weight > 0]
     table = np.tile([0.0, 1.0], (n, 1)) if costs is None else _as_pairs(costs, "costs", n)
     gain = None if gold_gain is None else _as_gain(gold_gain, weight)
-    _check_bounds("cost_bounds", cost_bounds, table)
+    gain_bounds = as_bounds("gain_bounds", gain_bounds)
+    cost_bounds = as_bounds("cost_bounds", cost_bounds)
+    check_within("cost_bounds", cost_bounds, table, _BOUNDS)
     if gain is not None and not gain.is_score:
-        _check_bounds("gain_bounds", gain_bounds, gain.value[gain.is_gold])
+        check_within("gain_bounds", gain_bounds, gain.value[gain.is_gold], _BOUNDS)
     return CertifyingQueries(
         psi_hat=scores,
         costs=table,
@@ -664,10 +693,8 @@ def _as_gain(gold_gain: ArrayLike | DoublyRobustGains, weight: FloatArray) -> Ga
     if isinstance(gold_gain, DoublyRobustGains):
         check_same_length("gold_gain", gold_gain.score.size, "psi_hat", weight.size)
         return Gain(gold_gain.score, weight / weight.sum(), gold_gain.is_gold, True)
-    try:
-        label = np.asarray(gold_gain, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError("gold_gain holds values that are not numbers: give gains or NaN.") from None
+    wrong = "gold_gain holds values that are not numbers: give gains or NaN."
+    label = as_floats("gold_gain", gold_gain, wrong)
     if label.shape != weight.shape or np.isinf(label).any():
         raise DataError(
             f"gold_gain has shape {label.shape} and {int(np.isinf(label).sum())} infinite values, "
@@ -687,29 +714,11 @@ def _as_gain(gold_gain: ArrayLike | DoublyRobustGains, weight: FloatArray) -> Ga
 
 
 def _as_pairs(values: ArrayLike, name: str, n: int) -> FloatArray:
-    try:
-        table = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError(
-            f"{name} holds values that are not numbers: give one number each."
-        ) from None
+    wrong = f"{name} holds values that are not numbers: give one number each."
+    table = as_floats(name, values, wrong)
     if table.shape != (n, 2) or not np.isfinite(table).all():
         raise DataError(
             f"{name} has shape {table.shape} and {int((~np.isfinite(table)).sum())} values that "
             f"are not finite: give columns [alternative, primary] for {n} queries."
         )
     return table
-
-
-def _check_bounds(name: str, bounds: Bounds, values: FloatArray) -> None:
-    if bounds is None:
-        return
-    low, high = bounds if len(bounds) == 2 else (None, None)
-    if not (is_real(low) and is_real(high) and low < high):
-        raise MetaRouterError(f"{name} is {bounds!r}; give two finite numbers, (lowest, highest).")
-    outside = int(((values < low) | (values > high)).sum())
-    if outside:
-        raise DataError(
-            f"{outside} of {values.size} values lie outside {name}={bounds!r}: give bounds that no "
-            "query can leave, or none, and the central limit theorem is used."
-        )

@@ -14,8 +14,8 @@ from scipy.special import stdtrit
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import Verdict
+from metarouter.inference._result import Result, renamed
 from metarouter.inference.guarantees._constraints import (
-    CertifyingQueries,
     ConstrainedMean,
     Constraint,
 )
@@ -29,9 +29,8 @@ from metarouter.inference.intervals import (
     share_interval,
 )
 from metarouter.routing._pipeline import with_w
-from metarouter.utils.plotting import new_axes
-from metarouter.utils.style import reference_line
-from metarouter.utils.tables import Printed
+from metarouter.utils.plotting import label_axes, new_axes
+from metarouter.utils.style import OUTLINE, reference_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,13 +88,17 @@ class ConstraintEstimate:
 
     @property
     def demand(self) -> str:
-        """The demand in words, "" if there is none."""
+        """The limit as text, "" if there is none."""
         return f"{self.constraint.sense} {self.limit:g}" if self.is_demanded else ""
+
+    @property
+    def by(self) -> str:
+        """The method as text."""
+        return _METHODS[self.method]
 
 
 def observed(
     constrained: ConstrainedMean,
-    queries: CertifyingQueries,
     sent: NDArray[np.bool_],
     level: float,
     *,
@@ -106,58 +109,28 @@ def observed(
 
     With fewer labels than an interval needs to hold its level, value and interval are NaN.
     """
+    constraint, share, below = constrained.constraint, constrained.share, constrained.denominator
     value = constrained.base + np.where(sent, constrained.move, 0.0)
-    numerator = float(constrained.share @ value)
-    denominator = float(constrained.share @ constrained.denominator)
-    enough = constrained.is_count or has_enough(constrained, queries)
+    numerator, denominator = float(share @ value), float(share @ below)
+    enough = constraint.is_count or has_enough(constrained)
     ratio = numerator / denominator if denominator and enough else np.nan
-    influence_values = constrained.share[:, None] * np.column_stack(
-        [value - numerator, constrained.denominator - denominator]
-    )
-    summed = cluster_sums(influence_values, queries.clusters)
-    informed = cluster_sums(constrained.share * constrained.information, queries.clusters) > 0
-    n_units = int(informed.sum())
+    influence = share[:, None] * np.column_stack([value - numerator, below - denominator])
+    summed, n_units = cluster_sums(influence, constrained.queries.clusters), constrained.n_units
     covariance = summed.T @ summed * n_units / max(1, n_units - 1)
     slope = np.array([1.0, -ratio]) / denominator if denominator else np.full(2, np.nan)
     se = float(np.sqrt(slope @ covariance @ slope)) if n_units > 1 else np.nan
-    lower, upper = _limits(constrained, queries, sent, level, ratio, se, n_units, covariance)
-    return ConstraintEstimate(
-        constraint=constrained.constraint,
-        is_demanded=bool(method),
-        value=ratio,
-        se=se,
-        lower=lower,
-        upper=upper,
-        p_value=p_value,
-        method=method,
-        n=constrained.n,
-    )
-
-
-def _limits(
-    constrained: ConstrainedMean,
-    queries: CertifyingQueries,
-    sent: NDArray[np.bool_],
-    level: float,
-    value: float,
-    se: float,
-    n_units: int,
-    covariance: FloatArray,
-) -> tuple[float, float]:
-    if constrained.is_count:
-        counted = (constrained.base + np.where(sent, constrained.move, 0.0)) > 0.5
-        measured = share_interval(counted, constrained.share, queries.clusters, level)
-        return measured.lower, measured.upper
     df = max(1.0, n_units - 1.0)
-    if np.ptp(constrained.denominator[constrained.share > 0]) == 0:
-        lower, upper = interval_of(value, se, df, level)
-        return float(lower), float(upper)
-    denominator = float(constrained.share @ constrained.denominator)
-    errors = RatioErrors(covariance[:1, 0], float(covariance[1, 1]), covariance[:1, 1])
-    ends = fieller(
-        np.array([value * denominator]), denominator, errors, stdtrit(df, 0.5 + level / 2)
-    )
-    return float(ends[0][0]), float(ends[1][0])
+    if constraint.is_count:
+        _, lower, upper = share_interval(value > 0.5, share, constrained.queries.clusters, level)
+    elif np.ptp(below[share > 0]) == 0:
+        lower, upper = interval_of(ratio, se, df, level)
+    else:
+        errors = RatioErrors(covariance[:1, 0], float(covariance[1, 1]), covariance[:1, 1])
+        critical = stdtrit(df, 0.5 + level / 2)
+        ends = fieller(np.array([ratio * denominator]), denominator, errors, critical)
+        lower, upper = ends[0][0], ends[1][0]
+    limits, n = (float(lower), float(upper)), constrained.n
+    return ConstraintEstimate(constraint, bool(method), ratio, se, *limits, p_value, method, n)
 
 
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -203,7 +176,7 @@ class GuaranteePath:
 
 
 @dataclass(frozen=True)
-class CertifiedThreshold(Printed):
+class CertifiedThreshold(Result):
     """The trade-off w that keeps every constraint with a stated probability, if there is one.
 
     Parameters
@@ -278,43 +251,14 @@ class CertifiedThreshold(Printed):
         """Return the estimate of one name, as ``max_share`` or ``min_gain``."""
         return next(estimate for estimate in self.estimates if estimate.name == name)
 
-    def promise(self, name: str) -> ConstraintEstimate:
-        """Former name of `estimate`, kept for one release."""
-        return self.estimate(name)
+    promise, promises = renamed("estimate"), renamed("estimates")
 
-    @property
-    def promises(self) -> tuple[ConstraintEstimate, ...]:
-        """Former name of `estimates`, kept for one release."""
-        return self.estimates
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row per constraint, and per quantity that is only observed."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            {
-                "quantity": [found.words for found in self.estimates],
-                "demand": [found.demand for found in self.estimates],
-                "observed": [found.value for found in self.estimates],
-                "ci_low": [found.lower for found in self.estimates],
-                "ci_high": [found.upper for found in self.estimates],
-                "p_value": [found.p_value for found in self.estimates],
-                "by": [_METHODS[found.method] for found in self.estimates],
-                "n": [found.n for found in self.estimates],
-            }
-        )
+    _TITLE = "Threshold with a guarantee"
+    _ROWS = "estimates"
+    _COLUMNS = "quantity=words, demand, observed=value, ci_low=lower, ci_high=upper, p_value, by, n"
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw how far every constraint is from its limit, at every usage ratio.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-
-        Returns
-        -------
-        matplotlib Axes
-        """
+        """Draw how far every constraint is from its limit, at every usage ratio."""
         ax = new_axes(ax, height=4.2)
         usage, certified = self.path.usage_ratio, self.path.certified
         if certified.any():
@@ -322,36 +266,31 @@ class CertifiedThreshold(Printed):
             ax.axvspan(low, high, color="#7F7F7F", alpha=0.2, linewidth=0, label="certified")
         if self.is_certified:
             chosen = usage[int(np.argmin(np.abs(self.path.w - self.w)))]
-            ax.axvline(chosen, color="#1A1A1A", linewidth=1.2, label=f"chosen, w = {self.w:.3g}")
+            ax.axvline(chosen, color=OUTLINE, linewidth=1.2, label=f"chosen, w = {self.w:.3g}")
         words = {found.name: f"{found.words} {found.demand}" for found in self.estimates}
         for (name, distance), color in zip(self.path.distance.items(), _COLORS, strict=False):
             ax.plot(usage, distance, color=color, linewidth=1.5, label=words[name])
         ax.axhline(0.0, **reference_line(), label="limit")
-        ax.set_xlabel("share of queries sent to the primary model")
-        ax.set_ylabel("distance to the limit, in standard errors")
         ax.set_ylim(*_shown(list(self.path.distance.values())))
-        ax.legend(frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0))
-        return ax
-
-    def _title(self) -> str:
-        return "Threshold with a guarantee"
+        x = "share of queries sent to the primary model"
+        return label_axes(ax, x, "distance to the limit, in standard errors", legend="above")
 
     def _facts(self) -> dict[str, str]:
-        clusters = {} if self.n_units == self.n else {"independent groups": f"{self.n_units}"}
-        return (
-            {"queries": f"{self.n}", "gold labels": f"{self.n_gold}"}
-            | clusters
-            | {
-                "w": f"{self.w:.6g}",
-                "certified w": f"{self.certified_low:.6g} to {self.certified_high:.6g}",
-                "guarantee": self.guarantee,
-                "broken with probability": f"at most {self.delta:g}"
-                if self.guarantee != "in expectation only"
-                else "not limited",
-                "level of the intervals": f"{self.level:g}",
-                "verdict": str(self.verdict),
-            }
-        )
+        on_average = self.guarantee == "in expectation only"
+        facts = {
+            "queries": f"{self.n}",
+            "gold labels": f"{self.n_gold}",
+            "independent groups": f"{self.n_units}",
+            "w": f"{self.w:.6g}",
+            "certified w": f"{self.certified_low:.6g} to {self.certified_high:.6g}",
+            "guarantee": self.guarantee,
+            "broken with probability": "not limited" if on_average else f"at most {self.delta:g}",
+            "level of the intervals": f"{self.level:g}",
+            "verdict": str(self.verdict),
+        }
+        if self.n_units == self.n:
+            del facts["independent groups"]
+        return facts
 
     def _notes(self) -> tuple[str, ...]:
         grouped = " Labels are counted in groups like those at hand." * (self.n_units != self.n)

@@ -1,12 +1,13 @@
-"""P values of the null hypothesis that a mean exceeds its limit.
+"""Which w are certified: p values of every constraint at every w, tested in a fixed sequence.
 
-The family-wise error over many of them is controlled by MAPIE. Its Hoeffding-Bentkus p value is
+The family-wise error over many p values is controlled by MAPIE. Its Hoeffding-Bentkus p value is
 not used: it is no part of its documented interface (and has moved between releases), and it is
 four lines; a test holds the two together.
 
-The p value of every constraint at every w.
-
-Which w are certified: sequences from the safe ends, or along an order learned on other queries.
+As w grows, a query that costs more with the primary model leaves it for good at w = psi-hat /
+extra cost, and one that costs less joins it there. Between two of these turning points nothing
+changes, so a sample knows finitely many routings, and a sequence over its turning points is one
+over every w.
 
 A larger w spends less, a smaller one sends more queries with a predicted gain. So each kind of
 constraint has a safe end, and fixed-sequence testing goes from there until the first p value above
@@ -23,14 +24,10 @@ its level. What is proven:
 - ``search="split"``. The order of w is learned on a part of the queries (smallest p value first, as
   in Pareto testing, Laufer-Goldshtein et al. 2023); along it the largest p value of all
   constraints, on the other queries, is tested at delta. A third of the labels given away widens
-  margins by 22%. It pays where quality is not at its best at w = 0, for there the walk from that
-  end stops at once.
+  margins by 22%. It pays where quality is not at its best at w = 0, for there the sequence from
+  that end stops at once.
 
 Whatever is certified is certified all at once, so that any choice among it keeps the constraints.
-
-Learn on some of the queries in which order to try the trade-offs on the others.
-
-How many gold labels and queries would certify a threshold, if what is observed is right.
 """
 
 from __future__ import annotations
@@ -45,14 +42,152 @@ from scipy.special import bdtr, rel_entr, stdtr, stdtrit
 
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import MINIMA, MOST_SKEWNESS, rows_needed
-from metarouter.inference.guarantees._constraints import CertifyingQueries, ConstrainedMean
-from metarouter.inference.guarantees._path import (
-    RoutingPath,
-    routing_path,
-    running_mean,
-    running_moments,
+from metarouter.inference.guarantees._constraints import (
+    CertifyingQueries,
+    ConstrainedMean,
+    Constraint,
 )
-from metarouter.inference.intervals import FloatArray, cluster_sums, skewness_of
+from metarouter.inference.intervals import Clusters, FloatArray, cluster_sums, skewness_of
+from metarouter.routing._tuning import turning_points
+
+
+class RoutingPath(NamedTuple):
+    """The trade-offs at which the routing of some queries changes.
+
+    Parameters
+    ----------
+    w : ndarray of shape (m,)
+        Increasing from 0; the routing at w[k] holds up to, and without, w[k + 1].
+    sent : ndarray of bool of shape (n,)
+        Whether each query goes to the primary model at w = 0.
+    mover : ndarray of int of shape (k,)
+        The queries that change sides, in the order in which they do.
+    step : ndarray of int of shape (k,)
+        Position in `w` from which on the query is on its new side.
+    """
+
+    w: FloatArray
+    sent: NDArray[np.bool_]
+    mover: NDArray[np.intp]
+    step: NDArray[np.intp]
+
+    def at(self, w: FloatArray) -> NDArray[np.intp]:
+        """Return the position whose routing holds at each w, shape as `w`."""
+        return np.searchsorted(self.w, w, side="right") - 1
+
+    def sent_at(self, position: int) -> NDArray[np.bool_]:
+        """Return which queries go to the primary model at w[position], shape (n,)."""
+        sent = self.sent.copy()
+        moved = self.mover[self.step <= position]
+        sent[moved] = ~sent[moved]
+        return sent
+
+
+class Moments(NamedTuple):
+    """A weighted mean, its variance and third cumulant along a path, shape (m,) each."""
+
+    mean: FloatArray
+    variance: FloatArray
+    third: FloatArray
+
+
+def routing_path(psi_hat: FloatArray, extra_cost: FloatArray) -> RoutingPath:
+    """Find every w at which the routing of these queries changes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> path = routing_path(np.array([0.5, -0.2, 1.0]), np.ones(3))
+    >>> path.w
+    array([0. , 0.5, 1. ])
+    >>> path.sent_at(1)
+    array([False, False,  True])
+    """
+    sent = psi_hat > 0
+    mover = np.flatnonzero((sent & (extra_cost > 0)) | (~sent & (extra_cost < 0)))
+    turning = turning_points(psi_hat[mover], extra_cost[mover], ~sent[mover])
+    values, step = np.unique(turning, return_inverse=True)
+    step = step.reshape(-1) + 1
+    order = np.argsort(step, kind="stable")
+    return RoutingPath(np.append(0.0, values), sent, mover[order], step[order])
+
+
+def running_mean(
+    path: RoutingPath, base: FloatArray, move: FloatArray, share: FloatArray
+) -> FloatArray:
+    """Compute the mean of ``base + sent * move`` at every w of a path, shape (m,).
+
+    Parameters
+    ----------
+    path : RoutingPath
+    base, move : ndarray of shape (n,)
+        Value of a query at the alternative, and what the primary adds to it.
+    share : ndarray of shape (n,)
+        Weights that sum to one; 0 for queries that do not count.
+    """
+    start = float(share @ (base + np.where(path.sent, move, 0.0)))
+    return start + np.cumsum(_at_steps(path, share[path.mover] * _change(path, move)))
+
+
+def running_moments(
+    path: RoutingPath, base: FloatArray, move: FloatArray, share: FloatArray, clusters: Clusters
+) -> Moments:
+    """Compute the mean of ``base + sent * move`` at every w, its variance and third cumulant.
+
+    Parameters
+    ----------
+    path, base, move, share
+        As for `running_mean`.
+    clusters : ndarray of int of shape (n,) or None
+        Queries of one unit depend on each other.
+
+    Notes
+    -----
+    With A_g = sum of share z over unit g and W_g its weight, the variance of the mean m is
+    G / (G - 1) times sum (A_g - m W_g)^2, and its third cumulant sum (A_g - m W_g)^3. A query that
+    changes sides moves one A_g by c, hence sum A_g^2 by 2 A_g c + c^2, and so for the cubes: the
+    whole path costs one sort.
+    """
+    mean = running_mean(path, base, move, share)
+    unit = np.arange(share.size) if clusters is None else clusters
+    # Values are taken from the mean at w = 0, so that little is lost in the differences below.
+    value = base + np.where(path.sent, move, 0.0) - mean[0]
+    total, weight = cluster_sums(share * value, unit), cluster_sums(share, unit)
+    moved = unit[path.mover]
+    change = share[path.mover] * _change(path, move)
+    before = total[moved] + _earlier_changes(change, moved)
+    after = before + change
+
+    def along(power: int, weights: int) -> FloatArray:
+        """Sum of A_g^power W_g^weights at every w."""
+        steps = (after**power - before**power) * weight[moved] ** weights
+        return float(total**power @ weight**weights) + np.cumsum(_at_steps(path, steps))
+
+    centre = mean - mean[0]
+    spread = along(2, 0) - 2 * centre * along(1, 1) + centre**2 * float(weight @ weight)
+    third = along(3, 0) - 3 * centre * along(2, 1) + 3 * centre**2 * along(1, 2)
+    third -= centre**3 * float((weight**3).sum())
+    n_units = int((weight > 0).sum())
+    return Moments(mean, np.maximum(spread, 0.0) * n_units / max(1, n_units - 1), third)
+
+
+def _change(path: RoutingPath, move: FloatArray) -> FloatArray:
+    return np.where(path.sent[path.mover], -1.0, 1.0) * move[path.mover]
+
+
+def _at_steps(path: RoutingPath, change: FloatArray) -> FloatArray:
+    return np.bincount(path.step, weights=change, minlength=path.w.size).astype(np.float64)
+
+
+def _earlier_changes(change: FloatArray, unit: NDArray[np.intp]) -> FloatArray:
+    """Sum, for each change, those that came before it in its own unit."""
+    order = np.argsort(unit, kind="stable")
+    running = np.cumsum(change[order]) - change[order]
+    first = np.flatnonzero(np.diff(unit[order], prepend=-1))
+    start = np.repeat(running[first], np.diff(np.append(first, unit.size)))
+    earlier = np.empty_like(change)
+    earlier[order] = running - start
+    return earlier
 
 
 def hoeffding_bentkus(mean: Any, n: Any, limit: float, *, binary: bool = False) -> FloatArray:
@@ -118,7 +253,6 @@ def student(mean: FloatArray, se: FloatArray, df: float, third: FloatArray) -> F
 
 
 Method = Literal["auto", "hoeffding_bentkus", "clt", "conformal"]
-_METHODS = ("auto", "hoeffding_bentkus", "clt", "conformal")
 _FEWEST = MINIMA["gold_rows"].count
 _USUAL_KURTOSIS = 4.5
 
@@ -160,19 +294,12 @@ class Tested:
         return self.method == "hoeffding_bentkus"
 
     @property
-    def has_no_gap(self) -> bool:
-        """Whether a share of a gap is demanded where there is no gap."""
-        return _has_no_gap(self.constrained)
-
-    @property
-    def is_degenerate(self) -> bool:
-        """Whether all gold labels say 0, of which the central limit theorem knows nothing."""
-        return self.method == "clt" and _is_degenerate(self.constrained)
+    def constraint(self) -> Constraint:
+        """What is tested."""
+        return self.constrained.constraint
 
 
-def tested(
-    constrained: ConstrainedMean, queries: CertifyingQueries, path: RoutingPath, method: Method
-) -> Tested:
+def tested(constrained: ConstrainedMean, path: RoutingPath, method: Method) -> Tested:
     """Test a constraint at every w of a path.
 
     Raises
@@ -180,38 +307,34 @@ def tested(
     MetaRouterError
         If the method is unknown, or needs bounds or independence that are not there.
     """
-    chosen = _choose(method, constrained, queries)
-    sign, z = constrained.sign, constrained.base - constrained.limit * constrained.denominator
-    moments = running_moments(
-        path, sign * z, sign * constrained.move, constrained.share, queries.clusters
-    )
-    informed = constrained.share * constrained.information
-    n_units = int((cluster_sums(informed, queries.clusters) > 0).sum())
-    se = np.sqrt(np.maximum(moments.variance, least_variance(constrained, queries)))
+    chosen = _choose(method, constrained)
+    move, clusters = constrained.sign * constrained.move, constrained.queries.clusters
+    moments = running_moments(path, constrained.excess(), move, constrained.share, clusters)
+    n_units = constrained.n_units
+    se = np.sqrt(np.maximum(moments.variance, least_variance(constrained)))
     df = float(max(1, n_units - 1))
     if chosen == "clt":
         p_value = student(moments.mean, se, df, moments.third)
-        if not has_enough(constrained, queries):
+        if not has_enough(constrained):
             p_value = np.ones_like(p_value)
     else:
         p_value = _bounded(constrained, path, moments.mean, chosen)
-    if _has_no_gap(constrained):
+    if constrained.has_no_gap:
         p_value = np.ones_like(p_value)
-    few = chosen == "clt" and tail_decides(constrained, queries)
-    in_groups = chosen == "clt" and queries.clusters is not None
+    few = chosen == "clt" and tail_decides(constrained)
+    in_groups = chosen == "clt" and clusters is not None
     few_groups = in_groups and MINIMA["clusters"].missing(n_units) > 0
     return Tested(constrained, chosen, moments.mean, se, p_value, df, few, few_groups)
 
 
-def has_enough(constrained: ConstrainedMean, queries: CertifyingQueries) -> bool:
+def has_enough(constrained: ConstrainedMean) -> bool:
     """Whether the central limit theorem may be called upon: enough labels, not all of them 0."""
-    informed = cluster_sums(constrained.share * constrained.information, queries.clusters)
-    least = MINIMA["gold_rows" if queries.clusters is None else "clusters"]
-    few = least.missing(int((informed > 0).sum()))
-    return not (few or _is_degenerate(constrained) or tail_decides(constrained, queries))
+    least = MINIMA["gold_rows" if constrained.queries.clusters is None else "clusters"]
+    few = least.missing(constrained.n_units)
+    return not (few or constrained.is_degenerate or tail_decides(constrained))
 
 
-def tail_decides(constrained: ConstrainedMean, queries: CertifyingQueries) -> bool:
+def tail_decides(constrained: ConstrainedMean) -> bool:
     """Whether a handful of rare and large values decides, or all gold labels are alike.
 
     The mean of n values, of which a share p is large, has the skewness (n p)^(-1/2): above 0.4
@@ -220,21 +343,18 @@ def tail_decides(constrained: ConstrainedMean, queries: CertifyingQueries) -> bo
     there, wherever their queries go, on the side that endangers the constraint. A tail of which the
     sample holds nothing at all cannot be seen: only bounds help there.
     """
-    if constrained.is_budget:  # costs are known for every query: Hall's correction sees their tail
+    if constrained.constraint.is_budget:  # known for all queries: Hall's correction sees the tail
         return False
-    if np.ptp(constrained.move[constrained.information & (constrained.share > 0)]) == 0:
+    if np.ptp(constrained.move[constrained.informed > 0]) == 0:
         return True
-    return max(_skewness(constrained, queries, sent) for sent in (0.0, 1.0)) > MOST_SKEWNESS
+    return max(_skewness(constrained, sent) for sent in (0.0, 1.0)) > MOST_SKEWNESS
 
 
-def _skewness(constrained: ConstrainedMean, queries: CertifyingQueries, sent: float) -> float:
+def _skewness(constrained: ConstrainedMean, sent: float) -> float:
     """Skewness of the mean of what must not exceed zero, if all queries went to one model."""
-    informed = constrained.share * constrained.information
-    value = constrained.sign * (
-        constrained.base + sent * constrained.move - constrained.limit * constrained.denominator
-    )
+    informed, value = constrained.informed, constrained.excess(sent)
     influence = informed * (value - informed @ value / informed.sum())
-    summed = cluster_sums(influence, queries.clusters)
+    summed = cluster_sums(influence, constrained.queries.clusters)
     spread = float(summed @ summed)
     # What rounding leaves of a constant is no spread.
     if spread <= (1e-9 * float(np.abs(informed * value).max(initial=0.0))) ** 2:
@@ -249,15 +369,7 @@ def worst_distance(tests: Sequence[Tested]) -> FloatArray:
     return np.asarray(np.max(distance, axis=0))
 
 
-def _has_no_gap(constrained: ConstrainedMean) -> bool:
-    return not (constrained.is_budget or constrained.share @ constrained.denominator > 0)
-
-
-def _is_degenerate(constrained: ConstrainedMean) -> bool:
-    return not constrained.is_budget and not constrained.share @ constrained.move**2 > 0
-
-
-def least_variance(constrained: ConstrainedMean, queries: CertifyingQueries) -> float:
+def least_variance(constrained: ConstrainedMean) -> float:
     """Variance of the mean if only thirty informative queries were on their own side.
 
     Where nearly all queries go to one model, the few others may all happen to be alike, or be
@@ -265,13 +377,14 @@ def least_variance(constrained: ConstrainedMean, queries: CertifyingQueries) -> 
     knows nothing there; with this floor it never claims more than thirty such queries could show,
     those of one group being taken for one.
     """
-    informed = constrained.share * constrained.information
-    n_queries, n_units = _effective(informed), _effective(cluster_sums(informed, queries.clusters))
+    informed = constrained.informed
+    summed = cluster_sums(informed, constrained.queries.clusters)
+    n_queries, n_units = _effective(informed), _effective(summed)
     second_moment = float(constrained.share @ constrained.move**2)
     # Rare and large values carry the variance: it takes more queries to have seen enough of them.
     fourth_moment = float(constrained.share @ constrained.move**4) * float(informed.sum())
     kurtosis = fourth_moment / max(second_moment**2, np.finfo(float).tiny)
-    if constrained.is_budget:
+    if constrained.constraint.is_budget:
         kurtosis = 1.0
     fewest = _FEWEST * max(1.0, kurtosis / _USUAL_KURTOSIS)
     return min(1.0, fewest / n_queries) * second_moment / n_units
@@ -285,64 +398,47 @@ def _effective(share: FloatArray) -> float:
 def _bounded(
     constrained: ConstrainedMean, path: RoutingPath, mean: FloatArray, chosen: str
 ) -> FloatArray:
-    assert constrained.bounds is not None
-    ends = sorted(constrained.sign * end for end in constrained.bounds)
-    width = ends[1] - ends[0]
-    limit = -ends[0] / width
+    scaled, limit = constrained.scaled(mean)
     if chosen == "conformal":
-        met = (constrained.n * (mean - ends[0]) / width + 1) / (constrained.n + 1) <= limit
+        met = (constrained.n * scaled + 1) / (constrained.n + 1) <= limit
         return np.where(met, 0.0, 1.0)
-    if constrained.is_count:
+    if constrained.constraint.is_count:
         counted = running_mean(path, constrained.base, constrained.move, constrained.share)
         # The limit as given, without what arithmetic on bounds leaves of it.
-        limit = constrained.limit
+        limit = constrained.constraint.limit
         if constrained.sign < 0:
             counted, limit = 1 - counted, 1 - limit
         return hoeffding_bentkus(counted, constrained.n, limit, binary=True)
-    return hoeffding_bentkus((mean - ends[0]) / width, constrained.n, limit)
+    return hoeffding_bentkus(scaled, constrained.n, limit)
 
 
-def _choose(method: Method, constrained: ConstrainedMean, queries: CertifyingQueries) -> str:
-    if method not in _METHODS:
-        raise MetaRouterError(f"method={method!r} is unknown; choose one of {', '.join(_METHODS)}.")
-    possible = queries.independent and constrained.bounds is not None
+def _choose(method: Method, constrained: ConstrainedMean) -> str:
+    possible = constrained.queries.independent and constrained.bounds is not None
     if method == "conformal":
-        require_conformal(constrained, queries)
+        if not (possible and constrained.constraint.only_falls(constrained.queries)):
+            raise MetaRouterError(
+                "method='conformal' holds for bounded losses of exchangeable queries that can only "
+                "fall towards the safe end, which is not said of "
+                f"{constrained.constraint.name} here; budgets and max_missed_gain with bounds and "
+                "without weights or groups are such losses."
+            )
     elif method == "hoeffding_bentkus" and not possible:
-        lacks = (
-            f"bounds for {constrained.name} (gain_bounds= or cost_bounds=; doubly robust scores "
-            "have none)"
-            if queries.independent
-            else "queries of equal weight that stand for themselves"
-        )
+        lacks = "queries of equal weight that stand for themselves"
+        if constrained.queries.independent:
+            lacks = (
+                f"bounds for {constrained.constraint.name} (gain_bounds= or cost_bounds=; doubly "
+                "robust scores have none)"
+            )
         raise MetaRouterError(f"method='hoeffding_bentkus' needs {lacks}; use 'clt'.")
-    elif method == "auto" or constrained.is_count:
+    elif method == "auto" or constrained.constraint.is_count:
         # A count of independent queries has an exact test, whatever is asked for.
         return "hoeffding_bentkus" if possible else "clt"
     return method
 
 
-def require_conformal(constrained: ConstrainedMean, queries: CertifyingQueries) -> None:
-    """Refuse what conformal risk control does not hold for.
-
-    Raises
-    ------
-    MetaRouterError
-        If the loss of a query is unbounded or may rise towards the safe end, or if queries differ
-        in weight or depend on each other.
-    """
-    monotone = constrained.constraint.only_falls(queries)
-    if not (monotone and queries.independent and constrained.bounds is not None):
-        raise MetaRouterError(
-            f"method='conformal' holds for bounded losses of exchangeable queries that can only "
-            f"fall towards the safe end, which is not said of {constrained.name} here; budgets and "
-            "max_missed_gain with bounds and without weights or groups are such losses."
-        )
-
-
 def level_of_each_sequence(tests: Sequence[Tested], delta: float) -> float:
     """Return delta over the number of ends that the constraints are tested from."""
-    return delta / len({test.constrained.is_budget for test in tests})
+    return delta / len({test.constraint.is_budget for test in tests})
 
 
 def certified_between_ends(
@@ -352,31 +448,23 @@ def certified_between_ends(
     level = level_of_each_sequence(tests, delta)
     certified = np.ones(position.size, dtype=bool)
     for budget in (True, False):
-        of_kind = [test for test in tests if test.constrained.is_budget == budget]
+        of_kind = [test for test in tests if test.constraint.is_budget == budget]
         if of_kind:
             from_the_safe_end = np.arange(position.size)[:: -1 if budget else 1]
-            certified &= _passed(of_kind, position, from_the_safe_end, level)
+            certified &= certified_in_order(of_kind, position, from_the_safe_end, level)
     return certified
 
 
 def certified_in_order(
-    tests: Sequence[Tested], position: NDArray[np.intp], order: NDArray[np.intp], delta: float
-) -> NDArray[np.bool_]:
-    """Say which positions are passed by one sequence in a given order."""
-    return _passed(tests, position, order, delta)
-
-
-def largest_p_values(tests: Sequence[Tested]) -> FloatArray:
-    """Return, for every w, the p value of "some constraint is not met", shape (m,)."""
-    return np.asarray(np.max([test.p_value for test in tests], axis=0))
-
-
-def _passed(
     tests: Sequence[Tested], position: NDArray[np.intp], order: NDArray[np.intp], level: float
 ) -> NDArray[np.bool_]:
+    """Say which positions are passed by one sequence in a given order.
+
+    What is tested is the largest p value, of "some constraint is not met".
+    """
     from mapie.risk_control import control_fwer
 
-    in_order = largest_p_values(tests)[position][order]
+    in_order = np.max([test.p_value for test in tests], axis=0)[position][order]
     passed = np.zeros(position.size, dtype=bool)
     passed[order[control_fwer(in_order, level, "fixed_sequence")]] = True
     return passed
@@ -436,7 +524,7 @@ def most_promising(tests: Sequence[Tested], search: str) -> int:
         own = worst_distance([test])
         if search == "split":
             distance.append(own)
-        elif test.constrained.is_budget:
+        elif test.constraint.is_budget:
             distance.append(np.maximum.accumulate(own[::-1])[::-1])
         else:
             distance.append(np.maximum.accumulate(own))
@@ -455,17 +543,14 @@ def needed_at(tests: Sequence[Tested], position: int, delta: float, search: str)
         Level of each sequence.
     search : {"ends", "split"}
     """
-    hardest = {test.constrained.name: _hardest(test, position, search) for test in tests}
-    unmet = tuple(name for test in tests if test.mean[hardest[name := test.constrained.name]] >= 0)
-    counts = {
-        budget: [
-            _rows(test, hardest[test.constrained.name], delta)
-            for test in tests
-            if test.constrained.is_budget == budget
-        ]
-        for budget in (True, False)
-    }
-    return Needed(_most(counts[False]), _most(counts[True]), unmet)
+    unmet: list[str] = []
+    counts: dict[bool, list[int | None]] = {True: [], False: []}
+    for test in tests:
+        hardest = _hardest(test, position, search)
+        if test.mean[hardest] >= 0:
+            unmet.append(test.constraint.name)
+        counts[test.constraint.is_budget].append(_rows(test, hardest, delta))
+    return Needed(_most(counts[False]), _most(counts[True]), tuple(unmet))
 
 
 def _hardest(test: Tested, position: int, search: str) -> int:
@@ -473,7 +558,7 @@ def _hardest(test: Tested, position: int, search: str) -> int:
     if search == "split":
         return position
     own = worst_distance([test])
-    if test.constrained.is_budget:
+    if test.constraint.is_budget:
         return position + int(np.argmax(own[position:]))
     return int(np.argmax(own[: position + 1]))
 
@@ -491,12 +576,10 @@ def _rows(test: Tested, position: int, delta: float) -> int | None:
         margin = float(stdtrit(test.df, 1 - delta) * test.se[position])
         wanted = rows_needed(constrained.n, margin, -mean)
         return None if wanted is None else max(wanted, MINIMA["gold_rows"].count)
-    assert constrained.bounds is not None
-    low, high = sorted(constrained.sign * end for end in constrained.bounds)
-    scaled, limit = (mean - low) / (high - low), -low / (high - low)
+    scaled, limit = constrained.scaled(mean)
     if test.method == "conformal":
         return max(constrained.n, int(np.ceil((1 - limit) / (limit - scaled))))
-    return _smallest(scaled, limit, delta, constrained.n, binary=constrained.is_count)
+    return _smallest(scaled, limit, delta, constrained.n, binary=constrained.constraint.is_count)
 
 
 def _smallest(mean: float, limit: float, delta: float, n: int, *, binary: bool) -> int | None:

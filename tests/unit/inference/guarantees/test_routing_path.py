@@ -5,8 +5,12 @@ import pytest
 from oracles.guarantees import hoeffding_bentkus as naive_hoeffding_bentkus
 from oracles.guarantees import mean_and_error, skew_t, third_cumulant
 
-from metarouter.inference.guarantees._path import routing_path, running_moments
-from metarouter.inference.guarantees._testing import hoeffding_bentkus, student
+from metarouter.inference.guarantees._testing import (
+    hoeffding_bentkus,
+    routing_path,
+    running_moments,
+    student,
+)
 from metarouter.routing.threshold_router import decision
 
 
