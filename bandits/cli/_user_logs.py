@@ -213,6 +213,8 @@ def _table(options: LogOptions, routers: tuple[Any, ...]) -> UserLog:
     from metarouter.routing import final_estimator
 
     frame, source = read_frame(options.log, (options.action,)), options.log.name
+    if frame.empty:
+        raise DataError(f"{source} has no rows: give one per logged decision.")
     for option in ("action", "propensity", "quality"):
         _require(frame, getattr(options, option), option, source)
     picked = pick_columns(frame.columns, options.features, source)

@@ -24,6 +24,7 @@ __all__ = ["OutcomeColumns", "read_outcomes"]
 
 
 _ONE_TASK = "table"
+_FEWEST_ROWS = 10
 # RouterBench names a column of scores as the model, one of costs MODEL|total_cost.
 _OF_ROUTERBENCH = ("*", "*|total_cost")
 
@@ -90,6 +91,11 @@ def read_outcomes(path: Path, columns: OutcomeColumns, *, random_state: int = 0)
             f"{source} has {len(quality)} columns {columns.quality!r}: give one per model, of at "
             "least 2, or say with --quality how they are called."
         )
+    if len(frame) < _FEWEST_ROWS:
+        raise DataError(
+            f"{source} has {len(frame)} rows, of which some are learned from and others tested on: "
+            f"give at least {_FEWEST_ROWS}."
+        )
     models = tuple(quality)
     table = _stacked(quality, models, columns.quality, source)
     if table.min() < 0 or table.max() > 1:
@@ -100,6 +106,11 @@ def read_outcomes(path: Path, columns: OutcomeColumns, *, random_state: int = 0)
     cost = _cost(frame, models, columns, source)
     if (cost < 0).any() or not cost.any():
         raise DataError(f"Costs of {source} are negative, or all 0: give costs of at least 0.")
+    if np.ptp(cost.mean(axis=0)) == 0:
+        raise DataError(
+            f"All models of {source} cost the same on average, so that quality alone decides: give "
+            "costs that differ."
+        )
     task = np.full(len(frame), path.stem if path.stem != ALL else _ONE_TASK)
     if columns.task is not None:
         task = _column(frame, columns.task, source).astype(str).to_numpy()

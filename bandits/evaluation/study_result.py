@@ -199,7 +199,8 @@ class BanditStudyResult:
         -------
         dict of str to Estimates
             Mean over seeds, for every router that predicts quality; queries are sent to the strong
-            model in the order of the predicted gain. Empty without a pair.
+            model in the order of the predicted gain. Empty without a pair, or where both of its
+            models are equally good on the test queries of a seed.
 
         Notes
         -----
@@ -212,7 +213,9 @@ class BanditStudyResult:
         rows = self._rows(split, ALL)
         strong, weak = (self.matrix.models.index(model) for model in self.pair)
         gain = self.matrix.quality[rows.table, strong] - self.matrix.quality[rows.table, weak]
-        found = {}
+        found: dict[str, Estimates] = {}
+        if any(gain[rows.seed == seed].mean() == 0 for seed in np.unique(rows.seed)):
+            return found
         for name, predicted in zip(self.routers, rows.predicted_gain, strict=True):
             if np.isfinite(predicted).all():
                 pseudo = np.empty(gain.size)

@@ -140,3 +140,36 @@ def test_logs_that_cannot_be_read_are_refused(folder: Path, tmp_path: Path) -> N
     assert "is no number in 1500 of 1500 rows" in refused("value", tmp_path / "words.csv", *policy)
     frame.drop(columns="e0").to_csv(tmp_path / "short.csv", index=False)
     assert "'e0'" in refused("value", tmp_path / "short.csv", *policy)
+
+
+def test_models_that_are_equally_good_leave_no_gap_to_recover(folder: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(folder / "outcomes.csv").head(60).assign(quality_big=1.0, quality_small=1.0)
+    frame.to_csv(tmp_path / "same.csv", index=False)
+    code, _, error = run(
+        "study", "--table", tmp_path / "same.csv", "--features", "e*", "--seeds", 1,
+        "--router", "linucb", "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert (code, error) == (0, "")
+    assert "APGR" not in (tmp_path / "out" / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"cost_big": 1.0, "cost_small": 1.0}, "All models of t.csv cost the same on average"),
+        ({}, "t.csv has 3 rows, of which some are learned from"),
+    ],
+)
+def test_outcomes_that_leave_nothing_to_study_are_refused(
+    folder: Path, tmp_path: Path, changes: dict, says: str
+) -> None:
+    frame = pd.read_csv(folder / "outcomes.csv").head(60 if changes else 3).assign(**changes)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    words = ("study", "--table", tmp_path / "t.csv", "--features", "e*", "--out", tmp_path / "o")
+    assert says in refused(*words)
+
+
+def test_a_log_without_rows_is_refused(folder: Path, tmp_path: Path) -> None:
+    pd.read_csv(folder / "log.csv").head(0).to_csv(tmp_path / "log.csv", index=False)
+    policy = ("--policy", folder / "bandit.npz")
+    assert "log.csv has no rows" in refused("value", tmp_path / "log.csv", *policy)
