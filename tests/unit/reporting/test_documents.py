@@ -24,10 +24,14 @@ from metarouter.reporting._document import (
     Findings,
     Limits,
     Paragraph,
+    Parts,
     PValue,
     Section,
     Table,
     Terms,
+    Unanswered,
+    section,
+    table,
 )
 from metarouter.reporting._write_document import to_html, to_json, to_latex, to_markdown
 
@@ -200,3 +204,25 @@ def test_an_unknown_ending_is_refused_before_anything_is_written(
 
 def test_the_same_document_gives_the_same_bytes(document: Document) -> None:
     assert to_html(document) == to_html(document)
+
+
+def test_a_section_is_made_of_what_is_yielded_and_says_why_it_is_empty() -> None:
+    @section("Below")
+    def below(found: int) -> Parts:
+        yield Paragraph(f"{found} rows")
+
+    @section("Ours")
+    def ours(found: int) -> Parts:
+        yield Paragraph("Text.")
+        yield below(found)
+
+    made = ours(3)
+    assert made.blocks == (Paragraph("Text."),)
+    assert made.sections == (Section("Below", (Paragraph("3 rows"),)),)
+    (findings,) = ours(Unanswered("Too few labels.")).blocks
+    assert findings == Findings((Finding("Too few labels.", Verdict.INCONCLUSIVE),))
+
+
+def test_tables_of_columns_of_unequal_length_are_refused() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        table("Ours", {"name": ["a", "b"], "n": [1]})
