@@ -310,14 +310,11 @@ def _limits(board: _Board | None, n_models: int, level: float) -> tuple[FloatArr
     score, covariance, df = board
     se = np.sqrt(np.diag(covariance))
     margin = sup_t_quantile(correlation_of(covariance), df, level) * se
-    pairs, columns = all_pairs(n_models)
-    contrast = columns.T
-    of_pairs = contrast @ covariance @ contrast.T
-    reach = sup_t_quantile(correlation_of(of_pairs), df, level) * np.sqrt(np.diag(of_pairs))
-    gap = contrast @ score
-    better = np.zeros((n_models, n_models), dtype=bool)
-    better[pairs[gap > reach][:, 0], pairs[gap > reach][:, 1]] = True
-    better[pairs[gap < -reach][:, 1], pairs[gap < -reach][:, 0]] = True
+    _, contrast = all_pairs(n_models)
+    of_pairs = correlation_of(contrast.T @ covariance @ contrast)
+    spread = np.add.outer(se**2, se**2) - 2 * covariance
+    reach = sup_t_quantile(of_pairs, df, level) * np.sqrt(np.clip(spread, 0.0, None))
+    better = np.subtract.outer(score, score) > reach
     return (
         score,
         se,
