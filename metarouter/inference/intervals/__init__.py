@@ -10,14 +10,10 @@ from metarouter.inference.intervals._least_squares import (
     weighted_least_squares,
 )
 from metarouter.inference.intervals._limits import (
-    Limits,
     bounded_limits,
     correlation_of,
     reach_of_scores,
-    skewed_limits,
-    skewness_of,
     sup_t_quantile,
-    third_over_second,
 )
 from metarouter.inference.intervals._variances import (
     UNKNOWN,
@@ -25,6 +21,7 @@ from metarouter.inference.intervals._variances import (
     Clusters,
     Covariance,
     FloatArray,
+    Limits,
     Measured,
     RatioErrors,
     as_clusters,
@@ -36,5 +33,8 @@ from metarouter.inference.intervals._variances import (
     noise_share,
     p_value_of,
     share_interval,
+    skewed_limits,
+    skewness_of,
+    third_over_second,
     variance_of_mean,
 )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metarouter.inference import efficiency_gain_band
-from metarouter.inference.intervals._limits import skewed_limits, third_over_second
+from metarouter.inference.intervals._variances import skewed_limits, third_over_second
 
 
 @given(st.floats(-3, 3), st.floats(0.5, 5))
