@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from metarouter.inference.diagnostics._diagnostics import Check, Diagnostics, check_data
-from metarouter.inference.diagnostics._nuisance_quality import NuisanceQuality, nuisance_quality
-from metarouter.inference.diagnostics._overlap_report import OverlapReport, overlap_report
+from metarouter.inference.diagnostics._nuisance_checks import (
+    NuisanceQuality,
+    OverlapReport,
+    nuisance_quality,
+    overlap_report,
+)
 from metarouter.inference.diagnostics._sensitivity import SensitivityAnalysis, sensitivity_analysis

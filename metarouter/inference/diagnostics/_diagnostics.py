@@ -14,12 +14,13 @@ from metarouter.inference.bias import (
     calibration_test,
     mean_shift_test,
 )
-from metarouter.inference.diagnostics._nuisance_quality import (
+from metarouter.inference.diagnostics._nuisance_checks import (
     NuisanceQuality,
+    OverlapReport,
     advice_on,
     nuisance_quality,
+    overlap_report,
 )
-from metarouter.inference.diagnostics._overlap_report import OverlapReport, overlap_report
 from metarouter.inference.diagnostics._sensitivity import SensitivityAnalysis, sensitivity_analysis
 from metarouter.inference.intervals import UNKNOWN, Measured
 from metarouter.inference.labels import (

@@ -8,7 +8,7 @@ from sklearn.metrics import log_loss, r2_score
 from sklearn.tree import DecisionTreeRegressor
 
 from metarouter import Nuisances
-from metarouter.inference.diagnostics._nuisance_quality import nuisance_quality
+from metarouter.inference.diagnostics._nuisance_checks import nuisance_quality
 from metarouter.inference.intervals import noise_share
 from metarouter.inference.labels import fitted_nuisances, scaled_labels
 from metarouter.nuisance import ALL_NUISANCES

@@ -5,7 +5,7 @@ import pytest
 from sklearn.ensemble import ExtraTreesClassifier
 
 from metarouter import Nuisances, PropensityPolicy
-from metarouter.inference.diagnostics._overlap_report import overlap_report
+from metarouter.inference.diagnostics._nuisance_checks import overlap_report
 from metarouter.inference.intervals import share_interval
 from metarouter.inference.labels import fitted_nuisances, scaled_labels
 
