@@ -1,4 +1,4 @@
-"""Can the data bear it? Overlap of the two sources, and how well the nuisances predict new labels."""
+"""Can the data bear it? Overlap of the sources, and how well nuisances predict new labels."""
 
 from __future__ import annotations
 
