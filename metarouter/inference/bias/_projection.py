@@ -26,6 +26,7 @@ from metarouter.inference.labels import (
     check_effect,
     check_either_sample_size,
     column_names,
+    column_position,
     orthogonal_scores,
     regressed_scores,
     row_count,
@@ -291,15 +292,7 @@ def _is_list_of_names(features: Any) -> bool:
 
 
 def _pick(X: Any, names: list[str], wanted: list[Any]) -> tuple[FloatArray, list[str]]:
-    positions = []
-    for item in wanted:
-        known = item in names if isinstance(item, str) else 0 <= item < len(names)
-        if not known:
-            raise MetaRouterError(
-                f"features names {item!r}, but X has {len(names)} columns "
-                f"({', '.join(names[:5])}{', ...' if len(names) > 5 else ''}); choose among them."
-            )
-        positions.append(names.index(item) if isinstance(item, str) else int(item))
+    positions = [column_position(item, names, "features") for item in wanted]
     chosen = [names[k] for k in positions]
     return _numbers(X[:, positions], chosen), chosen
 

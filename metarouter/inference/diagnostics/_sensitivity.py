@@ -41,6 +41,7 @@ from metarouter.inference.labels import (
     ShiftEstimate,
     check_either_sample_size,
     column_names,
+    column_position,
     doubly_robust_mean,
     orthogonal_scores,
     overlap_weighted_slope,
@@ -82,11 +83,12 @@ def benchmark_columns(data: Any, labels: ScaledLabels, benchmark: Any) -> dict[s
         }
     if isinstance(benchmark, Mapping):
         return {
-            str(name): [_position(item, names) for item in items]
+            str(name): [column_position(item, names, "benchmark") for item in items]
             for name, items in benchmark.items()
         }
     chosen = [benchmark] if isinstance(benchmark, str) else list(benchmark)
-    return {names[_position(item, names)]: [_position(item, names)] for item in chosen}
+    positions = [column_position(item, names, "benchmark") for item in chosen]
+    return {names[k]: [k] for k in positions}
 
 
 def nuisances_without(
@@ -102,17 +104,6 @@ def nuisances_without(
         recipe.set_params(cv=fitted.folds_)
     data = labels._replace(rows=replace(labels.rows, X=left)).training_data()
     return seeded(recipe, seed_of(seed)).fit_validated(data, needed)
-
-
-def _position(item: Any, names: list[str]) -> int:
-    if isinstance(item, str) and item in names:
-        return names.index(item)
-    if isinstance(item, int | np.integer) and 0 <= item < len(names):
-        return int(item)
-    raise MetaRouterError(
-        f"benchmark names {item!r}, but X has {len(names)} columns ({', '.join(names[:5])}"
-        f"{', ...' if len(names) > 5 else ''}); choose among them."
-    )
 
 
 def _strongest_columns(X: FloatArray, labels: ScaledLabels) -> list[int]:

@@ -24,6 +24,7 @@ from metarouter.inference.labels._labels import (
     check_either_sample_size,
     check_sample_size,
     column_names,
+    column_position,
     count_labels,
     fitted_nuisances,
     row_count,

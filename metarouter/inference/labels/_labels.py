@@ -224,6 +224,24 @@ def column_names(data: Any) -> list[str]:
     return [f"x{k}" for k in range(np.shape(data.X)[1])] if names is None else list(map(str, names))
 
 
+def column_position(item: Any, names: list[str], argument: str) -> int:
+    """Return the position of a column that is given by name or position.
+
+    Raises
+    ------
+    MetaRouterError
+        If there is no such column; `argument` is named.
+    """
+    if isinstance(item, str) and item in names:
+        return names.index(item)
+    if isinstance(item, int | np.integer) and 0 <= item < len(names):
+        return int(item)
+    raise MetaRouterError(
+        f"{argument} names {item!r}, but X has {len(names)} columns ({', '.join(names[:5])}"
+        f"{', ...' if len(names) > 5 else ''}); choose among them."
+    )
+
+
 def scaled_labels(data: Any, scaling: Scaling = "variance") -> ScaledLabels:
     """Bring the gold labels to the scale of the preference labels.
 
