@@ -229,7 +229,7 @@ def cost_quality_band(
             "every query to it saves money; swap the models."
         )
     where, value = dial.where, dial.numbers()[0]
-    usage = where.read(running_sums(queries)).usage[0]
+    usage = where.read(queries.sums).usage[0]
     quality, cost_of, advantage = np.split(value, 3)
     alternative = float(queries.share @ dial.base_cost), float(queries.share @ dial.base_quality)
     known: dict[str, Any] = {
@@ -310,7 +310,7 @@ class _Dial(NamedTuple):
         """Influence times share of every query on these numbers, shape (n, 3 m)."""
         share, added, of_total, points = self.gains.share, [], [], []
         for column in (self.gains, self.costs):
-            points.append(self.where.read(running_sums(column)))
+            points.append(self.where.read(column.sums))
             added.append(curve_influence("qini", column, self.where))
             of_total.append((share * (column.gain - points[-1].total[0, 0]))[:, None])
         gain, cost = points

@@ -442,7 +442,7 @@ def curve_band(
         its points, shape (n, some).
     """
     settings, where = band_settings(options), with_anchors(where, queries)
-    usage = where.read(running_sums(queries)).usage[0]
+    usage = where.read(queries.sums).usage[0]
     value = statistic(where, np.ones((1, queries.n), dtype=bool))[0]
     influence = influence_at(where)
     shortage = too_few_queries(queries)

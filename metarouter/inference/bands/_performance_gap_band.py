@@ -176,8 +176,8 @@ def performance_gap_band(
     shown = np.searchsorted(where.grid, wanted)
     numbers = _numbers(queries, where, None)[0]
     gap, ratio = float(numbers[-1]), numbers[:-1] / numbers[-1]
-    sums = running_sums(queries)
-    curve = sums.spent[0] / sums.spent[0, -1], sums.gained[0] / sums.gained[0, -1]
+    spent, gained = queries.sums.spent[0], queries.sums.gained[0]
+    curve = spent / spent[-1], gained / gained[-1]
     known: dict[str, Any] = {
         "usage": wanted,
         "pgr": ratio[shown],
@@ -257,7 +257,7 @@ def _numbers(queries: ScoredQueries, where: AtUsage, kept: NDArray[np.bool_] | N
 
 def _influence_values(queries: ScoredQueries, where: AtUsage) -> FloatArray:
     """Return influence times share of every query on these numbers, shape (n, m + 2)."""
-    total = where.read(running_sums(queries)).total[0, 0]
+    total = where.read(queries.sums).total[0, 0]
     of_gap = (queries.share * (queries.gain - total))[:, None]
     of_area = rank_weighted_influence(queries, ("area",))
     of_curve = curve_influence("qini", queries, where)

@@ -12,7 +12,6 @@ from metarouter.inference.curves._curve_values import (
     effects_over_queries,
     effects_over_usage,
     rank_weighted_influence,
-    running_sums,
 )
 from metarouter.inference.curves._deviations import (
     BandMethod,
@@ -30,6 +29,7 @@ from metarouter.inference.curves._scored_queries import (
     GoldGain,
     ScoredQueries,
     as_gains,
+    running_sums,
     scored_queries,
     sorted_gains,
 )

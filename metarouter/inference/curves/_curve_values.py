@@ -64,20 +64,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
-from metarouter.inference.curves._scored_queries import ScoredQueries
+from metarouter.inference.curves._scored_queries import RunningSums, ScoredQueries
 from metarouter.inference.intervals import FloatArray
 
 _CELLS = 2**16  # of an array that is made on the way
 
 CurveName = Literal["efficiency_gain", "toc", "qini"]
-
-
-class RunningSums(NamedTuple):
-    """What is spent and gained after every block, from nothing on, for several halves."""
-
-    spent: FloatArray  # (b, n_blocks + 1)
-    gained: FloatArray  # (b, n_blocks + 1)
-    mass: FloatArray  # (b, 1) share of all queries that the half holds
 
 
 class Points(NamedTuple):
@@ -124,30 +116,6 @@ class AtThresholds:
         )
 
 
-def running_sums(queries: ScoredQueries, kept: NDArray[np.bool_] | None = None) -> RunningSums:
-    """Add up what is spent and gained, block by block, on all queries or on halves of them.
-
-    Parameters
-    ----------
-    queries : ScoredQueries
-    kept : ndarray of bool of shape (b, n), optional
-        Which queries each half holds.
-    """
-    kept = np.ones((1, queries.n), dtype=bool) if kept is None else kept
-    gained = _running(kept, queries.share * queries.gain, queries.ends)
-    spent = _running(kept, queries.spent, queries.ends)
-    mass = spent[:, -1:] if queries.cost is None else kept @ queries.share[:, None]
-    return RunningSums(spent, gained, mass)
-
-
-def _running(kept: NDArray[np.bool_], values: FloatArray, ends: NDArray[np.intp]) -> FloatArray:
-    total = np.empty((len(kept), values.size + 1))
-    total[:, 0] = 0.0
-    np.multiply(kept, values, out=total[:, 1:])
-    np.cumsum(total, axis=1, out=total)
-    return total if ends.size == values.size else total[:, np.concatenate([[0], ends])]
-
-
 def curve_of(curve: CurveName, points: Points) -> FloatArray:
     """Turn the coordinates of a Qini curve into those of another."""
     if curve == "qini":
@@ -179,7 +147,7 @@ def curve_influence(
     -------
     ndarray of shape (n, n_points)
     """
-    sums = running_sums(queries)
+    sums = queries.sums
     points = where.read(sums)
     usage, gained, total = points.usage[0, columns], points.gained[0, columns], points.total[0, 0]
     relative = 0.0 if curve == "qini" else 1.0
@@ -289,7 +257,7 @@ def rank_weighted_influence(
     queries: ScoredQueries, names: Sequence[str] = tuple(EFFECTS)
 ) -> FloatArray:
     """Return influence times share of every query on every effect, shape (n, n_names)."""
-    usage, slope = (values[0] for values in _usage_and_slope(running_sums(queries)))
+    usage, slope = (values[0] for values in _usage_and_slope(queries.sums))
     size = np.diff(queries.ends, prepend=0)
     influence_values = []
     for weighting in (EFFECTS[name] for name in names):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,14 @@ from metarouter.utils.columns import (
 GoldGain = ArrayLike | DoublyRobustGains
 
 _USUAL_KURTOSIS = 4.5
+
+
+class RunningSums(NamedTuple):
+    """What is spent and gained after every block, from nothing on, for several halves."""
+
+    spent: FloatArray  # (b, n_blocks + 1)
+    gained: FloatArray  # (b, n_blocks + 1)
+    mass: FloatArray  # (b, 1) share of all queries that the half holds
 
 
 @dataclass(frozen=True)
@@ -113,6 +122,35 @@ class ScoredQueries:
         if self.cost is None:
             return self.share
         return self.share * self.cost / float(self.share @ self.cost)
+
+    @cached_property
+    def sums(self) -> RunningSums:
+        """What is spent and gained after every block of all queries."""
+        return running_sums(self)
+
+
+def running_sums(queries: ScoredQueries, kept: NDArray[np.bool_] | None = None) -> RunningSums:
+    """Add up what is spent and gained, block by block, on all queries or on halves of them.
+
+    Parameters
+    ----------
+    queries : ScoredQueries
+    kept : ndarray of bool of shape (b, n), optional
+        Which queries each half holds.
+    """
+    kept = np.ones((1, queries.n), dtype=bool) if kept is None else kept
+    gained = _running(kept, queries.share * queries.gain, queries.ends)
+    spent = _running(kept, queries.spent, queries.ends)
+    mass = spent[:, -1:] if queries.cost is None else kept @ queries.share[:, None]
+    return RunningSums(spent, gained, mass)
+
+
+def _running(kept: NDArray[np.bool_], values: FloatArray, ends: NDArray[np.intp]) -> FloatArray:
+    total = np.empty((len(kept), values.size + 1))
+    total[:, 0] = 0.0
+    np.multiply(kept, values, out=total[:, 1:])
+    np.cumsum(total, axis=1, out=total)
+    return total if ends.size == values.size else total[:, np.concatenate([[0], ends])]
 
 
 class Gains(NamedTuple):
