@@ -166,6 +166,7 @@ def calibration_test(
     >>> from sklearn.linear_model import LinearRegression
     >>> from metarouter import RLearner
     >>> from metarouter.datasets import make_judged_queries
+    >>> from metarouter.nuisance import Nuisances
     >>> data = make_judged_queries(3000, gold_share=0.3, random_state=0)
     >>> line = LinearRegression()
     >>> recipe = Nuisances(outcome=line, propensity="constant")
@@ -421,6 +422,7 @@ def sorted_group_effects(
     >>> from sklearn.linear_model import LinearRegression
     >>> from metarouter import RLearner
     >>> from metarouter.datasets import make_judged_queries
+    >>> from metarouter.nuisance import Nuisances
     >>> data = make_judged_queries(3000, gold_share=0.3, random_state=0)
     >>> line = LinearRegression()
     >>> recipe = Nuisances(outcome=line, propensity="constant")

@@ -175,6 +175,7 @@ def best_linear_projection(
     --------
     >>> from sklearn.linear_model import LinearRegression
     >>> from metarouter.datasets import make_judged_queries
+    >>> from metarouter.nuisance import Nuisances
     >>> data = make_judged_queries(2000, gold_share=0.3, random_state=0)
     >>> recipe = Nuisances(outcome=LinearRegression(), propensity="constant")
     >>> projection = best_linear_projection(data, ["x1", "x6"], nuisances=recipe, random_state=0)

@@ -159,6 +159,7 @@ def check_data(
     --------
     >>> from sklearn.linear_model import LinearRegression, LogisticRegression
     >>> from metarouter.datasets import make_judged_queries
+    >>> from metarouter.nuisance import Nuisances
     >>> data = make_judged_queries(1500, gold_share=0.3, random_state=0)
     >>> recipe = Nuisances(outcome=LinearRegression(), propensity=LogisticRegression())
     >>> diagnostics = check_data(data, nuisances=recipe, random_state=0)
