@@ -5,7 +5,9 @@
 Each domain in turn is left out of training. Half of its queries are for testing; from the other
 half 0, 20, 50 or 100 get gold labels. The value of a router is the gold quality gained over the
 alternative, less 0.1 or 0.5 standard deviations of the gold gain for every call of the primary. One
-fallback looks at distances, the other at the domain as well, of which it wants 50 labelled queries.
+fallback looks at distances, another at the domain as well, of which it wants 50 labelled queries,
+and a third wants evidence that routing pays there. A label costs as much as ten calls of the
+primary, which are spread over a thousand queries of the domain.
 """
 
 from __future__ import annotations
@@ -26,8 +28,10 @@ from metarouter.utils.markdown import markdown_table
 
 # Demanded of a call of the primary. On RouterBench 0.1 calls it always: 0.5 leaves a choice.
 PRICES = {"routerbench_fewshot": (0.1, 0.5), "wmt_mt": (0.1,)}
+CALLS_PER_LABEL, TRAFFIC = 10, 1000
 BY_DISTANCE, BY_DOMAIN = "fallback by distance", "fallback by distance and domain"
-ROUTERS = ("router", "domains by evidence", BY_DISTANCE, BY_DOMAIN)
+BY_EVIDENCE = "fallback by evidence"
+ROUTERS = ("router", "domains by evidence", BY_DISTANCE, BY_DOMAIN, BY_EVIDENCE)
 TABLES: dict[str, Callable[[], LabelledQueries]] = {
     "routerbench_fewshot": lambda: fetch_routerbench_fewshot().pair(
         "gpt-4-1106-preview", "mixtral-8x7b-chat"
@@ -36,7 +40,8 @@ TABLES: dict[str, Callable[[], LabelledQueries]] = {
 }
 
 
-def values(data: LabelledQueries, domain: object, seed: int, w: float) -> list[tuple[object, ...]]:
+def leads(data: LabelledQueries, domain: object, seed: int, w: float) -> pd.DataFrame:
+    """Return what every router gains over always calling the primary, on each test query."""
     rng = np.random.default_rng(seed)
     gold = data.gold / data.gold.std()
     inside = np.flatnonzero(np.asarray(data.domain) == domain)
@@ -44,7 +49,7 @@ def values(data: LabelledQueries, domain: object, seed: int, w: float) -> list[t
     inside = rng.permutation(inside)
     half = len(inside) // 2
     test, pool = inside[:half], inside[half:]
-    rows = []
+    parts = []
     for n in (0, 20, 50, 100):
         if n > len(pool):
             continue
@@ -62,44 +67,53 @@ def values(data: LabelledQueries, domain: object, seed: int, w: float) -> list[t
         by_distance = FallbackRouter(pooled, level=0.05, domain=-1, min_labels=1)
         by_domain = FallbackRouter(pooled, level=0.05, domain=-1)
         fallbacks = {BY_DISTANCE: by_distance.fit(Z[train]), BY_DOMAIN: by_domain.fit(Z[train])}
+        by_evidence = FallbackRouter(pooled, 0.05, domain=-1, min_labels=20, cv=5, random_state=0)
+        groups = None if data.groups is None else np.asarray(data.groups)[train]
+        fallbacks[BY_EVIDENCE] = by_evidence.fit(Z[train], gold[train], groups=groups)
         # A domain without labels is met by its distance alone.
         by_distance.domains_ = np.unique(code).astype(float)
         to_primary = {
             "router": pooled.predict(Z[test]) == "primary",
             "domains by evidence": apart.predict(Z[test]) == "primary",
             **{name: each.predict(Z[test]) == "primary" for name, each in fallbacks.items()},
-            "always primary": np.ones(len(test), dtype=bool),
         }
+        lead = {name: np.where(chosen, 0.0, w - gold[test]) for name, chosen in to_primary.items()}
         unlike = float(by_distance.needs_label(Z[test]).mean())
-        for name, chosen in to_primary.items():
-            rows.append((domain, n, name, float(np.mean(chosen * (gold[test] - w))), unlike))
-    return rows
+        admitted = float(code[inside[0]] in by_evidence.domains_)
+        about = {"domain": domain, "labels": n, "query": test}
+        parts.append(pd.DataFrame({**about, **lead, "unlike": unlike, "admitted": admitted}))
+    return pd.concat(parts)
 
 
 def table(name: str, w: float, seeds: int) -> pd.DataFrame:
     data = TABLES[name]()
     counts = pd.Series(np.asarray(data.domain)).value_counts()
     domains = sorted(counts[counts >= 100].index)
-    rows = [
-        (seed, *row) for seed in range(seeds) for d in domains for row in values(data, d, seed, w)
-    ]
-    columns = ["seed", "domain", "labels", "router", "value", "unlike"]
-    frame = pd.DataFrame(rows, columns=columns)
-    # Domains are what may differ next time, so seeds are averaged first.
-    wide = frame.groupby(["domain", "labels", "router"]).value.mean().unstack("router")
-    unlike = frame.groupby(["domain", "labels"]).unlike.mean()
+    frame = pd.concat([leads(data, d, seed, w) for seed in range(seeds) for d in domains])
+    # One number per query, whatever the number of seeds in which it was for testing.
+    queries = frame.groupby(["labels", "domain", "query"]).mean()
+    by_domain = queries.groupby(["labels", "domain"])
+    mean, error = by_domain.mean(), by_domain.sem()
     lines = []
-    for n, part in wide.groupby("labels"):
-        lead = {router: part[router] - part["always primary"] for router in ROUTERS}
+    for n, part in mean.groupby("labels"):
+        worst = [(router, part[router].idxmin()) for router in ROUTERS]
         lines.append(
             (
                 name,
                 w,
                 n,
                 len(part),
-                f"{unlike.xs(n, level='labels').mean():.2f}",
-                *(f"{d.mean():+.3f} ({2 * d.sem():.3f})" for d in lead.values()),
-                *(f"{d.min():+.3f}" for d in lead.values()),
+                f"{n * CALLS_PER_LABEL * w / TRAFFIC:.3f}",
+                f"{part.unlike.mean():.2f}",
+                f"{part.admitted.mean():.2f}",
+                *(
+                    f"{part[router].mean():+.3f} ({2 * part[router].sem():.3f})"
+                    for router in ROUTERS
+                ),
+                *(
+                    f"{mean.loc[place, router]:+.3f} ({2 * error.loc[place, router]:.3f})"
+                    for router, place in worst
+                ),
             )
         )
     return pd.DataFrame(
@@ -109,9 +123,11 @@ def table(name: str, w: float, seeds: int) -> pd.DataFrame:
             "price of a call",
             "labels in the domain",
             "domains",
+            "cost of the labels per query",
             "share unlike",
+            "share admitted by evidence",
             *(f"{router} minus always primary (2 s.e.)" for router in ROUTERS),
-            *(f"worst domain, {router}" for router in ROUTERS),
+            *(f"worst domain, {router} (2 s.e.)" for router in ROUTERS),
         ],
     )
 

@@ -66,8 +66,8 @@ def _encoded(queries: LabelledQueries, settings: SuggestSettings) -> LabelledQue
 
 
 def _model(queries: LabelledQueries, settings: SuggestSettings) -> Any:
-    """Fit the router whose decisions are to be made better; chance needs none."""
-    if settings.strategy is Strategy.random:
+    """Fit the router whose decisions are to be made better; chance and design need none."""
+    if settings.strategy in (Strategy.random, Strategy.design):
         return None
     if queries.n_gold == 0:
         raise DataError(

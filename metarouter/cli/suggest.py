@@ -24,6 +24,7 @@ class Strategy(StrEnum):
     threshold = "threshold"
     uncertainty = "uncertainty"
     variance = "variance"
+    design = "design"
     random = "random"
 
 
@@ -56,7 +57,7 @@ class SuggestSettings(TableOptions):
         Strategy,
         typer.Option(
             "--strategy",
-            help="What to look for; none has beaten random so far (docs/labelling.md).",
+            help="What to look for; none is better than random on every table (docs/labelling.md).",
             rich_help_panel=_CHOICE,
         ),
     ] = Strategy.random

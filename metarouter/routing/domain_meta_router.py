@@ -19,7 +19,7 @@ from metarouter.utils.validation import TrainingData, validate_features, validat
 
 FloatArray = NDArray[np.float64]
 
-__all__ = ["DomainMetaRouter", "shrunken_means"]
+__all__ = ["DomainMetaRouter", "domain_folds", "shrunken_means"]
 
 _METHODS = ("pooled", "feature", "shrunken", "separate")
 
@@ -184,7 +184,8 @@ class DomainMetaRouter(RegressorMixin, BaseEstimator):
                 "folds; give more, or method='pooled'."
             )
         residual = {name: np.full(len(gold), np.nan) for name in needed}
-        fold = self._folds(table, seed)
+        place = np.searchsorted(self.domains_, table.domain)
+        fold = domain_folds(place, gold, table.data.groups, self.cv, seed)
         for number in range(self.cv):
             held = fold == number
             trial = clone(self)
@@ -209,19 +210,6 @@ class DomainMetaRouter(RegressorMixin, BaseEstimator):
             if name in tried
         }
         return errors, residual
-
-    def _folds(self, table: _Table, seed: int) -> NDArray[np.intp]:
-        # Every fold holds its share of each domain's gold labels.
-        strata = 2 * np.searchsorted(self.domains_, table.domain) + table.data.is_gold
-        counts = np.bincount(strata)
-        strata = np.where(counts[strata] < self.cv, table.data.is_gold, strata + 2)
-        groups = table.data.groups
-        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-        fold = np.empty(len(strata), dtype=np.intp)
-        splits = kind(self.cv, shuffle=True, random_state=seed).split(strata, strata, groups)
-        for number, (_, held) in enumerate(splits):
-            fold[held] = number
-        return fold
 
     def _chosen(self, table: _Table, residual: dict[str, FloatArray]) -> str:
         """Return the least error, unless it is within one standard error of "pooled"."""
@@ -301,6 +289,25 @@ class _Table(NamedTuple):
         if given is None:
             return np.arange(len(self.domain))
         return np.asarray(np.unique(given, return_inverse=True)[1], dtype=np.intp)
+
+
+def domain_folds(
+    domain: NDArray[np.intp],
+    is_gold: NDArray[np.bool_],
+    groups: NDArray[Any] | None,
+    cv: int,
+    seed: int,
+) -> NDArray[np.intp]:
+    """Return the fold of every row; each holds its share of every domain's gold labels."""
+    strata = 2 * domain + is_gold
+    counts = np.bincount(strata)
+    strata = np.where(counts[strata] < cv, is_gold, strata + 2)
+    fold = np.empty(len(strata), dtype=np.intp)
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    splits = kind(cv, shuffle=True, random_state=seed).split(strata, strata, groups)
+    for number, (_, held) in enumerate(splits):
+        fold[held] = number
+    return fold
 
 
 def shrunken_means(

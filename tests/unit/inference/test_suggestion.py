@@ -14,6 +14,7 @@ from metarouter.datasets import LabelledQueries, make_judged_queries
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference.planning._suggestion import (
     inclusion_probabilities,
+    least_known,
     suggest_labels,
     systematic_sample,
 )
@@ -57,7 +58,7 @@ def test_every_query_is_drawn_with_its_probability() -> None:
     np.testing.assert_allclose(counts / 4000, probability, atol=0.025)
 
 
-@pytest.mark.parametrize("strategy", ["threshold", "uncertainty", "variance", "random"])
+@pytest.mark.parametrize("strategy", ["threshold", "uncertainty", "variance", "design", "random"])
 def test_only_queries_without_gold_labels_are_chosen(
     strategy: Any, pool: LabelledQueries, model: Any
 ) -> None:
@@ -153,3 +154,43 @@ def test_a_handful_of_gold_labels_says_nothing_of_variances(model: Any) -> None:
     few = make_judged_queries(100, 6, gold_share=0.02, random_state=0)
     with pytest.raises(DataError, match="begin with strategy='random'"):
         suggest_labels(few, model, 5, strategy="variance")
+
+
+def test_a_design_is_the_greedy_d_optimal_one() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 3)) * [3.0, 1.0, 0.3]
+    labelled = np.array([4, 7])
+    centred = X - X.mean(axis=0)
+    Z = np.column_stack([np.full(30, 10.0), centred / np.sqrt((centred**2).sum(axis=1).mean())])
+    chosen = list(labelled)
+    for _ in range(6):
+        others = [row for row in range(30) if row not in chosen]
+        information = [np.eye(4) + Z[[*chosen, row]].T @ Z[[*chosen, row]] / 3 for row in others]
+        chosen.append(others[int(np.argmax([np.linalg.slogdet(m)[1] for m in information]))])
+    assert least_known(X, labelled, 6).tolist() == chosen[2:]
+
+
+def test_a_design_is_chosen_without_a_model_and_but_for_the_floor_without_chance(
+    pool: LabelledQueries,
+) -> None:
+    draws = [
+        suggest_labels(pool, None, 40, strategy="design", random_state=seed) for seed in (0, 1)
+    ]
+    certain = [set(d.rows[d.inclusion_probability[d.rows] == 1]) for d in draws]
+    assert certain[0] == certain[1]
+    assert len(certain[0]) == 30
+    assert set(draws[0].rows) != set(draws[1].rows)
+    alone = suggest_labels(pool, None, 1, strategy="design", random_state=0)
+    assert alone.inclusion_probability[alone.rows] == pytest.approx(1 / (~pool.has_gold).sum())
+
+
+def test_weights_of_a_design_make_gold_labels_stand_for_all_queries() -> None:
+    full = make_judged_queries(200, 6, gold_share=1.0, pairing=1.0, random_state=1)
+    pool = replace(full, gold=np.where(np.arange(200) < 20, full.gold, np.nan))
+    means = []
+    for seed in range(200):
+        suggestion = suggest_labels(pool, None, 40, strategy="design", random_state=seed)
+        labelled = suggestion.with_labels(pool, full.gold[suggestion.rows])
+        gold = labelled.has_gold
+        means.append(np.sum(labelled.weight[gold] * labelled.gold[gold]) / 200)
+    assert abs(np.mean(means) - full.gold.mean()) < 4 * np.std(means) / np.sqrt(200)

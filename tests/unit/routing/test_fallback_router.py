@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import t
+from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LinearRegression
 
-from metarouter import ThresholdRouter, load_router, save_router
+from metarouter import ConstantShift, MetaRouter, ThresholdRouter, load_router, save_router
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.routing.fallback_router import FallbackRouter
 
@@ -84,3 +86,77 @@ def test_a_domain_with_few_labelled_queries_goes_to_the_primary_whole() -> None:
     assert router.p_value(asked).min() > 0.1
     with pytest.raises(DataError, match="no column beside features"):
         FallbackRouter(inner, domain=3).fit(X)
+
+
+def two_domains(alternative_is_worse: float) -> tuple[np.ndarray, np.ndarray]:
+    """In domain 0 the alternative is better by 1, in domain 1 worse by what is given."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=(400, 2)), np.repeat([0.0, 1.0], [300, 100])])
+    return X, np.where(X[:, 2] == 0, -1.0, alternative_is_worse) + rng.normal(size=400)
+
+
+def test_a_domain_is_admitted_only_where_routing_is_better_than_the_primary() -> None:
+    X, y = two_domains(0.5)
+    level = DummyRegressor()  # calls the alternative everywhere
+    router = FallbackRouter(ThresholdRouter(level).fit(X, y), domain=-1, random_state=0)
+    assert router.fit(X).domains_.tolist() == [0.0, 1.0]
+    assert router.fit(X, y).domains_.tolist() == [0.0]
+    for name, least in ((0.0, 0.8), (1.0, -0.9)):
+        mean, lower = router.evidence_[name]
+        gain = -y[X[:, 2] == name]
+        assert mean == pytest.approx(gain.mean())
+        n = len(gain)
+        assert lower == pytest.approx(gain.mean() - t.ppf(0.95, n - 1) * gain.std(ddof=1) / n**0.5)
+        assert lower > least
+    X, y = two_domains(-0.8)
+    assert router.fit(X, y).domains_.tolist() == [0.0, 1.0]
+
+
+def test_an_unproven_domain_is_admitted_about_as_rarely_as_was_said() -> None:
+    rng = np.random.default_rng(0)
+    admitted = []
+    for _ in range(100):
+        X = np.column_stack([rng.normal(size=(120, 1)), np.repeat([0.0, 1.0], 60)])
+        y = rng.normal(size=120) - 2 * (X[:, 1] == 0)  # nothing to gain in domain 1
+        inner = ThresholdRouter(DummyRegressor()).fit(X, y)
+        admitted.append(1.0 in FallbackRouter(inner, domain=-1, cv=2).fit(X, y).domains_)
+    assert np.mean(admitted) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100)
+
+
+def test_labels_of_one_group_are_one_observation() -> None:
+    X, y = two_domains(-0.3)
+    inner = ThresholdRouter(DummyRegressor()).fit(X, y)
+    router = FallbackRouter(inner, domain=-1, random_state=0)
+    apart = router.fit(X, y).evidence_[1.0]
+    twice = router.fit(
+        np.vstack([X, X]), np.concatenate([y, y]), groups=np.tile(np.arange(400), 2)
+    ).evidence_[1.0]
+    assert twice == pytest.approx(apart, abs=0.01)
+    assert router.fit(np.vstack([X, X]), np.concatenate([y, y])).evidence_[1.0][1] > apart[1] + 0.02
+
+
+def test_the_price_of_a_call_counts_for_the_evidence() -> None:
+    X, y = two_domains(0.5)
+    inner = ThresholdRouter(DummyRegressor(), w=1.5).fit(X, y)
+    assert FallbackRouter(inner, domain=-1).fit(X, y).domains_.tolist() == [0.0, 1.0]
+
+
+def test_preference_rows_are_no_evidence() -> None:
+    X, y = two_domains(-2.0)
+    is_gold = (X[:, 2] == 0) | (np.arange(400) >= 370)
+    model = MetaRouter(ConstantShift(), LinearRegression(), random_state=0)
+    inner = ThresholdRouter(model).fit(X, y, is_gold=is_gold)
+    router = FallbackRouter(inner, domain=-1, random_state=0).fit(X, y, is_gold)
+    assert router.domains_.tolist() == [0.0]
+    assert len(router.distances_) == is_gold.sum()
+    router.min_labels = 20
+    assert router.fit(X, y, is_gold).domains_.tolist() == [0.0, 1.0]
+
+
+def test_a_refused_fit_leaves_the_router_as_it_was() -> None:
+    X, y = two_domains(0.5)
+    router = FallbackRouter(ThresholdRouter(LinearRegression()).fit(X, y), domain=-1).fit(X, y)
+    before = router.predict(X)
+    with pytest.raises(MetaRouterError):
+        router.fit(X, y[:-1])
+    np.testing.assert_array_equal(router.predict(X), before)
