@@ -292,7 +292,10 @@ def read_comparisons(
         frame = _from_scores(frame, name, gold_scores, preference_scores, weight)
         model_a, model_b, gold, preference = "model_a", "model_b", "gold", "preference"
         weight, zero_means = _WEIGHT, "tie"  # differences of scores are no votes
-    for column, role in ((model_a, "first models"), (model_b, "second models")):
+    named = {model_a: "first models", model_b: "second models"}
+    if query is not None:
+        named[query] = "queries"
+    for column, role in named.items():
         checks.column_exists(frame, column, role, name)
     free = frame.drop(columns=[model_a, model_b, *([query] if query else [])])
     queries = read_table(
@@ -310,7 +313,7 @@ def read_comparisons(
     pairs = frame[[model_a, model_b]].to_numpy(dtype=object)
     model_names(pairs)
     pairs = np.char.strip(pairs.astype(str))
-    position, code = _queries(frame, query, text)
+    position, code = _queries(frame, query, text, name)
     return PairedComparisons(
         X=take_rows(queries.X, position),
         query=code[rows.query],
@@ -393,14 +396,20 @@ def _from_scores(
 
 
 def _queries(
-    frame: pd.DataFrame, query: str | None, text: str | None
+    frame: pd.DataFrame, query: str | None, text: str | None, name: str
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """First row of every query, and the query of every row."""
     import pandas as pd
 
     if query is not None:
-        checks.column_exists(frame, query, "queries", "the table")
         key = frame[query]
+        blank = np.array([_is_blank(value) for value in key], dtype=bool)
+        if blank.any():
+            raise DataError(
+                f"Column {query!r} of {name} is empty in {int(blank.sum())} of {len(blank)} rows "
+                f"(first: row {int(blank.argmax())}): say which query each row is about, or leave "
+                "the row out."
+            )
     elif text is not None:
         key = frame[text]
     else:  # rows that came from one row of scores have one label in the index

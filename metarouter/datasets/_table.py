@@ -80,7 +80,8 @@ def read_table(
         without text are left out.
     features : sequence of str, optional
         The columns of features. When left out, these are all columns that have no other role and
-        hold numbers, unless `text` is named.
+        hold numbers, unless `text` is named; ``inclusion_probability``, which ``metarouter
+        suggest`` writes, is none.
     gold : str, default="gold"
         The column of gold labels: the quality of the primary's answer minus that of the
         alternative's, or votes in words (``A``, ``B``, ``tie``; ``win``, ``loss``; ``model_a``,
@@ -453,7 +454,8 @@ def _feature_columns(
     """Return the columns of features, and a note of those that hold no number."""
     unused: list[str] = []
     if features is None:
-        free = [str(column) for column in frame.columns if column not in roles.values()]
+        taken = {*roles.values(), "inclusion_probability"}
+        free = [str(column) for column in frame.columns if column not in taken]
         for role in _LABELS:
             if not _with_role(roles, role):
                 checks.column_is_not_misspelt(role, free, name)

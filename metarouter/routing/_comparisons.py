@@ -190,3 +190,15 @@ def _both_orders(
 
 def _listed(groups: list[list[int]], names: Sequence[str]) -> str:
     return "; ".join(", ".join(repr(names[k]) for k in group) for group in groups)
+
+
+def require_new_name(name: str, known: Sequence[str]) -> None:
+    """Refuse a name that a known model has, or has but for case or blanks."""
+    plain = " ".join(name.split()).casefold()
+    for other in known:
+        if " ".join(other.split()).casefold() == plain:
+            like = "" if other == name else f", from which {name!r} differs by case or blanks only"
+            raise DataError(
+                f"There is a model {other!r} already{like}; give the new one another name, or fit "
+                "anew."
+            )

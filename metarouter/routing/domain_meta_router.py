@@ -299,6 +299,10 @@ def domain_folds(
     seed: int,
 ) -> NDArray[np.intp]:
     """Return the fold of every row; each holds its share of every domain's gold labels."""
+    n = len(domain) if groups is None else len(np.unique(groups))
+    if n < cv:
+        what = "rows" if groups is None else "values of groups"
+        raise DataError(f"There are {n} {what} for cv={cv} folds; give more, or lower cv.")
     strata = 2 * domain + is_gold
     counts = np.bincount(strata)
     strata = np.where(counts[strata] < cv, is_gold, strata + 2)

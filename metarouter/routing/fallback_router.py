@@ -155,6 +155,8 @@ class FallbackRouter(BaseEstimator):
             raise DataError(
                 f"router is a {type(self.router).__name__}; give a fitted ThresholdRouter."
             )
+        if y is None and is_gold is not None:
+            raise DataError("is_gold is given, but no labels; give y too, or leave is_gold out.")
         new = clone(self)
         new.router = self.router  # a clone would forget what it learned
         if y is None:
@@ -194,6 +196,11 @@ class FallbackRouter(BaseEstimator):
         self, data: TrainingData, both_sources: bool, cost_inputs: dict[str, Any]
     ) -> dict[float, tuple[float, float]]:
         """Mean out-of-fold advantage of routing in each domain, and its lower limit."""
+        if not np.isfinite(self.router.w):
+            raise DataError(
+                f"The router's w is {self.router.w}, under which no label can show that routing "
+                "pays; leave y out, or give a finite w."
+            )
         names, code = np.unique(data.X[:, self.domain], return_inverse=True)
         fold = domain_folds(code, data.is_gold, data.groups, self.cv, seed_of(self.random_state))
         inputs = {name: np.asarray(values) for name, values in cost_inputs.items()}

@@ -22,6 +22,7 @@ from metarouter.routing._bradley_terry import (
 from metarouter.routing._comparisons import (
     Compared,
     model_column,
+    require_new_name,
     require_one_piece,
     require_one_sign,
     validate_pairs,
@@ -516,10 +517,7 @@ class MultiModelMetaRouter(BaseEstimator):
                 "anew with its comparisons."
             )
         name = str(name)
-        if name in self.models_:
-            raise DataError(
-                f"There is a model {name!r} already; give the new one another name, or fit anew."
-            )
+        require_new_name(name, self.models_)
         probe = clone(self)
         data = validate_training(probe, X, y, is_gold)
         features = self._features(validate_features(self, X))

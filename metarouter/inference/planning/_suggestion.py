@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.linear_model import RidgeCV
 
@@ -14,7 +15,9 @@ from metarouter.datasets import LabelledQueries
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.fitting import predict_mean
 from metarouter.utils.arguments import validated
+from metarouter.utils.features import as_floats
 from metarouter.utils.parameters import REGRESSOR, check_parameter, check_whole
+from metarouter.utils.validation import learn_features
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +75,14 @@ class LabelSuggestion:
         DataError
             If there is not one label per chosen query.
         """
-        labels = np.asarray(gold, dtype=np.float64)
+        if queries.n_queries != len(self.inclusion_probability):
+            raise DataError(
+                f"The suggestion was made for {len(self.inclusion_probability)} queries, but there "
+                f"are {queries.n_queries}: give those that it was made for."
+            )
+        labels = as_floats("gold", gold, "gold holds no numbers; give one per chosen query.")
+        if np.isinf(labels).any():
+            raise DataError("gold is infinite in places: give finite labels, NaN for none.")
         if labels.shape != self.rows.shape:
             raise DataError(
                 f"gold has shape {labels.shape}, but {len(self.rows)} queries were chosen: give "
@@ -168,20 +178,26 @@ def suggest_labels(
     """
     check_whole("n", n)
     check_parameter("floor", floor, lambda value: 0 < value <= 1, "a number above 0 and at most 1")
+    rng = np.random.default_rng(random_state)
+    X = np.asarray(learn_features(BaseEstimator(), queries.X), dtype=np.float64)
+    limit = _threshold(threshold, queries.n_queries)
+    if model is None and strategy not in ("random", "design"):
+        raise MetaRouterError(
+            f"strategy={strategy!r} needs a fitted model of the gain; give one, or use "
+            "strategy='design' or 'random'."
+        )
     free = np.flatnonzero(~queries.has_gold)
     if len(free) < n:
         raise DataError(
             f"{len(free)} of {queries.n_queries} queries have no gold label, but {n} are to be "
             "chosen: lower n, or add queries."
         )
-    rng = np.random.default_rng(random_state)
-    X = np.asarray(queries.X, dtype=np.float64)
     certain = np.zeros(0, dtype=np.intp)
     if strategy == "design":
         by_chance = max(1, round(floor * n))
         certain = least_known(X, np.flatnonzero(queries.has_gold), n - by_chance)
         free = np.setdiff1d(free, certain)
-    use = _usefulness(strategy, queries, model, np.asarray(threshold, dtype=np.float64))[free]
+    use = _usefulness(strategy, queries, model, limit)[free]
     mean = use.mean()
     size = np.ones(len(free)) if not mean > 0 else (1 - floor) * use / mean + floor
     probability = inclusion_probabilities(size, n - len(certain))
@@ -271,6 +287,18 @@ def systematic_sample(
     marks = rng.random() + np.arange(round(float(ends[-1])))
     positions = np.searchsorted(ends, np.minimum(marks, ends[-1] * (1 - 1e-12)), side="right")
     return order[positions]
+
+
+def _threshold(threshold: ArrayLike, n_queries: int) -> FloatArray:
+    limit = as_floats("threshold", threshold, "threshold is no number; give one, or one each.")
+    if limit.shape not in ((), (n_queries,)):
+        raise DataError(
+            f"threshold has shape {limit.shape}; give one number, or one for each of {n_queries} "
+            "queries."
+        )
+    if not np.isfinite(limit).all():
+        raise DataError("threshold is NaN or infinite; give finite numbers.")
+    return limit
 
 
 def _usefulness(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from command_line import refused, run
 
-from metarouter.datasets import make_judged_queries
+from metarouter.datasets import make_judged_queries, read_table
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +58,21 @@ def test_rows_without_text_shift_no_other_row_and_booleans_have_a_meaning(tmp_pa
 
 def test_the_table_itself_is_not_overwritten(table: Path) -> None:
     assert "name another file" in refused("suggest", table, "--features", "x*", "--out", table)
+
+
+def test_what_was_suggested_can_be_put_back_into_the_table(table: Path, tmp_path: Path) -> None:
+    out, again = tmp_path / "to_label.csv", tmp_path / "table.csv"
+    columns = [f"x{k}" for k in range(1, 7)]
+    frame = pd.read_csv(table).drop(columns=["id", "query"])
+    frame.to_csv(again, index=False)
+    assert run("suggest", again, "--n", 12, "--strategy", "design", "--out", out)[0] == 0
+    chosen = pd.read_csv(out).assign(gold=0.5)
+    rest = frame.merge(chosen[columns], how="left", indicator=True)._merge == "left_only"
+    whole = pd.concat([frame[rest].assign(weight=1.0, inclusion_probability=1.0), chosen])
+    whole.to_csv(again, index=False)
+    queries = read_table(again, allow_unlabelled=True)
+    assert "inclusion_probability" not in queries.feature_names
+    assert queries.n_gold == frame["gold"].notna().sum() + 12
+    weight = queries.weight[np.isfinite(queries.gold)]
+    # Those that were certain weigh 1, those drawn at random stand for all the others.
+    assert weight.sum() == pytest.approx(len(frame))

@@ -105,6 +105,13 @@ def test_a_table_that_is_malformed_is_refused(frame: pd.DataFrame, match: str) -
         read_comparisons(frame)
 
 
+def test_every_row_must_say_which_query_it_is_about() -> None:
+    with pytest.raises(DataError, match="no column 'turn' for the queries"):
+        read_comparisons(table(), query="turn")
+    with pytest.raises(DataError, match="'turn' of the table is empty in 1 of 3 rows"):
+        read_comparisons(table(turn=["x", None, "y"]), query="turn")
+
+
 def test_score_columns_that_are_not_there_are_missed() -> None:
     with pytest.raises(DataError, match="0 columns that begin with 'score_'"):
         read_comparisons(table(), gold_scores="score_")

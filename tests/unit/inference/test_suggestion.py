@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -120,6 +121,12 @@ def test_new_labels_and_weights_go_into_the_table(pool: LabelledQueries, model: 
     np.testing.assert_array_equal(labelled.weight[pool.has_gold], 1.0)
     with pytest.raises(DataError, match="10 queries were chosen"):
         suggestion.with_labels(pool, [1.0])
+    with pytest.raises(DataError, match="gold holds no numbers"):
+        suggestion.with_labels(pool, ["good"] * 10)
+    with pytest.raises(DataError, match="gold is infinite"):
+        suggestion.with_labels(pool, np.full(10, np.inf))
+    with pytest.raises(DataError, match="made for 300 queries, but there are 60"):
+        suggestion.with_labels(pool.subset(np.arange(60)), np.zeros(10))
 
 
 def test_models_with_deviations_of_their_own_are_asked_for_them(pool: LabelledQueries) -> None:
@@ -141,13 +148,25 @@ def test_a_model_without_deviations_is_refused(pool: LabelledQueries) -> None:
         ({"n": 1000}, "have no gold label, but 1000"),
         ({"floor": 0.0}, "floor"),
         ({"strategy": "luck"}, "strategy is 'luck'; give 'random'"),
+        ({"threshold": [0.0, 1.0]}, r"threshold has shape \(2,\)"),
+        ({"threshold": np.nan}, "threshold"),
+        ({"threshold": "high"}, "threshold"),
+        ({"random_state": -1}, "random_state"),
+        ({"strategy": "variance", "model": None}, "needs a fitted model"),
+        ({"queries": np.zeros((5, 2))}, "queries is"),
     ],
 )
 def test_a_suggestion_that_cannot_be_made_is_refused(
     options: dict[str, Any], match: str, pool: LabelledQueries, model: Any
 ) -> None:
     with pytest.raises(MetaRouterError, match=match):
-        suggest_labels(pool, model, **options)
+        suggest_labels(**{"queries": pool, "model": model, **options})
+
+
+def test_texts_are_no_features_yet() -> None:
+    texts = LabelledQueries(pd.DataFrame({"prompt": ["a", "b"]}), np.full(2, np.nan), np.zeros(2))
+    with pytest.raises(DataError, match="encode text as numbers"):
+        suggest_labels(texts, None, 1)
 
 
 def test_a_handful_of_gold_labels_says_nothing_of_variances(model: Any) -> None:

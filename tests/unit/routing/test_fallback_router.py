@@ -160,3 +160,15 @@ def test_a_refused_fit_leaves_the_router_as_it_was() -> None:
     with pytest.raises(MetaRouterError):
         router.fit(X, y[:-1])
     np.testing.assert_array_equal(router.predict(X), before)
+
+
+def test_evidence_that_cannot_be_had_is_refused() -> None:
+    X, y = two_domains(0.5)
+    inner = ThresholdRouter(DummyRegressor()).fit(X, y)
+    with pytest.raises(DataError, match="3 values of groups for cv=10 folds"):
+        FallbackRouter(inner, domain=-1).fit(X, y, groups=np.arange(400) % 3)
+    with pytest.raises(DataError, match="is_gold is given, but no labels"):
+        FallbackRouter(inner, domain=-1).fit(X, is_gold=np.ones(400, dtype=bool))
+    dear = ThresholdRouter(DummyRegressor(), w=np.inf).fit(X, y)
+    with pytest.raises(DataError, match="w is inf"):
+        FallbackRouter(dear, domain=-1).fit(X, y)

@@ -398,6 +398,7 @@ def test_a_failed_fit_leaves_the_router_as_it_was(data: PairedComparisons) -> No
     ("name", "pair", "match"),
     [
         ("model 1", ("model 1", "model 2"), "a model 'model 1' already"),
+        ("Model 1", ("Model 1", "model 2"), "'Model 1' differs by case or blanks only"),
         ("new", ("model 1", "model 2"), "are not of 'new'"),
         ("new", ("new", "model 9"), "no model 'model 9'"),
     ],

@@ -100,6 +100,8 @@ def test_weights_bring_back_queries_that_were_labelled_more_often() -> None:
 def test_too_few_gold_comparisons_are_refused() -> None:
     with pytest.raises(DataError, match="3 gold comparisons are too few"):
         model_leaderboard(make_model_comparisons(3, 200, 3, 2, random_state=0))
+    with pytest.raises(DataError, match="comparisons is a list; give PairedComparisons"):
+        model_leaderboard([])
 
 
 def test_an_unknown_topic_is_not_drawn(board: ModelLeaderboard) -> None:
