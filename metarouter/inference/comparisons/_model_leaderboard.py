@@ -199,11 +199,6 @@ def model_leaderboard(
     """
     level = as_level(level)
     check_whole("cv", cv, 2)
-    if not isinstance(comparisons, PairedComparisons):
-        raise DataError(
-            f"comparisons is a {type(comparisons).__name__}; give PairedComparisons, as "
-            "read_comparisons returns them."
-        )
     scores, queries = _cross_fitted_scores(comparisons, router, cv, seed_of(random_state))
     topics, member = _topics(comparisons, queries)
     boards = [_board(comparisons, scores, queries[inside]) for inside in member]

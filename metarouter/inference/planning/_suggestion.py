@@ -178,6 +178,8 @@ def suggest_labels(
     """
     check_whole("n", n)
     check_parameter("floor", floor, lambda value: 0 < value <= 1, "a number above 0 and at most 1")
+    if isinstance(random_state, int):
+        check_whole("random_state", random_state, 0)
     rng = np.random.default_rng(random_state)
     X = np.asarray(learn_features(BaseEstimator(), queries.X), dtype=np.float64)
     limit = _threshold(threshold, queries.n_queries)
