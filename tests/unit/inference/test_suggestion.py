@@ -147,7 +147,7 @@ def test_a_model_without_deviations_is_refused(pool: LabelledQueries) -> None:
         ({"n": 0}, "n is 0"),
         ({"n": 1000}, "have no gold label, but 1000"),
         ({"floor": 0.0}, "floor"),
-        ({"strategy": "luck"}, "strategy is 'luck'; give 'random'"),
+        ({"strategy": "luck"}, "strategy is 'luck'; give 'design'"),
         ({"threshold": [0.0, 1.0]}, r"threshold has shape \(2,\)"),
         ({"threshold": np.nan}, "threshold"),
         ({"threshold": "high"}, "threshold"),
