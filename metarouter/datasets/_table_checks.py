@@ -121,6 +121,8 @@ def values_are_numbers(
     import pandas as pd
 
     values = frame[column]
+    if values.dtype.kind in "fiu":
+        return values.to_numpy(dtype=np.float64, na_value=np.nan)
     is_time = pd.api.types.is_datetime64_any_dtype(values)
     is_time |= pd.api.types.is_timedelta64_dtype(values)
     numbers = pd.Series(np.nan, index=values.index) if is_time else as_numbers(values)
