@@ -10,18 +10,7 @@ import numpy as np
 from metarouter.exceptions import DataError
 from metarouter.utils.parameters import check_parameter
 
-__all__ = ["check_cut", "check_level", "check_max_weight", "check_reward_range"]
-
-
-def check_level(level: float) -> None:
-    """Refuse a confidence level that is no probability."""
-    check_parameter("level", level, lambda value: 0 < value < 1, "a number between 0 and 1")
-
-
-def check_cut(cut: float | None) -> None:
-    """Refuse a threshold or strength that is not a positive number."""
-    if cut is not None:
-        check_parameter("cut", cut, lambda value: value > 0, "a number above 0, or None")
+__all__ = ["check_max_weight", "check_reward_range"]
 
 
 def check_max_weight(max_weight: float) -> None:

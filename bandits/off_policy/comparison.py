@@ -12,7 +12,6 @@ from bandits.off_policy import _intervals as intervals
 from bandits.off_policy._checks import check_overlap, probabilities_of
 from bandits.off_policy._evidence import evidence_on
 from bandits.off_policy._outcome_model import fitted_rewards
-from bandits.off_policy._parameters import check_level
 from bandits.off_policy.logged_feedback import LoggedFeedback
 from bandits.off_policy.result import OffPolicyResult, warn_of_few_effective_rows
 from metarouter.exceptions import DataError
@@ -73,16 +72,11 @@ def compare_policies(
     >>> bool(compare_policies(log, always_1, at_random).lower > 0)
     True
     """
-    if interval not in ("auto", "empirical_likelihood", "normal"):
-        raise DataError(
-            f"interval is {interval!r}; choose one of auto, empirical_likelihood, normal."
-        )
     if interval == "normal" and log.adaptive:
         raise DataError(
             "The logging policy learned from these rows, which makes them depend on each other "
             "and the normal interval over-confident; use 'empirical_likelihood'."
         )
-    check_level(level)
     targets = [
         probabilities_of(log, policy, preference, called)
         for called, policy in (("first", first), ("second", second))

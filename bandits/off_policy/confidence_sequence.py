@@ -8,8 +8,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bandits.off_policy._parameters import check_level, check_max_weight, check_reward_range
+from bandits.off_policy._parameters import check_max_weight, check_reward_range
 from metarouter.exceptions import DataError
+from metarouter.utils.parameters import LEVEL, check_argument
 
 __all__ = ["ValueSequence"]
 
@@ -93,7 +94,7 @@ class ValueSequence:
     def __post_init__(self) -> None:
         check_reward_range(self.reward_range)
         check_max_weight(self.max_weight)
-        check_level(self.level)
+        check_argument("level", self.level, [LEVEL])
         half = (1.0 - self.level) / 2.0
         self.below, self.above = _LowerSequence(half), _LowerSequence(half)
 

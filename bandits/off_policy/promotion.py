@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bandits.off_policy._checks import check_overlap, probabilities_of
-from bandits.off_policy._parameters import check_level
 from bandits.off_policy.confidence_sequence import ValueSequence
 from bandits.off_policy.logged_feedback import LoggedFeedback
 from metarouter.exceptions import DataError
@@ -165,7 +164,6 @@ def promotion(
     >>> promotion(log, np.tile([1.0, 0.0], (3000, 1))).decision
     'keep'
     """
-    check_level(level)
     if incumbent is None and log.adaptive:
         raise DataError(
             "The policy that logged was learning meanwhile, so that it has no one value; name the "

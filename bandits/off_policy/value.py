@@ -12,12 +12,11 @@ from bandits.off_policy import _intervals as intervals
 from bandits.off_policy._checks import check_overlap, choose_interval, probabilities_of
 from bandits.off_policy._evidence import Evidence, evidence_on
 from bandits.off_policy._outcome_model import fitted_rewards
-from bandits.off_policy._parameters import check_cut, check_level
 from bandits.off_policy._stabilised import stabilised_mean_and_error, stabilising_weights
 from bandits.off_policy.logged_feedback import LoggedFeedback
 from bandits.off_policy.result import OffPolicyResult, warn_of_few_effective_rows
 from metarouter.utils.arguments import validated
-from metarouter.utils.parameters import NUMBERS, REGRESSOR
+from metarouter.utils.parameters import NUMBERS, REGRESSOR, number
 
 __all__ = ["off_policy_value"]
 
@@ -28,7 +27,7 @@ Interval = Literal[
 ]
 
 
-@validated(outcome=[REGRESSOR, NUMBERS, None])
+@validated(outcome=[REGRESSOR, NUMBERS, None], cut=[number(above=0), None])
 def off_policy_value(
     log: LoggedFeedback,
     policy: Any,
@@ -99,8 +98,6 @@ def off_policy_value(
     True
     """
     kind = choose_interval(log, method, interval)
-    check_level(level)
-    check_cut(cut)
     target = probabilities_of(log, policy, preference)
     if method != "dm":
         check_overlap(log, target)

@@ -166,8 +166,6 @@ def rank_weighted_effects(
     """
     queries = scored_queries(gold_gain, psi_hat, options)
     settings = band_settings(options, n_effective=queries.effective_clusters)
-    if average not in ("usage", "queries"):
-        raise MetaRouterError(f"average={average!r} is unknown; choose 'usage' or 'queries'.")
 
     def statistic(kept: NDArray[np.bool_]) -> FloatArray:
         sums = running_sums(queries, kept)

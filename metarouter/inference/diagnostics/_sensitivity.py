@@ -476,7 +476,7 @@ def sensitivity_analysis(
     >>> bool(0.1 < analysis.robustness_interval < analysis.robustness)
     True
     """
-    _check(method, outcome_strength, source_strength, rho)
+    _check(outcome_strength, source_strength, rho)
     table = LabelTable(data, options)
     level, counts = table.level, table.counts
     known: dict[str, Any] = {"null": null, "level": level, "method": method}
@@ -520,9 +520,7 @@ def sensitivity_analysis(
     )
 
 
-def _check(method: str, outcome: float, source: float, rho: float) -> None:
-    if method not in _METHODS:
-        raise MetaRouterError(f"method={method!r} is unknown; choose 'aipw' or 'overlap'.")
+def _check(outcome: float, source: float, rho: float) -> None:
     for name, value in (("outcome_strength", outcome), ("source_strength", source)):
         if not 0 <= value < 1:
             raise MetaRouterError(f"{name}={value!r} is no share; give a number in [0, 1).")

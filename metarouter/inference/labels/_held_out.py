@@ -194,8 +194,6 @@ def held_out_predictions(
     >>> sorted(set(held_out.fold.tolist())), int((held_out.fold < 0).sum())
     ([-1, 2, 3, 4], 160)
     """
-    if scheme not in ("forward", "cross_fit"):
-        raise MetaRouterError(f"scheme={scheme!r} is unknown; choose 'forward' or 'cross_fit'.")
     least = FIRST_TRAINING_FOLDS + 1 if scheme == "forward" else 2
     if n_folds < least:
         raise MetaRouterError(
