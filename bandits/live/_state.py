@@ -115,7 +115,7 @@ class LiveState:
             if available is None:
                 arm, propensity = router._choose(x[None], preference)
             else:
-                offered = np.unique(positions_of(available, router.arms_))
+                offered = np.unique(positions_of(available, router.arms_, "available"))
                 arm, propensity = router._choose_among(x[None], preference, offered)
             name = router.arms_[int(arm[0])]
         chance = float(propensity[0])

@@ -30,6 +30,7 @@ __all__ = ["create_app"]
 _LOG = logging.getLogger("bandits.serving")
 _ROUTE = ("prompt", "features", "preference", "available", "request_id")
 _OUTCOME = ("request_id", "quality", "cost", "latency")
+_CLOSE = {"Connection": "close"}
 
 
 class _RefusedError(Exception):
@@ -219,6 +220,5 @@ class _Endpoint:
 
 
 def _error(status: int, sentence: str) -> Response:
-    headers = {"Retry-After": "1"} if status == 503 else None
-    closing = {"Connection": "close"} if status in (408, 413) else {}
-    return JSONResponse({"error": sentence}, status, headers={**(headers or {}), **closing})
+    headers = {503: {"Retry-After": "1"}, 408: _CLOSE, 413: _CLOSE}.get(status)
+    return JSONResponse({"error": sentence}, status, headers=headers)

@@ -25,6 +25,10 @@ _LOG = logging.getLogger("bandits.serving")
 _KEY = "routing"  # of the metadata of a request
 
 
+class _Stamp(dict[str, Any]):
+    """A decision of this plugin in the metadata of a request; what clients send is never one."""
+
+
 class LiteLLMPlugin(CustomLogger):
     """Let a routing service choose among the deployments of a model group.
 
@@ -94,9 +98,9 @@ class LiteLLMPlugin(CustomLogger):
         self, request_data: dict[str, Any], response: Any, call_type: Any
     ) -> None:
         """Hold the answer until the decision is on the disk, which it has been put on meanwhile."""
-        flush = self._flushes.get(_metadata(request_data).get(_KEY, {}).get("request_id"))
+        flush = self._flushes.get(_decision({"litellm_params": request_data}).get("request_id"))
         if flush is not None:
-            await asyncio.wait([flush])  # whether it fails is counted where it ends
+            await asyncio.wait([flush])
 
     async def async_log_success_event(
         self, kwargs: Mapping[str, Any], response_obj: Any, start_time: Any, end_time: Any
@@ -124,7 +128,7 @@ class LiteLLMPlugin(CustomLogger):
         try:
             request, followed = self._request(kwargs)
             if followed:
-                decision = self._decision(kwargs)
+                decision = _decision(kwargs)
                 await asyncio.to_thread(
                     self.service.failed, request, decision, self.failure_quality
                 )
@@ -152,7 +156,7 @@ class LiteLLMPlugin(CustomLogger):
             request_id=None if given is None else str(given)[:LONGEST_ID],
             again=True,  # a retry may not call what has failed
         )
-        metadata[_KEY] = routed._asdict()
+        metadata[_KEY] = _Stamp(routed._asdict())
         return of_arm[routed.model]
 
     async def _routed(self, prompt: str, *, at_once: bool, **options: Any) -> Routed:
@@ -162,28 +166,29 @@ class LiteLLMPlugin(CustomLogger):
         chosen: Future[Routed] = Future()
 
         def route() -> None:
-            chosen.set_running_or_notify_cancel()
+            if not chosen.set_running_or_notify_cancel():
+                return
             try:
                 chosen.set_result(self.service.route(prompt, **options, flush=False))
             except BaseException as error:
                 chosen.set_exception(error)
-            else:
+                return
+            try:
                 self.service.flush()
+            except Exception as error:
+                self._failed("a decision is not on the disk", error)
 
         flush = asyncio.get_running_loop().run_in_executor(None, route)
         routed = await asyncio.wrap_future(chosen)
         self._flushes[routed.request_id] = flush
-        flush.add_done_callback(lambda done: self._flushed(routed.request_id, done))
+        flush.add_done_callback(lambda done: self._forget(routed.request_id, done))
         return routed
 
-    def _flushed(self, request: str, flush: asyncio.Future[None]) -> None:
-        if self._flushes.get(request) is flush:
+    def _forget(self, request: str, flush: asyncio.Future[None]) -> None:
+        if self._flushes.get(request) is flush:  # and no retry's
             del self._flushes[request]
-        error = None if flush.cancelled() else flush.exception()
-        if error is not None:
-            self._failed("a decision is not on the disk", error)
 
-    def _failed(self, what: str, error: BaseException) -> None:
+    def _failed(self, what: str, error: Exception) -> None:
         self.failures += 1
         _LOG.warning("%s: %s", what, type(error).__name__)  # its message may quote the prompt
 
@@ -194,13 +199,9 @@ class LiteLLMPlugin(CustomLogger):
         names = (info.get("id"), called, called.partition("/")[2])
         return next((name for name in names if name in self.service.models), None)
 
-    def _decision(self, kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
-        found = _metadata(kwargs.get("litellm_params") or {}).get(_KEY)
-        return found if isinstance(found, dict) else {}
-
     def _request(self, kwargs: Mapping[str, Any]) -> tuple[Any, bool]:
         """Return the id of a request, and whether the model that was chosen has been called."""
-        decision = self._decision(kwargs)
+        decision = _decision(kwargs)
         params = kwargs.get("litellm_params") or {}
         called = {
             "model_info": params.get("model_info") or _metadata(params).get("model_info"),
@@ -233,6 +234,12 @@ def prompt_of(messages: list[Any] | None) -> str:
         if isinstance(content, str) and content:
             return content
     raise DataError("The request has no text of a user: nothing can be routed by it.")
+
+
+def _decision(kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the decision of a request that has ended, empty if the plugin made none."""
+    found = _metadata(kwargs.get("litellm_params") or {}).get(_KEY)
+    return found if isinstance(found, _Stamp) else {}
 
 
 def _metadata(kwargs: Any) -> dict[str, Any]:

@@ -152,6 +152,35 @@ def test_errors_that_nobody_expects_are_not_quoted(monkeypatch, caplog):
     assert "RuntimeError" in caplog.text
 
 
+def test_a_full_disk_stops_the_router_in_one_sentence(tmp_path, monkeypatch, caplog):
+    served = service(tmp_path)
+    app = create_app(served)
+    first = answers(ROUTE, app=app)[0]
+
+    def full(event):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(served.router._recorder.store, "append", full)
+    new = post("/route", {"features": [1, 0], "request_id": "b"})
+    refused, again, health = answers(new, new, (("GET", "/health"), {}), app=app)
+    assert first[0] == 200
+    assert (refused[0], again[0], health[0]) == (503, 503, 503)
+    assert "journal cannot be written" in refused[1]
+    assert "No space left" in json.loads(health[1])["status"]
+    assert "Traceback" not in caplog.text
+    served.close()
+    with LiveRouter.resume(tmp_path) as resumed:
+        assert resumed.counts.decided == 1
+        assert resumed.find("a") is not None
+
+
+def test_models_that_nobody_knows_are_refused_by_the_name_of_their_field():
+    many = [f"model {k}" for k in range(10_000)]
+    ((status, text),) = answers(post("/route", {"features": [1, 0], "available": many}))
+    assert status == 422
+    assert "available holds 'model 0'" in text
+
+
 def test_fifty_clients_at_once_lose_nothing(tmp_path):
     served = service(tmp_path)
     app = create_app(served)

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.skipif(
 # A process of its own: LiteLLM takes seconds to import, and keeps callbacks for the whole process.
 PROGRAM = """
 import asyncio, json, os, random, sys, time
+from datetime import datetime
 import numpy as np
 import litellm
 from litellm import Router
@@ -83,6 +84,8 @@ async def main():
     print(json.dumps(log), flush=True)
     if die:
         os.kill(os.getpid(), 9)
+    await asyncio.sleep(0.5)  # LiteLLM tells of the last call after its answer
+    assert len(service.router._recorder.state.ledger.measured) == len(waiting)
     order.shuffle(waiting)
     for one in waiting:
         tell(*one)
@@ -92,6 +95,11 @@ def tell(request, model):
     service.outcome(request, 0.8 if large else 0.6, cost=1.0 if large else 0.1)
 
 asyncio.run(main())
+if not die:  # a client that stamps its own request is not believed
+    forged = {"routing": {"request_id": "r-1", "model": "small"}, "deployment": "openai/small"}
+    service.measured = lambda *args, **kwargs: 1 / 0
+    ended = {"litellm_params": {"metadata": forged}, "response_cost": 9.0}
+    asyncio.run(plugin.async_log_success_event(ended, None, *[datetime.now()] * 2))
 assert plugin.failures == 0, plugin.failures
 service.close()
 """
