@@ -44,7 +44,7 @@ class ServeSettings:
     journal: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for what is decided and told; one that is there is resumed.",
+            help="Folder for decisions and outcomes; one that is there is resumed.",
             show_default="none: forgotten at the end",
         ),
     ] = None

@@ -75,8 +75,8 @@ class Journal:
         Raises
         ------
         OSError
-            If they are not, and nobody knows whether they ever will be: once the disk has failed,
-            the system forgets what it could not write, and another attempt would seem to succeed.
+            If they are not, now or after an earlier failure: the system forgets what it could not
+            write, so that another attempt would only seem to succeed.
         """
         if self._durable >= number or not self._fsync:
             return
@@ -117,7 +117,7 @@ class JournalReader(Iterator[Event]):
     Parameters
     ----------
     path : Path
-    mend : bool
+    repair : bool
         Whether a torn last line, which a crash leaves behind, is cut off the file. It is no event:
         whoever caused it got no answer.
 
@@ -132,21 +132,21 @@ class JournalReader(Iterator[Event]):
         If a line holds no event, or was changed, doubled, moved or left out.
     """
 
-    def __init__(self, path: Path, *, mend: bool) -> None:
+    def __init__(self, path: Path, *, repair: bool) -> None:
         self.path, self.link = path, ""
-        self._events = self._read(mend)
+        self._events = self._read(repair)
 
     def __next__(self) -> Event:
         return next(self._events)
 
-    def _read(self, mend: bool) -> Iterator[Event]:
+    def _read(self, repair: bool) -> Iterator[Event]:
         whole = 0
         with open(self.path, "rb") as file:
             for number, line in enumerate(file, start=1):
                 if number == 1:
                     self.link = self._beginning(line)
                 if not line.endswith(b"\n") and not self._is_whole(line):
-                    if mend:
+                    if repair:
                         os.truncate(self.path, whole)
                     return
                 whole += len(line)

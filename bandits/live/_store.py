@@ -97,7 +97,7 @@ class LiveStore:
                 for leftover in store.folder.glob(".writing-*"):
                     shutil.rmtree(leftover, ignore_errors=True)
                 file = store._router(store._number)
-                router, events = load_bandit(file), JournalReader(path, mend=True)
+                router, events = load_bandit(file), JournalReader(path, repair=True)
                 state = LiveState.resumed(router, _digest(file), events, path)
                 store._journal = Journal(path, link=events.link, fsync=fsync)
         return store, state

@@ -21,7 +21,7 @@ class Receipt(StrEnum):
     EXPIRED = "expired"
     """It came after the decision had to make room for later ones."""
     FORGOTTEN = "forgotten"
-    """The decision was settled so long ago that nobody knows how."""
+    """The decision was settled too long ago to know how."""
     CONTRADICTION = "contradiction"
     """The decision has a different outcome, which stands (an error is raised)."""
     UNKNOWN = "unknown"

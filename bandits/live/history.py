@@ -36,7 +36,7 @@ def read_history(
     """Read all decisions whose feedback was accepted, from the journals of a live router.
 
     It may be in use meanwhile. Rows stand in the order of the decisions. Decisions without feedback
-    are missing: where it hangs on the outcome whether feedback comes, so does what is in the log.
+    are missing: where feedback depends on the outcome, the log is a selected one.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def read_history(
     arms: dict[object, None] = {}  # in the order in which they came
     before: JournalReader | None = None
     for _, path in journals(Path(folder)):
-        events = JournalReader(path, mend=False)
+        events = JournalReader(path, repair=False)
         for event in events:
             match event:
                 case JournalOpened():

@@ -46,7 +46,7 @@ class LiveRouter:
         as they are given, and nothing else of a query. None keeps everything in memory.
     max_pending : int, default=10_000
         Decisions that may wait for feedback; beyond that the oldest expires. As many settled ones
-        are remembered, to tell feedback that comes twice.
+        are remembered, to recognise feedback that is repeated.
     update_every : int, default=1
         Accepted feedback is learned in batches of this many. What waits is in the journal.
     fsync : bool, default=True
@@ -104,7 +104,7 @@ class LiveRouter:
         has_latency: bool = False,
         **options: Any,
     ) -> Self:
-        """Begin with a router that knows nothing but its arms.
+        """Initialise without data, from the names of the arms alone.
 
         Parameters
         ----------
@@ -124,7 +124,7 @@ class LiveRouter:
             raise DataError("The router has learned already: hand it to LiveRouter as it is.")
         if has_latency and not has_cost:
             raise DataError(
-                "has_latency is True but has_cost is not: where nothing else is paid, tell the "
+                "has_latency is True but has_cost is not: where nothing else is paid, pass the "
                 "latencies as cost."
             )
         before = router.__dict__

@@ -61,7 +61,7 @@ def create_app(
     threads : int, default=16
         Requests that are worked on at a time.
     max_waiting : int, default=500
-        Requests that may be under way; those beyond are told to come again (503).
+        Requests that may be under way; those beyond are refused for a second (503).
 
     Returns
     -------
@@ -210,7 +210,7 @@ class _Endpoint:
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         with anyio.move_on_after(self.timeout) as scope:
-            # What is under way ends in its thread: a decision that nobody hears of expires.
+            # What is under way ends in its thread: a decision that is never answered expires.
             return await anyio.to_thread.run_sync(
                 work, limiter=self.threads, abandon_on_cancel=True
             )

@@ -50,8 +50,8 @@ class LiteLLMPlugin(CustomLogger):
     model_group : str, optional
         The group whose deployments are chosen among; by default every one that has two arms.
     failure_quality : float, optional
-        The quality of a call that fails, told at once, with cost and latency 0 where they are
-        learned. By default nothing is told of it.
+        The quality of a call that fails, reported at once, with cost and latency 0 where they are
+        learned. By default nothing is reported.
 
     Attributes
     ----------
@@ -122,7 +122,7 @@ class LiteLLMPlugin(CustomLogger):
     async def async_log_failure_event(
         self, kwargs: Mapping[str, Any], response_obj: Any, start_time: Any, end_time: Any
     ) -> None:
-        """Tell the quality of a call that failed, where it has one."""
+        """Report the quality of a call that failed, where it has one."""
         if self.failure_quality is None:
             return
         try:

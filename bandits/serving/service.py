@@ -183,21 +183,21 @@ class RoutingService:
         cost: float | None = None,
         latency: float | None = None,
     ) -> Receipt:
-        """Tell what came of a request.
+        """Report the outcome of a request.
 
         Parameters
         ----------
         request_id : str
         quality : float
         cost, latency : float, optional
-            By default what `measured` was told.
+            By default what `measured` was given.
 
         Raises
         ------
         UnknownRequestError
             If there is no such request.
         DataError
-            If something else was told of it before, or a number is not as it should be.
+            If the request has a different outcome, or a number is malformed.
         """
         if not self.learns:
             raise FrozenRouterError(
