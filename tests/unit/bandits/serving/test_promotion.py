@@ -47,7 +47,7 @@ def test_a_better_router_is_promoted_as_the_page_says_and_rolled_back(logged, ca
     (snippet,) = re.findall(r"```python\n(.*?)```", SECTION, re.S)
     exec(snippet, {})
     assert capsys.readouterr().out.count("value") >= 2
-    command = re.findall(r"`bandits (compare live.*?)`", SECTION, re.S)[0].split()
+    command = re.findall(r"`bandits (compare live[^`]*)`", SECTION)[0].split()
     verdict = CliRunner().invoke(app, [*command, "--least-propensity", "0.5"])
     assert verdict.exit_code == 0, verdict.output
     assert verdict.stdout.startswith("PROMOTE")
