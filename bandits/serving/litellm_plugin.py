@@ -98,7 +98,8 @@ class LiteLLMPlugin(CustomLogger):
         self, request_data: dict[str, Any], response: Any, call_type: Any
     ) -> None:
         """Hold the answer until the decision is on the disk, which it has been put on meanwhile."""
-        flush = self._flushes.get(_decision({"litellm_params": request_data}).get("request_id"))
+        request = _decision({"litellm_params": request_data}).get("request_id", "")
+        flush = self._flushes.get(request)
         if flush is not None:
             await asyncio.wait([flush])
 
