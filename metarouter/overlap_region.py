@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
@@ -20,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from metarouter.exceptions import DataError
 from metarouter.fitting import fit_model, predict_probability
-from metarouter.utils.parameters import CLASSIFIER, number, one_of, whole
+from metarouter.utils.parameters import CLASSIFIER, check_parameters, number, one_of, whole
 from metarouter.utils.random import seed_of, seeded
 from metarouter.utils.validation import (
     learn_features,
@@ -37,6 +38,7 @@ _WIDTHS = (0.25, 0.5, 1.0, 2.0)  # of kernels, in median distances
 _PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
 _KLIEP_STEPS = 100
 _FEW_FEATURES = 10
+_MOST_FOR_TREES = 50
 _MANY_PENALTY = 0.01
 
 
@@ -59,7 +61,8 @@ class OverlapRegion(BaseEstimator):
         their smaller ratio times ``bound``.
     classifier : classifier, optional
         By default logistic regression on the features, with squares and products where there are
-        at most 10.
+        at most 10, or (up to 50 features) a forest of trees with eight leaves, which finds where
+        a support ends: what predicts the source of held-out queries better.
     n_centres : int, default=100
         Kernels of "ulsif" and "kliep", at queries of the numerator.
     cv : int, default=3
@@ -138,13 +141,7 @@ class OverlapRegion(BaseEstimator):
         X = np.asarray(learn_features(self, X), dtype=np.float64)
         source = validate_source(is_gold, len(X))
         require_both_sources(source)
-        seed = seed_of(self.random_state)
-        ratios = (
-            self._of_classifier(X, source, seed)
-            if self.method == "classifier"
-            else (self._of_kernels(X, source, seed))
-        )
-        self.ratio_ = ratios.gold_over_preference
+        ratios = self._estimate(X, source)
         smallest = np.minimum(*ratios)
         self.in_region_ = smallest >= 1 / self.bound
         self.weight_ = self._weigh(smallest)
@@ -158,6 +155,12 @@ class OverlapRegion(BaseEstimator):
                     "raise bound, or collect labels of both kinds on common queries."
                 )
         return self
+
+    def _estimate(self, X: FloatArray, source: NDArray[np.bool_]) -> _Ratios:
+        seed = seed_of(self.random_state)
+        if self.method == "classifier":
+            return self._of_classifier(X, source, seed)
+        return self._of_kernels(X, source, seed)
 
     def predict_ratio(self, X: Any) -> FloatArray:
         """Return the density of gold queries over that of preference queries, shape (n,)."""
@@ -191,8 +194,17 @@ class OverlapRegion(BaseEstimator):
         return np.clip(smallest * self.bound, 0.0, 1.0)
 
     def _of_classifier(self, X: FloatArray, source: NDArray[np.bool_], seed: int) -> _Ratios:
-        learner = seeded(self._classifier(X.shape[1]), seed)
         self._odds = float(source.sum() / (~source).sum())
+        learners = [seeded(learner, seed) for learner in self._classifiers(X.shape[1])]
+        ratios = [self._cross_fitted(learner, X, source, seed) for learner in learners]
+        losses = [self._log_loss(each.gold_over_preference, source) for each in ratios]
+        best = int(np.argmin(losses))
+        self._model = fit_model(learners[best], X, source)
+        return ratios[best]
+
+    def _cross_fitted(
+        self, learner: Any, X: FloatArray, source: NDArray[np.bool_], seed: int
+    ) -> _Ratios:
         folds = min(self.cv, int(source.sum()), int((~source).sum()))
         propensity = np.full(len(X), source.mean())
         if folds > 1:
@@ -200,16 +212,27 @@ class OverlapRegion(BaseEstimator):
             for train, test in splitter.split(X, source):
                 model = fit_model(learner, X[train], source[train])
                 propensity[test] = predict_probability(model, X[test])
-        self._model = fit_model(learner, X, source)
         return _from_propensity(propensity, self._odds)
 
-    def _classifier(self, n_features: int) -> Any:
+    def _log_loss(self, ratio: FloatArray, source: NDArray[np.bool_]) -> float:
+        """Return the log loss of held-out queries; beyond the bound, ratios are all alike."""
+        odds = np.clip(ratio, 1 / self.bound, self.bound) * self._odds
+        return float(np.mean(np.log1p(odds) - np.where(source, np.log(odds), 0.0)))
+
+    def _classifiers(self, n_features: int) -> list[Any]:
         if self.classifier is not None:
-            return self.classifier
+            return [self.classifier]
         if n_features > _FEW_FEATURES:
-            return make_pipeline(StandardScaler(), LogisticRegression(C=_MANY_PENALTY))
-        squares = PolynomialFeatures(2, include_bias=False)
-        return make_pipeline(StandardScaler(), squares, StandardScaler(), LogisticRegression(C=0.1))
+            smooth = make_pipeline(StandardScaler(), LogisticRegression(C=_MANY_PENALTY))
+        else:
+            squares = PolynomialFeatures(2, include_bias=False)
+            last = LogisticRegression(C=0.1)
+            smooth = make_pipeline(StandardScaler(), squares, StandardScaler(), last)
+        if n_features > _MOST_FOR_TREES:
+            return [smooth]
+        # Where a support ends the density jumps, which a logistic regression smooths away.
+        trees = RandomForestClassifier(25, max_leaf_nodes=8, min_samples_leaf=10, max_features=None)
+        return [smooth, trees]
 
     def _of_kernels(self, X: FloatArray, source: NDArray[np.bool_], seed: int) -> _Ratios:
         fit = _ulsif if self.method == "ulsif" else _kliep
@@ -254,7 +277,7 @@ def density_weights(
     Raises
     ------
     DataError
-        If the tables are malformed, or no query of one lies where both are.
+        If the tables are malformed, or no query of X lies where the traffic does.
 
     References
     ----------
@@ -271,9 +294,15 @@ def density_weights(
     """
     region = OverlapRegion(method, bound=bound, random_state=random_state)
     known, labelled = learn_features(region, traffic), validate_features(region, X)
-    both = np.vstack([known, labelled])
+    check_parameters(region)
+    both = np.vstack([known, labelled]).astype(np.float64)
     of_traffic = np.arange(len(both)) < len(known)
-    ratio = region.fit(both, of_traffic).ratio_[~of_traffic]
+    ratio = region._estimate(both, of_traffic).gold_over_preference[~of_traffic]
+    if not np.any(ratio >= 1 / bound):
+        raise DataError(
+            f"none of the {len(labelled)} queries in X lies where the {len(known)} of the traffic "
+            "do; label some of the traffic, or raise bound."
+        )
     weight = np.clip(ratio, 1 / bound, bound)
     return np.asarray(weight / weight.mean(), dtype=np.float64)
 

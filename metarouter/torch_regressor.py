@@ -134,20 +134,20 @@ class TorchRegressor(RegressorMixin, BaseEstimator):
     def _standardise(self, X: FloatArray, y: FloatArray, weight: FloatArray) -> None:
         share = weight / weight.sum()
         self.mean_ = share @ X
-        self.scale_ = _positive(np.sqrt(share @ (X - self.mean_) ** 2))
+        self.scale_ = positive_scale(np.sqrt(share @ (X - self.mean_) ** 2))
         self.label_mean_ = float(share @ y)
-        self.label_scale_ = float(_positive(np.sqrt(share @ (y - self.label_mean_) ** 2)))
+        self.label_scale_ = float(positive_scale(np.sqrt(share @ (y - self.label_mean_) ** 2)))
 
     def _train(
         self, X: FloatArray, y: FloatArray, weight: FloatArray
     ) -> tuple[list[FloatArray], list[FloatArray], list[float]]:
-        torch = _torch()
+        torch = import_torch("TorchRegressor")
         seed = seed_of(self.random_state)
         device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
         # A generator of its own: nothing outside is seeded.
         generator = torch.Generator().manual_seed(seed)
         sizes = [X.shape[1], *self.hidden, 1]
-        layers = [_layer(torch, *pair, generator) for pair in pairwise(sizes)]
+        layers = [draw_layer(torch, *pair, generator) for pair in pairwise(sizes)]
         layers[-1][0].zero_()  # training starts from the mean label, not from a random function
         parameters = [part.to(device).requires_grad_() for pair in layers for part in pair]
         inputs, labels, weights = (
@@ -179,7 +179,7 @@ class TorchRegressor(RegressorMixin, BaseEstimator):
         return learned[::2], learned[1::2], losses
 
 
-def _layer(torch: Any, n_in: int, n_out: int, generator: Any) -> tuple[Any, Any]:
+def draw_layer(torch: Any, n_in: int, n_out: int, generator: Any) -> tuple[Any, Any]:
     """Draw the weights of a layer as He et al. (2015) do; intercepts begin at 0."""
     weights = torch.randn(n_in, n_out, generator=generator) * np.sqrt(2 / max(n_in, 1))
     return weights, torch.zeros(n_out)
@@ -193,16 +193,17 @@ def _forward(torch: Any, parameters: list[Any], X: Any) -> Any:
     return X[:, 0]
 
 
-def _positive(scale: Any) -> Any:
+def positive_scale(scale: Any) -> Any:
+    """Return standard deviations to divide by: 1 where there is none."""
     return np.where(scale > 0, scale, 1.0)
 
 
-def _torch() -> Any:
+def import_torch(user: str) -> Any:
+    """Return torch, or say that the class `user` needs it."""
     try:
         import torch
     except ImportError as error:
         raise MetaRouterError(
-            f"TorchRegressor needs torch, which cannot be imported ({error}); install "
-            "metarouter[bandits]."
+            f"{user} needs torch, which cannot be imported ({error}); install metarouter[bandits]."
         ) from None
     return torch

@@ -8,12 +8,13 @@ import pytest
 from scipy.stats import norm
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 
 from metarouter import (
     ConstantShift,
     DRLearner,
+    KnownShift,
     MetaRouter,
     OverlapRegion,
     ThresholdRouter,
@@ -57,6 +58,49 @@ def test_the_common_support_is_found(method: Any) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_where_a_support_ends_no_preference_query_beyond_is_kept() -> None:
+    # A logistic regression alone is too smooth, and keeps nearly all of them.
+    rng = np.random.default_rng(0)
+    is_gold = np.arange(1800) < 300
+    X = rng.normal(size=(1800, 4))
+    X[:, 0] = rng.uniform(0, 3, 1800) + np.where(is_gold, -2, -1)
+    region = OverlapRegion(random_state=0).fit(X, is_gold)
+    overlap = np.abs(X[:, 0]) < 1
+    assert region.in_region_[overlap].mean() > 0.95
+    assert region.in_region_[~overlap & ~is_gold].mean() < 0.05
+    assert region.contains([[0.0] * 4, [1.3, 0, 0, 0], [-1.3, 0, 0, 0]]).tolist() == [
+        True,
+        False,
+        False,
+    ]
+    smooth = OverlapRegion(classifier=LogisticRegression(), random_state=0).fit(X, is_gold)
+    assert smooth.in_region_[~overlap & ~is_gold].mean() > 0.5
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_few_rows_constant_features_and_many_features_are_borne(method: Any) -> None:
+    rng = np.random.default_rng(0)
+    tables = {
+        "few rows": rng.normal(size=(6, 2)),
+        "constant features": np.ones((40, 3)),
+        "more features than rows": rng.normal(size=(30, 60)),
+    }
+    for name, X in tables.items():
+        is_gold = np.arange(len(X)) % 3 == 0
+        region = OverlapRegion(method, bound=1e6, random_state=0).fit(X, is_gold)
+        assert np.isfinite(region.ratio_).all(), name
+        assert region.contains(X).shape == (len(X),)
+    lone = OverlapRegion(method, bound=1e6, random_state=0)
+    assert lone.fit(tables["few rows"], np.arange(6) == 0).ratio_.shape == (6,)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_queries_that_both_sources_share_are_all_inside(method: Any) -> None:
+    X = np.random.default_rng(0).normal(size=(300, 3))
+    region = OverlapRegion(method, random_state=0).fit(np.vstack([X, X]), np.arange(600) < 300)
+    assert region.in_region_.mean() > 0.97
+
+
 def test_where_supports_agree_nothing_is_left_out(method: Any) -> None:
     rng = np.random.default_rng(0)
     X, is_gold = rng.standard_normal((2000, 5)), rng.random(2000) < 0.2
@@ -96,6 +140,26 @@ def test_labels_outside_do_not_spoil_what_is_inside() -> None:
     weighed = error_inside(OverlapRegion(bound=5, outside="downweight", random_state=0))
     assert dropped < 0.1 * error_inside(None)
     assert weighed < error_inside(None)
+
+
+def test_what_labels_outside_spoil_is_what_algebra_says() -> None:
+    # psi = 0; the judge is honest up to 1 and says 1.5 beyond, which no gold query shows. The line
+    # through all labels, corrected by the shift of the overlap, has this slope in expectation.
+    rng = np.random.default_rng(0)
+    is_gold = np.arange(6000) < 1000
+    x = rng.uniform(0, 3, 6000) + np.where(is_gold, -2, -1)
+    y = np.where(~is_gold & (x > 1), 1.5, 0.0) + 0.1 * rng.normal(size=6000)
+    mean, beyond = 5 / 6 - 1 / 2, 5 / 6 / 3
+    slope = 1.5 * beyond * (1.5 - mean) / (1 - mean**2)
+
+    def fitted_slope(overlap: OverlapRegion | None) -> float:
+        model = MetaRouter(
+            KnownShift(0.0), LinearRegression(), scaling=None, calibrate=False, overlap=overlap
+        )
+        return float(model.fit(x[:, None], y, is_gold=is_gold).regressor_.coef_[0])
+
+    assert fitted_slope(None) == pytest.approx(slope, abs=0.02)
+    assert fitted_slope(OverlapRegion(random_state=0)) == pytest.approx(0.0, abs=0.02)
 
 
 def test_all_gold_labels_return_and_preference_labels_outside_do_not() -> None:
@@ -167,6 +231,17 @@ def test_where_traffic_is_like_the_labelled_queries_weights_cost_little() -> Non
 def test_traffic_with_other_features_is_refused() -> None:
     with pytest.raises(DataError):
         density_weights(np.zeros((5, 2)), np.zeros((5, 3)))
+    with pytest.raises(DataError, match="missing"):
+        density_weights(np.zeros((5, 2)), np.full((5, 2), np.nan))
+    with pytest.raises(MetaRouterError, match="bound"):
+        density_weights(np.zeros((5, 2)), np.zeros((5, 2)), bound=0.5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_traffic_unlike_every_labelled_query_is_refused_in_its_own_words(method: Any) -> None:
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    with pytest.raises(DataError, match="none of the 300 queries in X lies where the 300"):
+        density_weights(X, X + 20, method=method, random_state=0)
 
 
 def test_components_learned_from_traffic_go_into_a_pipeline_and_a_file(tmp_path: Any) -> None:
