@@ -142,6 +142,7 @@ class OverlapRegion(BaseEstimator):
         source = validate_source(is_gold, len(X))
         require_both_sources(source)
         ratios = self._estimate(X, source)
+        self.ratio_ = ratios.gold_over_preference
         smallest = np.minimum(*ratios)
         self.in_region_ = smallest >= 1 / self.bound
         self.weight_ = self._weigh(smallest)

@@ -74,19 +74,6 @@ def test_where_no_step_helps_it_is_the_principal_components() -> None:
     np.testing.assert_allclose(projected.std(axis=0), 1.0, rtol=0.02)
 
 
-def test_smoothness_pulls_neighbouring_queries_together() -> None:
-    X, y, is_gold, _ = queries()
-    traffic = queries(600, seed=2)[0]
-
-    def within(smoothness: float) -> float:
-        model = clone(SMALL).set_params(smoothness=smoothness, epochs=60, learning_rate=0.02)
-        features = model.fit(X, y, is_gold, unlabelled=traffic).transform(traffic)
-        loud = np.corrcoef(features.T, traffic[:, 2])[:-1, -1]
-        return float(np.abs(loud).max())
-
-    assert within(10.0) > within(0.0)
-
-
 def test_the_seed_decides_everything_and_leaves_that_of_torch_alone() -> None:
     X, y, is_gold, _ = queries()
     torch.manual_seed(3)
@@ -101,6 +88,7 @@ def test_the_seed_decides_everything_and_leaves_that_of_torch_alone() -> None:
     assert not np.array_equal(first, other.transform(X))
 
 
+@pytest.mark.slow
 def test_threads_do_not_change_it() -> None:
     X, y, is_gold, _ = queries()
     before = torch.get_num_threads()
@@ -178,7 +166,7 @@ def test_bad_tables_are_refused() -> None:
         clone(SMALL).fit(X, y, np.ones(200, dtype=bool))
     broken = X.copy()
     broken[3, 2] = np.nan
-    with pytest.raises(DataError, match="missing"):
+    with pytest.raises(DataError, match="NaN"):
         clone(SMALL).fit(X, y, is_gold, unlabelled=broken)
     with pytest.raises(DataError, match="Training diverged"):
         clone(SMALL).set_params(learning_rate=1e30).fit(X, y, is_gold)
