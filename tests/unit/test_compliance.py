@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import (
@@ -27,34 +27,18 @@ from two_sources import two_sources
 from metarouter import (
     AdaptiveMetaRouter,
     ConstantShift,
-    DomainMetaRouter,
     DRLearner,
     EconMLShift,
     EPLearner,
-    FallbackRouter,
     GainScaler,
     KnownShift,
-    MultiModelMetaRouter,
-    OverlapRegion,
     PropensityPolicy,
     RLearner,
-    ThresholdRouter,
     ZeroShift,
 )
 from metarouter.kernel_learner import AveragedKernelRidge
 from metarouter.nuisance import Nuisances
 from metarouter.routing.meta_router import MetaRouter
-
-
-class NoGain(RegressorMixin, BaseEstimator):
-    """Takes any number of features, as the checks of a router around a fitted one need."""
-
-    def predict(self, X):
-        return np.zeros(len(X))
-
-    def __sklearn_is_fitted__(self):
-        return True
-
 
 LINE = LinearRegression()
 DATA = two_sources(200)
@@ -72,18 +56,11 @@ ESTIMATORS = [
     MetaRouter(regressor=LINE),
     AdaptiveMetaRouter(),
     AveragedKernelRidge(),
-    FallbackRouter(ThresholdRouter(NoGain()), n_neighbors=1),
     *SHIFTS,
     Nuisances(),
 ]
 # They take no table of features, which all of scikit-learn's checks need.
-WITHOUT_TABLES = [
-    GainScaler(),
-    PropensityPolicy(trim=0.1),
-    DomainMetaRouter(),
-    MultiModelMetaRouter(),
-    OverlapRegion(),
-]
+WITHOUT_TABLES = [GainScaler(), PropensityPolicy(trim=0.1)]
 
 
 class _HalfGold:
@@ -109,33 +86,6 @@ class HalfGoldAdaptiveMetaRouter(_HalfGold, AdaptiveMetaRouter):
     __init__ = AdaptiveMetaRouter.__init__
 
 
-class HalfGoldDomainMetaRouter(_HalfGold, DomainMetaRouter):
-    __init__ = DomainMetaRouter.__init__
-
-
-class HalfGoldOverlapRegion(_HalfGold, OverlapRegion):
-    """The checks hand over labels, which an overlap has no use for."""
-
-    __init__ = OverlapRegion.__init__
-
-    def fit(self, X, y=None):
-        try:
-            is_gold = np.asarray(X, dtype=float)[:, 0] >= np.median(np.asarray(X)[:, 0])
-        except (IndexError, TypeError, ValueError):
-            is_gold = np.zeros(1, dtype=bool)
-        return OverlapRegion.fit(self, X, is_gold)
-
-
-class TwoModels(MultiModelMetaRouter):
-    """The checks know no pairs of models: every row compares the same two."""
-
-    __init__ = MultiModelMetaRouter.__init__
-
-    def fit(self, X, y=None, is_gold=None, *, sample_weight=None, groups=None):
-        pairs = np.tile([["a", "b"]], (len(y) if np.ndim(y) else 1, 1))
-        return super().fit(X, pairs, y, is_gold, sample_weight=sample_weight, groups=groups)
-
-
 class HalfGoldConstantShift(_HalfGold, ConstantShift):
     pass
 
@@ -157,10 +107,6 @@ HALF_GOLD = [
     # Folds of the calibration depend on the number of rows, so that weight 2 is not two rows.
     HalfGoldMetaRouter(ConstantShift(), LINE, scaling=None, calibrate=False),
     HalfGoldAdaptiveMetaRouter(),
-    HalfGoldDomainMetaRouter(MetaRouter(ConstantShift(), LINE, None), method="pooled"),
-    # Where it is this large no query lies outside.
-    HalfGoldOverlapRegion(bound=1e9, random_state=0),
-    TwoModels(),
     HalfGoldConstantShift(),
     HalfGoldRLearner(LINE, "constant", LINE, cv=2),
     HalfGoldDRLearner(LINE, "constant", LINE, cv=2),

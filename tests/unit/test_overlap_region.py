@@ -128,8 +128,14 @@ def labelled(n: int = 1500) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def error_inside(overlap: OverlapRegion | None) -> float:
     X, y, is_gold = labelled()
+    # Uncalibrated: a line moved to the gold labels hides what the labels outside have spoiled.
     model = MetaRouter(
-        ConstantShift(), LinearRegression(), scaling=None, overlap=overlap, random_state=0
+        ConstantShift(),
+        LinearRegression(),
+        scaling=None,
+        calibrate=False,
+        overlap=overlap,
+        random_state=0,
     ).fit(X, y, is_gold=is_gold)
     grid = np.linspace(0, 1, 50)[:, None]
     return float(np.mean((model.predict(grid) - grid[:, 0]) ** 2))

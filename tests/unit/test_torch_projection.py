@@ -39,7 +39,14 @@ def queries(
     return X, y, is_gold, gain
 
 
-@parametrize_with_checks([TorchProjection(2, epochs=5, device="cpu", random_state=0)])
+@parametrize_with_checks(
+    [TorchProjection(2, epochs=5, device="cpu", random_state=0)],
+    expected_failed_checks=lambda _: {
+        "check_sample_weight_equivalence_on_dense_data": (
+            "a row that stands twice has a neighbour more, which a row of weight two has not"
+        )
+    },
+)
 def test_scikit_learn_checks_hold(estimator, check) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -50,15 +57,15 @@ def explained(features: np.ndarray, target: np.ndarray) -> float:
     return float(Ridge(1e-3).fit(features, target).score(features, target))
 
 
-def test_it_turns_to_what_gain_and_bias_depend_on_where_components_do_not() -> None:
+def test_it_turns_to_what_the_gain_depends_on_where_components_and_labels_alone_do_not() -> None:
     X, y, is_gold, _ = queries(400)
     new, _, _, truth = queries(400, seed=1)
     learned = TorchProjection(2, device="cpu", random_state=0).fit(X, y, is_gold, unlabelled=new)
     components = PCA(2).fit(np.vstack([X, new]))
     assert explained(learned.transform(new), truth) > 0.8
     assert explained(components.transform(new), truth) < 0.3
-    # The shift is a direction of its own, which labels of one source do not show.
-    assert explained(learned.transform(new), new[:, 1]) > 0.3
+    alone = TorchProjection(2, smoothness=0.0, device="cpu", random_state=0).fit(X, y, is_gold)
+    assert explained(alone.transform(new), truth) < 0.3
     assert learned.n_steps_ > 0
     assert min(learned.loss_curve_) == learned.loss_curve_[learned.n_steps_]
 
