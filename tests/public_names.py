@@ -20,6 +20,7 @@ __all__ = ["BASES", "public_estimators", "public_functions"]
 BASES = {
     "BanditRouter",
     "BaseRouter",
+    "BySize",
     "DuelingRouter",
     "FullInformationRouter",
     "LinearBandit",

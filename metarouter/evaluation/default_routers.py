@@ -19,7 +19,7 @@ __all__ = ["default_routers"]
 @validated(
     regressor=[REGRESSOR, None],
     final=[REGRESSOR, None],
-    propensity=[CLASSIFIER, one_of("constant")],
+    propensity=[CLASSIFIER, one_of("constant"), None],
     cv=["cv_object"],
 )
 def default_routers(

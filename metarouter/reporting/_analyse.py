@@ -59,12 +59,12 @@ _Result = TypeVar("_Result")
 
 
 def attempt(compute: Callable[[], _Result]) -> _Result | Unanswered:
-    """Compute, or take down why the labels do not allow it."""
+    """Compute, or take down why the labels do not allow it; a wrong setting is no such reason."""
     try:
         return compute()
-    except BudgetError:
-        raise
     except MetaRouterError as error:
+        if isinstance(error, BudgetError) or error.parameter is not None:
+            raise
         return Unanswered(str(error))
 
 
@@ -411,7 +411,7 @@ def _shift_plan(
     shared: dict[str, Any],
     test: MeanShiftTest,
 ) -> LabelPlan:
-    sd = test.unit if np.isfinite(test.unit) else 1.0
+    sd = test.unit if np.isfinite(test.unit) and test.unit > 0 else 1.0
     difference = LIMITS["mean_shift"].passes * sd
     return plan_labels(
         queries, quantity="mean_shift", difference=difference, **settings.prices, **shared

@@ -390,6 +390,9 @@ def _judge(
             f"enough of them, {n} are there."
         )
         return Finding(Verdict.INCONCLUSIVE, needed, reason)
+    if unit == 0:
+        reason = "The preference labels are all equal: a shift cannot be measured in their spread."
+        return Finding(Verdict.INCONCLUSIVE, None, reason)
     least = max(0.0, lower, -upper) / unit
     most = max(abs(lower), abs(upper)) / unit
     verdict = limit.judge(least, most)

@@ -214,8 +214,8 @@ def best_linear_projection(
     margin = fit.margin(table.level, slice(1, None))
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = fit.coefficient / fit.se
-    size = margin * np.sqrt(share @ design[:, 1:] ** 2) / labels.preference_sd
-    reach = np.abs(fit.coefficient[1:]) * size / margin + size
+        size = margin * np.sqrt(share @ design[:, 1:] ** 2) / labels.preference_sd
+        reach = np.abs(fit.coefficient[1:]) * size / margin + size
     return BestLinearProjection(
         coefficient=fit.coefficient,
         se=fit.se,

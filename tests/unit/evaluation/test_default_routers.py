@@ -38,6 +38,11 @@ def test_one_learner_serves_outcomes_and_gain():
     assert all(router.scaling is None for router in routers.values())
 
 
+def test_an_unknown_propensity_is_estimated():
+    routers = default_routers(propensity=None)
+    assert routers["r_learner"].shift.propensity is None
+
+
 def test_out_of_bag_predictions_are_used_where_the_learner_has_them():
     def method(regressor):
         return default_routers(regressor)["dr_learner"].shift.method

@@ -15,7 +15,7 @@ from sklearn.linear_model import Ridge
 
 from metarouter import OverlapRegion
 from metarouter.datasets import LabelledQueries, make_judged_queries
-from metarouter.exceptions import BudgetError, DataError
+from metarouter.exceptions import BudgetError, DataError, MetaRouterError
 from metarouter.inference import (
     MINIMA,
     CertifiedThreshold,
@@ -27,7 +27,7 @@ from metarouter.inference import (
 )
 from metarouter.inference.bias import MeanShiftTest
 from metarouter.reporting import ReportSettings, RoutingAnalysis, analyse, routing_report
-from metarouter.reporting._analyse import predictions
+from metarouter.reporting._analyse import attempt, predictions
 from metarouter.reporting._document import Estimate, Figure, Findings, Paragraph, Table, Unanswered
 from metarouter.reporting._routing_analysis import RoutingResults
 from metarouter.reporting._write_document import STYLE, canvas_of, to_html, to_json, to_markdown
@@ -290,3 +290,11 @@ def test_queries_that_are_all_alike_are_refused() -> None:
     with pytest.raises(DataError, match="each of the 6 has one value in all 500 rows") as error:
         analyse(replace(queries, X=np.ones_like(queries.X)), SETTINGS)
     assert "\n" not in str(error.value)
+
+
+def test_a_wrong_setting_is_no_reason_why_a_question_is_open() -> None:
+    def compute() -> None:
+        raise MetaRouterError("level is 2; give less.", parameter="level")
+
+    with pytest.raises(MetaRouterError, match="level is 2"):
+        attempt(compute)

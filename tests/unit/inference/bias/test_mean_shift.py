@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from oracles import inference_tests as naive
@@ -9,7 +11,7 @@ from scipy.stats import ttest_1samp
 from metarouter import GainScaler, MetaRouter
 from metarouter.datasets import LabelledQueries, make_healthbench_like, make_judged_queries
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._limits import LIMITS, MINIMA
+from metarouter.inference._limits import LIMITS, MINIMA, Verdict
 from metarouter.inference.bias._mean_shift import mean_shift_test
 from metarouter.inference.labels import (
     augmented,
@@ -339,3 +341,11 @@ def test_pairs_that_happen_to_agree_are_no_proof_of_a_small_shift():
 
 def test_many_pairs_that_agree_do_pass():
     assert str(mean_shift_test(agreeing(np.random.default_rng(0), 300, 0.0)).verdict) == "PASS"
+
+
+def test_equal_preference_labels_have_no_spread_to_measure_a_shift_in() -> None:
+    data = make_judged_queries(400, gold_share=0.3, random_state=0)
+    preference = np.where(np.isnan(data.preference), np.nan, 1.0)
+    test = mean_shift_test(replace(data, preference=preference), scaling=None)
+    assert test.verdict is Verdict.INCONCLUSIVE
+    assert "all equal" in test.reason
