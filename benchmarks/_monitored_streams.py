@@ -25,6 +25,7 @@ from metarouter.inference.monitoring._quantities import (
     quality_columns,
     share_evidence,
     share_limits,
+    skewness_of_mean,
 )
 
 ALPHA, HORIZON = 0.05, 1000
@@ -168,8 +169,8 @@ def _outside(name: str, sums: np.ndarray, truth: float) -> np.ndarray:
             true_share = np.clip((truth - none) / (every - none), 0.0, 1.0)
             evidence = share_evidence(n * share, n, true_share, HORIZON)
         outside &= ~(evidence < -np.log(ALPHA))
-    if quantity.skewness is not None:
-        outside &= quantity.skewness(sums.T) <= 0.45
+    for tail in quantity.tails:
+        outside &= skewness_of_mean(n, *tail(sums.T)) <= 0.45
     return outside
 
 

@@ -446,12 +446,12 @@ def estimates(
         lower, upper = np.minimum(lower, np.minimum(*ends)), np.maximum(upper, np.maximum(*ends))
     known = (missing == 0) & (upper - lower > _ROUNDING**2 * size)
     for tail in quantity.tails:
-        known &= ~(_skewness(n, *tail(s)) > _MOST_SKEWNESS)
+        known &= ~(skewness_of_mean(n, *tail(s)) > _MOST_SKEWNESS)
     value, lower, upper = (np.where(known, found, np.nan) for found in (value, lower, upper))
     return Estimates(value, lower, upper, missing)
 
 
-def _skewness(
+def skewness_of_mean(
     n: FloatArray, total: FloatArray, squares: FloatArray, cubes: FloatArray
 ) -> FloatArray:
     """Skewness of a mean, from sums of powers."""

@@ -344,6 +344,7 @@ def plan_labels(
     --------
     >>> from sklearn.linear_model import LinearRegression, LogisticRegression
     >>> from metarouter.datasets import make_judged_queries
+    >>> from metarouter.nuisance import Nuisances
     >>> pilot = make_judged_queries(1000, gold_share=0.2, random_state=0)
     >>> recipe = Nuisances(outcome=LinearRegression(), propensity=LogisticRegression())
     >>> plan = plan_labels(pilot, half_width=0.1, nuisances=recipe, random_state=0)

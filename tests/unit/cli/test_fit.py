@@ -54,7 +54,6 @@ def test_mistakes_in_a_table_are_named(folder: Path, tmp_path: Path) -> None:
 
     labels = folder / "labels.csv"
     assert "did you mean 'query'?" in refused("fit", labels, "--text", "qury", *out)
-    assert "--text" in refused("fit", labels, *out)
     assert "has no column 'y*'" in refused("fit", labels, "--features", "y*", *out)
     assert "is empty" in refused("fit", tmp_path / "empty.csv", "--text", "query", *out)
     assert "no gold label" in refused("fit", tmp_path / "no_gold.csv", "--text", "query", *out)
@@ -64,6 +63,15 @@ def test_mistakes_in_a_table_are_named(folder: Path, tmp_path: Path) -> None:
     assert "lower --folds to 3" in refused(
         "fit", tmp_path / "few.csv", "--text", "query", "--shift", "dr", *out
     )
+
+
+def test_columns_of_words_are_left_out_with_a_word_on_prompts(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r.skops"
+    code, said, error = run(
+        "fit", folder / "labels.csv", "--no-check", "--shift", "constant", "--out", out
+    )
+    assert code == 0, error
+    assert "hold no numbers are no features: 'query'; name one of prompts as text" in said
 
 
 def test_budgets_that_cannot_be_are_refused(folder: Path, tmp_path: Path) -> None:

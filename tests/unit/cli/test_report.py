@@ -79,7 +79,6 @@ def test_mistakes_are_one_sentence_and_leave_nothing_behind(
         return refused("report", *words)
 
     assert "did you mean 'query'?" in of(few, "--text", "qury", *html)
-    assert "--text" in of(few, *html)
     assert "no gold label" in of(tmp_path / "no_gold.csv", "--text", "query", *html)
     assert "'preference' of no_votes.csv" in of(tmp_path / "no_votes.csv", "--text", "query", *html)
     assert "'.doc'" in of(few, "--text", "query", "--out", out / "r.doc")
