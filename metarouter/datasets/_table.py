@@ -473,7 +473,8 @@ def _feature_columns(
         checks.roles_are_distinct({**roles, "features": column}, name)
     if "text" not in roles:
         checks.some_column_holds_features(columns, name)
-    note = f"columns that hold no numbers are no features: {listed(unused)}; name one of prompts as text"
+    note = f"columns that hold no numbers are no features: {listed(unused)}"
+    note += "; name one of prompts as text"
     return columns, (note,) if unused else ()
 
 
