@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 
 from metarouter.cli._budgets import check_demands, demands_of
 from metarouter.cli._choices import Learner, Propensity, Shift
@@ -45,7 +46,8 @@ def run_fit(settings: FitSettings) -> None:
     delta = check_demands(settings)
     settings.cost_model()
     output_file(settings.out, suffixes=(".skops",))
-    with stages() as begin:
+    # Trees use every core by themselves; threads of BLAS beside them only wait for each other.
+    with stages() as begin, threadpool_limits(limits=1, user_api="blas"):
         fitted, why_not = _fitted(settings, delta, begin)
     print_fit_summary(
         console(),
