@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Any
 
-from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.exceptions import MetaRouterError
+from metarouter.torch_regressor import device_of as named_device
 
 __all__ = ["device_of", "require_torch"]
 
@@ -37,11 +38,4 @@ def device_of(device: str, who: str) -> Any:
     require_torch(who)
     import torch
 
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, TypeError, AssertionError, NotImplementedError):
-        raise DataError(
-            f"device is {device!r}, and torch finds none of that name here; give 'auto' or 'cpu'."
-        ) from None
+    return named_device(torch, device, automatic="auto")

@@ -17,9 +17,14 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from metarouter.exceptions import DataError
 from metarouter.nuisance import Nuisances
-from metarouter.torch_regressor import draw_layer, import_torch, positive_scale
+from metarouter.torch_regressor import (
+    check_converged,
+    device_of,
+    draw_layer,
+    import_torch,
+    positive_scale,
+)
 from metarouter.utils.parameters import CLASSIFIER, check_parameters, number, one_of, whole
 from metarouter.utils.random import seed_of
 from metarouter.utils.validation import (
@@ -225,7 +230,7 @@ class TorchProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         seed: int,
     ) -> tuple[FloatArray, int, list[float]]:
         torch = import_torch("TorchProjection")
-        device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
+        device = device_of(torch, self.device)
 
         def tensor(values: Any) -> Any:
             return torch.as_tensor(values, dtype=torch.float32, device=device)
@@ -278,11 +283,7 @@ class TorchProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
         run(heads)
         losses, projections = run([projection, *heads])
-        if not np.isfinite(losses).all():
-            raise DataError(
-                "Training diverged: the parameters are not finite; lower learning_rate, or scale "
-                "the weights."
-            )
+        check_converged(losses)
         best = int(np.argmin(losses))
         return projections[best].T.astype(np.float64), best, losses
 

@@ -143,7 +143,7 @@ class TorchRegressor(RegressorMixin, BaseEstimator):
     ) -> tuple[list[FloatArray], list[FloatArray], list[float]]:
         torch = import_torch("TorchRegressor")
         seed = seed_of(self.random_state)
-        device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
+        device = device_of(torch, self.device)
         # A generator of its own: nothing outside is seeded.
         generator = torch.Generator().manual_seed(seed)
         sizes = [X.shape[1], *self.hidden, 1]
@@ -170,11 +170,7 @@ class TorchRegressor(RegressorMixin, BaseEstimator):
                 total = total + loss.detach() * len(batch)
             schedule.step()
             losses.append(float(total) / len(labels))
-        if not np.isfinite(losses[-1]):
-            raise DataError(
-                "Training diverged: the parameters are not finite; lower learning_rate, or scale "
-                "the weights."
-            )
+        check_converged(losses)
         learned = [part.detach().cpu().numpy().astype(np.float64) for part in parameters]
         return learned[::2], learned[1::2], losses
 
@@ -191,6 +187,28 @@ def _forward(torch: Any, parameters: list[Any], X: Any) -> Any:
         if place + 2 < len(parameters):
             X = torch.relu(X)
     return X[:, 0]
+
+
+def device_of(torch: Any, device: str | None, automatic: str | None = None) -> Any:
+    """Return the device that a name stands for; `automatic` is a GPU where there is one."""
+    if device == automatic:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, TypeError, AssertionError, NotImplementedError):
+        raise DataError(
+            f"device is {device!r}, and torch finds none of that name here; give {automatic!r} or "
+            "'cpu'."
+        ) from None
+
+
+def check_converged(losses: Sequence[float]) -> None:
+    """Refuse a training whose losses are not finite."""
+    if not np.isfinite(losses).all():
+        raise DataError(
+            "Training diverged: the parameters are not finite; lower learning_rate, or scale "
+            "the weights."
+        )
 
 
 def positive_scale(scale: Any) -> Any:

@@ -107,3 +107,8 @@ def test_torch_is_not_loaded_with_the_package_and_its_absence_is_told(monkeypatc
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(MetaRouterError, match=r"needs torch, .* install metarouter\[bandits\]"):
         TorchRegressor().fit(X, Y)
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    with pytest.raises(DataError, match=r"device is 'abacus'.*give None or 'cpu'"):
+        TorchRegressor((8,), epochs=1, device="abacus").fit(X, Y)
