@@ -29,7 +29,6 @@ import numpy as np
 import pandas as pd
 from numpy.random import Generator, SeedSequence
 from numpy.typing import NDArray
-from rich.progress import track
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LogisticRegressionCV, RidgeCV
@@ -40,9 +39,9 @@ from xgboost import XGBClassifier, XGBRegressor
 
 from metarouter import DRLearner, EconMLShift, EPLearner, RLearner
 from metarouter.datasets import make_nie_wager
-from metarouter.exceptions import MetaRouterError
 from metarouter.nuisance import Nuisances
 from metarouter.utils.files import write_text
+from paper_figures._replications import Errors, run_replications, two_or_more
 
 SETUPS = ("A", "B", "C", "D")
 SIZES = (500, 1000)
@@ -186,19 +185,19 @@ def run(
     checkpoint: Path | None = None,
 ) -> pd.DataFrame:
     """Return one row per replication: COLUMNS, the last four being mean squared errors."""
-    done = _read_checkpoint(checkpoint)
     wanted = [
         Replication(seed, round_, setup, n)
         for round_ in range(rounds)
         for n in sizes
         for setup in setups
     ]
-    missing = [replication for replication in wanted if replication not in done]
-    for replication in track(missing, "EP-learner", transient=True):
-        done[replication] = replicate(replication)
-        if checkpoint is not None:
-            write_text(checkpoint, _frame(done).to_csv(index=False))
-    return _frame({replication: done[replication] for replication in wanted})
+    return run_replications(
+        wanted,
+        lambda missing: map(_errors, missing),
+        COLUMNS,
+        what="EP-learner",
+        checkpoint=checkpoint,
+    )
 
 
 def summarise(replications: pd.DataFrame) -> pd.DataFrame:
@@ -255,14 +254,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--rounds", type=two_or_more, default=20)
     parser.add_argument("--setups", nargs="+", choices=SETUPS, default=SETUPS, metavar="SETUP")
     parser.add_argument("--sizes", nargs="+", type=int, choices=SIZES, default=SIZES, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("ep_learner"))
     options = parser.parse_args(arguments)
-    if options.rounds < 2:
-        parser.error("a standard error takes at least 2 rounds")
     replications = run(
         options.rounds,
         setups=options.setups,
@@ -282,26 +279,9 @@ def _median_error(errors: pd.Series) -> float:
     return float(np.median(draws, axis=1).std(ddof=1))
 
 
-def _frame(errors: dict[Replication, dict[str, float]]) -> pd.DataFrame:
-    rows = [(*key, *(found[name] for name in LEARNERS)) for key, found in errors.items()]
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _read_checkpoint(path: Path | None) -> dict[Replication, dict[str, float]]:
-    if path is None or not path.exists():
-        return {}
-    frame = pd.read_csv(path)
-    if list(frame.columns) != COLUMNS:
-        raise MetaRouterError(
-            f"{path} has the columns {', '.join(map(str, frame.columns))} instead of "
-            f"{', '.join(COLUMNS)}; move it away, or choose another --out."
-        )
-    return {
-        Replication(row.seed, row.round, row.setup, row.n): {
-            name: float(getattr(row, name)) for name in LEARNERS
-        }
-        for row in frame.itertuples(index=False)
-    }
+def _errors(replication: Replication) -> Errors:
+    found = replicate(replication)
+    return tuple(found[name] for name in LEARNERS)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ experiments_for_paper/output_boost.csv). They come without standard errors.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +23,6 @@ import numpy as np
 import pandas as pd
 import xgboost
 from numpy.random import Generator, SeedSequence
-from rich.progress import track
 
 from metarouter import RLearner
 from metarouter.datasets import LabelledQueries, TrainingRows, Truth, make_nie_wager
@@ -36,6 +35,7 @@ from paper_figures._cross_validated_boosting import (
     shuffled_folds,
     tune_booster,
 )
+from paper_figures._replications import run_replications, two_or_more
 
 N_QUERIES, N_FEATURES, NOISE = 500, 6, 1.0
 PUBLISHED_REPLICATIONS = 200
@@ -160,16 +160,13 @@ def run(
     checkpoint: Path | None = None,
 ) -> pd.DataFrame:
     """Return one row per replication: COLUMNS, the last two being mean squared errors."""
-    done = _read_checkpoint(checkpoint)
-    wanted = [Replication(seed, round_, *cell) for round_ in range(rounds) for cell in cells]
-    missing = [replication for replication in wanted if replication not in done]
-    for replication, errors in track(
-        _errors(missing, n_jobs), "Nie & Wager", total=len(missing), transient=True
-    ):
-        done[replication] = errors
-        if checkpoint is not None:
-            write_text(checkpoint, _frame(done).to_csv(index=False))
-    return _frame({replication: done[replication] for replication in wanted})
+    return run_replications(
+        [Replication(seed, round_, *cell) for round_ in range(rounds) for cell in cells],
+        lambda missing: _errors(missing, n_jobs),
+        COLUMNS,
+        what="Nie & Wager",
+        checkpoint=checkpoint,
+    )
 
 
 def summarise(replications: pd.DataFrame) -> pd.DataFrame:
@@ -214,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=_two_or_more, default=50)
+    parser.add_argument("--rounds", type=two_or_more, default=50)
     parser.add_argument("--n-jobs", type=int, default=None, help="workers, as in joblib")
     parser.add_argument("--setups", nargs="+", choices=SETUPS, default=SETUPS, metavar="SETUP")
     parser.add_argument("--seed", type=int, default=0)
@@ -233,36 +230,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(to_markdown(table))
 
 
-def _errors(
-    missing: Sequence[Replication], n_jobs: int | None
-) -> Iterator[tuple[Replication, tuple[float, float]]]:
+def _errors(missing: Sequence[Replication], n_jobs: int | None) -> Iterable[tuple[float, float]]:
     pool = joblib.Parallel(n_jobs=n_jobs, return_as="generator", batch_size=1)
-    return zip(missing, pool(joblib.delayed(replicate)(item) for item in missing), strict=True)
-
-
-def _frame(errors: dict[Replication, tuple[float, float]]) -> pd.DataFrame:
-    return pd.DataFrame([(*key, *pair) for key, pair in errors.items()], columns=COLUMNS)
-
-
-def _read_checkpoint(path: Path | None) -> dict[Replication, tuple[float, float]]:
-    if path is None or not path.exists():
-        return {}
-    frame = pd.read_csv(path, dtype={"base_score": str})
-    if list(frame.columns) != COLUMNS:
-        raise MetaRouterError(
-            f"{path} has the columns {', '.join(map(str, frame.columns))} instead of "
-            f"{', '.join(COLUMNS)}; move it away, or choose another --out."
-        )
-    return {
-        Replication(row.seed, row.round, row.setup, row.base_score): (row.R, row.oracle)
-        for row in frame.itertuples(index=False)
-    }
-
-
-def _two_or_more(text: str) -> int:
-    if (number := int(text)) < 2:
-        raise argparse.ArgumentTypeError("a standard error takes at least 2 rounds")
-    return number
+    return pool(joblib.delayed(replicate)(item) for item in missing)
 
 
 if __name__ == "__main__":
