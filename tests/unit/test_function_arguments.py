@@ -216,6 +216,19 @@ def test_what_takes_many_kinds_of_thing_refuses_what_is_none_of_them(name: str) 
                 require_sentence(raised.value, argument)
 
 
+@pytest.mark.parametrize("name", DECLARED)
+def test_defaults_and_none_where_it_is_documented_are_accepted(name: str) -> None:
+    function = FUNCTIONS[name]
+    parameters = inspect.signature(function).parameters.values()
+    defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
+    for argument, allowed in DECLARED[name].items():
+        if argument in defaults:
+            check_argument(argument, defaults[argument], allowed)
+        said = re.search(rf"^(\w+, )*{argument}(, \w+)* : (.*)$", inspect.getdoc(function), re.M)
+        if said and re.search(r"\bNone\b|optional", said[3]):
+            check_argument(argument, None, allowed)
+
+
 def test_a_declaration_in_the_call_takes_the_place_of_the_annotation() -> None:
     @validated(model=[has_methods("fit"), None])
     def fit(model: Any, n: int = 1, *, deep: bool = False, **others: Any) -> str:
