@@ -91,14 +91,14 @@ def records_of_export(rows: Sequence[Record]) -> tuple[list[Record], str]:
 
 
 def _annotations(task: Record) -> list[Record]:
-    told = [one for one in task.get("annotations") or () if not one.get("was_cancelled")]
+    submitted = [one for one in task.get("annotations") or () if not one.get("was_cancelled")]
     predicted: Record = {}
     for prediction in task.get("predictions") or ():
         # Of several versions of a model the last one counts.
         for name, value in _results(prediction).items():
             predicted[f"{name}.prediction"] = value
     records = []
-    for k, one in enumerate(told or [{}]):
+    for k, one in enumerate(submitted or [{}]):
         by = one.get("completed_by")
         by = (by.get("email") or by.get("id")) if isinstance(by, Mapping) else by
         records.append(
@@ -170,8 +170,8 @@ def _parsed(cell: Any) -> Any:
 
 
 def _is_record(row: Record) -> bool:
-    told = row.get("responses") or row.get("suggestions") or {}
-    return isinstance(row.get("fields"), Mapping) and isinstance(told, Mapping)
+    given = row.get("responses") or row.get("suggestions") or {}
+    return isinstance(row.get("fields"), Mapping) and isinstance(given, Mapping)
 
 
 def _is_flat_record(row: Record) -> bool:
@@ -188,7 +188,7 @@ def _nested(row: Record) -> Record:
     for name, value in row.items():
         question, _, kind = name.rpartition(".")
         if name.endswith(".responses"):
-            told = _several(value)
+            answers = _several(value)
             users, status = (row.get(f"{name}.{of}") for of in ("users", "status"))
             record["responses"][question] = [
                 {
@@ -196,7 +196,7 @@ def _nested(row: Record) -> Record:
                     "user_id": None if users is None else users[k],
                     "status": None if status is None else status[k],
                 }
-                for k, answer in enumerate(told)
+                for k, answer in enumerate(answers)
             ]
         elif kind == "suggestion":
             record["suggestions"][question] = {"value": value}
@@ -223,8 +223,8 @@ def _answers_of_people(record: Record) -> list[Record]:
                 user = response.get("user_id") or k
                 by_user.setdefault(user, {})[question] = _ranked(response.get("value"))
     suggested = {
-        f"{question}.suggestion": _ranked(told["value"] if isinstance(told, Mapping) else told)
-        for question, told in (record.get("suggestions") or {}).items()
+        f"{question}.suggestion": _ranked(given["value"] if isinstance(given, Mapping) else given)
+        for question, given in (record.get("suggestions") or {}).items()
     }
     described = {
         "id": record.get("id"),
@@ -271,7 +271,7 @@ def _with_one_winner(frame: pd.DataFrame) -> pd.DataFrame:
         frame[name].astype(str).str.lower().isin(("1", "1.0", "true")) for name in _WINNERS
     )
     votes = np.where(first & ~second, "model_a", np.where(second & ~first, "model_b", "tie"))
-    told = frame[list(_WINNERS)].notna().any(axis=1)
-    winner = [word if there else None for word, there in zip(votes, told, strict=True)]
+    has_winner = frame[list(_WINNERS)].notna().any(axis=1)
+    winner = [word if there else None for word, there in zip(votes, has_winner, strict=True)]
     given = [*_WINNERS, *(["winner_tie"] if "winner_tie" in frame.columns else [])]
     return frame.drop(columns=given).assign(winner=winner)

@@ -216,15 +216,15 @@ class FallbackRouter(BaseEstimator):
                 is_gold=rows.is_gold if both_sources else None,
                 groups=rows.groups if with_groups else None,
             )
-            told = {name: values[held] for name, values in inputs.items()}
-            decided = trial.decision_function(data.X[held], **told)
-            charge = trial.predict_gain(data.X[held]) - decided
-            advantage[held] = np.where(decided > 0, 0.0, charge - data.y[held])
-        unit = np.arange(len(fold)) if data.groups is None else np.asarray(data.groups)
+            given = {name: values[held] for name, values in inputs.items()}
+            decided = trial.decision_function(data.X[held], **given)
+            cost = trial.predict_gain(data.X[held]) - decided
+            advantage[held] = np.where(decided > 0, 0.0, cost - data.y[held])
+        cluster = np.arange(len(fold)) if data.groups is None else np.asarray(data.groups)
         gold = data.is_gold
         return {
             float(name): _lower_limit(
-                advantage[gold & (code == place)], unit[gold & (code == place)], self.confidence
+                advantage[gold & (code == place)], cluster[gold & (code == place)], self.confidence
             )
             for place, name in enumerate(names)
         }
@@ -265,14 +265,16 @@ class FallbackRouter(BaseEstimator):
         return np.where(unlike, self.router.models[1], decided)
 
 
-def _lower_limit(values: FloatArray, unit: NDArray[Any], confidence: float) -> tuple[float, float]:
-    """Mean, and its one-sided lower limit with values of one unit as one observation."""
+def _lower_limit(
+    values: FloatArray, cluster: NDArray[Any], confidence: float
+) -> tuple[float, float]:
+    """Mean, and its one-sided lower limit with values of one cluster as one observation."""
     from scipy.stats import t
 
     if not len(values):
         return np.nan, -np.inf
     mean = float(values.mean())
-    code = np.unique(unit, return_inverse=True)[1]
+    code = np.unique(cluster, return_inverse=True)[1]
     summed = np.bincount(code, weights=values - mean)
     if len(summed) < 2:
         return mean, -np.inf

@@ -17,9 +17,11 @@ from numpy.typing import ArrayLike
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import MINIMA, Verdict, scarce
 from metarouter.inference.guarantees._constraints import (
+    CONSTRAINTS,
     Bounds,
     CertifyingQueries,
     Constraint,
+    MinSaving,
     as_constraints,
     certifying_queries,
     constrained_mean,
@@ -152,22 +154,11 @@ Search = Literal["ends", "split"]
 Prefer = Literal["auto", "quality", "cost"]
 
 
-# Budgets are checked where they become constraints.
-_BUDGETS = dict.fromkeys(
-    [
-        "max_share",
-        "max_cost",
-        "max_cost_ratio",
-        "min_gain",
-        "max_loss",
-        "min_gap_share",
-        "max_missed_gain",
-    ],
-    "no_validation",
-)
+# Limits are checked where they become constraints.
+_CHECKED_LATER = dict.fromkeys(CONSTRAINTS.keys() - {MinSaving.name}, "no_validation")
 
 
-@validated(random_state=["random_state"], **_BUDGETS)
+@validated(random_state=["random_state"], **_CHECKED_LATER)
 def certify_predictions(
     psi_hat: ArrayLike,
     gold_gain: ArrayLike | DoublyRobustGains | None = None,

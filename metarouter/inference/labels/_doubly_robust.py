@@ -25,9 +25,8 @@ from metarouter.inference.intervals import (
 )
 from metarouter.inference.labels._labels import as_rows, fitted_nuisances
 from metarouter.nuisance import Nuisances
-from metarouter.routing._cost_model import is_real
 from metarouter.utils.arguments import validated
-from metarouter.utils.columns import as_finite_column, as_level
+from metarouter.utils.columns import as_bounds, as_finite_column, as_level, check_within
 from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import BAR, OUTLINE, reference_line
 from metarouter.utils.validation import validate_training
@@ -278,8 +277,9 @@ def doubly_robust_gains(
     given = None
     if gold_outcome is not None:
         given = _one_per_query("gold_outcome", gold_outcome, queries.is_gold.size)
+    gain_bounds = as_bounds("gain_bounds", gain_bounds)
     if gain_bounds is not None:
-        gain_bounds = _as_bounds(gain_bounds, queries, known, given)
+        _check_bounded(gain_bounds, queries, known, given)
         given = None if given is None else np.clip(given, *gain_bounds)
     n, words = queries.is_gold.size, "known by design"
     inside = np.ones(n, dtype=bool)
@@ -397,31 +397,20 @@ def _means(
     return known | (errors if known_spread else dict.fromkeys(errors, np.nan))
 
 
-def _as_bounds(
+def _check_bounded(
     bounds: tuple[float, float],
     queries: _Queries,
     propensity: FloatArray | None,
     prediction: FloatArray | None,
-) -> tuple[float, float]:
-    if not (np.size(bounds) == 2 and all(map(is_real, bounds)) and bounds[0] < bounds[1]):
-        raise MetaRouterError(
-            f"gain_bounds is {bounds!r}; give two finite numbers, (lowest, highest)."
-        )
-    low, high = float(bounds[0]), float(bounds[1])
+) -> None:
     equal = queries.weight is None or np.ptp(queries.weight) == 0
     if propensity is None or prediction is None or queries.groups is not None or not equal:
         raise MetaRouterError(
             "gain_bounds needs gold_outcome, a known propensity, and queries of equal weight that "
             "stand for themselves: give these, or leave the bounds out."
         )
-    gold = queries.label[queries.is_gold]
-    outside = int(((gold < low) | (gold > high)).sum())
-    if outside:
-        raise DataError(
-            f"{outside} of {gold.size} gold labels lie outside gain_bounds={bounds!r}: give bounds "
-            "that no query can leave."
-        )
-    return low, high
+    mend = "give bounds that no query can leave."
+    check_within("gain_bounds", bounds, queries.label[queries.is_gold], mend)
 
 
 def _one_per_query(name: str, values: ArrayLike, n: int) -> FloatArray:
