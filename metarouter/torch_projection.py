@@ -20,11 +20,10 @@ from sklearn.utils.validation import check_is_fitted
 from metarouter.nuisance import Nuisances
 from metarouter.torch_regressor import (
     check_converged,
-    device_of,
     draw_layer,
-    import_torch,
     positive_scale,
 )
+from metarouter.utils.devices import device_of, import_torch
 from metarouter.utils.parameters import CLASSIFIER, check_parameters, number, one_of, whole
 from metarouter.utils.random import seed_of
 from metarouter.utils.validation import (
@@ -230,7 +229,7 @@ class TorchProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         seed: int,
     ) -> tuple[FloatArray, int, list[float]]:
         torch = import_torch("TorchProjection")
-        device = device_of(torch, self.device)
+        device = device_of(self.device, "TorchProjection")
 
         def tensor(values: Any) -> Any:
             return torch.as_tensor(values, dtype=torch.float32, device=device)

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.exceptions import DataError
+from metarouter.utils.devices import device_of, import_torch
 from metarouter.utils.parameters import number, several, whole
 from metarouter.utils.random import seed_of
 from metarouter.utils.validation import validate_features, validate_training
@@ -143,7 +144,7 @@ class TorchRegressor(RegressorMixin, BaseEstimator):
     ) -> tuple[list[FloatArray], list[FloatArray], list[float]]:
         torch = import_torch("TorchRegressor")
         seed = seed_of(self.random_state)
-        device = device_of(torch, self.device)
+        device = device_of(self.device, "TorchRegressor")
         # A generator of its own: nothing outside is seeded.
         generator = torch.Generator().manual_seed(seed)
         sizes = [X.shape[1], *self.hidden, 1]
@@ -189,19 +190,6 @@ def _forward(torch: Any, parameters: list[Any], X: Any) -> Any:
     return X[:, 0]
 
 
-def device_of(torch: Any, device: str | None, automatic: str | None = None) -> Any:
-    """Return the device that a name stands for; `automatic` is a GPU where there is one."""
-    if device == automatic:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, TypeError, AssertionError, NotImplementedError):
-        raise DataError(
-            f"device is {device!r}, and torch finds none of that name here; give {automatic!r} or "
-            "'cpu'."
-        ) from None
-
-
 def check_converged(losses: Sequence[float]) -> None:
     """Refuse a training whose losses are not finite."""
     if not np.isfinite(losses).all():
@@ -214,14 +202,3 @@ def check_converged(losses: Sequence[float]) -> None:
 def positive_scale(scale: Any) -> Any:
     """Return standard deviations to divide by: 1 where there is none."""
     return np.where(scale > 0, scale, 1.0)
-
-
-def import_torch(user: str) -> Any:
-    """Return torch, or say that the class `user` needs it."""
-    try:
-        import torch
-    except ImportError as error:
-        raise MetaRouterError(
-            f"{user} needs torch, which cannot be imported ({error}); install metarouter[bandits]."
-        ) from None
-    return torch

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from bandits._torch import require_torch
+from metarouter.utils.devices import require_torch
 
 __all__ = ["Learning", "RouterName", "routers_of"]
 

@@ -11,9 +11,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import KMeans
 from sklearn.utils.validation import check_is_fitted
 
-from bandits._torch import require_torch
 from metarouter.exceptions import DataError
 from metarouter.utils.arguments import validated
+from metarouter.utils.devices import require_torch
 from metarouter.utils.features import validate_matrix
 from metarouter.utils.parameters import LABELS, number, whole
 from metarouter.utils.random import seed_of

@@ -12,9 +12,9 @@ from sklearn.cluster import KMeans
 from sklearn.preprocessing import StandardScaler
 
 from bandits._logs import Logs
-from bandits._torch import require_torch
 from bandits.full_information.base import FullInformationRouter
 from metarouter.exceptions import DataError
+from metarouter.utils.devices import require_torch
 from metarouter.utils.parameters import number, several, whole
 
 __all__ = [

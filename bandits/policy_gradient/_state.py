@@ -9,7 +9,6 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from bandits._caps import Caps
-from bandits._torch import device_of
 from bandits._validation import preferences_to_play
 from bandits.policy_gradient._heads import Sizes
 from bandits.policy_gradient._memory import Memory
@@ -18,6 +17,7 @@ from bandits.policy_gradient._parameters import Layout
 from bandits.policy_gradient._settings import Settings
 from bandits.policy_gradient._trainer import PolicyTrainer
 from metarouter.exceptions import DataError
+from metarouter.utils.devices import device_of
 
 __all__ = ["PolicyState"]
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, gelu, softplus
 
-from bandits._torch import device_of
 from metarouter.exceptions import DataError
+from metarouter.utils.devices import device_of
 
 __all__ = [
     "Means",

@@ -15,10 +15,10 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from bandits._arms import check_arms, names_of
-from bandits._torch import require_torch
 from metarouter import __version__
 from metarouter.exceptions import DataError, RouterFileError
 from metarouter.utils.arguments import validated
+from metarouter.utils.devices import require_torch
 from metarouter.utils.features import as_floats
 from metarouter.utils.files import atomic_path
 from metarouter.utils.groups import group_codes

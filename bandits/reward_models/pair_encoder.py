@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from bandits._torch import device_of
 from bandits.reward_models.offline import OfflineRewardRouter, check_correct
 from bandits.reward_models.pairs import TEXT_COLUMNS, pair_features
 from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.utils.devices import device_of
 from metarouter.utils.parameters import check_parameters, number, whole
 from metarouter.utils.random import seed_of
 

@@ -32,6 +32,20 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert heavy_modules_after("import metarouter") == set()
 
 
+@pytest.mark.parametrize("package", ["metarouter", "bandits"])
+def test_help_is_shown_before_the_numerical_libraries_are_loaded(package: str) -> None:
+    code = f"""
+import sys, {package}.cli
+try:
+    sys.argv = ["{package}", "--help"]
+    {package}.cli.main()
+except SystemExit:
+    pass
+assert not {{"sklearn", "scipy", "pandas", "torch"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
 def test_routers_load_nothing_heavy_that_scikit_learn_does_not_load_itself() -> None:
     # scikit-learn 1.9 imports pandas and rich where they are installed.
     code = """

@@ -19,7 +19,7 @@ pytest.importorskip("torch", reason="needs torch: install metarouter[bandits]")
 
 import torch
 
-from metarouter import MetaRouter, ThresholdRouter, load_router, save_router
+from metarouter import ConstantShift, MetaRouter, ThresholdRouter, load_router, save_router
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.torch_projection import TorchProjection
 
@@ -122,7 +122,7 @@ def test_units_of_features_and_labels_and_single_precision_do_not_matter() -> No
 def test_in_a_pipeline_it_takes_sources_and_traffic_and_goes_into_a_file(tmp_path) -> None:
     X, y, is_gold, _ = queries()
     traffic = queries(300, seed=3)[0]
-    router = MetaRouter(regressor=Ridge(), scaling=None, random_state=0)
+    router = MetaRouter(ConstantShift(), Ridge(), scaling=None, random_state=0)
     model = make_pipeline(clone(SMALL), router).fit(
         X,
         y,

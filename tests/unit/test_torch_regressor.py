@@ -110,5 +110,5 @@ def test_torch_is_not_loaded_with_the_package_and_its_absence_is_told(monkeypatc
 
 
 def test_a_device_that_is_not_there_is_named() -> None:
-    with pytest.raises(DataError, match=r"device is 'abacus'.*give None or 'cpu'"):
+    with pytest.raises(DataError, match=r"device is 'abacus'.*give 'auto' or 'cpu'"):
         TorchRegressor((8,), epochs=1, device="abacus").fit(X, Y)
