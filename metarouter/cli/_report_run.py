@@ -32,10 +32,9 @@ from metarouter.reporting import (
     routing_report,
     write_document,
 )
-from metarouter.reporting._analyse import attempt
+from metarouter.reporting._analyse import DEFAULT_SHARE, attempt
 from metarouter.reporting._document import Findings, Paragraph, Unanswered
 from metarouter.reporting._held_out_routers import too_few_to_cross_fit
-from metarouter.reporting._routing_analysis import DEFAULT_SHARE
 from metarouter.reporting._write_document import FORMATS
 from metarouter.reporting.certified_router import CertifiedRouter
 from metarouter.routing import save_router

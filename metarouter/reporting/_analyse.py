@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import partial
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 
@@ -15,11 +14,20 @@ from metarouter.exceptions import BudgetError, DataError, MetaRouterError
 from metarouter.inference import (
     LIMITS,
     MINIMA,
+    AllPairs,
+    BestLinearProjection,
+    CalibrationTest,
+    CertifiedThreshold,
+    Constraint,
+    CostQualityBand,
+    CurveBand,
+    Diagnostics,
     DoublyRobustGains,
     HeldOutPredictions,
     LabelOptions,
     LabelPlan,
     MeanShiftTest,
+    RankWeightedEffects,
     SortedGroupEffects,
     best_linear_projection,
     check_data,
@@ -27,6 +35,7 @@ from metarouter.inference import (
     cost_quality_band,
     doubly_robust_gains,
     efficiency_gain_band,
+    max_share,
     mean_shift_test,
     plan_labels,
     rank_weighted_effects,
@@ -34,20 +43,17 @@ from metarouter.inference import (
     toc_band,
 )
 from metarouter.inference._limits import scarce
+from metarouter.inference.guarantees import as_constraints
 from metarouter.inference.labels import LabelTable, scaled_labels
 from metarouter.judging import JudgeProfile
-from metarouter.nuisance import ALL_NUISANCES
+from metarouter.nuisance import ALL_NUISANCES, Nuisances
 from metarouter.overlap_region import OverlapRegion
+from metarouter.reporting._claims import META_ROUTERS
 from metarouter.reporting._document import Unanswered
 from metarouter.reporting._held_out_routers import (
     FIRST_TRAINING_FOLDS,
     HeldOutRouters,
     held_out_routers,
-)
-from metarouter.reporting._routing_analysis import (
-    ReportSettings,
-    RoutingAnalysis,
-    RoutingResults,
 )
 from metarouter.reporting.certified_router import CertifiedRouter, certify_router
 from metarouter.routing import GivenCost, ThresholdRouter
@@ -55,130 +61,188 @@ from metarouter.utils.arguments import validated
 from metarouter.utils.groups import count_groups
 from metarouter.utils.style import router_label
 
-_Result = TypeVar("_Result")
+DEFAULT_SHARE = 0.5  # of the queries, where nothing is demanded of the threshold
+_MOST_FEATURES = 20  # of a projection that can still be read
 
 
-def attempt(compute: Callable[[], _Result]) -> _Result | Unanswered:
-    """Compute, or take down why the labels do not allow it; a wrong setting is no such reason."""
-    try:
-        return compute()
-    except MetaRouterError as error:
-        if isinstance(error, BudgetError) or error.parameter is not None:
-            raise
-        return Unanswered(str(error))
+@dataclass(frozen=True, kw_only=True)
+class ReportSettings:
+    """How a table is analysed.
+
+    Parameters
+    ----------
+    router : str, default="adaptive"
+        The router that is recommended, chosen before looking: one of those of
+        `metarouter.evaluation.default_routers`, or ``"adaptive"``.
+    regressor : regressor, optional
+        Learner of every outcome, gain and shift; an extremely randomised forest by default.
+    propensity : {"constant", "estimated"}, default="estimated"
+        "constant" where the queries with gold labels were drawn at random.
+    scaling : {"variance", "max", "wasserstein"} or None, default="variance"
+    method : {"cv", "oob"}, default="cv"
+        How nuisances are predicted out of sample.
+    folds : int, default=5
+    level : float, default=0.95
+        Of every interval and band.
+    models : (str, str), default=("alternative", "primary")
+    demands : sequence of Constraint, or dict of str to float, optional
+        What the threshold must keep: constraints, or limits under the names of
+        `metarouter.inference.certify_threshold` (``max_share``, ``max_cost``, ``min_gain``, ...).
+        Without any, at most half of the queries may go to the primary model.
+    delta : float, default=0.1
+        Probability with which the constraints may be broken.
+    gold_price, preference_price : float, default=1.0 and 0.01
+        Of one label, for the plan.
+    seed : int, default=0
+    n_jobs : int, optional
+    described_by : str, default="features of the table"
+        How queries became numbers, in words.
+    command : str, default=""
+        The command that made the report.
+    deploy : tuple of str, default=()
+        The commands that deploy the recommended threshold.
+    """
+
+    router: str = "adaptive"
+    regressor: Any = None
+    propensity: str = "estimated"
+    scaling: Any = "variance"
+    method: Literal["cv", "oob"] = "cv"
+    folds: int = 5
+    level: float = 0.95
+    models: tuple[str, str] = ("alternative", "primary")
+    demands: Constraint | Iterable[Constraint] | Mapping[str, float] = ()
+    delta: float = 0.1
+    gold_price: float = 1.0
+    preference_price: float = 0.01
+    seed: int = 0
+    n_jobs: int | None = None
+    described_by: str = "features of the table"
+    command: str = ""
+    deploy: tuple[str, ...] = ()
+
+    @property
+    def recipe(self) -> Nuisances:
+        """The nuisances, unfitted."""
+        return Nuisances(
+            outcome=self.regressor,
+            propensity="constant" if self.propensity == "constant" else None,
+            cv=self.folds,
+            method=self.method,
+            random_state=self.seed,
+            n_jobs=self.n_jobs,
+        )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What estimates and plans are told, in their own names."""
+        known = {"level": self.level, "random_state": self.seed, "n_jobs": self.n_jobs}
+        return {"nuisances": self.recipe, **known}
+
+    @property
+    def prices(self) -> dict[str, Any]:
+        """Prices of labels, as plans take them."""
+        return {"gold_price": self.gold_price, "preference_price": self.preference_price}
+
+    @property
+    def constraints(self) -> tuple[Constraint, ...]:
+        """What the threshold must keep.
+
+        Raises
+        ------
+        BudgetError
+            If a limit is out of range.
+        """
+        return as_constraints(self.demands or max_share(DEFAULT_SHARE))
 
 
-def routing_results(
-    queries: LabelledQueries,
-    held_out: HeldOutRouters,
-    settings: ReportSettings,
-    certified: CertifiedRouter | Unanswered,
-) -> RoutingResults:
-    """Measure the recommended router, and compare all.
+@dataclass(frozen=True)
+class RoutingResults:
+    """What routers gain on gold labels that they have not seen.
+
+    Parameters
+    ----------
+    n_gold, n_queries : int
+        Gold labels, and queries, that were held out.
+    gain, toc : CurveBand
+        Of the recommended router.
+    others : dict of str to CurveBand
+        Efficiency gains of the other routers.
+    cost_quality : CostQualityBand, Unanswered or None
+        None where there are no costs.
+    effects : RankWeightedEffects
+        On the gold labels.
+    effects_everywhere : RankWeightedEffects, Unanswered or None
+        On the doubly robust scores of all queries; None where every query has a gold label.
+    scores : DoublyRobustGains, Unanswered or None
+    pairs : AllPairs
+    certified : CertifiedRouter or Unanswered
+        The router that learned from some of the queries, with a threshold certified on the others.
+    area_plan : LabelPlan or Unanswered
+        Labels that would halve the interval of the area.
+    """
+
+    n_gold: int
+    n_queries: int
+    gain: CurveBand
+    toc: CurveBand
+    others: Mapping[str, CurveBand]
+    cost_quality: CostQualityBand | Unanswered | None
+    effects: RankWeightedEffects
+    effects_everywhere: RankWeightedEffects | Unanswered | None
+    scores: DoublyRobustGains | Unanswered | None
+    pairs: AllPairs
+    certified: CertifiedRouter | Unanswered
+    area_plan: LabelPlan | Unanswered
+
+    @property
+    def threshold(self) -> CertifiedThreshold | Unanswered:
+        """The threshold of the certified router."""
+        found = self.certified
+        return found if isinstance(found, Unanswered) else found.threshold
+
+
+@dataclass(frozen=True)
+class RoutingAnalysis:
+    """A table of labels, analysed.
 
     Parameters
     ----------
     queries : LabelledQueries
-    held_out : HeldOutRouters
-        What the routers predict for queries that they have not seen.
     settings : ReportSettings
-    certified : CertifiedRouter or Unanswered
-        The router with its threshold, as it will be deployed.
+    diagnostics : Diagnostics
+    mean_shifts : dict of str to MeanShiftTest or Unanswered
+        By method: "paired", "aipw", "overlap", "difference".
+    shift_plan : LabelPlan or Unanswered
+        Labels that would find a mean shift of a tenth of a standard deviation.
+    projection : BestLinearProjection or Unanswered
+    sorted_groups : SortedGroupEffects or Unanswered
+    held_out : HeldOutRouters or Unanswered
+        What the routers predict for queries that they have not seen.
+    routing : RoutingResults or Unanswered
+    judges : tuple of JudgeProfile, default=()
+        What is known of those who gave the preference labels.
+    overlap_region : OverlapRegion, Unanswered or None
+        Where both sources have queries; None where gold queries were drawn at random.
     """
-    inside, level, router = held_out.fold >= 0, settings.level, settings.router
-    tested = queries.subset(inside)
-    all_ranks = {name: rank[inside] for name, rank in held_out.ranks().items()}
-    rows = tested.has_gold
-    ranks = {name: rank[rows] for name, rank in all_ranks.items()}
-    gold, rank = tested.gold[rows], ranks[router]
-    on_gold: dict[str, Any] = {
-        "level": level,
-        "random_state": settings.seed,
-        "sample_weight": None if tested.weight is None else tested.weight[rows],
-        "groups": None if tested.groups is None else tested.groups[rows],
-    }
-    effects = rank_weighted_effects(gold, rank, **on_gold)
-    scores: DoublyRobustGains | Unanswered | None = None
-    everywhere: Any = None
-    if not rows.all():
-        psi_hat = held_out.gains[router][inside]
-        scores = everywhere = attempt(lambda: _scores(tested, settings, psi_hat))
-    if isinstance(scores, DoublyRobustGains):
-        everywhere = rank_weighted_effects(
-            scores, all_ranks[router], level=level, random_state=settings.seed
-        )
-    return RoutingResults(
-        n_gold=int(rows.sum()),
-        n_queries=tested.n_queries,
-        gain=efficiency_gain_band(gold, rank, **on_gold),
-        toc=toc_band(gold, rank, **on_gold),
-        others={
-            name: efficiency_gain_band(gold, other, method="influence", **on_gold)
-            for name, other in ranks.items()
-            if name != router
-        },
-        cost_quality=_cost_quality(tested, rank, on_gold),
-        effects=effects,
-        scores=scores,
-        effects_everywhere=everywhere,
-        pairs=compare_all_pairs(
-            gold, {router_label(name): other for name, other in ranks.items()}, **on_gold
-        ),
-        certified=certified,
-        area_plan=attempt(
-            lambda: _area_plan(
-                tested if scores is None or isinstance(scores, Unanswered) else scores,
-                settings,
-                all_ranks[router],
-                effects,
-            )
-        ),
-    )
 
+    queries: LabelledQueries = field(repr=False)
+    settings: ReportSettings
+    diagnostics: Diagnostics
+    mean_shifts: Mapping[str, MeanShiftTest | Unanswered]
+    shift_plan: LabelPlan | Unanswered
+    projection: BestLinearProjection | Unanswered
+    sorted_groups: SortedGroupEffects | Unanswered
+    held_out: HeldOutRouters | Unanswered = field(repr=False)
+    routing: RoutingResults | Unanswered
+    judges: tuple[JudgeProfile, ...] = ()
+    overlap_region: OverlapRegion | Unanswered | None = None
 
-def _scores(queries: LabelledQueries, settings: ReportSettings, psi_hat: Any) -> DoublyRobustGains:
-    drawn = settings.propensity == "constant"
-    options = settings.options
-    return doubly_robust_gains(
-        queries,
-        options.pop("nuisances").set_params(method="cv"),
-        gold_outcome=psi_hat,
-        propensity=queries.n_gold / queries.n_queries if drawn else None,
-        **options,
-    )
-
-
-def _cost_quality(queries: LabelledQueries, rank: Any, on_gold: dict[str, Any]) -> Any:
-    if queries.cost_primary is None or queries.cost_alternative is None:
-        return None
-    rows = queries.has_gold
-    alternative = queries.cost_alternative[rows]
-    extra = queries.cost_primary[rows] - alternative
-    return attempt(
-        lambda: cost_quality_band(
-            queries.gold[rows], rank, extra, alternative_cost=alternative, **on_gold
-        )
-    )
-
-
-def _area_plan(pilot: Any, settings: ReportSettings, rank: Any, effects: Any) -> LabelPlan:
-    area = effects.effect("area")
-    width = (area.upper - area.lower) / 2
-    if not width > 0:
-        raise DataError(effects.reason)
-    return plan_labels(
-        pilot,
-        quantity="area",
-        psi_hat=rank,
-        half_width=width / 2,
-        **settings.prices,
-        **settings.options,
-    )
-
-
-_MOST_FEATURES = 20
-_META_ROUTERS = ("dr_learner", "r_learner")
-_MEAN_SHIFTS: tuple[Any, ...] = ("paired", "aipw", "overlap", "difference")
+    @property
+    def calibrations(self) -> dict[str, CalibrationTest]:
+        """Calibration tests of Delta-hat and psi-hat, by effect."""
+        tests = (self.diagnostics.shift_calibration, self.diagnostics.gain_calibration)
+        return {test.effect: test for test in tests if test is not None}
 
 
 @validated()
@@ -226,19 +290,17 @@ def analyse(
     >>> print(found.diagnostics.overlap.verdict, found.routing.n_gold)
     PASS 75
     """
-    settings = ReportSettings() if settings is None else settings
+    settings = settings or ReportSettings()
     _ = settings.constraints  # a limit out of range is refused before anything is fitted
     if settings.folds < FIRST_TRAINING_FOLDS + 1:
         raise MetaRouterError(
             f"folds={settings.folds} leaves no queries to test routers on: the first "
             f"{FIRST_TRAINING_FOLDS} only train, so give at least {FIRST_TRAINING_FOLDS + 1}."
         )
-    _some_feature_varies(queries)
-    shared = _shared(queries, settings)
-    held_out = attempt(lambda: predictions(queries, settings))
-    of_labels = None
-    if not isinstance(held_out, Unanswered):
-        of_labels = _of_labels(held_out, queries, settings)
+    _check_features(queries)
+    shared = _shared_options(queries, settings)
+    held_out = attempt(predictions, queries, settings)
+    of_labels = attempt(_of_labels, held_out, queries, settings)
     diagnostics = check_data(
         queries,
         model=of_labels if _tell_queries_apart(of_labels) else None,
@@ -246,23 +308,9 @@ def analyse(
         benchmark=None if queries.n_paired == queries.n_queries else "auto",
         **shared,
     )
-    main, rows = diagnostics.mean_shift, queries.training_rows()
-    region: OverlapRegion | Unanswered | None = None
+    main, rows, region = diagnostics.mean_shift, queries.training_rows(), None
     if settings.propensity != "constant":
-        region = attempt(
-            lambda: OverlapRegion(random_state=settings.seed).fit(rows.X, rows.is_gold)
-        )
-    groups: SortedGroupEffects | Unanswered
-    routing: RoutingResults | Unanswered
-    if isinstance(held_out, Unanswered):
-        groups = routing = held_out
-    else:
-        predicted = held_out
-        groups = attempt(lambda: sorted_group_effects(queries, of_labels, **shared))
-        chosen: CertifiedRouter | Unanswered = (
-            attempt(lambda: _certified(queries, settings)) if certified is None else certified
-        )
-        routing = attempt(lambda: routing_results(queries, predicted, settings, chosen))
+        region = attempt(OverlapRegion(random_state=settings.seed).fit, rows.X, rows.is_gold)
     return RoutingAnalysis(
         queries=queries,
         settings=settings,
@@ -271,21 +319,38 @@ def analyse(
         mean_shifts={
             method: main
             if method == main.method
-            else attempt(partial(mean_shift_test, queries, method=method, **shared))
-            for method in _MEAN_SHIFTS
+            else attempt(mean_shift_test, queries, method=method, **shared)
+            for method in ("paired", "aipw", "overlap", "difference")
         },
-        shift_plan=attempt(lambda: _shift_plan(queries, settings, shared, main)),
-        projection=attempt(
-            lambda: best_linear_projection(queries, _projected_on(queries), **shared)
-        ),
-        sorted_groups=groups,
+        shift_plan=attempt(_shift_plan, queries, settings, shared, main),
+        projection=attempt(_projection, queries, shared),
+        sorted_groups=attempt(sorted_group_effects, queries, of_labels, **shared),
         held_out=held_out,
-        routing=routing,
+        routing=attempt(_routing_results, queries, held_out, settings, certified=certified),
         overlap_region=region,
     )
 
 
-def _some_feature_varies(queries: LabelledQueries) -> None:
+_Result = TypeVar("_Result")
+
+
+def attempt(compute: Callable[..., _Result], *given: Any, **options: Any) -> _Result | Unanswered:
+    """Compute, or take down why the labels do not allow it; a wrong setting is no such reason.
+
+    What rests on an open question, given by position, is open for the same reason.
+    """
+    for answer in given:
+        if isinstance(answer, Unanswered):
+            return answer
+    try:
+        return compute(*given, **options)
+    except MetaRouterError as error:
+        if isinstance(error, BudgetError) or error.parameter is not None:
+            raise
+        return Unanswered(str(error))
+
+
+def _check_features(queries: LabelledQueries) -> None:
     """Refuse queries that are all alike: bands without width would seem certain of something."""
     n, d = queries.X.shape
     if (np.asarray(queries.X) == np.asarray(queries.X)[:1]).all():
@@ -295,32 +360,13 @@ def _some_feature_varies(queries: LabelledQueries) -> None:
         )
 
 
-def _shared(queries: LabelledQueries, settings: ReportSettings) -> dict[str, Any]:
+def _shared_options(queries: LabelledQueries, settings: ReportSettings) -> dict[str, Any]:
     """Return what all checks share: one set of nuisances, fitted once where labels allow it."""
     options = settings.options | {"scaling": settings.scaling}
     if min(queries.n_gold, queries.n_preference) >= MINIMA["gold_rows"].count:
         table = LabelTable(queries, cast(LabelOptions, options))
         options["nuisances"] = table.nuisances(*ALL_NUISANCES)
     return options
-
-
-def _certified(queries: LabelledQueries, settings: ReportSettings) -> CertifiedRouter:
-    """Certify the router of the settings, which weighs costs where there are some."""
-    model = _routers(settings, settings.scaling)[settings.router]
-    columns = {"cost_primary": queries.cost_primary, "cost_alternative": queries.cost_alternative}
-    costs = {name: column for name, column in columns.items() if column is not None}
-    known = len(costs) == len(columns)
-    return certify_router(
-        ThresholdRouter(model, cost=GivenCost() if known else None, models=settings.models),
-        queries,
-        settings.constraints,
-        delta=settings.delta,
-        level=settings.level,
-        nuisances=settings.recipe.set_params(method="cv"),
-        gold_at_random=settings.propensity == "constant",
-        cost_inputs=costs if known else None,
-        random_state=settings.seed,
-    )
 
 
 def _routers(settings: ReportSettings, scaling: Any = None) -> dict[str, Any]:
@@ -335,21 +381,9 @@ def _routers(settings: ReportSettings, scaling: Any = None) -> dict[str, Any]:
         calibrate=True,
         adaptive=True,
     )
-    return {
-        name: router.set_params(random_state=settings.seed, n_jobs=settings.n_jobs)
-        for name, router in routers.items()
-    }
-
-
-def _tell_queries_apart(held_out: HeldOutPredictions | None) -> bool:
-    """Whether there are predicted differences that could be checked."""
-    if held_out is None:
-        return False
-    taken = held_out.fold[held_out.fold >= 0]
-    return all(
-        any(np.ptp(column[held_out.fold == number]) > 1e-9 for number in np.unique(taken))
-        for column in (held_out.shift, held_out.gain)
-    )
+    for router in routers.values():
+        router.set_params(random_state=settings.seed, n_jobs=settings.n_jobs)
+    return routers
 
 
 def predictions(queries: LabelledQueries, settings: ReportSettings) -> HeldOutRouters:
@@ -378,41 +412,160 @@ def _of_labels(
 ) -> HeldOutPredictions:
     """Return the predictions of the learner of the bias, one per label, on the preference scale."""
     # The bias is looked for by a learner of it, whichever router is recommended.
-    name = settings.router if settings.router in _META_ROUTERS else _META_ROUTERS[0]
+    name = settings.router if settings.router in META_ROUTERS else META_ROUTERS[0]
     query = queries.training_rows().query
     factor = scaled_labels(queries, settings.scaling).factor
-    return HeldOutPredictions(
-        held_out.shifts[name][query],
-        factor * held_out.gains[name][query],
-        held_out.fold[query],
-        held_out.scheme,
+    shift, gain = held_out.shifts[name], factor * held_out.gains[name]
+    return HeldOutPredictions(shift[query], gain[query], held_out.fold[query], held_out.scheme)
+
+
+def _tell_queries_apart(found: HeldOutPredictions | Unanswered) -> bool:
+    """Whether there are predicted differences that could be checked."""
+    if isinstance(found, Unanswered):
+        return False
+    folds = [found.fold == number for number in np.unique(found.fold[found.fold >= 0])]
+    return all(
+        any(np.ptp(column[fold]) > 1e-9 for fold in folds) for column in (found.shift, found.gain)
     )
 
 
-def _projected_on(queries: LabelledQueries) -> Any:
-    if queries.domain is not None and count_groups(queries.domain) > 1:
-        return "domain"
-    if queries.text is not None:
-        import pandas as pd
-
-        letters = [max(1, len(str(text))) for text in queries.text]
-        return pd.DataFrame({"doublings of the query's length": np.log2(letters)})
-    if queries.X.shape[1] > _MOST_FEATURES:
-        raise MetaRouterError(
-            f"A projection on all {queries.X.shape[1]} features could not be read: name a column "
-            "of domains to see the shift in each."
-        )
-    return None
-
-
 def _shift_plan(
-    queries: LabelledQueries,
-    settings: ReportSettings,
-    shared: dict[str, Any],
-    test: MeanShiftTest,
+    queries: LabelledQueries, settings: ReportSettings, shared: dict[str, Any], test: MeanShiftTest
 ) -> LabelPlan:
     sd = test.unit if np.isfinite(test.unit) and test.unit > 0 else 1.0
     difference = LIMITS["mean_shift"].passes * sd
     return plan_labels(
         queries, quantity="mean_shift", difference=difference, **settings.prices, **shared
+    )
+
+
+def _projection(queries: LabelledQueries, shared: dict[str, Any]) -> BestLinearProjection:
+    """Project the shift on domains, else on the length of texts, else on features if few."""
+    on: Any = None
+    if queries.domain is not None and count_groups(queries.domain) > 1:
+        on = "domain"
+    elif queries.text is not None:
+        import pandas as pd
+
+        letters = [max(1, len(str(text))) for text in queries.text]
+        on = pd.DataFrame({"doublings of the query's length": np.log2(letters)})
+    elif queries.X.shape[1] > _MOST_FEATURES:
+        raise MetaRouterError(
+            f"A projection on all {queries.X.shape[1]} features could not be read: name a column "
+            "of domains to see the shift in each."
+        )
+    return best_linear_projection(queries, on, **shared)
+
+
+def _routing_results(
+    queries: LabelledQueries,
+    held_out: HeldOutRouters,
+    settings: ReportSettings,
+    *,
+    certified: CertifiedRouter | Unanswered | None,
+) -> RoutingResults:
+    """Measure the recommended router on queries that it has not seen, and compare all."""
+    inside, level, router = held_out.fold >= 0, settings.level, settings.router
+    tested = queries.subset(inside)
+    all_ranks = {name: rank[inside] for name, rank in held_out.ranks().items()}
+    rows = tested.has_gold
+    ranks = {name: rank[rows] for name, rank in all_ranks.items()}
+    gold, rank = tested.gold[rows], ranks[router]
+    on_gold: dict[str, Any] = {
+        "level": level,
+        "random_state": settings.seed,
+        "sample_weight": None if tested.weight is None else tested.weight[rows],
+        "groups": None if tested.groups is None else tested.groups[rows],
+    }
+    effects = rank_weighted_effects(gold, rank, **on_gold)
+    scores = everywhere = None
+    if not rows.all():
+        scores = attempt(_scores, tested, settings, held_out.gains[router][inside])
+        everywhere = attempt(
+            rank_weighted_effects,
+            scores,
+            all_ranks[router],
+            level=level,
+            random_state=settings.seed,
+        )
+    pilot = scores if isinstance(scores, DoublyRobustGains) else tested
+    return RoutingResults(
+        n_gold=int(rows.sum()),
+        n_queries=tested.n_queries,
+        gain=efficiency_gain_band(gold, rank, **on_gold),
+        toc=toc_band(gold, rank, **on_gold),
+        others={
+            name: efficiency_gain_band(gold, other, method="influence", **on_gold)
+            for name, other in ranks.items()
+            if name != router
+        },
+        cost_quality=_cost_quality(tested, rank, on_gold),
+        effects=effects,
+        scores=scores,
+        effects_everywhere=everywhere,
+        pairs=compare_all_pairs(
+            gold, {router_label(name): other for name, other in ranks.items()}, **on_gold
+        ),
+        certified=attempt(_certified, queries, settings) if certified is None else certified,
+        area_plan=attempt(_area_plan, pilot, settings, all_ranks[router], effects),
+    )
+
+
+def _scores(queries: LabelledQueries, settings: ReportSettings, psi_hat: Any) -> DoublyRobustGains:
+    drawn = settings.propensity == "constant"
+    return doubly_robust_gains(
+        queries,
+        gold_outcome=psi_hat,
+        propensity=queries.n_gold / queries.n_queries if drawn else None,
+        **settings.options | {"nuisances": settings.recipe.set_params(method="cv")},
+    )
+
+
+def _cost_quality(
+    queries: LabelledQueries, rank: Any, on_gold: dict[str, Any]
+) -> CostQualityBand | Unanswered | None:
+    if queries.cost_primary is None or queries.cost_alternative is None:
+        return None
+    rows = queries.has_gold
+    alternative = queries.cost_alternative[rows]
+    extra = queries.cost_primary[rows] - alternative
+    options = {"alternative_cost": alternative, **on_gold}
+    return attempt(cost_quality_band, queries.gold[rows], rank, extra, **options)
+
+
+def _certified(queries: LabelledQueries, settings: ReportSettings) -> CertifiedRouter:
+    """Certify the router of the settings, which weighs costs where there are some."""
+    costs: Any = {
+        "cost_primary": queries.cost_primary,
+        "cost_alternative": queries.cost_alternative,
+    }
+    known = all(column is not None for column in costs.values())
+    model = _routers(settings, settings.scaling)[settings.router]
+    return certify_router(
+        ThresholdRouter(model, cost=GivenCost() if known else None, models=settings.models),
+        queries,
+        settings.constraints,
+        delta=settings.delta,
+        level=settings.level,
+        nuisances=settings.recipe.set_params(method="cv"),
+        gold_at_random=settings.propensity == "constant",
+        cost_inputs=costs if known else None,
+        random_state=settings.seed,
+    )
+
+
+def _area_plan(
+    pilot: Any, settings: ReportSettings, rank: Any, effects: RankWeightedEffects
+) -> LabelPlan:
+    area = effects.effect("area")
+    width = (area.upper - area.lower) / 2
+    if not width > 0:
+        raise DataError(effects.reason)
+    return plan_labels(
+        pilot,
+        quantity="area",
+        psi_hat=rank,
+        half_width=width / 2,
+        **settings.prices,
+        **settings.options,
     )

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,8 +29,6 @@ class Estimate:
     ----------
     value, low, high : float
         NaN where there are too few labels to tell.
-    unit : str, default=""
-        What it is measured in, such as "gold units per query".
     decimals : int, default=3
     signed : bool, default=False
         Write a plus before positive numbers, as befits differences.
@@ -49,64 +48,52 @@ class Estimate:
     value: float
     low: float
     high: float
-    unit: str = ""
     decimals: int = 3
     signed: bool = False
     percent: bool = False
 
     def __str__(self) -> str:
-        if math.isnan(self.value) or (math.isnan(self.low) and math.isnan(self.high)):
+        ends = (self.value, self.low, self.high)
+        value, low, high = (_written(x, self.decimals, self.signed, self.percent) for x in ends)
+        if not self.is_known:
             return _UNKNOWN
         if self.low == self.value == self.high:
-            return f"{self._written(self.value)} (exact)"
-        low, high = self._end(self.low), self._end(self.high)
+            return f"{value} (exact)"
         if math.isnan(self.high):
-            return f"{self._written(self.value)} (from {low})"
-        if math.isnan(self.low):
-            return f"{self._written(self.value)} (up to {high})"
-        return f"{self._written(self.value)} ({low} to {high})"
+            return f"{value} (from {low})"
+        return f"{value} (up to {high})" if math.isnan(self.low) else f"{value} ({low} to {high})"
 
     @property
     def is_known(self) -> bool:
         """Whether there are enough labels for the number to be printed."""
-        return str(self) != _UNKNOWN
+        return not (math.isnan(self.value) or (math.isnan(self.low) and math.isnan(self.high)))
 
-    def _end(self, value: float) -> str:
-        return "no end" if math.isinf(value) else self._written(value)
 
-    def _written(self, value: float) -> str:
-        if math.isnan(value):
-            return _UNKNOWN
-        scaled = 100 * value if self.percent else value
-        scaled = 0.0 if round(scaled, self.decimals) == 0 else scaled
-        sign = "+" if self.signed and scaled > 0 else ""
-        return f"{sign}{scaled:.{self.decimals}f}{'%' if self.percent else ''}"
+def _written(value: float, decimals: int = 3, signed: bool = False, percent: bool = False) -> str:
+    if not math.isfinite(value):
+        return _UNKNOWN if math.isnan(value) else "no end"
+    scaled = 100 * value if percent else value
+    scaled = 0.0 if round(scaled, decimals) == 0 else scaled
+    return f"{'+' if signed and scaled > 0 else ''}{scaled:.{decimals}f}{'%' if percent else ''}"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """An interval by itself, beside an estimate that stands in another column.
+    """An interval of a difference by itself, beside an estimate that stands in another column.
 
     Examples
     --------
-    >>> print(Limits(-0.028, 0.114, signed=True))
+    >>> print(Limits(-0.028, 0.114))
     -0.028 to +0.114
     """
 
     low: float
     high: float
-    unit: str = ""
-    decimals: int = 3
-    signed: bool = False
 
     def __str__(self) -> str:
         if math.isnan(self.low) or math.isnan(self.high):
             return _UNKNOWN
-        ends = [Estimate(end, end, end, "", self.decimals, self.signed) for end in self]
-        return " to ".join(str(end).partition(" ")[0] for end in ends)
-
-    def __iter__(self) -> Iterator[float]:
-        return iter((self.low, self.high))
+        return f"{_written(self.low, signed=True)} to {_written(self.high, signed=True)}"
 
 
 @dataclass(frozen=True)
@@ -170,7 +157,7 @@ class Bullets:
 class Terms:
     """Names and what they mean, or settings and their values."""
 
-    pairs: Mapping[str, str]
+    terms: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -252,8 +239,14 @@ class Section:
 
     @property
     def anchor(self) -> str:
-        """Name by which links reach it."""
-        return slug(self.title)
+        """Name by which links reach it, such as "is-there-bias-and-where"."""
+        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-") or "section"
+
+    def walk(self, depth: int = 1) -> Iterator[tuple[int, Section]]:
+        """Yield the section and those below it with their depth, in the order of reading."""
+        yield depth, self
+        for below in self.sections:
+            yield from below.walk(depth + 1)
 
 
 @dataclass(frozen=True)
@@ -272,7 +265,8 @@ class Document:
 
     def walk(self) -> Iterator[tuple[int, Section]]:
         """Yield every section with its depth, in the order of reading."""
-        yield from _walk(self.sections, 1)
+        for part in self.sections:
+            yield from part.walk()
 
     def figures(self) -> list[Figure]:
         """Return all figures, in the order of reading."""
@@ -283,23 +277,6 @@ class Document:
         return [b for _, section in self.walk() for b in section.blocks if isinstance(b, Table)]
 
 
-def _walk(sections: tuple[Section, ...], depth: int) -> Iterator[tuple[int, Section]]:
-    for section in sections:
-        yield depth, section
-        yield from _walk(section.sections, depth + 1)
-
-
-def slug(title: str) -> str:
-    """Write a title as a name for links.
-
-    Examples
-    --------
-    >>> slug("Is there bias, and where?")
-    'is-there-bias-and-where'
-    """
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "section"
-
-
 GOLD = "gold units per query"
 PREFERENCE = "preference units"
 
@@ -308,12 +285,29 @@ class Unanswered(NamedTuple):
     """A question that the labels cannot answer, and why."""
 
     reason: str
+    verdict: Verdict = Verdict.INCONCLUSIVE
 
 
 def table(
-    caption: str, columns: Mapping[str | tuple[str, str], Iterable[Cell]], note: str = ""
+    caption: str,
+    columns: Mapping[str | tuple[str, str], Iterable[Cell] | str],
+    note: str = "",
+    *,
+    of: Any = None,
+    **style: Any,
 ) -> Table:
     """Lay out columns under their heads, each a name or a name with its unit.
+
+    Parameters
+    ----------
+    caption : str
+    columns : dict
+        The cells of each column, or the attributes of a result that `cells` makes them of.
+    note : str, default=""
+    of : object, optional
+        That result.
+    **style
+        As of `cells`.
 
     Examples
     --------
@@ -321,7 +315,8 @@ def table(
     (('a', 1), ('b', 2))
     """
     heads = tuple(Column(head) if isinstance(head, str) else Column(*head) for head in columns)
-    return Table(caption, heads, tuple(zip(*columns.values(), strict=True)), note)
+    filled = [cells(of, c, **style) if isinstance(c, str) else c for c in columns.values()]
+    return Table(caption, heads, tuple(zip(*filled, strict=True)), note)
 
 
 def verdict_of(found: Any) -> Findings:
@@ -330,32 +325,41 @@ def verdict_of(found: Any) -> Findings:
 
 
 def columns_of(found: Any, columns: str, at: Any = slice(None)) -> dict[str, list[Any]]:
-    """Return attributes of a result as columns, declared as in "usage, low=lower".
+    """Return attributes as columns, declared as in "usage, low=lower".
 
     Parameters
     ----------
-    found : object with arrays for attributes
+    found : result, or sequence of results
+        Attributes are arrays, or single values; the rows of several results follow each other.
     columns : str
-        Attributes, with another name before them where the column has one.
+        Attributes, perhaps dotted, with another name before them where the column has one.
     at : slice or list of int
         The rows that are wanted, by default all.
     """
+    results = found if isinstance(found, Sequence) else [found]
     named = [text.strip().rpartition("=") for text in columns.split(",")]
-    return {
-        head or name: np.atleast_1d(getattr(found, name))[at].tolist() for head, _, name in named
-    }
+
+    def column(name: str) -> list[Any]:
+        values = [np.asarray(attrgetter(name)(one), dtype=object) for one in results]
+        return [cell for value in values for cell in np.atleast_1d(value)[at].tolist()]
+
+    return {head or name: column(name) for head, _, name in named}
 
 
-def estimates(found: Any, ends: str, at: Any = slice(None), **style: Any) -> list[Estimate]:
-    """Return one estimate per row of three columns of a result, as "value, lower, upper"."""
-    rows = zip(*columns_of(found, ends, at).values(), strict=True)
-    return [Estimate(*row, **style) for row in rows]
+def cells(found: Any, columns: str, at: Any = slice(None), **style: Any) -> list[Any]:
+    """Return a cell per row of `columns_of`: an estimate of three attributes, limits of two.
 
-
-def limits(found: Any, ends: str, at: Any = slice(None)) -> list[Limits]:
-    """Return one signed interval per row of two columns of a result, as "lower, upper"."""
-    rows = zip(*columns_of(found, ends, at).values(), strict=True)
-    return [Limits(low, high, signed=True) for low, high in rows]
+    A single attribute is a p value where its name says so, and else stands for itself. The style
+    is that of `Estimate`.
+    """
+    named = columns_of(found, columns, at)
+    rows = list(zip(*named.values(), strict=True))
+    if len(named) == 3:
+        return [Estimate(*row, **style) for row in rows]
+    if len(named) == 2:
+        return [Limits(*row) for row in rows]
+    one = PValue if columns.startswith("p_") else lambda cell: "" if cell is None else cell
+    return [one(cell) for (cell,) in rows]
 
 
 def decimals_of(values: Any) -> int:
@@ -380,11 +384,6 @@ def percent(level: float) -> str:
     return f"{100 * level:g}%"
 
 
-def needed_cell(needed: int | None) -> Cell:
-    """Write how many labels would settle a verdict, or nothing."""
-    return "" if needed is None else needed
-
-
 Parts = Iterator[Block | Section]
 
 
@@ -398,16 +397,10 @@ def section(title: str) -> Callable[[Callable[..., Parts]], Callable[..., Sectio
         @wraps(parts_of)
         def written(found: Any, *context: Any) -> Section:
             if isinstance(found, Unanswered):
-                open_finding = Finding(found.reason, Verdict.INCONCLUSIVE)
-                return Section(title, (Findings((open_finding,)),))
-            blocks: list[Block] = []
-            below: list[Section] = []
-            for part in parts_of(found, *context):
-                if isinstance(part, Section):
-                    below.append(part)
-                else:
-                    blocks.append(part)
-            return Section(title, tuple(blocks), tuple(below))
+                return Section(title, (verdict_of(found),))
+            parts = list(parts_of(found, *context))
+            below = tuple(part for part in parts if isinstance(part, Section))
+            return Section(title, tuple(p for p in parts if not isinstance(p, Section)), below)
 
         return written
 

@@ -1,12 +1,27 @@
-"""The sections of a report on the labels: which there are, what they can bear, who gave them."""
+"""The sections of a report on the labels: what they can bear, how biased they are, the judges."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
 from metarouter.datasets import LabelledQueries
-from metarouter.inference import Diagnostics, OverlapReport, SensitivityAnalysis, Verdict
+from metarouter.inference import (
+    BestLinearProjection,
+    CalibrationTest,
+    Diagnostics,
+    MeanShiftTest,
+    OverlapReport,
+    SensitivityAnalysis,
+    SortedGroupEffects,
+    Verdict,
+)
 from metarouter.inference.diagnostics import Check
 from metarouter.judging import JudgeProfile
 from metarouter.overlap_region import OverlapRegion
+from metarouter.reporting._analyse import RoutingAnalysis
 from metarouter.reporting._document import (
     PREFERENCE,
     Bullets,
@@ -15,12 +30,12 @@ from metarouter.reporting._document import (
     Figure,
     Finding,
     Findings,
-    Limits,
     Paragraph,
     Parts,
+    PValue,
     Unanswered,
-    estimates,
-    needed_cell,
+    cells,
+    columns_of,
     percent,
     section,
     table,
@@ -28,39 +43,15 @@ from metarouter.reporting._document import (
 )
 from metarouter.utils.groups import count_groups
 
-# Name of the estimate: its row in the table, and whether it is a share.
-_ROWS = {
-    "position_bias": ("verdict moved towards the answer shown first", False),
-    "order_consistency": ("queries judged alike in both orders", True),
-    "draw_noise": ("variance of a verdict when asked again", False),
-    "agreement": ("gold labels with the verdict on their side, ties as half", True),
-    "gold_slope": ("verdict per unit of gold label", False),
-    "leaning": ("verdict where gold calls it equal", False),
-    "length_bias": ("verdict per doubling of the length ratio", False),
-    "self_preference": ("verdict towards the judge's own answer", False),
-}
-_BIASES = {
-    "position_bias": "the answer shown first",
-    "length_bias": "the longer answer",
-    "self_preference": "its own answers",
-    "leaning": "the primary",
-}
-_AGAINST = {
-    "position_bias": "the answer shown second",
-    "length_bias": "the shorter answer",
-    "self_preference": "the answers of others",
-    "leaning": "the alternative",
-}
-
 
 @section("The labels")
 def labels_section(queries: LabelledQueries) -> Parts:
     """Say which labels there are."""
-    both = queries.has_gold & queries.has_preference
+    both = queries.n_paired
     counts = {
-        "gold label only": int((queries.has_gold & ~both).sum()),
-        "preference label only": int((queries.has_preference & ~both).sum()),
-        "both labels": int(both.sum()),
+        "gold label only": queries.n_gold - both,
+        "preference label only": queries.n_preference - both,
+        "both labels": both,
         "all": queries.n_queries,
     }
     yield Paragraph(
@@ -96,17 +87,21 @@ def checks_section(found: Diagnostics, region: OverlapRegion | Unanswered | None
         "Verdict per check",
         {
             "claim": map(_claim, found.checks),
-            "verdict": [check.verdict for check in found.checks],
-            "measured": [check.quantity for check in found.checks],
+            "verdict": "verdict",
+            "measured": "quantity",
             "value": map(_measured, found.checks),
-            "needed": [needed_cell(check.needed) for check in found.checks],
+            "needed": "needed",
         },
         f"{percent(found.level)} intervals; of the robustness value, the value and that of its "
         "interval.",
+        of=found.checks,
     )
-    open_checks = [check for check in found.checks if check.verdict is not Verdict.PASS]
-    if open_checks:
-        reasons = [Finding(f"{_claim(one)}: {one.reason}", one.verdict) for one in open_checks]
+    reasons = [
+        Finding(f"{_claim(check)}: {check.reason}", check.verdict)
+        for check in found.checks
+        if check.verdict is not Verdict.PASS
+    ]
+    if reasons:
         yield Findings(tuple(reasons))
     yield _overlap(found.overlap, region)
     yield _sensitivity(found.sensitivity, found.mean_shift.method)
@@ -126,20 +121,22 @@ def _measured(check: Check) -> Cell:
 @section("Do the two sources cover the same queries?")
 def _overlap(report: OverlapReport, region: OverlapRegion | Unanswered | None) -> Parts:
     frame = report.to_frame()
-    values = estimates(frame, "value, ci_low, ci_high", percent=True, decimals=1)
     yield verdict_of(report)
     yield table(
         "Overlap of gold and preference queries",
         {
-            "measure": frame["measure"],
-            "share": values,
+            "measure": "measure",
+            "share": "value, ci_low, ci_high",
             "verdict": [Verdict(verdict) if verdict else "" for verdict in frame["verdict"]],
         },
         f"{percent(report.level)} intervals are over new queries, with the fitted propensity "
         f"held fixed. The propensity policy clipped {report.n_clipped} and trimmed "
         f"{report.n_trimmed} labels.",
+        of=frame,
+        percent=True,
+        decimals=1,
     )
-    if values[0].is_known:
+    if np.isfinite(frame["value"].iloc[0]):
         yield Figure(
             "overlap",
             "Propensity of the gold label for gold queries (above) and preference queries "
@@ -159,51 +156,237 @@ def _overlap(report: OverlapReport, region: OverlapRegion | Unanswered | None) -
 
 
 @section("What if something is unmeasured?")
-def _sensitivity(analysis: SensitivityAnalysis, main: str) -> Parts:
+def _sensitivity(found: SensitivityAnalysis, main: str) -> Parts:
+    middle = ""
+    if found.scenarios:
+        (theta,) = cells(found, "value, lower, upper", signed=True)
+        middle = (
+            f" The bounds lie around {theta} {PREFERENCE}, the doubly robust mean with the "
+            "nuisances as they are fitted. The section on bias "
+        )
+        middle += (
+            "rests on pairs: both labels of one query, between which nothing unmeasured can differ."
+            if main == "paired"
+            else "takes their shrinkage out first; quote its estimate."
+        )
     yield Paragraph(
-        "Gold and preference queries may differ by something that is not in the table. This "
-        "asks how strong such a difference would have to be to explain the mean shift away."
-        f"{_theta(analysis, main)}"
+        "Gold and preference queries may differ by something that is not in the table. How strong "
+        f"would such a difference have to be to explain the mean shift away?{middle}"
     )
-    yield verdict_of(analysis)
-    if not analysis.scenarios:
+    yield verdict_of(found)
+    if not found.scenarios:
         return
-    assumed, bounds = analysis.scenarios, [scenario.bound for scenario in analysis.scenarios]
     yield table(
         "Mean shift under an unmeasured difference",
         {
-            "difference as strong as": [scenario.name for scenario in assumed],
-            ("strength for the labels", "c_y"): [Estimate(*one.outcome) for one in assumed],
-            ("strength for the source", "c_d"): [Estimate(*one.source) for one in assumed],
-            "bounds of the mean shift": [
-                Limits(bound.lower, bound.upper, signed=True) for bound in bounds
-            ],
-            f"{percent(analysis.level)} interval around the bounds": [
-                Limits(bound.interval_lower, bound.interval_upper, signed=True) for bound in bounds
-            ],
+            "difference as strong as": "name",
+            ("strength for the labels", "c_y"): "outcome.value, outcome.lower, outcome.upper",
+            ("strength for the source", "c_d"): "source.value, source.lower, source.upper",
+            "bounds of the mean shift": "bound.lower, bound.upper",
+            f"{percent(found.level)} interval around the bounds": (
+                "bound.interval_lower, bound.interval_upper"
+            ),
         },
         "c_y is the share of the labels' residual variance that the difference explains, "
         "c_d the gain in the variance of the weights; those of the first row are assumed. "
-        f"Robustness value {analysis.robustness:.3f}; that of the interval "
-        f"{analysis.robustness_interval:.3f}.",
+        f"Robustness value {found.robustness:.3f}; that of the interval "
+        f"{found.robustness_interval:.3f}.",
+        of=found.scenarios,
     )
 
 
-def _theta(analysis: SensitivityAnalysis, main: str) -> str:
-    """Say why the estimate in the middle of the bounds is not that of the section on bias."""
-    if not analysis.scenarios:
-        return ""
-    theta = Estimate(analysis.value, analysis.lower, analysis.upper, signed=True)
-    around = (
-        f" The bounds lie around {theta} {PREFERENCE}, the doubly robust mean with the nuisances "
-        "as they are fitted."
+_METHODS = {
+    "paired": "paired: queries with both labels",
+    "aipw": "unpaired: doubly robust mean over all labels",
+    "overlap": "unpaired: residual on residual, weighted towards overlap",
+    "difference": "unpaired: difference of the two means (right only under a random draw)",
+}
+_CONTRAST = "contrast, contrast_lower, contrast_upper"
+_PREDICTED = {
+    "shift": "Delta-hat, the predicted shift",
+    "gain": "psi-hat, the predicted gold label",
+}
+
+
+@section("Is there bias, and where?")
+def bias_section(analysis: RoutingAnalysis) -> Parts:
+    """Say whether cheap labels are biased, for which queries, and whether it is predicted."""
+    yield Paragraph(
+        "The shift is what has to be added to a cheap (preference) label, on average over "
+        "queries of one kind, to make it a trustworthy (gold) one. A positive shift means "
+        "that cheap labels understate the primary model. Shifts are in units of the "
+        "preference labels, after the gold labels were brought to their scale."
     )
-    if main == "paired":
-        return (
-            f"{around} The section on bias rests on pairs: both labels of one query, between which "
-            "nothing unmeasured can differ."
+    yield _mean(analysis.mean_shifts, analysis.diagnostics.mean_shift)
+    yield _along_features(analysis.projection)
+    yield _in_groups(analysis.sorted_groups)
+    tests, groups = tuple(analysis.calibrations.values()), analysis.sorted_groups
+    why = groups if isinstance(groups, Unanswered) else Unanswered("No prediction was tested.")
+    yield _calibration(tests or why)
+
+
+@section("On average")
+def _mean(shifts: Mapping[str, MeanShiftTest | Unanswered], main: MeanShiftTest) -> Parts:
+    yield verdict_of(main)
+    note = (
+        f"Each interval holds by itself at {percent(main.level)}. The verdict is on the claim that "
+        "there is no bias on average: PASS says that it is shown to be small, FAIL that it is "
+        "large. 'Needed' is the number of gold labels (pairs) that would settle an open verdict."
+    )
+    if np.isfinite(main.factor):
+        note += f" Gold labels were multiplied by {main.factor:.4g} ({main.factor_is})."
+    tests = {}
+    for method, words in _METHODS.items():
+        test = shifts[method]
+        if isinstance(test, Unanswered):
+            note += f" {words}: {test.reason}"
+        else:
+            tests[words + " (main)" * (test is main)] = test
+    yield table(
+        "Mean shift, gold minus preference",
+        {
+            "how": tests.keys(),
+            ("mean shift", PREFERENCE): "value, lower, upper",
+            "p value": "p_value",
+            "gold labels": [
+                test.n_paired if test.method == "paired" else test.n_gold for test in tests.values()
+            ],
+            "verdict": "verdict",
+            "needed": "needed",
+        },
+        note,
+        of=list(tests.values()),
+        signed=True,
+    )
+    if main.values.size:
+        pairs = "gold minus preference label of each query with both"
+        what = pairs if main.method == "paired" else "doubly robust score of each label"
+        (mean,) = cells(main, "value, lower, upper", signed=True)
+        yield Figure(
+            "shift_histogram",
+            f"Histogram of the {what} (as figure S2 of Meta-Router), with the mean and its "
+            f"{percent(main.level)} interval.",
+            f"Histogram of the {what}; the mean is {mean} {PREFERENCE}.",
+            main.plot,
         )
-    return f"{around} The section on bias takes their shrinkage out first; quote its estimate."
+
+
+@section("Along features")
+def _along_features(found: BestLinearProjection) -> Parts:
+    yield verdict_of(found)
+    if not np.isfinite(found.se).all():
+        return
+    slopes = slice(1, None)  # the mean has a section of its own
+    level = percent(found.level)
+    yield table(
+        "Best linear projection of the shift",
+        {
+            "feature": "names",
+            ("change of the shift", f"{PREFERENCE} per unit of the feature"): (
+                "coefficient, lower, upper"
+            ),
+            f"{level} for all slopes at once": "simultaneous_lower, simultaneous_upper",
+            "p value": "p_value",
+        },
+        f"Intervals hold by themselves at {level}; p values are for each coefficient by itself. "
+        f"That all slopes are zero: {PValue(found.joint.p_value).in_a_sentence}.",
+        of=found,
+        at=slopes,
+        signed=True,
+    )
+    if len(found.names) >= 2 and bool((found.se[slopes] > 0).all()):
+        yield Figure(
+            "shift_projection",
+            "How the shift changes with each feature: pointwise intervals thick, simultaneous "
+            "thin.",
+            "Dots with intervals, one per feature; the same numbers stand in the table above.",
+            found.plot,
+            size=(6.2, 1.6 + 0.28 * (len(found.names) - 1)),
+            data=columns_of(found, "coefficient, low=lower, high=upper", slopes),
+        )
+
+
+@section("In groups of queries, sorted by the predicted shift")
+def _in_groups(found: SortedGroupEffects) -> Parts:
+    yield verdict_of(found)
+    (contrast,) = cells(found, _CONTRAST, signed=True)
+    if not contrast.is_known:
+        return
+    count = len(found.value)
+    yield table(
+        "Mean shift in sorted groups",
+        {
+            "group": [f"group {k + 1} of {count}" + " (lowest)" * (k == 0) for k in range(count)],
+            "labels": "n_rows",
+            "gold labels": "n_gold",
+            ("mean shift", PREFERENCE): "value, lower, upper",
+            f"{percent(found.level)} for all groups at once": (
+                "simultaneous_lower, simultaneous_upper"
+            ),
+        },
+        f"Highest minus lowest group: {contrast} {PREFERENCE}, one-sided "
+        f"{PValue(found.contrast_p_value).in_a_sentence}. Groups are sorted by "
+        "predictions of models that have not seen the labels.",
+        of=found,
+        signed=True,
+    )
+    yield Figure(
+        "sorted_groups",
+        "Mean shift in groups of queries sorted by the predicted shift, with pointwise "
+        "(thick) and simultaneous (thin) intervals.",
+        f"Means of {count} groups with intervals; highest minus lowest is {contrast}.",
+        found.plot,
+        data=columns_of(found, "mean=value, low=lower, high=upper"),
+    )
+
+
+@section("Are the predictions right?")
+def _calibration(tests: tuple[CalibrationTest, ...]) -> Parts:
+    yield Paragraph(
+        "Models were fitted on some labels and tested on others. Where a prediction is "
+        "calibrated, both coefficients are 1; where it knows nothing of the differences "
+        "between queries, the second is 0."
+    )
+    said = [Finding(f"{_PREDICTED[test.effect]}: {test.reason}", test.verdict) for test in tests]
+    yield Findings(tuple(said))
+    yield table(
+        "Calibration of the predicted shift (Delta-hat) and of the predicted gold label (psi-hat)",
+        {
+            "prediction": [
+                f"{_PREDICTED[test.effect].partition(',')[0]}: {words}"
+                for test in tests
+                for words in ("mean of the predictions", "differences between queries")
+            ],
+            "coefficient": "coefficient, lower, upper",
+            "p value, above 0": "p_value",
+            "p value, equals 1": "p_calibrated",
+        },
+        f"{percent(tests[0].level)} intervals, two-sided; p values above 0 are one-sided.",
+        of=tests,
+        decimals=2,
+    )
+
+
+# What each estimate is called in its row, and how it is written.
+_SHARE = {"percent": True, "decimals": 1}
+_SIGNED = {"signed": True}
+_ESTIMATES: dict[str, tuple[str, dict[str, Any]]] = {
+    "position_bias": ("verdict moved towards the answer shown first", _SIGNED),
+    "order_consistency": ("queries judged alike in both orders", _SHARE),
+    "draw_noise": ("variance of a verdict when asked again", {}),
+    "agreement": ("gold labels with the verdict on their side, ties as half", _SHARE),
+    "gold_slope": ("verdict per unit of gold label", {}),
+    "leaning": ("verdict where gold calls it equal", _SIGNED),
+    "length_bias": ("verdict per doubling of the length ratio", _SIGNED),
+    "self_preference": ("verdict towards the judge's own answer", _SIGNED),
+}
+# What a bias above zero favours, and what one below.
+_FAVOURED = {
+    "position_bias": ("the answer shown first", "the answer shown second"),
+    "length_bias": ("the longer answer", "the shorter answer"),
+    "self_preference": ("its own answers", "the answers of others"),
+    "leaning": ("the primary", "the alternative"),
+}
 
 
 @section("The judges")
@@ -218,21 +401,14 @@ def judges_section(judges: tuple[JudgeProfile, ...]) -> Parts:
         "part of the verdict where gold calls it equal."
     )
     for profile in judges:
-        yield Findings((_leaning(profile),))
         rows = list(profile.to_frame().itertuples())
+        yield Findings((Finding(f"{profile.judge}{_leaning(rows)}"),))
         yield table(
             f"What is known of {profile.judge}",
             {
-                "estimate": [_ROWS[row.estimate][0] for row in rows],
+                "estimate": [_ESTIMATES[row.estimate][0] for row in rows],
                 "value": [
-                    Estimate(
-                        row.value,
-                        row.ci_low,
-                        row.ci_high,
-                        percent=_ROWS[row.estimate][1],
-                        decimals=1 if _ROWS[row.estimate][1] else 3,
-                        signed=row.estimate in _BIASES,
-                    )
+                    Estimate(row.value, row.ci_low, row.ci_high, **_ESTIMATES[row.estimate][1])
                     for row in rows
                 ],
                 "queries": [int(row.queries) for row in rows],
@@ -241,15 +417,14 @@ def judges_section(judges: tuple[JudgeProfile, ...]) -> Parts:
         )
 
 
-def _leaning(profile: JudgeProfile) -> Finding:
+def _leaning(rows: list[Any]) -> str:
     """Say which way a judge is significantly drawn, or that nothing of the kind was seen."""
-    rows = {row.estimate: row for row in profile.to_frame().itertuples()}
-    looked_for = [name for name in _BIASES if name in rows and rows[name].se > 0]
-    significant = [name for name in looked_for if rows[name].ci_low > 0 or rows[name].ci_high < 0]
+    biases = [row for row in rows if row.estimate in _FAVOURED and row.se > 0]
+    significant = [row for row in biases if row.ci_low > 0 or row.ci_high < 0]
     if significant:
-        drawn = [(_BIASES if rows[name].value > 0 else _AGAINST)[name] for name in significant]
-        return Finding(f"{profile.judge} significantly favours {', '.join(drawn)}.")
-    if looked_for:
-        seen = ", ".join(name.replace("_", " ") for name in looked_for)
-        return Finding(f"{profile.judge}: no significant bias was seen ({seen}).")
-    return Finding(f"{profile.judge}: the table does not tell which way it is biased.")
+        favoured = [_FAVOURED[row.estimate][int(row.value < 0)] for row in significant]
+        return f" significantly favours {', '.join(favoured)}."
+    if biases:
+        seen = ", ".join(row.estimate.replace("_", " ") for row in biases)
+        return f": no significant bias was seen ({seen})."
+    return ": the table does not tell which way it is biased."

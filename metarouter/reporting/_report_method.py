@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from metarouter._version import __version__
 from metarouter.evaluation import default_routers
 from metarouter.inference import LIMITS, MINIMA
+from metarouter.reporting._analyse import RoutingAnalysis
 from metarouter.reporting._document import (
     Bullets,
     Paragraph,
@@ -17,7 +18,6 @@ from metarouter.reporting._document import (
     Terms,
     table,
 )
-from metarouter.reporting._routing_analysis import RoutingAnalysis
 from metarouter.utils.style import router_label
 
 WORDS = {

@@ -15,6 +15,12 @@ from metarouter.inference import (
     RankWeightedEffects,
     Verdict,
 )
+from metarouter.reporting._analyse import (
+    DEFAULT_SHARE,
+    ReportSettings,
+    RoutingAnalysis,
+    RoutingResults,
+)
 from metarouter.reporting._document import (
     GOLD,
     Estimate,
@@ -23,24 +29,16 @@ from metarouter.reporting._document import (
     Findings,
     Paragraph,
     Parts,
-    PValue,
     Unanswered,
+    cells,
     columns_of,
     counted,
     decimals_of,
-    estimates,
     has_limits,
-    limits,
     percent,
     section,
     table,
     verdict_of,
-)
-from metarouter.reporting._routing_analysis import (
-    DEFAULT_SHARE,
-    ReportSettings,
-    RoutingAnalysis,
-    RoutingResults,
 )
 from metarouter.reporting.certified_router import CertifiedRouter
 from metarouter.utils.style import router_label, router_styles
@@ -67,16 +65,18 @@ def gains_section(found: RoutingResults, analysis: RoutingAnalysis) -> Parts:
     yield verdict_of(band)
     if has_limits(band):
         at, shares = _shown(band)
-        together = limits(band, "band_lower, band_upper", at)
         yield table(
             "Efficiency gain at some shares",
             {
                 "share sent to the primary model": shares,
-                ("efficiency gain", GOLD): estimates(band, "value, lower, upper", at, signed=True),
-                f"{level} for all shares at once": together,
+                ("efficiency gain", GOLD): "value, lower, upper",
+                f"{level} for all shares at once": "band_lower, band_upper",
             },
             f"{level} limits at one share chosen beforehand, and limits that hold at all shares at "
             "once.",
+            of=band,
+            at=at,
+            signed=True,
         )
     yield _effects(found.effects, found.effects_everywhere)
     yield _toc(found.toc, name)
@@ -88,7 +88,7 @@ def curve_figure(file: str, band: CurveBand, name: str) -> Figure:
     """Draw an efficiency gain or a targeting curve with its band."""
     words = "Efficiency gain" if band.curve == "efficiency_gain" else "Targeting curve (TOC)"
     best = int(np.argmax(band.value))
-    (top,) = estimates(band, "value, lower, upper", [best], signed=True)
+    (top,) = cells(band, "value, lower, upper", [best], signed=True)
     return Figure(
         file,
         f"{words} against the share of queries sent to the primary model. Shaded: the "
@@ -128,19 +128,18 @@ def _effects(
         )
     if isinstance(everywhere, Unanswered):
         note += f" Doubly robust scores could not be had: {everywhere.reason}"
-    rows = [
-        (_EFFECTS[name], source, value, PValue(p))
-        for source, of in sources.items()
-        for name, value, p in zip(
-            of.effects,
-            estimates(of, "value, lower, upper", signed=True),
-            of.p_value.tolist(),
-            strict=True,
-        )
-    ]
-    heads = "effect", "estimated from", ("value", GOLD), "p value"
-    columns: dict[Any, Any] = dict(zip(heads, zip(*rows, strict=True), strict=True))
-    yield table("Rank-weighted effects of the router", columns, note)
+    yield table(
+        "Rank-weighted effects of the router",
+        {
+            "effect": [_EFFECTS[name] for of in sources.values() for name in of.effects],
+            "estimated from": [source for source, of in sources.items() for _ in of.effects],
+            ("value", GOLD): "value, lower, upper",
+            "p value": "p_value",
+        },
+        note,
+        of=list(sources.values()),
+        signed=True,
+    )
 
 
 @section("Does it know the best queries?")
@@ -160,8 +159,6 @@ def _costs(found: CostQualityBand, name: str) -> Parts:
     if not has_limits(found):
         return
     at, shares = _shown(found)
-    cost = estimates(found, "cost, cost_lower, cost_upper", at, decimals=decimals_of(found.cost))
-    gained = "advantage, advantage_band_lower, advantage_band_upper"
     yield Figure(
         "cost_quality",
         "Cost and quality per query of the router, beyond the alternative model's quality, "
@@ -175,19 +172,19 @@ def _costs(found: CostQualityBand, name: str) -> Parts:
             "quality_low=quality_lower, quality_high=quality_upper",
         ),
     )
+    costs = cells(found, "cost, cost_lower, cost_upper", at, decimals=decimals_of(found.cost))
+    gains = cells(found, "advantage, advantage_band_lower, advantage_band_upper", at, signed=True)
     yield table(
         "Cost, quality and advantage at some shares",
         {
             "share sent": shares,
-            ("cost", "per query"): cost,
-            ("quality beyond the alternative", GOLD): estimates(
-                found, "quality, quality_lower, quality_upper", at
-            ),
-            ("advantage over random routing at the same cost", GOLD): estimates(
-                found, gained, at, signed=True
-            ),
+            ("cost", "per query"): costs,
+            ("quality beyond the alternative", GOLD): "quality, quality_lower, quality_upper",
+            ("advantage over random routing at the same cost", GOLD): gains,
         },
         f"All limits hold at all shares at once ({percent(found.level)}).",
+        of=found,
+        at=at,
     )
 
 
@@ -208,13 +205,15 @@ def comparison_section(found: RoutingResults, name: str) -> Parts:
     yield table(
         "Area under the efficiency gain",
         {
-            "router": pairs.routers,
-            ("area", GOLD): estimates(pairs, "value, lower, upper", signed=True),
+            "router": "routers",
+            ("area", GOLD): "value, lower, upper",
             "compared with all others": [
                 beaten[router in pairs.not_beaten] for router in pairs.routers
             ],
         },
         f"{level} intervals, each router by itself. Random routing has area 0.",
+        of=pairs,
+        signed=True,
     )
     columns = "difference, low=difference_lower, high=difference_upper"
     yield Figure(
@@ -231,11 +230,13 @@ def comparison_section(found: RoutingResults, name: str) -> Parts:
         "All pairs of routers",
         {
             "pair": [f"{first} minus {second}" for first, second in both],
-            ("difference in area", GOLD): estimates(pairs, columns, signed=True),
-            "adjusted p value": map(PValue, pairs.p_value_stepdown.tolist()),
+            ("difference in area", GOLD): columns,
+            "adjusted p value": "p_value_stepdown",
         },
         f"{level} limits for all pairs at once (max-t); p values adjusted for all pairs by the "
         "step-down of Romano and Wolf.",
+        of=pairs,
+        signed=True,
     )
 
 
@@ -304,16 +305,17 @@ def threshold_section(certified: CertifiedRouter, settings: ReportSettings) -> P
     yield table(
         "What the threshold keeps and costs" if found.is_certified else closest,
         {
-            "quantity": [one.words for one in kept],
-            "demanded": [one.demand for one in kept],
+            "quantity": "words",
+            "demanded": "demand",
             "observed": map(_seen, kept),
-            "p value of a broken constraint": [PValue(one.p_value) for one in kept],
-            "labels": [one.n for one in kept],
+            "p value of a broken constraint": "p_value",
+            "labels": "n",
         },
         f"{percent(found.level)} intervals hold for this threshold by itself; the guarantee "
         f"({found.guarantee}) is about the constraints, and about the one router that is deployed, "
         "which has not seen the queries that it is judged on. Other sections look at routers that "
         "learned from more or fewer labels.",
+        of=kept,
     )
     if found.path.distance:
         yield Figure(
@@ -361,7 +363,7 @@ def planning_section(analysis: RoutingAnalysis) -> Parts:
     yield section("To halve the interval of the router's area")(_plan)(area)
 
 
-def plan_finding(plan: LabelPlan, question: str = "") -> Finding:
+def plan_finding(plan: LabelPlan | Unanswered, question: str = "") -> Finding:
     """Say what to buy; a verdict stands there only where no plan can be made."""
     verdict = None if plan.verdict is Verdict.PASS else plan.verdict
     return Finding(f"{question} {plan.reason}".strip(), verdict)
@@ -372,14 +374,11 @@ def _plan(plan: LabelPlan) -> Parts:
     if not plan.options:
         return
     columns: dict[str | tuple[str, str], Any] = {
-        "split": [option.name for option in plan.options],
-        "gold labels": [option.n_gold for option in plan.options],
-        "preference labels": [option.n_preference for option in plan.options],
+        "split": "name",
+        "gold labels": "n_gold",
+        "preference labels": "n_preference",
         "price": [round(option.cost, 2) for option in plan.options],
-        "half width of the interval": [
-            Estimate(option.half_width, option.lower, option.upper, decimals=4)
-            for option in plan.options
-        ],
+        "half width of the interval": "half_width, lower, upper",
     }
     if plan.aim[0] == "difference":
         columns["power"] = [round(option.power, 2) for option in plan.options]
@@ -388,4 +387,6 @@ def _plan(plan: LabelPlan) -> Parts:
         columns,
         f"Expected half width of the {percent(plan.level)} interval, with the uncertainty that the "
         "pilot leaves about it. Power is at the expected half width.",
+        of=plan.options,
+        decimals=4,
     )

@@ -8,24 +8,28 @@ import numpy as np
 
 from metarouter._version import __version__
 from metarouter.inference import CertifiedThreshold, CurveBand, Verdict
+from metarouter.reporting._analyse import RoutingAnalysis
 from metarouter.reporting._document import (
     GOLD,
     PREFERENCE,
     Document,
-    Estimate,
     Finding,
     Findings,
     Paragraph,
     Parts,
     Unanswered,
+    cells,
     counted,
-    estimates,
     has_limits,
     percent,
     section,
 )
-from metarouter.reporting._report_bias import bias_section
-from metarouter.reporting._report_labels import checks_section, judges_section, labels_section
+from metarouter.reporting._report_labels import (
+    bias_section,
+    checks_section,
+    judges_section,
+    labels_section,
+)
 from metarouter.reporting._report_method import glossary_section, method_section
 from metarouter.reporting._report_routing import (
     comparison_section,
@@ -36,22 +40,19 @@ from metarouter.reporting._report_routing import (
     threshold_section,
     threshold_text,
 )
-from metarouter.reporting._routing_analysis import RoutingAnalysis
 from metarouter.utils.arguments import validated
 from metarouter.utils.style import router_label
 
 _EXAMPLE_USAGE = 0.3
-_PAYS = "Does routing pay?"
-_ANSWERS = {Verdict.PASS: "Yes.", Verdict.FAIL: "No.", Verdict.INCONCLUSIVE: "Open."}
 
 
 @section("Summary")
 def summary_section(analysis: RoutingAnalysis) -> Parts:
     """Say what to do, then what was found, each finding with its verdict, and draw the curve."""
     queries, routing = analysis.queries, analysis.routing
-    held_out = ""
+    tested = ""
     if not isinstance(routing, Unanswered):
-        held_out = (
+        tested = (
             f" Routers were tested on {routing.n_gold} of the {queries.n_gold} gold labels, which "
             "they had not seen."
         )
@@ -59,45 +60,19 @@ def summary_section(analysis: RoutingAnalysis) -> Parts:
         f"{queries.name}: {queries.n_queries} queries, {queries.n_gold} with a gold label, "
         f"{queries.n_preference} with a preference label, {queries.n_paired} with both. Should a "
         f"query go to {_models(analysis)}? All intervals are at "
-        f"{percent(analysis.settings.level)}.{held_out}"
+        f"{percent(analysis.settings.level)}.{tested}"
     )
     findings = [_action(analysis), _checks(analysis), _bias(analysis), _where(analysis)]
     if isinstance(routing, Unanswered):
-        findings.append(_open(_PAYS, routing))
+        findings.append(_answer("Does routing pay?", routing.verdict, routing.reason))
     else:
         best = Finding(f"Which router is best? {routing.pairs.reason}", routing.pairs.verdict)
         findings += [_gain(analysis, routing.gain), best, _threshold(routing.threshold)]
-    yield Findings((*findings, _plan(analysis)))
+    labels = "How many labels find a mean shift of a tenth of a standard deviation?"
+    findings.append(plan_finding(analysis.shift_plan, labels))
+    yield Findings(tuple(findings))
     if not isinstance(routing, Unanswered) and has_limits(routing.gain):
         yield curve_figure("efficiency_gain", routing.gain, analysis.settings.router)
-
-
-def _action(analysis: RoutingAnalysis) -> Finding:
-    """Say what to do: deploy a threshold, label more, or leave the routing be."""
-    found = analysis.routing
-    if isinstance(found, Unanswered):
-        return Finding(f"What to do? Label more queries. {found.reason}", Verdict.INCONCLUSIVE)
-    band, threshold = found.gain, found.threshold
-    name = router_label(analysis.settings.router)
-    certified = not isinstance(threshold, Unanswered) and threshold.is_certified
-    if band.verdict is Verdict.FAIL:
-        return Finding(
-            f"What to do? Do not route by the {name} router. {band.reason}", band.verdict
-        )
-    if band.verdict is Verdict.INCONCLUSIVE:
-        kept = " The threshold below keeps what was demanded meanwhile." * certified
-        advice = f"Label more queries before relying on the {name} router. {band.reason}{kept}"
-        return Finding(f"What to do? {advice}", band.verdict)
-    if isinstance(threshold, Unanswered) or not threshold.is_certified:
-        advice = f"The {name} router gains, but no threshold is certified. {threshold.reason}"
-        return Finding(f"What to do? {advice}", Verdict.INCONCLUSIVE)
-    share = next(kept for kept in threshold.estimates if kept.name == "max_share")
-    return Finding(
-        f"What to do? Deploy the {name} router with the threshold w = {threshold.w:.4g}: it sends "
-        f"{share.value:.0%} of queries to {analysis.settings.models[1]}, and routing is shown to "
-        "pay.",
-        band.verdict,
-    )
 
 
 def _models(analysis: RoutingAnalysis) -> str:
@@ -108,79 +83,80 @@ def _models(analysis: RoutingAnalysis) -> str:
     return f"{primary} (the primary, costlier model) or to {alternative} (the alternative)"
 
 
-def _answered(question: str, verdict: Verdict, caution: str = "In part.") -> str:
-    """Put the answer after a question: PASS beside one may else be read as either."""
-    return f"{question} {_ANSWERS.get(verdict, caution)}"
+def _action(analysis: RoutingAnalysis) -> Finding:
+    """Say what to do: deploy a threshold, label more, or leave the routing be."""
+    found, settings = analysis.routing, analysis.settings
+    if isinstance(found, Unanswered):
+        return Finding(f"What to do? Label more queries. {found.reason}", found.verdict)
+    name, verdict, reason = router_label(settings.router), found.gain.verdict, found.gain.reason
+    threshold = found.threshold
+    certified = isinstance(threshold, CertifiedThreshold) and threshold.is_certified
+    if verdict is Verdict.FAIL:
+        advice = f"Do not route by the {name} router. {reason}"
+    elif verdict is Verdict.INCONCLUSIVE:
+        kept = " The threshold below keeps what was demanded meanwhile." * certified
+        advice = f"Label more queries before relying on the {name} router. {reason}{kept}"
+    elif isinstance(threshold, Unanswered) or not certified:
+        advice = f"The {name} router gains, but no threshold is certified. {threshold.reason}"
+        verdict = Verdict.INCONCLUSIVE
+    else:
+        share = next(kept.value for kept in threshold.estimates if kept.name == "max_share")
+        advice = (
+            f"Deploy the {name} router with the threshold w = {threshold.w:.4g}: it sends "
+            f"{share:.0%} of queries to {settings.models[1]}, and routing is shown to pay."
+        )
+    return Finding(f"What to do? {advice}", verdict)
 
 
-def _open(question: str, why: Unanswered) -> Finding:
-    verdict = Verdict.INCONCLUSIVE
-    return Finding(f"{_answered(question, verdict)} {why.reason}", verdict)
+def _answer(question: str, verdict: Verdict, *says: str, caution: str = "In part.") -> Finding:
+    """Answer in words, then say why: PASS beside a question may else be read as either."""
+    answers = {Verdict.PASS: "Yes.", Verdict.FAIL: "No.", Verdict.INCONCLUSIVE: "Open."}
+    sentences = (question, answers.get(verdict, caution), *says)
+    return Finding(" ".join(filter(None, sentences)), verdict)
 
 
 def _checks(analysis: RoutingAnalysis) -> Finding:
     found = analysis.diagnostics
-    counts = Counter(str(check.verdict) for check in found.checks)
-    said = counted(
-        f"{counts[verdict]} {verdict}" for verdict in map(str, Verdict) if counts[verdict]
+    counts = Counter(check.verdict for check in found.checks)
+    said = counted(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+    reason = (
+        f"Of {len(found.checks)} checks: {said}. The verdict is the worst of the checks, without "
+        "the one on bias, which is the next line."
     )
-    question = _answered("Can the labels bear a correction?", found.verdict, "With caution.")
-    return Finding(
-        f"{question} Of {len(found.checks)} checks: {said}. The verdict is "
-        "the worst of the checks, without the one on bias, which is the next line.",
-        found.verdict,
-    )
+    question = "Can the labels bear a correction?"
+    return _answer(question, found.verdict, reason, caution="With caution.")
 
 
 def _bias(analysis: RoutingAnalysis) -> Finding:
     test = analysis.diagnostics.mean_shift
-    question = _answered("Are cheap labels unbiased on average?", test.verdict, "Not quite.")
-    words = Estimate(test.value, test.lower, test.upper, signed=True)
-    if not words.is_known:
-        return Finding(f"{question} {test.reason}", test.verdict)
-    if test.lower > 0:
-        says = "they understate the primary model"
-    elif test.upper < 0:
-        says = "they overstate the primary model"
-    else:
-        says = "no direction is shown"
-    return Finding(
-        f"{question} The mean shift is {words} {PREFERENCE}: {says}. {test.reason}",
-        test.verdict,
-    )
+    says = "no direction is shown"
+    if test.lower > 0 or test.upper < 0:
+        says = f"they {'understate' if test.lower > 0 else 'overstate'} the primary model"
+    (mean,) = cells(test, "value, lower, upper", signed=True)
+    shown = f"The mean shift is {mean} {PREFERENCE}: {says}." if mean.is_known else ""
+    question = "Are cheap labels unbiased on average?"
+    return _answer(question, test.verdict, shown, test.reason, caution="Not quite.")
 
 
 def _where(analysis: RoutingAnalysis) -> Finding:
     """Weigh all that the section on bias tests, with Holm's correction for their number."""
-    groups, p_values = analysis.sorted_groups, _tests_of_differences(analysis)
+    from statsmodels.stats.multitest import multipletests
+
     question = "Does the bias differ between queries in a way that can be predicted?"
-    smallest = min(p_values.values(), default=1.0) * len(p_values)
-    if p_values and smallest < 1 - analysis.settings.level:
-        said = counted(f"{name} (p = {p:.2g})" for name, p in p_values.items())
-        return Finding(
-            f"{question} Yes: it is shown by {min(p_values, key=lambda name: p_values[name])}. "
-            f"Tested were {said}; the smallest p value, times their number, is {smallest:.2g}.",
-            Verdict.PASS,
+    groups, p_values = analysis.sorted_groups, _tests_of_differences(analysis)
+    if not p_values:
+        return _answer(question, groups.verdict, groups.reason)
+    said = counted(f"{name} (p = {p:.2g})" for name, p in p_values.items())
+    smallest = multipletests([*p_values.values()], method="holm")[1].min()
+    if smallest < 1 - analysis.settings.level:
+        reason = (
+            f"It is shown by {min(p_values, key=lambda name: p_values[name])}. Tested were {said}; "
+            f"the smallest p value, corrected for their number, is {smallest:.2g}."
         )
-    if isinstance(groups, Unanswered):
-        return _open(question, groups)
+        return _answer(question, Verdict.PASS, reason)
     backwards = Verdict.FAIL if groups.verdict is Verdict.FAIL else Verdict.INCONCLUSIVE
-    if p_values:
-        said = counted(f"{name} (p = {p:.2g})" for name, p in p_values.items())
-        return Finding(
-            f"{_answered(question, backwards)} Tested were {said}; none shows it once their number "
-            f"is allowed for. {groups.reason}",
-            backwards,
-        )
-    question = _answered(question, groups.verdict)
-    contrast = Estimate(groups.contrast, groups.contrast_lower, groups.contrast_upper, signed=True)
-    if not contrast.is_known:
-        return Finding(f"{question} {groups.reason}", groups.verdict)
-    return Finding(
-        f"{question} Between the fifths with the highest and the lowest predicted shift the mean "
-        f"shift differs by {contrast} {PREFERENCE}. {groups.reason}",
-        groups.verdict,
-    )
+    none = f"Tested were {said}; none shows it once their number is allowed for."
+    return _answer(question, backwards, none, groups.reason)
 
 
 def _tests_of_differences(analysis: RoutingAnalysis) -> dict[str, float]:
@@ -194,39 +170,27 @@ def _tests_of_differences(analysis: RoutingAnalysis) -> dict[str, float]:
         found["the calibration of predicted differences"] = float(calibration.p_value[1])
     if not isinstance(projection, Unanswered):
         found["its projection on features"] = projection.joint.p_value
-    return {name: p for name, p in found.items() if p == p}
+    return {name: p for name, p in found.items() if np.isfinite(p)}
 
 
 def _gain(analysis: RoutingAnalysis, band: CurveBand) -> Finding:
-    question = _answered(_PAYS, band.verdict, "Not at every share.")
     # The usage nearest to the example's; one at which the band answers, if it does.
     distance, shown = np.abs(band.usage - _EXAMPLE_USAGE), band.band_lower > 0
     k = int(np.argmin(np.where(shown, distance, np.inf) if shown.any() else distance))
-    (words,) = estimates(band, "value, lower, upper", [k], signed=True)
-    if not words.is_known:
-        return Finding(f"{question} {band.reason}", band.verdict)
-    return Finding(
-        f"{question} Where the {router_label(analysis.settings.router)} router sends "
-        f"{band.usage[k]:.0%} of the queries to the primary model it gains {words} {GOLD} over "
-        f"sending the same share at random. {band.reason}",
-        band.verdict,
+    (gain,) = cells(band, "value, lower, upper", [k], signed=True)
+    example = (
+        f"Where the {router_label(analysis.settings.router)} router sends {band.usage[k]:.0%} of "
+        f"the queries to the primary model it gains {gain} {GOLD} over sending the same share at "
+        "random."
     )
+    says = (example * gain.is_known, band.reason)
+    return _answer("Does routing pay?", band.verdict, *says, caution="Not at every share.")
 
 
-def _threshold(threshold: CertifiedThreshold | Unanswered) -> Finding:
-    question = "Which threshold is safe?"
-    if isinstance(threshold, Unanswered):
-        return Finding(f"{question} {threshold.reason}", Verdict.INCONCLUSIVE)
-    said = threshold_text(threshold) if threshold.is_certified else threshold.reason
-    return Finding(f"{question} {said}", threshold.verdict)
-
-
-def _plan(analysis: RoutingAnalysis) -> Finding:
-    plan = analysis.shift_plan
-    question = "How many labels find a mean shift of a tenth of a standard deviation?"
-    if isinstance(plan, Unanswered):
-        return Finding(f"{question} {plan.reason}", Verdict.INCONCLUSIVE)
-    return plan_finding(plan, question)
+def _threshold(found: CertifiedThreshold | Unanswered) -> Finding:
+    certified = isinstance(found, CertifiedThreshold) and found.is_certified
+    said = threshold_text(found) if certified else found.reason
+    return Finding(f"Which threshold is safe? {said}", found.verdict)
 
 
 @validated()

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -33,7 +33,7 @@ from metarouter.reporting._document import (
     section,
     table,
 )
-from metarouter.reporting._write_document import to_html, to_json, to_latex, to_markdown
+from metarouter.reporting._write_document import DocumentFormat, render
 
 NASTY = '<script>alert("1")</script> a_b | 50% & $x$ {y} \\cmd *z* `c` 中 [l](u)'
 _VOID = {"meta", "img", "br", "link", "hr"}
@@ -77,11 +77,11 @@ def document() -> Document:
             Column("says"),
         ),
         (
-            (NASTY, Estimate(0.5, 0.25, 0.75), Limits(0.2, 0.8), PValue(0.02), Verdict.PASS),
+            (NASTY, Estimate(0.5, 0.25, 0.75), Limits(-0.2, 0.8), PValue(0.02), Verdict.PASS),
             (
                 "[b] *",
                 Estimate(float("nan"), 0.0, 1.0),
-                Limits(0.2, 0.8),
+                Limits(-0.2, 0.8),
                 PValue(0.5),
                 Verdict.FAIL,
             ),
@@ -101,7 +101,7 @@ def document() -> Document:
 
 
 def test_html_is_well_formed_and_escapes_what_it_is_given(document: Document) -> None:
-    page = Page(to_html(document))
+    page = Page(render(document, "html"))
     assert page.open == []
     assert page.all("script") == []
     assert len(page.all("h1")) == 1
@@ -111,17 +111,17 @@ def test_html_is_well_formed_and_escapes_what_it_is_given(document: Document) ->
 
 
 def test_html_loads_nothing_from_elsewhere(document: Document) -> None:
-    page = Page(to_html(document))
+    page = Page(render(document, "html"))
     for _, attributes in page.tags:
         for name in ("src", "href"):
             value = attributes.get(name) or "#"
             assert value.startswith(("#", "data:image/svg+xml;base64,"))
-    assert "@import" not in to_html(document)
-    assert "url(" not in to_html(document)
+    assert "@import" not in render(document, "html")
+    assert "url(" not in render(document, "html")
 
 
 def test_html_can_be_read_without_seeing_and_its_links_lead_somewhere(document: Document) -> None:
-    page = Page(to_html(document))
+    page = Page(render(document, "html"))
     assert page.all("html")[0]["lang"] == "en"
     assert [image["alt"] for image in page.all("img")] == [NASTY]
     assert all(head["scope"] in ("col", "row") for head in page.all("th"))
@@ -132,31 +132,31 @@ def test_html_can_be_read_without_seeing_and_its_links_lead_somewhere(document: 
 
 
 def test_markdown_keeps_cells_and_commands_apart(document: Document) -> None:
-    text = to_markdown(document, "figures")
+    text = render(document, "md", "figures")
     assert "<script" not in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) == 4
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {6}
-    assert "| 0.500 (0.250 to 0.750) | 0.200 to 0.800 | 0.020 | PASS |" in text
+    assert "| 0.500 (0.250 to 0.750) | -0.200 to +0.800 | 0.020 | PASS |" in text
     assert "](<figures/picture.png>)" in text
     assert "- **CAUTION** " in text
 
 
 def test_json_holds_numbers_with_limits_and_units_and_no_nan(document: Document) -> None:
-    read = json.loads(to_json(document), parse_constant=lambda name: pytest.fail(name))
+    read = json.loads(render(document, "json"), parse_constant=lambda name: pytest.fail(name))
     (first,) = read["sections"]
     blocks = {block["type"]: block for block in first["blocks"]}
     (row, unknown) = blocks["table"]["rows"]
     assert row[0] == NASTY
     assert row[1] == {"value": 0.5, "low": 0.25, "high": 0.75, "unit": "gold units"}
-    assert row[2:] == [{"low": 0.2, "high": 0.8, "unit": ""}, 0.02, "PASS"]
+    assert row[2:] == [{"low": -0.2, "high": 0.8, "unit": ""}, 0.02, "PASS"]
     assert unknown[1]["value"] is None
     assert blocks["figure"]["data"] == {"x": [0.0, None]}
     assert first["sections"][0]["title"] == "Below"
 
 
 def test_latex_escapes_every_command_and_names_letters_that_fonts_lack(document: Document) -> None:
-    text = to_latex(document)
+    text = render(document, "tex")
     body = text.partition(r"\begin{document}")[2]
     assert r"\textbackslash{}cmd" in body
     assert "[U+4E2D]" in body
@@ -177,7 +177,8 @@ def test_latex_compiles(document: Document, tmp_path: Path) -> None:
 
 
 def test_all_four_say_the_same_words(document: Document) -> None:
-    for text in (to_html(document), to_markdown(document), to_latex(document), to_json(document)):
+    for form in get_args(DocumentFormat):
+        text = render(document, form)
         for words in ("A title", "First things", "deep", "A note.", "no verdict", "CAUTION"):
             assert words in text
 
@@ -203,7 +204,7 @@ def test_an_unknown_ending_is_refused_before_anything_is_written(
 
 
 def test_the_same_document_gives_the_same_bytes(document: Document) -> None:
-    assert to_html(document) == to_html(document)
+    assert render(document, "html") == render(document, "html")
 
 
 def test_a_section_is_made_of_what_is_yielded_and_says_why_it_is_empty() -> None:

@@ -27,10 +27,9 @@ from metarouter.inference import (
 )
 from metarouter.inference.bias import MeanShiftTest
 from metarouter.reporting import ReportSettings, RoutingAnalysis, analyse, routing_report
-from metarouter.reporting._analyse import attempt, predictions
+from metarouter.reporting._analyse import RoutingResults, attempt, predictions
 from metarouter.reporting._document import Estimate, Figure, Findings, Paragraph, Table, Unanswered
-from metarouter.reporting._routing_analysis import RoutingResults
-from metarouter.reporting._write_document import STYLE, canvas_of, to_html, to_json, to_markdown
+from metarouter.reporting._write_document import STYLE, canvas_of, render
 
 SETTINGS = ReportSettings(regressor=Ridge(), propensity="constant")
 
@@ -111,14 +110,14 @@ def test_the_overlap_by_density_ratio_is_told_unless_gold_was_drawn_at_random(
 ) -> None:
     title = "Do the two sources cover the same queries?"
     assert analysis.overlap_region is None
-    assert "density ratio" not in to_markdown(routing_report(analysis)).split(title)[1]
+    assert "density ratio" not in render(routing_report(analysis), "md").split(title)[1]
     queries = analysis.queries
     rows = queries.training_rows()
     region = OverlapRegion(random_state=0).fit(rows.X, rows.is_gold)
-    told = to_markdown(routing_report(replace(analysis, overlap_region=region)))
+    told = render(routing_report(replace(analysis, overlap_region=region)), "md")
     assert region.summary() in " ".join(told.split())
     open_question = replace(analysis, overlap_region=Unanswered("they do not meet."))
-    assert "they do not meet." in to_markdown(routing_report(open_question))
+    assert "they do not meet." in render(routing_report(open_question), "md")
 
 
 def test_no_router_has_seen_what_it_is_tested_on(analysis: RoutingAnalysis) -> None:
@@ -139,7 +138,7 @@ def test_no_router_has_seen_what_it_is_tested_on(analysis: RoutingAnalysis) -> N
 
 
 def test_no_estimate_stands_without_its_limits(analysis: RoutingAnalysis) -> None:
-    read = json.loads(to_json(routing_report(analysis)))
+    read = json.loads(render(routing_report(analysis), "json"))
     estimates = list(_estimates(read))
     assert len(estimates) > 50
     for estimate in estimates:
@@ -171,7 +170,7 @@ def test_no_label_leaves_its_picture(analysis: RoutingAnalysis) -> None:
 
 
 def test_every_setting_seed_and_version_is_there(analysis: RoutingAnalysis) -> None:
-    page = to_markdown(routing_report(analysis))
+    page = render(routing_report(analysis), "md")
     for words in ("Ridge", "constant: gold queries were drawn at random", "scikit-learn", "seed"):
         assert words in page
 
@@ -208,8 +207,8 @@ def test_with_few_gold_labels_claims_are_open_and_say_how_many_would_do(n_gold: 
         assert f"{MINIMA['gold_rows'].count} would do" in claims[1].text
         assert plan.verdict is Verdict.INCONCLUSIVE
         assert "Efficiency gain" not in {table.caption for table in document.tables()}
-    assert re.search(r"\bnan\b", to_markdown(document), re.IGNORECASE) is None
-    json.loads(to_json(document), parse_constant=lambda name: pytest.fail(name))
+    assert re.search(r"\bnan\b", render(document, "md"), re.IGNORECASE) is None
+    json.loads(render(document, "json"), parse_constant=lambda name: pytest.fail(name))
 
 
 def test_the_first_screen_says_what_to_do_and_the_second_draws_the_curve(
@@ -251,14 +250,14 @@ def test_few_groups_leave_the_threshold_open_and_are_named() -> None:
 
 
 def test_names_of_columns_are_escaped(analysis: RoutingAnalysis) -> None:
-    page = to_html(routing_report(analysis))
+    page = render(routing_report(analysis), "html")
     assert "<script" not in page
     assert "&lt;script&gt;x" in page
 
 
 def test_the_same_seed_gives_the_same_report(analysis: RoutingAnalysis) -> None:
     again = routing_report(analyse(_queries(), SETTINGS))
-    assert to_json(again) == to_json(routing_report(analysis))
+    assert render(again, "json") == render(routing_report(analysis), "json")
 
 
 def test_the_threshold_keeps_what_was_demanded_and_the_report_says_so() -> None:
