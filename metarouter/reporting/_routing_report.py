@@ -188,8 +188,9 @@ def _gain(analysis: RoutingAnalysis, band: CurveBand) -> Finding:
 
 
 def _threshold(found: CertifiedThreshold | Unanswered) -> Finding:
-    certified = isinstance(found, CertifiedThreshold) and found.is_certified
-    said = threshold_text(found) if certified else found.reason
+    said = found.reason
+    if isinstance(found, CertifiedThreshold) and found.is_certified:
+        said = threshold_text(found)
     return Finding(f"Which threshold is safe? {said}", found.verdict)
 
 

@@ -164,13 +164,13 @@ def _template(form: DocumentFormat) -> jinja2.Template:
         variable_start_string=start,
         variable_end_string=end,
     )
-    environment.filters |= {
-        "kind": lambda block: type(block).__name__,
-        "image": _image,
-        "md": _markdown,
-        "tex": _latex,
-        "tex_columns": _latex_columns,
-    }
+    environment.filters.update(
+        kind=lambda block: type(block).__name__,
+        image=_image,
+        md=_markdown,
+        tex=_latex,
+        tex_columns=_latex_columns,
+    )
     return environment.get_template(f"report.{form}.jinja")
 
 
