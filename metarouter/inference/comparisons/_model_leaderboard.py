@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,12 +33,10 @@ from metarouter.inference.intervals import (
     interval_of,
     sup_t_quantile,
 )
-from metarouter.inference.labels import predict_folds
 from metarouter.routing import ComparisonWarning, MultiModelMetaRouter
 from metarouter.utils.arguments import validated
-from metarouter.utils.columns import as_level
 from metarouter.utils.groups import group_codes
-from metarouter.utils.parameters import check_whole
+from metarouter.utils.parameters import whole
 from metarouter.utils.plotting import draw_dots, label_axes
 from metarouter.utils.random import seed_of, seeded
 
@@ -49,6 +47,16 @@ __all__ = ["ModelLeaderboard", "model_leaderboard"]
 
 _ALL = "all queries"
 _SPARE = 10  # gold queries beyond one per score that is estimated
+_NUMBERS = {  # columns of the frame, and the fields that they come from
+    "score": "score",
+    "se": "se",
+    "ci_low": "lower",
+    "ci_high": "upper",
+    "simultaneous_low": "simultaneous_lower",
+    "simultaneous_high": "simultaneous_upper",
+    "rank_low": "rank_low",
+    "rank_high": "rank_high",
+}
 
 
 @dataclass(frozen=True)
@@ -112,18 +120,8 @@ class ModelLeaderboard(Result):
         order = np.argsort(-self.score, axis=1, kind="stable")
         topic = np.repeat(np.arange(len(self.topics)), len(self.models))
         at = (topic, order.ravel())
-        numbers = {
-            "score": self.score,
-            "se": self.se,
-            "ci_low": self.lower,
-            "ci_high": self.upper,
-            "simultaneous_low": self.simultaneous_lower,
-            "simultaneous_high": self.simultaneous_upper,
-            "rank_low": self.rank_low,
-            "rank_high": self.rank_high,
-        }
         names = {"topic": np.asarray(self.topics)[topic], "model": np.asarray(self.models)[at[1]]}
-        return pd.DataFrame(names | {head: column[at] for head, column in numbers.items()})
+        return pd.DataFrame(names | {head: getattr(self, of)[at] for head, of in _NUMBERS.items()})
 
     def plot(self, ax: Any = None, *, topic: str = _ALL) -> Any:
         """Draw the scores of one topic with their simultaneous intervals.
@@ -152,13 +150,7 @@ class ModelLeaderboard(Result):
         return label_axes(ax, f"mean score, {topic} (gold units, {self.level:.0%} simultaneous)")
 
 
-class _Board(NamedTuple):
-    score: FloatArray
-    covariance: FloatArray
-    df: float
-
-
-@validated()
+@validated(cv=[whole(2)])
 def model_leaderboard(
     comparisons: PairedComparisons,
     router: MultiModelMetaRouter | None = None,
@@ -197,24 +189,19 @@ def model_leaderboard(
     >>> frame["rank_low"].astype(int).tolist(), frame["rank_high"].astype(int).tolist()
     ([1, 1, 1, 4], [3, 3, 3, 4])
     """
-    level = as_level(level)
-    check_whole("cv", cv, 2)
     scores, queries = _cross_fitted_scores(comparisons, router, cv, seed_of(random_state))
     topics, member = _topics(comparisons, queries)
-    boards = [_board(comparisons, scores, queries[inside]) for inside in member]
-    if boards[0] is None:
+    rows = np.array([_board(comparisons, scores, queries[inside], level) for inside in member])
+    if np.isnan(rows[0]).all():
         raise DataError(
             f"{comparisons.n_gold} gold comparisons are too few for a leaderboard of "
             f"{len(comparisons.models)} models, or do not connect them all; add gold comparisons."
         )
-    rows = np.array([_limits(board, len(comparisons.models), level) for board in boards])
-    names = ("score", "se", "lower", "upper", "simultaneous_lower", "simultaneous_upper")
-    columns = dict(zip((*names, "rank_low", "rank_high"), rows.swapaxes(0, 1), strict=True))
     gold_query = comparisons.query[comparisons.is_gold]
     return ModelLeaderboard(
         models=comparisons.models,
         topics=topics,
-        **columns,
+        **dict(zip(_NUMBERS.values(), rows.swapaxes(0, 1), strict=True)),
         n_queries=np.array([inside.sum() for inside in member]),
         n_gold=np.array([np.isin(gold_query, queries[inside]).sum() for inside in member]),
         level=level,
@@ -229,16 +216,13 @@ def _cross_fitted_scores(
     queries = np.unique(comparisons.query)
     if len(queries) < cv:
         raise DataError(f"There are {len(queries)} queries for cv={cv} folds; lower cv.")
-    learner = seeded(MultiModelMetaRouter() if router is None else clone(router), seed)
+    learner = seeded(MultiModelMetaRouter() if router is None else router, seed)
     both = 0 < comparisons.n_gold < comparisons.n
     weight = rows.sample_weight
-    fold = np.full(comparisons.n_queries, -1, dtype=np.intp)
-    splitter = GroupKFold(cv, shuffle=True, random_state=seed)
-    for number, (_, held) in enumerate(splitter.split(queries, groups=queries)):
-        fold[queries[held]] = number
-
-    def predict(train: NDArray[np.intp], held: NDArray[np.intp]) -> dict[str, FloatArray]:
-        taken = np.isin(comparisons.query, train)
+    scores = np.full((comparisons.n_queries, len(comparisons.models)), np.nan)
+    folds = GroupKFold(cv, shuffle=True, random_state=seed).split(queries, groups=queries)
+    for train, held in folds:
+        taken = np.isin(comparisons.query, queries[train])
         with warnings.catch_warnings():
             # What gold labels of a fold do not connect is connected by all of them.
             warnings.simplefilter("ignore", ComparisonWarning)
@@ -250,16 +234,15 @@ def _cross_fitted_scores(
                 sample_weight=None if weight is None else weight[taken],
                 groups=rows.groups[taken],
             )
-        lost = sorted(set(comparisons.models) - set(fitted.models_))
+        known = list(fitted.models_)
+        lost = sorted(set(comparisons.models) - set(known))
         if lost:
             raise DataError(
                 f"The comparisons of {lost[0]!r} lie in one of {cv} folds; add comparisons of it."
             )
-        found = fitted.scores(take_rows(comparisons.X, held))
-        return dict(zip(fitted.models_, found.T, strict=True))
-
-    columns, _ = predict_folds(fold, cv, "cross_fit", predict)
-    return np.column_stack([columns[name] for name in comparisons.models]), queries
+        found = fitted.scores(take_rows(comparisons.X, queries[held]))
+        scores[queries[held]] = found[:, [known.index(name) for name in comparisons.models]]
+    return scores, queries
 
 
 def _topics(
@@ -269,17 +252,16 @@ def _topics(
     if comparisons.domain is None:
         return (_ALL,), [everything]
     domain = np.asarray(comparisons.domain)[queries]
-    code = group_codes(domain)
-    first = [int(np.flatnonzero(code == number)[0]) for number in range(code.max() + 1)]
-    order = sorted(first, key=lambda row: str(domain[row]))
-    names = tuple(str(domain[row]) for row in order)
-    return (_ALL, *names), [everything, *(code == code[row] for row in order)]
+    code = group_codes(domain)  # in the order of the names
+    first = np.unique(code, return_index=True)[1]
+    names = tuple(str(domain[row]) for row in first)
+    return (_ALL, *names), [everything, *(code == number for number in range(first.size))]
 
 
 def _board(
-    comparisons: PairedComparisons, scores: FloatArray, queries: NDArray[np.intp]
-) -> _Board | None:
-    """Mean scores of some queries, or None where gold labels cannot correct them."""
+    comparisons: PairedComparisons, scores: FloatArray, queries: NDArray[np.intp], level: float
+) -> FloatArray:
+    """Return all numbers of a topic, shape (8, n_models); NaN where gold labels are too few."""
     models = np.asarray(comparisons.models)
     used = comparisons.is_gold & np.isin(comparisons.query, queries)
     query = comparisons.query[used]
@@ -287,7 +269,7 @@ def _board(
     contrast -= comparisons.second[used, None] == models
     n_clusters, free = len(np.unique(query)), len(models) - 1
     if n_clusters < free + _SPARE or np.linalg.matrix_rank(contrast) < free:
-        return None
+        return np.full((8, len(models)), np.nan)
     weight = np.ones(len(query)) if comparisons.weight is None else comparisons.weight[used]
     residual = comparisons.y[used] - np.sum(contrast * scores[query], axis=1)
     inverse = np.linalg.pinv(contrast.T @ (weight[:, None] * contrast), hermitian=True)
@@ -297,30 +279,16 @@ def _board(
     influence = np.zeros_like(scores)
     influence[queries] = (scores[queries] - mean) / len(queries)
     # Residuals of a least-squares fit are too small by what it took up.
-    inflated = np.sqrt(n_clusters / (n_clusters - free))
-    np.add.at(influence, query, inflated * left[:, None] * (contrast @ inverse))
+    df = float(n_clusters - free)
+    np.add.at(influence, query, np.sqrt(n_clusters / df) * left[:, None] * (contrast @ inverse))
     inside = influence[queries]
-    return _Board(mean + correction, inside.T @ inside, float(n_clusters - free))
-
-
-def _limits(board: _Board | None, n_models: int, level: float) -> tuple[FloatArray, ...]:
-    """Score, se, lower, upper, simultaneous lower and upper, best and worst rank."""
-    if board is None:
-        return tuple(np.full(n_models, np.nan) for _ in range(8))
-    score, covariance, df = board
+    score, covariance = mean + correction, inside.T @ inside
     se = np.sqrt(np.diag(covariance))
     margin = sup_t_quantile(correlation_of(covariance), df, level) * se
-    _, contrast = all_pairs(n_models)
-    of_pairs = correlation_of(contrast.T @ covariance @ contrast)
+    _, pairs = all_pairs(len(models))
+    of_pairs = sup_t_quantile(correlation_of(pairs.T @ covariance @ pairs), df, level)
     spread = np.add.outer(se**2, se**2) - 2 * covariance
-    reach = sup_t_quantile(of_pairs, df, level) * np.sqrt(np.clip(spread, 0.0, None))
-    better = np.subtract.outer(score, score) > reach
-    return (
-        score,
-        se,
-        *interval_of(score, se, df, level),
-        score - margin,
-        score + margin,
-        1.0 + better.sum(axis=0),
-        n_models - better.sum(axis=1).astype(float),
-    )
+    better = np.subtract.outer(score, score) > of_pairs * np.sqrt(np.clip(spread, 0.0, None))
+    ranks = 1.0 + better.sum(axis=0), len(models) - better.sum(axis=1)
+    each = interval_of(score, se, df, level)
+    return np.array([score, se, *each, score - margin, score + margin, *ranks])

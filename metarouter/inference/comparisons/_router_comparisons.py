@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, NamedTuple, Unpack
+from typing import Any, Literal, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import Verdict, about, rows_needed
 from metarouter.inference._result import Finding
-from metarouter.inference.bands import (
-    CurveBand,
-    as_where,
-    curve_band,
-    too_few_queries,
-)
+from metarouter.inference.bands import CurveBand, as_where, curve_band, too_few_queries
 from metarouter.inference.curves import (
-    EFFECTS,
     AtThresholds,
     AtUsage,
     BandOptions,
@@ -40,60 +34,36 @@ from metarouter.inference.curves import (
 )
 from metarouter.inference.intervals import FloatArray, p_value_of
 from metarouter.utils.arguments import validated
-from metarouter.utils.columns import as_finite_column, as_grid, check_routers
+from metarouter.utils.columns import as_finite_column, as_grid, check_routers, check_same_length
 from metarouter.utils.plotting import draw_dots, label_axes
 from metarouter.utils.style import router_label
 
-
-class RouterStatistic(NamedTuple):
-    """A statistic of one router."""
-
-    name: str
-    of_halves: Callable[[ScoredQueries, NDArray[np.bool_] | None], FloatArray]  # (b, m)
-    influence_values: Callable[[ScoredQueries], FloatArray]  # (n, m)
+# From queries in the order of one router, and booleans (b, n) that say what each half holds, to
+# values (b, m); and the influence of every query on them, times its share, (n, m).
+Statistic = Callable[[ScoredQueries, NDArray[np.bool_] | None], FloatArray]
+Influence = Callable[[ScoredQueries], FloatArray]
+EffectName = Literal["area", "autoc", "qini_scaled"]
 
 
-@dataclass(frozen=True)
-class RoutersOnQueries:
-    """The same queries, once in the order of the rows and once in the order of every router.
+class RoutersOnQueries(NamedTuple):
+    """The same queries in the order of the rows, and in that of every router.
 
-    Parameters
-    ----------
-    base : ScoredQueries
-        In the order of the rows.
-    by_router : dict of str to ScoredQueries
-        Their ``order`` refers to the rows of `base`.
+    The ``order`` of the latter refers to the rows of `base`.
     """
 
     base: ScoredQueries
     by_router: dict[str, ScoredQueries]
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the routers."""
-        return tuple(self.by_router)
+    def values(self, of_one: Statistic, kept: NDArray[np.bool_] | None = None) -> FloatArray:
+        """Compute a statistic of every router, shape (b, n_routers, m)."""
+        ranked = self.by_router.values()
+        halves = [None if kept is None else kept[:, each.order] for each in ranked]
+        return np.stack([of_one(*both) for both in zip(ranked, halves, strict=True)], axis=1)
 
-    def of_halves(
-        self, statistic: RouterStatistic, kept: NDArray[np.bool_] | None = None
-    ) -> FloatArray:
-        """Compute a statistic of every router, shape (b, n_routers * m), router by router."""
-        return np.concatenate(
-            [
-                statistic.of_halves(queries, None if kept is None else kept[:, queries.order])
-                for queries in self.by_router.values()
-            ],
-            axis=1,
-        )
-
-    def influence_values(self, statistic: RouterStatistic) -> FloatArray:
-        """Compute the influence on every router in the order of the rows, (n, n_routers * m)."""
-        parts = []
-        for queries in self.by_router.values():
-            influence_values = statistic.influence_values(queries)
-            in_rows = np.empty_like(influence_values)
-            in_rows[queries.order] = influence_values
-            parts.append(in_rows)
-        return np.concatenate(parts, axis=1)
+    def influence(self, on_one: Influence) -> FloatArray:
+        """Compute the influence on every router in the order of the rows, (n, n_routers, m)."""
+        ranked = self.by_router.values()
+        return np.stack([on_one(each)[np.argsort(each.order)] for each in ranked], axis=1)
 
 
 def routers_on_queries(
@@ -114,43 +84,27 @@ def routers_on_queries(
             f"there is one router, {next(iter(predictions))!r}: give at least two to compare."
         )
     gains = as_gains(gold_gain, options)
-    scores = {
-        str(name): _scores_of(str(name), psi_hat, gains.gain.size)
-        for name, psi_hat in predictions.items()
-    }
     rows = gains.weight > 0
-    in_order = -np.arange(rows.sum(), dtype=np.float64)
-    return RoutersOnQueries(
-        sorted_gains(gains.taken(rows), in_order),
-        {name: sorted_gains(gains.taken(rows), score[rows]) for name, score in scores.items()},
-    )
+    taken = gains.taken(rows)
+    by_router = {}
+    for name, psi_hat in predictions.items():
+        score = as_finite_column(psi_hat, f"psi_hat of {name}")
+        check_same_length(f"psi_hat of {name}", score.size, "gold_gain", gains.gain.size)
+        by_router[str(name)] = sorted_gains(taken, score[rows])
+    return RoutersOnQueries(sorted_gains(taken, -np.arange(rows.sum(), dtype=float)), by_router)
 
 
-def _scores_of(name: str, psi_hat: Any, n: int) -> FloatArray:
-    score = as_finite_column(psi_hat, f"psi_hat of {name}")
-    if score.size != n:
-        raise DataError(
-            f"psi_hat of {name} has {score.size} entries but gold_gain has {n}: give one per query "
-            "in both."
-        )
-    return score
-
-
-def _effect(name: str) -> RouterStatistic:
-    if name not in EFFECTS:
-        raise MetaRouterError(f"effect={name!r} is unknown; choose one of {', '.join(EFFECTS)}.")
-    return RouterStatistic(
-        name,
-        lambda queries, kept: effects_over_usage(running_sums(queries, kept), (name,)),
-        lambda queries: rank_weighted_influence(queries, (name,)),
-    )
-
-
-def _curve(curve: CurveName, where: AtUsage | AtThresholds, name: str = "") -> RouterStatistic:
-    return RouterStatistic(
-        name,
+def _points(curve: CurveName, where: AtUsage | AtThresholds) -> tuple[Statistic, Influence]:
+    return (
         lambda queries, kept: curve_of(curve, where.read(running_sums(queries, kept))),
         lambda queries: curve_influence(curve, queries, where),
+    )
+
+
+def _effect(name: EffectName) -> tuple[Statistic, Influence]:
+    return (
+        lambda queries, kept: effects_over_usage(running_sums(queries, kept), (name,)),
+        lambda queries: rank_weighted_influence(queries, (name,)),
     )
 
 
@@ -198,23 +152,19 @@ def difference_band(
     1   0.50   0.22      0.13       0.32
     2   0.75   0.18      0.11       0.26
     """
-    scores = {"psi_hat": psi_hat, "reference": reference}
-    routers = routers_on_queries(gold_gain, scores, options)
+    routers = routers_on_queries(gold_gain, {"psi_hat": psi_hat, "reference": reference}, options)
 
-    def halves(where: AtUsage | AtThresholds, kept: NDArray[np.bool_]) -> FloatArray:
-        return _first_minus_second(routers.of_halves(_curve(curve, where), kept))
+    def difference(where: AtUsage | AtThresholds, kept: NDArray[np.bool_]) -> FloatArray:
+        values = routers.values(_points(curve, where)[0], kept)
+        return values[:, 0] - values[:, 1]
 
     def influence(where: AtUsage | AtThresholds) -> Callable[[slice], FloatArray]:
-        values = _first_minus_second(routers.influence_values(_curve(curve, where)))
+        of_both = routers.influence(_points(curve, where)[1])
+        values = of_both[:, 0] - of_both[:, 1]
         return lambda columns: values[:, columns]
 
     where = as_where(routers.base, grid, per_query_sent=curve == "toc")
-    return curve_band(curve, routers.base, where, options, halves, influence, "reference")
-
-
-def _first_minus_second(values: FloatArray) -> FloatArray:
-    first, second = np.split(values, 2, axis=1)
-    return np.asarray(first - second)
+    return curve_band(curve, routers.base, where, options, difference, influence, "reference")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -316,7 +266,7 @@ def compare_all_pairs(
     gold_gain: GoldGain,
     predictions: Mapping[str, ArrayLike],
     *,
-    effect: str = "area",
+    effect: EffectName = "area",
     usage: float | None = None,
     **options: Unpack[BandOptions],
 ) -> AllPairs:
@@ -376,45 +326,45 @@ def compare_all_pairs(
     PASS near beats all others.
     """
     if usage is None:
-        compared = _effect(effect)
+        statistic, influence = _effect(effect)
     else:
-        where = AtUsage(as_grid([usage]))
-        compared = _curve("efficiency_gain", where, f"efficiency gain at usage {usage:g}")
+        statistic, influence = _points("efficiency_gain", AtUsage(as_grid([usage])))
     routers = routers_on_queries(gold_gain, predictions, options)
-    by_rank = usage is None and effect == "autoc"
-    n_effective = routers.base.effective_clusters if by_rank else np.inf
+    queries, names = routers.base, tuple(routers.by_router)
+    what = effect if usage is None else f"efficiency gain at usage {usage:g}"
+    n_effective = queries.effective_clusters if what == "autoc" else np.inf
     settings = band_settings(options, n_draws=4000, n_effective=n_effective)
-    names, value = routers.names, routers.of_halves(compared)[0]
-    pairs, contrast = all_pairs(value.size)
+    pairs, contrast = all_pairs(len(names))
+    value = routers.values(statistic)[0, :, 0]
     difference = value @ contrast
     known: dict[str, Any] = {
-        "what": compared.name,
+        "what": what,
         "routers": names,
         "value": value,
         "first": tuple(names[i] for i in pairs[:, 0]),
         "second": tuple(names[j] for j in pairs[:, 1]),
         "difference": difference,
-        **settings.known(routers.base),
+        **settings.known(queries),
     }
-    shortage = too_few_queries(routers.base)
+    shortage = too_few_queries(queries)
     if shortage is not None:
         no_errors = dict.fromkeys(("se", "lower", "upper"), np.full(value.size, np.nan))
         return AllPairs.inconclusive(shortage, len(pairs), not_beaten=names, **no_errors, **known)
     deviations = deviations_of(
-        lambda kept: routers.of_halves(compared, kept),
-        lambda: routers.influence_values(compared),
-        routers.base,
+        lambda kept: routers.values(statistic, kept)[..., 0],
+        lambda: routers.influence(influence)[..., 0],
+        queries,
         settings,
     )
     of_pairs, pointwise = deviations.combined(contrast), deviations.pointwise(settings.level)
     se, drawn = of_pairs.se, of_pairs.absolute_t()
-    critical = max(pointwise, float(np.quantile(drawn.max(axis=1), settings.level)))
+    largest = drawn.max(axis=1, keepdims=True)
+    critical = max(pointwise, float(np.quantile(largest, settings.level)))
     margin = critical * se
     # Two routers that send the same queries first do not differ, whatever else happens.
-    statistic = np.divide(difference, se, out=np.zeros_like(se), where=se > 0)
+    t = np.divide(difference, se, out=np.zeros_like(se), where=se > 0)
     beaten = set(pairs[difference > margin, 1]) | set(pairs[difference < -margin, 0])
     not_beaten = tuple(name for k, name in enumerate(names) if k not in beaten)
-    finding = _judge(names, pairs, value, difference, margin, not_beaten, routers.base.n_gold)
     return AllPairs(
         se=deviations.se,
         lower=value - pointwise * deviations.se,
@@ -422,32 +372,32 @@ def compare_all_pairs(
         difference_se=se,
         difference_lower=difference - margin,
         difference_upper=difference + margin,
-        p_value=p_value_of(statistic, deviations.df),
-        p_value_max_t=_share_beyond(np.abs(statistic), drawn.max(axis=1)),
-        p_value_stepdown=stepdown_p_values(np.abs(statistic), drawn),
+        p_value=p_value_of(t, deviations.df),
+        p_value_max_t=_share_beyond(np.abs(t), largest),
+        p_value_stepdown=stepdown_p_values(np.abs(t), drawn),
         not_beaten=not_beaten,
         critical=critical,
         **known,
-        **finding._asdict(),
+        **_judge(names, value, np.abs(difference), margin, not_beaten, queries.n_gold)._asdict(),
     )
 
 
 def _judge(
     names: tuple[str, ...],
-    pairs: NDArray[np.intp],
     value: FloatArray,
-    difference: FloatArray,
+    distance: FloatArray,
     margin: FloatArray,
     not_beaten: tuple[str, ...],
     n: int,
 ) -> Finding:
     """Judge the claim that one router beats all others."""
-    best, next_best = (int(k) for k in np.argsort(-value, kind="stable")[:2])
+    best, next_best = np.argsort(-value, kind="stable")[:2]
+    pairs, _ = all_pairs(len(names))
     of_best = (pairs == best).any(axis=1)
-    if (np.abs(difference[of_best]) > margin[of_best]).all():
+    if (distance > margin)[of_best].all():
         return Finding(Verdict.PASS, None, f"{names[best]} beats all others.")
     (pair,) = np.flatnonzero(of_best & (pairs == next_best).any(axis=1))
-    needed = rows_needed(n, float(margin[pair]), abs(float(difference[pair])))
+    needed = rows_needed(n, float(margin[pair]), float(distance[pair]))
     would = "their estimates are equal"
     if needed is not None:
         both = f"{names[best]} from {names[next_best]}"
@@ -478,12 +428,11 @@ def stepdown_p_values(statistic: FloatArray, drawn: FloatArray) -> FloatArray:
     """
     falling = np.argsort(-statistic, kind="stable")
     largest = np.maximum.accumulate(drawn[:, falling[::-1]], axis=1)[:, ::-1]
-    p_value = [_share_beyond(statistic[k], largest[:, step]) for step, k in enumerate(falling)]
     adjusted = np.empty(statistic.size)
-    adjusted[falling] = np.maximum.accumulate(p_value)
+    adjusted[falling] = np.maximum.accumulate(_share_beyond(statistic[falling], largest))
     return adjusted
 
 
 def _share_beyond(statistic: FloatArray, drawn: FloatArray) -> FloatArray:
-    beyond = drawn.size - np.searchsorted(np.sort(drawn), statistic, side="left")
-    return np.asarray((1.0 + beyond) / (1.0 + drawn.size))
+    """P values by draws, shape (n_draws, m) or (n_draws, 1), none of them 0."""
+    return np.asarray((1.0 + (drawn >= statistic).sum(axis=0)) / (1.0 + len(drawn)))

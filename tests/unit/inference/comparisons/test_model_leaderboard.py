@@ -99,7 +99,7 @@ def test_weights_bring_back_queries_that_were_labelled_more_often() -> None:
 
 def test_too_few_gold_comparisons_are_refused() -> None:
     with pytest.raises(DataError, match="3 gold comparisons are too few"):
-        model_leaderboard(make_model_comparisons(3, 200, 3, 2, random_state=0))
+        model_leaderboard(make_model_comparisons(3, 200, 3, 2, random_state=0), random_state=0)
     with pytest.raises(DataError, match="give a PairedComparisons"):
         model_leaderboard([])
 
