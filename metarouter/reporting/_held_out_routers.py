@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 from sklearn.base import clone
 from sklearn.utils import get_tags
 
@@ -17,20 +16,14 @@ from metarouter.datasets._labelled_queries import take_rows
 from metarouter.fitting import FitLedger
 from metarouter.inference._limits import scarce
 from metarouter.inference.labels import (
-    FIRST_TRAINING_FOLDS,
     Scheme,
+    fit_predict,
     predict_folds,
+    ranks_within_folds,
     stratified_folds,
 )
 from metarouter.utils.groups import count_groups, group_codes
-
-__all__ = [
-    "FIRST_TRAINING_FOLDS",
-    "HeldOutRouters",
-    "fold_of_each_query",
-    "held_out_routers",
-    "too_few_to_cross_fit",
-]
+from metarouter.utils.validation import TrainingData
 
 FloatArray = NDArray[np.float64]
 _Rows = NDArray[np.intp]
@@ -59,19 +52,8 @@ class HeldOutRouters:
     scheme: Scheme
 
     def ranks(self) -> dict[str, FloatArray]:
-        """Return the place of every query within its fold, between 0 and 1.
-
-        Each fold has a model of its own, and the level of a model is the mean of the labels that
-        it has seen: it is high where those that it has not seen are low. Sorting queries of
-        several folds by psi-hat itself would make every router look worse than it is. Within a
-        fold only the differences between queries sort.
-        """
-        ranks = {name: np.full(gain.size, np.nan) for name, gain in self.gains.items()}
-        for number in np.unique(self.fold[self.fold >= 0]):
-            rows = self.fold == number
-            for name, gain in self.gains.items():
-                ranks[name][rows] = (rankdata(gain[rows]) - 0.5) / rows.sum()
-        return ranks
+        """Return the place of every query within its fold, as `ranks_within_folds` does."""
+        return {name: ranks_within_folds(gain, self.fold) for name, gain in self.gains.items()}
 
 
 def too_few_to_cross_fit(queries: LabelledQueries, folds: int) -> str:
@@ -113,29 +95,29 @@ def held_out_routers(
     encoders : sequence of transformers, default=()
         What turns queries into vectors, fitted anew for every fold.
     """
-    encoded = _encoded(queries.X, list(encoders))
+    X, encoders = queries.X, list(encoders)
+    if encoders and not get_tags(encoders[0]).requires_fit:
+        # An encoder that learns nothing gives the same vectors in every fold.
+        X, encoders = clone(encoders[0]).fit(X).transform(X), []
 
     def predict(train: _Rows, test: _Rows) -> dict[tuple[str, str], FloatArray]:
+        train_X, test_X = take_rows(X, train), take_rows(X, test)
+        for encoder in map(clone, encoders):
+            train_X, test_X = encoder.fit_transform(train_X), encoder.transform(test_X)
         rows, found = queries.subset(train).training_rows(), {}
-        train_X, test_X = encoded(train, test)
         # training_rows() counts queries within the training folds.
-        X = take_rows(train_X, rows.query)
-        given = {"sample_weight": rows.sample_weight, "groups": rows.groups}
+        train_X = take_rows(train_X, rows.query)
+        data = TrainingData(train_X, rows.y, rows.is_gold, rows.sample_weight, rows.groups)
         with FitLedger(reuse=True):
             for name, router in routers.items():
-                model = clone(router).fit(X, rows.y, is_gold=rows.is_gold, **given)
-                found["gain", name] = model.predict(test_X)
-                if hasattr(model, "shift_"):
-                    found["shift", name] = model.shift_.predict(test_X)
+                for kind, column in fit_predict(router, data, test_X).items():
+                    found[kind, name] = column
         return found
 
-    fold = fold_of_each_query(queries, folds, seed)
-    columns, predicted = predict_folds(fold, folds, scheme, predict)
-    of = {
-        kind: {name: column for (which, name), column in columns.items() if which == kind}
-        for kind in ("gain", "shift")
-    }
-    return HeldOutRouters(of["gain"], of["shift"], predicted, scheme)
+    columns, fold = predict_folds(fold_of_each_query(queries, folds, seed), scheme, predict)
+    gains = {name: column for (kind, name), column in columns.items() if kind == "gain"}
+    shifts = {name: column for (kind, name), column in columns.items() if kind == "shift"}
+    return HeldOutRouters(gains, shifts, fold, scheme)
 
 
 def fold_of_each_query(queries: LabelledQueries, folds: int, seed: int) -> NDArray[np.intp]:
@@ -143,20 +125,3 @@ def fold_of_each_query(queries: LabelledQueries, folds: int, seed: int) -> NDArr
     groups = None if queries.groups is None else group_codes(queries.groups)
     kind = 2 * queries.has_gold.astype(int) + queries.has_preference
     return stratified_folds(kind, groups, folds, seed)
-
-
-def _encoded(X: Any, encoders: list[Any]) -> Callable[[_Rows, _Rows], tuple[Any, Any]]:
-    """Return what encodes training and test rows."""
-    if encoders and not get_tags(encoders[0]).requires_fit:
-        # An encoder that learns nothing gives the same vectors in every fold.
-        X, encoders = clone(encoders[0]).fit(X).transform(X), []
-
-    def rows_of(train: _Rows, test: _Rows) -> tuple[Any, Any]:
-        train_X, test_X = take_rows(X, train), take_rows(X, test)
-        for encoder in encoders:
-            fitted = clone(encoder)
-            train_X = fitted.fit_transform(train_X)
-            test_X = fitted.transform(test_X)
-        return train_X, test_X
-
-    return rows_of

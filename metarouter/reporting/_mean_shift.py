@@ -9,15 +9,13 @@ import numpy as np
 
 from metarouter.inference.intervals import choose_covariance, interval_of, variance_of_mean
 from metarouter.inference.labels import (
-    ScaledLabels,
-    ShiftEstimate,
     augmented,
     difference_of_means,
     doubly_robust_mean,
     overlap_weighted_slope,
     scaled_labels,
 )
-from metarouter.shift import ConstantShift, DRLearner, RLearner, ShiftLearner
+from metarouter.shift import ConstantShift, DRLearner, RLearner
 from metarouter.utils.arguments import validated
 
 if TYPE_CHECKING:
@@ -79,20 +77,16 @@ def mean_shift(model: MetaRouter, rows: TrainingRows) -> MeanShift | None:
     if shift is None or shift.is_zero_:
         return None
     labels = scaled_labels(rows, model.scaler_)
-    found = _estimate(shift, labels)
-    if found is None:
+    if isinstance(shift, DRLearner):
+        found = doubly_robust_mean(labels, augmented(labels, shift.nuisances_))
+    elif isinstance(shift, RLearner):
+        found = overlap_weighted_slope(labels, shift.nuisances_)
+    elif isinstance(shift, ConstantShift):
+        found = difference_of_means(labels)
+    else:
         return None
-    kind = choose_covariance("auto", found.clusters)
-    spread = variance_of_mean(found.influence, found.leverage, found.is_gold, found.clusters, kind)
+    spread = variance_of_mean(*found[1:5], choose_covariance("auto", found.clusters))
     inside, how = shift.in_overlap_, found.how
     if not inside.all():
         how += f", over the {int(inside.sum())} of {inside.size} labels within the overlap"
     return MeanShift(found.value, float(np.sqrt(spread.variance)), spread.df, how)
-
-
-def _estimate(shift: ShiftLearner, labels: ScaledLabels) -> ShiftEstimate | None:
-    if isinstance(shift, DRLearner):
-        return doubly_robust_mean(labels, augmented(labels, shift.nuisances_))
-    if isinstance(shift, RLearner):
-        return overlap_weighted_slope(labels, shift.nuisances_)
-    return difference_of_means(labels) if isinstance(shift, ConstantShift) else None

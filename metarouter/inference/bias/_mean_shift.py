@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Unpack
 
@@ -14,6 +13,7 @@ from metarouter.inference._limits import LIMITS, MINIMA, MOST_SKEWNESS, Verdict,
 from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import (
     Alternative,
+    Clusters,
     Covariance,
     FloatArray,
     choose_covariance,
@@ -24,25 +24,25 @@ from metarouter.inference.intervals import (
     variance_of_mean,
 )
 from metarouter.inference.labels import (
-    Counts,
     LabelOptions,
     LabelTable,
     ShiftEstimate,
     augmented,
-    check_either_sample_size,
     check_sample_size,
     difference_of_means,
     doubly_robust_mean,
     overlap_weighted_slope,
     paired_mean,
-    query_clusters,
 )
 from metarouter.utils.arguments import validated
 from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import BAR, MEAN, OUTLINE, reference_line
 
+_ENOUGH_DEVIATING = 10
 _MOST_STEPS = 25
 _SHOWN = (0.5, 99.5)
+
+MeanShiftMethod = Literal["auto", "paired", "aipw", "overlap", "difference"]
 
 
 @dataclass(frozen=True)
@@ -164,13 +164,6 @@ def _bins(values: FloatArray) -> Any:
     return min(80, max(10, len(np.histogram_bin_edges(values, bins="auto")) - 1))
 
 
-MeanShiftMethod = Literal["auto", "paired", "aipw", "overlap", "difference"]
-
-
-_ENOUGH_DEVIATING = 10
-_OF_LABELS = ("paired", "difference")  # methods that average labels as they are
-
-
 @validated(random_state=["random_state"])
 def mean_shift_test(
     data: Any,
@@ -239,82 +232,41 @@ def mean_shift_test(
     """
     table = LabelTable(data, options)
     counts = table.counts
-    chosen = _choose_method(method, counts)
+    if method == "auto":
+        enough = counts.paired >= MINIMA["paired_queries"].count
+        method = "paired" if enough and 2 * counts.paired >= counts.gold else "aipw"
     known: dict[str, Any] = {
         "null": null,
         "alternative": alternative,
         "level": table.level,
-        "method": chosen,
+        "method": method,
         "n_gold": counts.gold,
         "n_preference": counts.preference,
         "n_paired": counts.paired,
     }
-    shortage = (
-        check_sample_size(counts, ("paired_queries", counts.paired))
-        if chosen == "paired"
-        else check_either_sample_size(counts)
-    )
+    shortage = check_sample_size(counts, "paired_queries" if method == "paired" else "gold_rows")
     if shortage is not None:
         known |= {"how": "nothing, there are too few labels", "factor_is": "not estimated"}
         return MeanShiftTest.inconclusive(shortage, **known)
-    labels = table.labels
-    known |= {
-        "covariance": _choose_errors(covariance, table, chosen),
-        "factor": labels.factor,
-        "factor_is": labels.factor_is,
-        "unit": labels.preference_sd,
-    }
-    return _tested(known, _ESTIMATES[chosen](table), float(np.ptp(labels.y[labels.share > 0])))
-
-
-def _choose_method(method: str, counts: Counts) -> str:
-    if method not in ("auto", *_ESTIMATES):
-        raise MetaRouterError(
-            f"method={method!r} is unknown; choose 'auto', 'paired', 'aipw', 'overlap' or "
-            "'difference'."
-        )
-    if method != "auto":
-        return method
-    enough = counts.paired >= MINIMA["paired_queries"].count
-    return "paired" if enough and 2 * counts.paired >= counts.gold else "aipw"
-
-
-def _choose_errors(covariance: Covariance, table: LabelTable, method: str) -> str:
-    # The two rows of one query are one difference, not a cluster: only larger groups are.
-    if method == "paired" and query_clusters(table.labels) is None:
-        return "t" if covariance in ("auto", "cluster") else choose_covariance(covariance, None)
-    return choose_covariance(covariance, table.labels.clusters)
-
-
-def _doubly_robust(table: LabelTable) -> ShiftEstimate:
-    fitted = table.nuisances("propensity", "gold_outcome", "preference_outcome")
-    return doubly_robust_mean(table.labels, augmented(table.labels, fitted))
-
-
-_ESTIMATES: dict[str, Callable[[LabelTable], ShiftEstimate]] = {
-    "paired": lambda table: paired_mean(table.labels),
-    "aipw": _doubly_robust,
-    "overlap": lambda table: overlap_weighted_slope(
-        table.labels, table.nuisances("marginal_outcome", "propensity")
-    ),
-    "difference": lambda table: difference_of_means(table.labels),
-}
-
-
-def _tested(known: dict[str, Any], estimate: ShiftEstimate, reach: float) -> MeanShiftTest:
-    spread = variance_of_mean(*estimate[1:5], known["covariance"])
-    own = float(np.sqrt(spread.variance))
-    least = _least_error(estimate, known, spread.df, reach)
+    labels, estimate = table.labels, _estimate(table, method)
+    if method == "paired" and estimate.clusters is None and covariance in ("auto", "cluster"):
+        # The two rows of one query are one difference, not a cluster: only larger groups are.
+        covariance = "t"
+    kind = choose_covariance(covariance, estimate.clusters)
+    clusters = estimate.clusters if kind == "cluster" else None
+    spread = variance_of_mean(*estimate[1:5], kind)
+    critical = float(stdtrit(spread.df, 0.5 + table.level / 2))
+    reach = float(np.ptp(labels.y[labels.share > 0]))
+    least = _least_margin(estimate, clusters, known, reach) / critical
+    own, skewness = float(np.sqrt(spread.variance)), 0.0
     se = max(own, least)
-    clusters = estimate.clusters if known["covariance"] == "cluster" else None
-    skewness = 0.0
-    # Where the floor stands for what was not seen, the few that were have no say in its shape.
-    if known["method"] in _OF_LABELS and least <= own:
+    # Of means of labels as they are. Where the floor stands for what was not seen, the few that
+    # were have no say in its shape.
+    if method in ("paired", "difference") and least <= own:
         skewness = skewness_of(cluster_sums(estimate.influence, clusters))
-    critical = float(stdtrit(spread.df, 0.5 + known["level"] / 2))
     lower, upper = map(float, skewed_limits(estimate.value, se, critical, skewness))
     with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = float(np.divide(estimate.value - known["null"], se))
+        statistic = float(np.divide(estimate.value - null, se))
     n_rows = int((estimate.leverage > 0).sum())
     return MeanShiftTest(
         value=estimate.value,
@@ -324,64 +276,68 @@ def _tested(known: dict[str, Any], estimate: ShiftEstimate, reach: float) -> Mea
         upper=upper,
         skewness=skewness,
         statistic=statistic,
-        p_value=_p_value(statistic, spread.df, known["alternative"], skewness),
+        p_value=float(p_value_of(statistic, spread.df, alternative, skewness)),
         how=estimate.how,
+        covariance=kind,
         n_units=n_rows if clusters is None else int(clusters.max()) + 1,
+        factor=labels.factor,
+        factor_is=labels.factor_is,
+        unit=labels.preference_sd,
         values=estimate.values,
         **known,
-        **_judge(estimate.value, lower, upper, skewness, known)._asdict(),
+        **_judge(estimate.value, lower, upper, skewness, labels.preference_sd, known)._asdict(),
     )
 
 
-def _p_value(t: float, df: float, alternative: Alternative, skewness: float) -> float:
-    """P value of the test that the interval inverts: Hall's cubic counts where it is the milder."""
-    if not (skewness and np.isfinite(t)):
-        return float(p_value_of(t, df, alternative))
-    cubic = t + skewness * (1 + 2 * t**2) / 6 + skewness**2 * t**3 / 27
-    tails = {
-        "greater": float(p_value_of(min(t, cubic), df, "greater")),
-        "less": float(p_value_of(max(t, cubic), df, "less")),
-    }
-    if alternative in tails:
-        return tails[alternative]
-    p_value_of(t, df, alternative)  # refuses what is unknown
-    return min(1.0, 2 * min(tails.values()))
+def _estimate(table: LabelTable, method: str) -> ShiftEstimate:
+    if method == "paired":
+        return paired_mean(table.labels)
+    if method == "aipw":
+        fitted = table.nuisances("propensity", "gold_outcome", "preference_outcome")
+        return doubly_robust_mean(table.labels, augmented(table.labels, fitted))
+    if method == "overlap":
+        fitted = table.nuisances("marginal_outcome", "propensity")
+        return overlap_weighted_slope(table.labels, fitted)
+    return difference_of_means(table.labels)
 
 
-def _least_error(estimate: ShiftEstimate, known: dict[str, Any], df: float, reach: float) -> float:
-    """Return the smallest standard error that so few differing values can vouch for.
+def _least_margin(
+    estimate: ShiftEstimate, clusters: Clusters, known: dict[str, Any], reach: float
+) -> float:
+    """Return the smallest margin of error that so few differing values can vouch for.
 
     Where labels of one query nearly always differ by the same amount, k of n differences deviate
     from it, and t intervals know nothing of the deviations that were not seen. The share of those
     is then at most what Clopper and Pearson say for k of n (the rule of three where k = 0); each
     moves the mean by the largest deviation that was seen, or that the labels allow.
     """
-    values, clusters = estimate.values, estimate.clusters
+    values = estimate.values
     if known["method"] == "paired" and values.size:
         usual, counts = np.unique(values, return_counts=True)
         deviation = np.abs(values - usual[np.argmax(counts)])
         rare = deviation > 1e-12 * max(1.0, float(np.abs(values).max()))
-    elif not np.abs(estimate.influence).max(initial=0.0) > 0:
+    elif not estimate.influence.any():
         deviation, rare = np.zeros(1), np.zeros(int(known["n_gold"]), dtype=bool)
     else:
         return 0.0
     n, k = int(rare.size), int(rare.sum())
     if k >= _ENOUGH_DEVIATING or 2 * k > n:
         return 0.0
-    if clusters is not None and known["covariance"] == "cluster":
+    if clusters is not None:
         n = int(clusters.max()) + 1
-    alpha = 1 - known["level"]
-    unseen = float(betaincinv(k + 1, max(1, n - k), 1 - alpha / 2)) - k / n
-    reach = float(deviation.max()) if k else reach + abs(estimate.value)
-    return unseen * reach / float(stdtrit(df, 1 - alpha / 2))
+    unseen = float(betaincinv(k + 1, max(1, n - k), 0.5 + known["level"] / 2)) - k / n
+    return unseen * (float(deviation.max()) if k else reach + abs(estimate.value))
 
 
 def _judge(
-    value: float, lower: float, upper: float, skewness: float, known: dict[str, Any]
+    value: float, lower: float, upper: float, skewness: float, unit: float, known: dict[str, Any]
 ) -> Finding:
-    limit, unit = LIMITS["mean_shift"], known["unit"]
-    n = known["n_paired"] if known["method"] == "paired" else known["n_gold"]
-    noun = "queries with both labels" if known["method"] == "paired" else "gold labels"
+    verdict, needed, limit = Verdict.INCONCLUSIVE, None, LIMITS["mean_shift"]
+    bound = f"{limit.passes:g} standard deviations of the preference labels"
+    is_paired = known["method"] == "paired"
+    n = known["n_paired"] if is_paired else known["n_gold"]
+    noun = "queries with both labels" if is_paired else "gold labels"
+    least, most, size = max(0.0, lower, -upper), max(abs(lower), abs(upper)), abs(value)
     if abs(skewness) > MOST_SKEWNESS:
         needed = rows_needed(n, abs(skewness), MOST_SKEWNESS)
         reason = (
@@ -389,28 +345,20 @@ def _judge(
             f"others that have not been seen may turn it; {about(needed, n)} {noun} would show "
             f"enough of them, {n} are there."
         )
-        return Finding(Verdict.INCONCLUSIVE, needed, reason)
-    if unit == 0:
+    elif unit == 0:
         reason = "The preference labels are all equal: a shift cannot be measured in their spread."
-        return Finding(Verdict.INCONCLUSIVE, None, reason)
-    least = max(0.0, lower, -upper) / unit
-    most = max(abs(lower), abs(upper)) / unit
-    verdict = limit.judge(least, most)
-    bound = f"{limit.passes:g} standard deviations of the preference labels"
-    if verdict is Verdict.PASS:
-        return Finding(verdict, None, f"The mean shift is shown to be smaller than {bound}.")
-    if verdict is Verdict.FAIL:
+    elif (verdict := limit.judge(least / unit, most / unit)) is Verdict.PASS:
+        reason = f"The mean shift is shown to be smaller than {bound}."
+    elif verdict is Verdict.FAIL:
         reason = f"The mean shift is larger than {bound}: labels need correcting."
-        return Finding(verdict, None, reason)
-    if least > 0:
+    elif least > 0:
+        verdict = Verdict.CAUTION
         reason = f"There is a mean shift; whether it exceeds {bound} is open."
-        return Finding(Verdict.CAUTION, None, reason)
-    size = abs(value) / unit
-    # Settled once the interval leaves zero or stays within the bound, whichever comes first.
-    needed = rows_needed(n, (upper - lower) / 2 / unit, max(size, limit.passes - size))
-    return Finding(
-        Verdict.INCONCLUSIVE,
-        needed,
-        f"The interval contains zero as well as shifts larger than {bound}; {about(needed, n)} "
-        f"{noun} would settle it, {n} are there.",
-    )
+    else:
+        # Settled once the interval leaves zero or stays within the bound, whichever comes first.
+        needed = rows_needed(n, (upper - lower) / 2, max(size, limit.passes * unit - size))
+        reason = (
+            f"The interval contains zero as well as shifts larger than {bound}; "
+            f"{about(needed, n)} {noun} would settle it, {n} are there."
+        )
+    return Finding(verdict, needed, reason)

@@ -12,12 +12,11 @@ from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import LIMITS, MINIMA, Verdict, about, rows_needed
 from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import (
-    Covariance,
     FloatArray,
+    RegressionCovariance,
     choose_covariance,
     interval_of,
     p_value_of,
-    weighted_least_squares,
 )
 from metarouter.inference.labels import (
     Effect,
@@ -25,10 +24,9 @@ from metarouter.inference.labels import (
     LabelOptions,
     LabelTable,
     as_held_out,
-    check_effect,
-    check_either_sample_size,
+    check_sample_size,
     orthogonal_scores,
-    regressed_scores,
+    ranks_within_folds,
 )
 from metarouter.utils.arguments import validated
 from metarouter.utils.parameters import NUMBERS, REGRESSOR
@@ -113,7 +111,7 @@ def calibration_test(
     predictions: Any = None,
     *,
     effect: Effect = "shift",
-    covariance: Covariance = "auto",
+    covariance: RegressionCovariance = "auto",
     **options: Unpack[LabelOptions],
 ) -> CalibrationTest:
     """Test whether predicted shifts (or gains) are right on average and in their differences.
@@ -176,39 +174,37 @@ def calibration_test(
     >>> bool(test.p_value[1] < 0.01)
     True
     """
-    check_effect(effect)
     table = LabelTable(data, options)
-    shortage = check_either_sample_size(table.counts, "gold_rows_held_out")
+    known: dict[str, Any] = {"effect": effect, "level": table.level}
+    shortage = check_sample_size(table.counts, "gold_rows_held_out")
     if shortage is not None:
         counts = {"n_gold": table.counts.gold, "n_preference": table.counts.preference}
-        return CalibrationTest.inconclusive(shortage, 2, effect=effect, level=table.level, **counts)
+        return CalibrationTest.inconclusive(shortage, 2, **known, **counts)
     labels = table.labels
-    kind = choose_covariance(covariance, labels.clusters, ("HC3", "cluster"))
-    held_out = as_held_out(predictions, data, labels, effect, table.random_state)
-    prediction, taken = held_out.of(effect), held_out.fold >= 0
+    kind = choose_covariance(covariance, labels.clusters)
+    held_out = as_held_out(table, predictions, effect)
+    taken = (held_out.fold >= 0) & (labels.share > 0)
     if effect == "shift":
         fitted = table.nuisances("marginal_outcome", "propensity")
-        taken = taken & fitted.overlap_.in_overlap
+        taken &= fitted.overlap_.in_overlap
         outcome = labels.y - fitted.marginal_outcome_
         multiplier = labels.is_gold - fitted.propensity_
     else:
-        taken = taken & labels.is_gold
+        taken &= labels.is_gold
         outcome, multiplier = labels.y, np.ones(len(labels.y))
     share = labels.share_within(taken)
-    mean = _fold_means(prediction, share, held_out.fold)
-    differential = np.where(taken, prediction - mean, 0.0)
-    _require_differences(differential, taken, effect)
-    fit = weighted_least_squares(
-        np.column_stack([multiplier * mean, multiplier * differential]),
-        outcome,
-        share,
-        labels.is_gold,
-        labels.clusters,
-        kind,
-        names=list(NAMES),
-    )
-    rests_on = taken & (labels.share > 0)
-    n_gold = int((rests_on & labels.is_gold).sum())
+    prediction, mean = np.where(taken, held_out.of(effect), 0.0), np.zeros(len(share))
+    for number in np.unique(held_out.fold[taken]):
+        rows = taken & (held_out.fold == number)
+        mean[rows] = np.average(prediction[rows], weights=share[rows])
+    if np.ptp((prediction - mean)[taken]) <= 1e-12:
+        raise MetaRouterError(
+            f"the predicted {effect} is the same for all {int(taken.sum())} labels, so there are "
+            "no differences to test; give a model that tells queries apart."
+        )
+    design = multiplier[:, None] * np.column_stack([mean, prediction - mean])
+    fit = labels.regress(outcome, design, share, kind, list(NAMES))
+    n_gold = int((taken & labels.is_gold).sum())
     lower, upper = fit.interval(table.level)
     return CalibrationTest(
         coefficient=fit.coefficient,
@@ -218,56 +214,36 @@ def calibration_test(
         upper=upper,
         p_value=p_value_of(fit.coefficient / fit.se, fit.df, "greater"),
         p_calibrated=p_value_of((fit.coefficient - 1) / fit.se, fit.df),
-        effect=effect,
         scheme=held_out.scheme,
         covariance=kind,
         n_gold=n_gold,
-        n_preference=int(rests_on.sum()) - n_gold,
-        level=table.level,
+        n_preference=int(taken.sum()) - n_gold,
+        **known,
         **_judge(float(fit.coefficient[1]), float(lower[1]), float(upper[1]), n_gold)._asdict(),
     )
 
 
-def _fold_means(prediction: FloatArray, share: FloatArray, fold: NDArray[np.intp]) -> FloatArray:
-    mean = np.zeros(len(prediction))
-    for number in np.unique(fold[share > 0]):
-        rows = (fold == number) & (share > 0)
-        mean[rows] = np.average(prediction[rows], weights=share[rows])
-    return mean
-
-
-def _require_differences(differential: FloatArray, taken: NDArray[np.bool_], effect: str) -> None:
-    if np.ptp(differential[taken]) <= 1e-12:
-        raise MetaRouterError(
-            f"the predicted {effect} is the same for all {int(taken.sum())} labels, so there are "
-            "no differences to test; give a model that tells queries apart."
-        )
-
-
 def _judge(slope: float, lower: float, upper: float, n_gold: int) -> Finding:
     limit = LIMITS["slope"]
-    verdict = limit.judge(lower, upper)
+    verdict, needed = limit.judge(lower, upper), None
     if verdict is Verdict.INCONCLUSIVE:
         needed = rows_needed(n_gold, (upper - lower) / 2, max(slope, limit.passes))
-        return Finding(
-            verdict,
-            needed,
+        reason = (
             "Whether predicted differences between queries are real is open; "
-            f"{about(needed, n_gold)} held-out gold labels would settle it, {n_gold} are there.",
+            f"{about(needed, n_gold)} held-out gold labels would settle it, {n_gold} are there."
         )
-    differences = "Predicted differences between queries"
-    if verdict is Verdict.PASS and lower > 1 and upper > 1 / limit.passes:
+    elif verdict is Verdict.PASS and lower > 1 and upper > 1 / limit.passes:
         verdict = Verdict.CAUTION
         reason = "Predicted differences are real, and understated (coefficient above 1)."
     elif verdict is Verdict.PASS:
-        reason = f"{differences} are real and not much exaggerated."
+        reason = "Predicted differences between queries are real and not much exaggerated."
     elif verdict is Verdict.FAIL:
-        reason = f"{differences} point the wrong way."
+        reason = "Predicted differences between queries point the wrong way."
     elif lower > limit.fails:
         reason = "Predicted differences are real; they may be exaggerated (coefficient below 1)."
     else:
-        reason = f"{differences} are mostly noise: shrink them, or use one shift."
-    return Finding(verdict, None, reason)
+        reason = "Predicted differences are mostly noise: shrink them, or use one shift."
+    return Finding(verdict, needed, reason)
 
 
 @dataclass(frozen=True)
@@ -375,7 +351,7 @@ def sorted_group_effects(
     effect: Effect = "shift",
     by: Effect | None = None,
     n_groups: int = 5,
-    covariance: Covariance = "auto",
+    covariance: RegressionCovariance = "auto",
     **options: Unpack[LabelOptions],
 ) -> SortedGroupEffects:
     """Estimate the mean shift (or gain) of queries sorted by a prediction.
@@ -433,41 +409,30 @@ def sorted_group_effects(
     ((5,), True)
     """
     by = effect if by is None else by
-    check_effect(effect)
-    check_effect(by, "by")
     if n_groups < 2:
         raise MetaRouterError(f"n_groups={n_groups} leaves nothing to compare; choose 2 or more.")
     table = LabelTable(data, options)
     known: dict[str, Any] = {"effect": effect, "by": by, "level": table.level}
-    shortage = check_either_sample_size(table.counts, "gold_rows_held_out")
+    shortage = check_sample_size(table.counts, "gold_rows_held_out")
     if shortage is not None:
         return SortedGroupEffects.inconclusive(shortage, n_groups, **known)
     labels = table.labels
-    kind = choose_covariance(covariance, labels.clusters, ("HC3", "cluster"))
-    held_out = as_held_out(predictions, data, labels, by, table.random_state)
+    kind = choose_covariance(covariance, labels.clusters)
+    held_out = as_held_out(table, predictions, by)
     fitted = table.nuisances("propensity", "gold_outcome", "preference_outcome")
     scores = orthogonal_scores(labels, fitted)
-    taken = scores.inside & (held_out.fold >= 0)
-    group = _groups(held_out.of(by), held_out.fold, taken, n_groups)
-    n_gold = np.bincount(group[taken & labels.is_gold], minlength=n_groups)
+    prediction = held_out.of(by)
+    design = _groups(prediction, np.where(scores.inside, held_out.fold, -1), n_groups)
+    n_gold = design[labels.is_gold].sum(axis=0).astype(np.intp)
     shortage = _group_shortage(int(n_gold.min()), table.counts.gold)
     if shortage is not None:
         return SortedGroupEffects.inconclusive(shortage, n_groups, **known)
 
+    taken = design.any(axis=1)
     share = labels.share_within(taken)
-    design = (group[:, None] == np.arange(n_groups)).astype(float)
     names = [f"group {k + 1}" for k in range(n_groups)]
-    fit = regressed_scores(labels, scores, effect, design, share, kind, names)
-    inside = [group == k for k in range(n_groups)]
-    known |= {
-        "predicted": np.array(
-            [np.average(held_out.of(by)[rows], weights=share[rows]) for rows in inside]
-        ),
-        "n_rows": np.bincount(group[taken], minlength=n_groups),
-        "n_gold": n_gold,
-        "scheme": held_out.scheme,
-        "covariance": kind,
-    }
+    slope = scores.gold / labels.factor
+    fit = labels.regress(scores.of(effect), design, share, kind, names, slope=slope)
     lower, upper = fit.interval(table.level)
     margin = fit.margin(table.level)
     weights = np.zeros(n_groups)
@@ -477,6 +442,7 @@ def sorted_group_effects(
     df = float(fit.df[[0, -1]].min())
     low, high = map(float, interval_of(contrast, se, df, table.level))
     return SortedGroupEffects(
+        predicted=(share * np.where(taken, prediction, 0.0)) @ design / (share @ design),
         value=fit.coefficient,
         se=fit.se,
         df=fit.df,
@@ -484,38 +450,35 @@ def sorted_group_effects(
         upper=upper,
         simultaneous_lower=fit.coefficient - margin,
         simultaneous_upper=fit.coefficient + margin,
+        n_rows=design.sum(axis=0).astype(np.intp),
+        n_gold=n_gold,
         contrast=contrast,
         contrast_se=se,
         contrast_lower=low,
         contrast_upper=high,
         contrast_p_value=float(p_value_of(contrast / se, df, "greater")),
+        scheme=held_out.scheme,
+        covariance=kind,
         **known,
         **_judge_contrast(contrast, low, high, int(n_gold.sum()))._asdict(),
     )
 
 
-def _groups(
-    prediction: FloatArray, fold: NDArray[np.intp], taken: NDArray[np.bool_], n_groups: int
-) -> NDArray[np.intp]:
-    """Return groups 0 to n_groups - 1, cut within every fold; -1 for rows not taken."""
-    group = np.full(len(prediction), -1, dtype=np.intp)
-    for number in np.unique(fold[taken]):
-        rows = np.flatnonzero(taken & (fold == number))
-        value, place, count = np.unique(prediction[rows], return_inverse=True, return_counts=True)
-        if len(value) < n_groups:
-            raise DataError(
-                f"the predictions of fold {number} take {len(value)} values, too few for "
-                f"{n_groups} groups; choose fewer groups, or a model that tells queries apart."
-            )
-        middle = (np.cumsum(count) - count / 2) / len(rows)
-        group[rows] = np.minimum((middle * n_groups).astype(np.intp), n_groups - 1)[place]
-        missing = np.setdiff1d(np.arange(n_groups), group[rows])
+def _groups(prediction: FloatArray, fold: NDArray[np.intp], n_groups: int) -> FloatArray:
+    """Return the membership of groups that are cut within every fold, shape (n, n_groups)."""
+    place = np.nan_to_num(ranks_within_folds(prediction, fold))
+    group = np.minimum((place * n_groups).astype(np.intp), n_groups - 1)
+    design = (group[:, None] == np.arange(n_groups)) & (fold >= 0)[:, None]
+    for number in np.unique(fold[fold >= 0]):
+        rows = fold == number
+        missing = np.flatnonzero(~design[rows].any(axis=0))
         if missing.size:
             raise DataError(
-                f"equal predictions leave group {missing[0] + 1} of {n_groups} empty in fold "
-                f"{number}; choose fewer groups."
+                f"the predictions of fold {number} take {np.unique(prediction[rows]).size} values, "
+                f"too few for {n_groups} groups (group {missing[0] + 1} is empty); choose fewer "
+                "groups, or a model that tells queries apart."
             )
-    return group
+    return design.astype(float)
 
 
 def _judge_contrast(contrast: float, lower: float, upper: float, n_gold: int) -> Finding:

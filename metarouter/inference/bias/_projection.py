@@ -7,13 +7,12 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from metarouter.datasets import LabelledQueries, TrainingRows
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import LIMITS, MINIMA, Verdict, about, rows_needed
 from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import (
-    Covariance,
     FloatArray,
+    RegressionCovariance,
     WaldTest,
     choose_covariance,
     p_value_of,
@@ -23,13 +22,10 @@ from metarouter.inference.labels import (
     Effect,
     LabelOptions,
     LabelTable,
-    check_effect,
-    check_either_sample_size,
+    check_sample_size,
     column_names,
     column_position,
     orthogonal_scores,
-    regressed_scores,
-    row_count,
 )
 from metarouter.utils.arguments import validated
 from metarouter.utils.features import as_floats
@@ -131,7 +127,7 @@ def best_linear_projection(
     features: Any = None,
     *,
     effect: Effect = "shift",
-    covariance: Covariance = "auto",
+    covariance: RegressionCovariance = "auto",
     **options: Unpack[LabelOptions],
 ) -> BestLinearProjection:
     """Project the shift (or the gain) on a few features.
@@ -141,7 +137,8 @@ def best_linear_projection(
     data : LabelledQueries or TrainingRows
     features : None, "domain", list of names or positions, or array-like of shape (n, k)
         None takes all columns of `X`, if they are at most 20. "domain" compares every domain with
-        the commonest.
+        the commonest. An array has one row per query of LabelledQueries, one per label of
+        TrainingRows.
     effect : {"shift", "gain"}, default="shift"
         Project Delta, or psi itself; both in units of the preference labels.
     covariance : {"auto", "HC3", "cluster"}, default="auto"
@@ -158,7 +155,9 @@ def best_linear_projection(
     Raises
     ------
     DataError
-        If a feature is missing somewhere, constant, or a combination of others.
+        If a feature is no number or missing somewhere, constant, or a combination of others.
+    MetaRouterError
+        If a column is unknown, or there are too many to choose none.
 
     Notes
     -----
@@ -182,9 +181,8 @@ def best_linear_projection(
     >>> projection.names, bool(projection.joint.p_value < 0.001)
     (('mean', 'x1', 'x6'), True)
     """
-    check_effect(effect)
     table = LabelTable(data, options)
-    columns, names = chosen_features(data, table.rows, features)
+    columns, names = _chosen_features(table, features)
     counts = table.counts
     known: dict[str, Any] = {
         "names": ("mean", *names),
@@ -194,7 +192,7 @@ def best_linear_projection(
         "n_preference": counts.preference,
     }
     k, minimum = 1 + len(names), MINIMA["rows_per_coefficient"]
-    shortage, fewest = check_either_sample_size(counts), minimum.count * k
+    shortage, fewest = check_sample_size(counts), minimum.count * k
     if counts.gold < fewest:
         few = f"{counts.gold} gold labels are too few for {k} coefficients; {fewest} would do."
         shortage = Finding(Verdict.INCONCLUSIVE, fewest, f"{few} {minimum.why}")
@@ -202,13 +200,13 @@ def best_linear_projection(
         joint = WaldTest(np.nan, k - 1, np.nan, np.nan)
         return BestLinearProjection.inconclusive(shortage, k, joint=joint, **known)
     labels = table.labels
-    kind = choose_covariance(covariance, labels.clusters, ("HC3", "cluster"))
+    kind = choose_covariance(covariance, labels.clusters)
     fitted = table.nuisances("propensity", "gold_outcome", "preference_outcome")
     scores = orthogonal_scores(labels, fitted)
     share = labels.share_within(scores.inside)
     design = np.column_stack([np.ones(len(share)), columns - share @ columns])
-    heads = ["mean", *names]
-    fit = regressed_scores(labels, scores, effect, design, share, kind, heads, centred=True)
+    outcome, slope = scores.of(effect), scores.gold / labels.factor
+    fit = labels.regress(outcome, design, share, kind, ["mean", *names], slope=slope, centred=True)
     joint = wald_test(fit, list(range(1, k)))
     lower, upper = fit.interval(table.level)
     margin = fit.margin(table.level, slice(1, None))
@@ -251,92 +249,31 @@ def _judge(differs: bool, reach: FloatArray, margin: FloatArray, known: dict[str
     )
 
 
-def chosen_features(data: Any, rows: TrainingRows, features: Any) -> tuple[FloatArray, list[str]]:
-    """Return the features to project on, shape (n_rows, k), and their names.
-
-    Parameters
-    ----------
-    data : LabelledQueries or TrainingRows
-    rows : TrainingRows
-        One row per label of `data`.
-    features : None, "domain", list of names or positions, or array-like of shape (n, k)
-        None takes all columns of `X`, if they are at most 20. An array has one row per query of
-        LabelledQueries, one per label of TrainingRows.
-
-    Raises
-    ------
-    MetaRouterError
-        If a column is unknown, or there are too many to choose none.
-    DataError
-        If values are missing or are no numbers.
-    """
-    names = column_names(data)
-    X = np.asarray(rows.X)
-    if features is None:
-        if X.shape[1] > _MOST_FEATURES:
-            raise MetaRouterError(
-                f"X has {X.shape[1]} features, too many for a projection that is to be read; "
-                "choose some by features=, or give your own columns."
-            )
-        return _numbers(X, names), names
+def _chosen_features(table: LabelTable, features: Any) -> tuple[FloatArray, list[str]]:
+    """Return the features to project on, shape (n_rows, k), and their names."""
+    names = column_names(table.data)
     if isinstance(features, str):
-        return _domain_columns(data, rows) if features == "domain" else _pick(X, names, [features])
-    if _is_list_of_names(features):
-        return _pick(X, names, list(features))
-    return _given_columns(data, rows, features)
-
-
-def _is_list_of_names(features: Any) -> bool:
-    return isinstance(features, list | tuple) and all(
-        isinstance(item, str | int | np.integer) and not isinstance(item, bool) for item in features
-    )
-
-
-def _pick(X: Any, names: list[str], wanted: list[Any]) -> tuple[FloatArray, list[str]]:
-    positions = [column_position(item, names, "features") for item in wanted]
-    chosen = [names[k] for k in positions]
-    return _numbers(X[:, positions], chosen), chosen
-
-
-def _domain_columns(data: Any, rows: TrainingRows) -> tuple[FloatArray, list[str]]:
-    if not isinstance(data, LabelledQueries) or data.domain is None:
+        if features == "domain":
+            return _domain_columns(table)
+        features = [features]
+    if features is None and len(names) > _MOST_FEATURES:
         raise MetaRouterError(
-            "features='domain' needs LabelledQueries with a domain; name a domain column when the "
-            "table is read, or choose other features."
+            f"X has {len(names)} features, too many for a projection that is to be read; choose "
+            "some by features=, or give your own columns."
         )
-    domain = group_codes(data.domain[rows.query])  # told apart by value: "1" and 1 are two
-    _, first, counts = np.unique(domain, return_index=True, return_counts=True)
-    values = data.domain[rows.query][first].tolist()
-    names = [str(value) for value in values]
-    if len(set(names)) < len(names):
-        names = [repr(value) for value in values]
-    # The commonest is compared with.
-    levels = sorted(range(len(names)), key=lambda k: (-counts[k], names[k]))
-    if len(levels) < 2:
-        raise MetaRouterError(f"all rows are of the domain {names[0]!r}; choose other features.")
-    columns = np.column_stack([domain == level for level in levels[1:]]).astype(float)
-    return columns, [f"{names[level]} - {names[levels[0]]}" for level in levels[1:]]
-
-
-def _given_columns(data: Any, rows: TrainingRows, features: Any) -> tuple[FloatArray, list[str]]:
-    columns = getattr(features, "columns", None)
-    table = as_labels("features", features)
-    table = table[:, None] if table.ndim == 1 else table
-    n, unit = row_count(data)
-    if table.ndim != 2 or len(table) != n:
-        raise DataError(
-            f"features has shape {np.shape(features)}, but there are {n} {unit}; give one row of "
-            "numbers for each."
-        )
-    names = [f"x{k}" for k in range(table.shape[1])] if columns is None else list(map(str, columns))
-    rowwise = table[rows.query] if isinstance(data, LabelledQueries) else table
-    return _numbers(rowwise, names), names
-
-
-def _numbers(table: Any, names: list[str]) -> FloatArray:
+    if features is None or _is_list_of_names(features):
+        chosen = range(len(names)) if features is None else features
+        positions = [column_position(item, names, "features") for item in chosen]
+        names = [names[k] for k in positions]
+        values = np.asarray(table.rows.X)[:, positions]
+    else:
+        values = table.per_label("features", as_labels("features", features), 2)
+        values = values.reshape(len(values), -1)
+        columns = getattr(features, "columns", [f"x{k}" for k in range(values.shape[1])])
+        names = [str(column) for column in columns]
     numbers = as_floats(
         "features",
-        table,
+        values,
         f"features hold values that are no numbers (columns {', '.join(names[:5])}); encode "
         "categories as 0/1 columns, or use features='domain'.",
     )
@@ -347,4 +284,31 @@ def _numbers(table: Any, names: list[str]) -> FloatArray:
             f"features is missing or infinite in {int(bad[:, column].sum())} of {len(numbers)} "
             f"rows of {names[column]!r}; fill in the values, or leave the column out."
         )
-    return numbers
+    return numbers, names
+
+
+def _is_list_of_names(features: Any) -> bool:
+    return isinstance(features, list | tuple) and all(
+        isinstance(item, str | int | np.integer) and not isinstance(item, bool) for item in features
+    )
+
+
+def _domain_columns(table: LabelTable) -> tuple[FloatArray, list[str]]:
+    domain = getattr(table.data, "domain", None)
+    if domain is None:
+        raise MetaRouterError(
+            "features='domain' needs LabelledQueries with a domain; name a domain column when the "
+            "table is read, or choose other features."
+        )
+    domain = domain[table.rows.query]
+    code = group_codes(domain)  # told apart by value: "1" and 1 are two
+    _, first, counts = np.unique(code, return_index=True, return_counts=True)
+    names = [str(value) for value in domain[first].tolist()]
+    if len(set(names)) < len(names):
+        names = [repr(value) for value in domain[first].tolist()]
+    # The commonest is compared with.
+    commonest, *others = sorted(range(len(names)), key=lambda k: (-counts[k], names[k]))
+    if not others:
+        raise MetaRouterError(f"all rows are of the domain {names[0]!r}; choose other features.")
+    columns = (code[:, None] == others).astype(float)
+    return columns, [f"{names[level]} - {names[commonest]}" for level in others]

@@ -28,7 +28,6 @@ from metarouter.inference.labels import (
     HeldOutPredictions,
     LabelOptions,
     LabelTable,
-    check_either_sample_size,
     check_sample_size,
     held_out_predictions,
 )
@@ -168,7 +167,7 @@ def check_data(
     """
     table = LabelTable(data, options)
     counts = table.counts
-    if check_either_sample_size(counts) is None:
+    if check_sample_size(counts) is None:
         options = {**options, "nuisances": table.nuisances(*ALL_NUISANCES)}
     shift = mean_shift_test(data, **options)
     overlap = overlap_report(data, **options)
@@ -284,7 +283,7 @@ def _robustness(analysis: SensitivityAnalysis) -> Measured:
 
 def _calibrations(table: LabelTable, model: Any, options: LabelOptions) -> list[CalibrationTest]:
     predictions, counts = model, table.counts
-    enough = check_sample_size(counts, ("gold_rows_held_out", counts.gold)) is None
+    enough = check_sample_size(counts, "gold_rows_held_out") is None
     if enough and not isinstance(model, HeldOutPredictions):
         scaling = options.get("scaling", "variance")
         predictions = held_out_predictions(

@@ -24,7 +24,7 @@ from metarouter.inference.labels import (
     LabelOptions,
     LabelTable,
     ScaledLabels,
-    check_either_sample_size,
+    check_sample_size,
 )
 from metarouter.nuisance import ALL_NUISANCES, Nuisances
 from metarouter.overlap import PropensityPolicy
@@ -187,7 +187,7 @@ def overlap_report(data: Any, **options: Unpack[LabelOptions]) -> OverlapReport:
     PASS
     """
     table = LabelTable(data, options)
-    shortage = check_either_sample_size(table.counts)
+    shortage = check_sample_size(table.counts)
     if shortage is not None:
         is_gold = np.asarray(table.rows.is_gold, dtype=bool)
         unknown: dict[str, Any] = dict.fromkeys(("gold_out_of_support", *_JUDGED), UNKNOWN)
@@ -403,7 +403,7 @@ def nuisance_quality(data: Any, **options: Unpack[LabelOptions]) -> NuisanceQual
     """
     table = LabelTable(data, options)
     counts, level = table.counts, table.level
-    shortage = check_either_sample_size(counts)
+    shortage = check_sample_size(counts)
     if shortage is not None:
         both = counts.gold + counts.preference
         return NuisanceQuality.inconclusive(

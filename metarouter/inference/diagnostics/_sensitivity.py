@@ -39,7 +39,7 @@ from metarouter.inference.labels import (
     LabelTable,
     ScaledLabels,
     ShiftEstimate,
-    check_either_sample_size,
+    check_sample_size,
     column_names,
     column_position,
     doubly_robust_mean,
@@ -481,7 +481,7 @@ def sensitivity_analysis(
     level, counts = table.level, table.counts
     known: dict[str, Any] = {"null": null, "level": level, "method": method}
     known |= {"n_gold": counts.gold, "n_preference": counts.preference}
-    shortage = check_either_sample_size(counts)
+    shortage = check_sample_size(counts)
     if shortage is not None:
         return SensitivityAnalysis.inconclusive(
             shortage, scenarios=(), curve=np.empty((0, 5)), **known

@@ -5,7 +5,6 @@ from __future__ import annotations
 from metarouter.inference.intervals._least_squares import (
     LinearFit,
     WaldTest,
-    require_full_rank,
     wald_test,
     weighted_least_squares,
 )
@@ -24,6 +23,7 @@ from metarouter.inference.intervals._variances import (
     Limits,
     Measured,
     RatioErrors,
+    RegressionCovariance,
     as_clusters,
     choose_covariance,
     cluster_sums,

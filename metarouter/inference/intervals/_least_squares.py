@@ -3,8 +3,8 @@
 HC3 (MacKinnon & White 1985) and CR3 (Bell & McCaffrey 2002) are both the jackknife: what the
 coefficients lose when a row, or a whole cluster, is left out. Among the usual choices they are the
 ones that keep their level in small samples (Long & Ervin 2000; MacKinnon, Nielsen & Webb 2023).
-statsmodels has HC3 (the same numbers) but not CR3, nor the influence of each row, to which that
-through an estimated factor is added here before squaring; and its degrees of freedom are not
+statsmodels (0.15) has HC3 (the same numbers) but not CR3, nor the influence of each row, to which
+that through an estimated factor is added here before squaring; and its degrees of freedom are not
 Welch's.
 """
 
@@ -26,17 +26,15 @@ from metarouter.inference.intervals._variances import (
     welch_df,
 )
 
-_NEARLY_ONE = 1 - 1e-9
 _CHUNK = 512
 
 
 class LinearFit(NamedTuple):
-    """Coefficients (k,), their covariance (k, k), degrees of freedom (k,), fitted values (n,)."""
+    """Coefficients (k,), their covariance (k, k) and degrees of freedom (k,)."""
 
     coefficient: FloatArray
     covariance: FloatArray
     df: FloatArray
-    fitted: FloatArray
 
     @property
     def se(self) -> FloatArray:
@@ -73,7 +71,9 @@ def weighted_least_squares(
     covariance: str,
     *,
     names: list[str],
-    further_influence: FloatArray | None = None,
+    slope: FloatArray | None = None,
+    factor_influence: FloatArray | None = None,
+    centred: bool = False,
 ) -> LinearFit:
     """Regress an outcome on a design, with HC3 or cluster-jackknife errors.
 
@@ -89,39 +89,43 @@ def weighted_least_squares(
     covariance : {"HC3", "cluster"}
     names : list of str
         Of the columns, for errors.
-    further_influence : array of shape (n, k), optional
-        Influence of each row on the coefficients beside the regression, for example through the
-        factor between the scales of the labels.
+    slope, factor_influence : array of shape (n,), optional
+        Derivative of the outcome with respect to the factor between the scales of the labels, and
+        influence of each row on that factor: with both, its error is part of the covariance.
+    centred : bool, default=False
+        Whether the columns after the first, which is constant, were centred at their estimated
+        means: the first coefficient is then the mean of the outcome, whose variance holds that of
+        the features; the regression's residuals do not.
 
     Raises
     ------
     DataError
-        If the columns depend on each other, or one rests on a single row (unit).
+        If columns do not vary or depend on each other, or one rests on a single row (cluster).
     """
     taken = share > 0
-    if further_influence is not None:
-        taken = taken | further_influence.any(axis=1)
+    if slope is not None and factor_influence is not None:
+        taken = taken | (factor_influence != 0)
     design, outcome, share, is_gold = design[taken], outcome[taken], share[taken], is_gold[taken]
     clusters = None if clusters is None or covariance != "cluster" else clusters[taken]
     if clusters is not None:
         clusters = np.unique(clusters, return_inverse=True)[1].reshape(-1)
-    require_full_rank(design, share, names)
-    bread: FloatArray = np.asarray(
-        np.linalg.inv(design.T @ (share[:, None] * design)), dtype=np.float64
-    )
-    coefficient = bread @ (design.T @ (share * outcome))
+    _require_full_rank(design, share, names)
+    weighted = share[:, None] * design
+    moments = weighted.T @ design
+    coefficient = np.linalg.solve(moments, weighted.T @ outcome)
     residual = outcome - design @ coefficient
-    if clusters is None:
-        kept = 1 - _leverage(design, share, bread, names)
-        influence = design @ bread * (share * residual / kept)[:, None]
-    else:
-        influence = _cluster_influence(design, share * residual, share, bread, clusters, names)
-    if further_influence is not None:
-        influence = influence + cluster_sums(further_influence[taken], clusters)
+    further = np.zeros_like(design)
+    if slope is not None and factor_influence is not None:
+        through = np.linalg.solve(moments, weighted.T @ slope[taken])
+        further += np.outer(factor_influence[taken], through)
+    if centred:
+        further[:, 0] += share * (design[:, 1:] @ coefficient[1:])
+    influence = _jackknife(design, weighted, residual, moments, clusters, names)
+    influence += cluster_sums(further, clusters)
     n_units = len(influence)
     shrink = 1.0 if clusters is None else (n_units - 1) / n_units
     df = np.minimum(welch_df(influence, is_gold, clusters), max(1.0, n_units - design.shape[1]))
-    return LinearFit(coefficient, shrink * influence.T @ influence, df, design @ coefficient)
+    return LinearFit(coefficient, shrink * influence.T @ influence, df)
 
 
 def wald_test(fit: LinearFit, columns: list[int], null: FloatArray | float = 0.0) -> WaldTest:
@@ -148,66 +152,45 @@ def wald_test(fit: LinearFit, columns: list[int], null: FloatArray | float = 0.0
         return WaldTest(statistic, q, left, float(fdtrc(q, left, statistic)))
 
 
-def _leverage(
-    design: FloatArray, share: FloatArray, bread: FloatArray, names: list[str]
-) -> FloatArray:
-    leverage = share * np.einsum("ij,ij->i", design @ bread, design)
-    if leverage.max() >= _NEARLY_ONE:
-        row = int(np.argmax(leverage))
-        column = names[int(np.argmax(np.abs(design[row] * bread.diagonal())))]
-        raise DataError(
-            f"a coefficient rests on a single row (column {column!r}), so its uncertainty cannot "
-            "be measured; merge rare categories, or leave the column out."
-        )
-    return np.asarray(leverage)
-
-
-def _cluster_influence(
+def _jackknife(
     design: FloatArray,
-    weighted_residual: FloatArray,
-    share: FloatArray,
-    bread: FloatArray,
-    clusters: NDArray[np.intp],
+    weighted: FloatArray,
+    residual: FloatArray,
+    moments: FloatArray,
+    clusters: Clusters,
     names: list[str],
 ) -> FloatArray:
-    """Return what every unit adds to the coefficients: full estimate minus the one without it.
+    """Return what every cluster (or row) adds to the coefficients: full minus leave-one-out.
 
-    Without unit g the normal equations are (M - M_g) b = v - v_g, hence
+    Without cluster g the normal equations are (M - M_g) b = v - v_g, hence
     b_full - b_(-g) = (M - M_g)^-1 X_g' W_g e_g with the full fit's residuals e.
     """
-    score = cluster_sums(design * weighted_residual[:, None], clusters)
-    moments = np.linalg.inv(bread)
+    unit = np.arange(len(design)) if clusters is None else clusters
+    score = cluster_sums(weighted * residual[:, None], clusters)
     influence = np.empty_like(score)
-    order = np.argsort(clusters, kind="stable")
-    bounds = np.searchsorted(clusters[order], np.arange(len(score) + 1))
+    order = np.argsort(unit, kind="stable")
+    bounds = np.searchsorted(unit[order], np.arange(len(score) + 1))
     for first in range(0, len(score), _CHUNK):
         last = min(first + _CHUNK, len(score))
         rows = order[bounds[first] : bounds[last]]
-        own = np.zeros((last - first, design.shape[1], design.shape[1]))
-        outer = design[rows, :, None] * (design[rows] * share[rows, None])[:, None, :]
-        np.add.at(own, clusters[rows] - first, outer)
+        own = np.zeros((last - first, *moments.shape))
+        np.add.at(own, unit[rows] - first, weighted[rows, :, None] * design[rows, None, :])
         left = moments - own
         # Scaled to the full moments, the least eigenvalue is one minus the largest leverage.
-        kept = np.linalg.det(bread @ left)
+        kept = np.linalg.det(np.linalg.solve(moments, left))
         if (kept < 1e-12).any():
-            unit = int(np.argmin(kept))
-            column = names[int(np.argmin(np.diag(left[unit]) / np.diag(moments)))]
+            column = names[int(np.argmin(np.diag(left[np.argmin(kept)]) / np.diag(moments)))]
+            within = "one row" if clusters is None else "one group of rows"
             raise DataError(
-                f"column {column!r} varies within one group of rows only, so its uncertainty "
-                "cannot be measured; merge rare categories, or leave the column out."
+                f"column {column!r} varies within {within} only, so its uncertainty cannot be "
+                "measured; merge rare categories, or leave the column out."
             )
         influence[first:last] = np.linalg.solve(left, score[first:last, :, None])[:, :, 0]
     return influence
 
 
-def require_full_rank(design: FloatArray, share: FloatArray, names: list[str]) -> None:
-    """Refuse columns that do not vary, or that depend on each other.
-
-    Raises
-    ------
-    DataError
-        Naming the first such column.
-    """
+def _require_full_rank(design: FloatArray, share: FloatArray, names: list[str]) -> None:
+    """Refuse columns that do not vary, or that depend on each other, naming the first."""
     weighted = np.sqrt(share)[:, None] * design
     n, k = weighted.shape
     if n <= k:

@@ -122,18 +122,13 @@ def bounded_limits(
 def _largest_excess(squares: FloatArray, level: FloatArray, c: float, unit: float) -> FloatArray:
     """Return the s at which the evidence of b s - psi(b) squares, mixed over bets, is the level."""
     bets = 2.0 ** (-np.arange(_BETS) / 2.0) / unit
-    weights = np.full(bets.size, 1.0 / bets.size)
-    taken = c * bets < 1.0  # a bet that could lose all is never made
-    b, log_weight = bets[taken, None], np.log(weights[taken, None])
+    b = bets[c * bets < 1.0, None]  # a bet that could lose all is never made
     psi = (-np.log1p(-c * b) - c * b) / c**2 if c > 0 else b**2 / 2
-    flat = np.ravel(squares)[None, :]
+    flat, of_all = np.ravel(squares), level + np.log(_BETS)
     # At least one bet alone must be worth the level, at most the best one is.
-    high = np.min((level - log_weight + psi * flat) / b, axis=0)
-    low = np.min((level + psi * flat) / b, axis=0)
+    low, high = (np.min((worth + psi * flat) / b, axis=0) for worth in (level, of_all))
     for _ in range(_HALVINGS):
         half = (low + high) / 2.0
-        logs = log_weight + b * half - psi * flat
-        top = logs.max(axis=0)
-        enough = top + np.log(np.exp(logs - top).sum(axis=0)) >= level
+        enough = np.logaddexp.reduce(b * half - psi * flat, axis=0) >= of_all
         low, high = np.where(enough, low, half), np.where(enough, half, high)
     return high.reshape(squares.shape)

@@ -8,8 +8,10 @@ from metarouter.inference.labels._held_out import (
     HeldOutPredictions,
     Scheme,
     as_held_out,
+    fit_predict,
     held_out_predictions,
     predict_folds,
+    ranks_within_folds,
     stratified_folds,
 )
 from metarouter.inference.labels._labels import (
@@ -18,20 +20,15 @@ from metarouter.inference.labels._labels import (
     LabelOptions,
     LabelTable,
     ScaledLabels,
-    Scaling,
     as_rows,
-    check_effect,
-    check_either_sample_size,
     check_sample_size,
     column_names,
     column_position,
     count_labels,
     fitted_nuisances,
-    row_count,
     scaled_labels,
 )
 from metarouter.inference.labels._shift_estimates import (
-    AugmentedNuisances,
     ShiftEstimate,
     augmented,
     difference_of_means,
@@ -39,6 +36,4 @@ from metarouter.inference.labels._shift_estimates import (
     orthogonal_scores,
     overlap_weighted_slope,
     paired_mean,
-    query_clusters,
-    regressed_scores,
 )

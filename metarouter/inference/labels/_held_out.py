@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
+from scipy.stats import rankdata
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from metarouter.datasets import LabelledQueries
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._result import Result
 from metarouter.inference.intervals import FloatArray
-from metarouter.inference.labels._labels import ScaledLabels, Scaling, row_count, scaled_labels
+from metarouter.inference.labels._labels import Effect, LabelTable, Scaling, scaled_labels
 from metarouter.routing import MetaRouter
 from metarouter.shift import ShiftLearner
 from metarouter.utils.arguments import validated
 from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.random import seed_of, seeded
 from metarouter.utils.style import BAR, OUTLINE, reference_line
+from metarouter.utils.validation import TrainingData
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,7 +93,6 @@ class HeldOutPredictions(Result):
 
 def predict_folds(
     fold: NDArray[np.intp],
-    n_folds: int,
     scheme: Scheme,
     predict: Callable[[NDArray[np.intp], NDArray[np.intp]], Mapping[Any, FloatArray]],
 ) -> tuple[dict[Any, FloatArray], NDArray[np.intp]]:
@@ -101,8 +101,7 @@ def predict_folds(
     Parameters
     ----------
     fold : ndarray of int of shape (n,)
-        From 0 to `n_folds` - 1.
-    n_folds : int
+        Numbers from 0.
     scheme : {"forward", "cross_fit"}
     predict : callable
         From the rows that train and those that are predicted to columns of predictions, by name.
@@ -116,12 +115,51 @@ def predict_folds(
     """
     first = FIRST_TRAINING_FOLDS if scheme == "forward" else 0
     columns: dict[Any, FloatArray] = {}
-    for number in range(first, n_folds):
+    for number in np.unique(fold[fold >= first]):
         train = np.flatnonzero(fold < number if scheme == "forward" else fold != number)
         test = np.flatnonzero(fold == number)
         for name, values in predict(train, test).items():
             columns.setdefault(name, np.full(fold.size, np.nan))[test] = values
     return columns, np.where(fold < first, -1, fold)
+
+
+def fit_predict(recipe: Any, data: TrainingData, X: Any) -> dict[str, FloatArray]:
+    """Fit a copy of a model, and predict the "shift" and the "gain" of queries where it has such.
+
+    Parameters
+    ----------
+    recipe : MetaRouter, AdaptiveMetaRouter or ShiftLearner
+    data : TrainingData
+    X : array-like of shape (m, d)
+    """
+    fitted = clone(recipe).fit(
+        data.X,
+        data.y,
+        is_gold=data.is_gold,
+        sample_weight=data.sample_weight,
+        groups=data.groups,
+    )
+    if isinstance(fitted, ShiftLearner):
+        return {"shift": fitted.predict(X)}
+    found = {"gain": fitted.predict(X)}
+    if hasattr(fitted, "shift_"):
+        found["shift"] = fitted.shift_.predict(X)
+    return found
+
+
+def ranks_within_folds(values: FloatArray, fold: NDArray[np.intp]) -> FloatArray:
+    """Return the place of every row within its fold, between 0 and 1; NaN where the fold is -1.
+
+    Each fold has a model of its own, and the level of a model is the mean of the labels that it has
+    seen: it is high where those that it has not seen are low. Sorting rows of several folds by
+    predictions as they are would make every model look worse than it is. Within a fold only the
+    differences between rows sort.
+    """
+    ranks = np.full(fold.size, np.nan)
+    for number in np.unique(fold[fold >= 0]):
+        rows = fold == number
+        ranks[rows] = (rankdata(values[rows]) - 0.5) / rows.sum()
+    return ranks
 
 
 def stratified_folds(kind: NDArray[Any], groups: Any, n_folds: int, seed: int) -> NDArray[np.intp]:
@@ -199,15 +237,8 @@ def held_out_predictions(
         raise MetaRouterError(
             f"n_folds={n_folds} is too few for {scheme!r}; choose {least} or more."
         )
-    recipe = MetaRouter() if model is None else model
-    if not isinstance(recipe, MetaRouter | ShiftLearner):
-        raise MetaRouterError(
-            f"model is a {type(recipe).__name__}; give a MetaRouter or a learner of the shift, or "
-            "your own predictions as an array."
-        )
-    labels = scaled_labels(data, scaling)
-    rows, seed = labels.training_data(), seed_of(random_state)
-    recipe = seeded(recipe, seed)
+    rows, seed = scaled_labels(data, scaling).training_data(), seed_of(random_state)
+    recipe = seeded(MetaRouter() if model is None else model, seed)
     if isinstance(recipe, MetaRouter):
         recipe = clone(recipe).set_params(scaling=None)  # labels are on one scale already
     scarcest = int(min(rows.is_gold.sum(), (~rows.is_gold).sum()))
@@ -217,28 +248,17 @@ def held_out_predictions(
             "labels."
         )
 
-    def predict(train: NDArray[np.intp], test: NDArray[np.intp]) -> dict[str, FloatArray]:
-        some = rows.take(train)
-        fitted = clone(recipe).fit(
-            some.X, some.y, some.is_gold, sample_weight=some.sample_weight, groups=some.groups
-        )
-        learner = fitted if isinstance(fitted, ShiftLearner) else getattr(fitted, "shift_", None)
-        found = {} if learner is None else {"shift": learner.predict(rows.X[test])}
-        if isinstance(fitted, MetaRouter):
-            found["gain"] = fitted.predict(rows.X[test])
-        return found
-
     fold = stratified_folds(rows.is_gold, rows.groups, n_folds, seed)
-    found, predicted = predict_folds(fold, n_folds, scheme, predict)
+    found, predicted = predict_folds(
+        fold, scheme, lambda train, test: fit_predict(recipe, rows.take(train), rows.X[test])
+    )
     nothing = np.full(fold.size, np.nan)
     return HeldOutPredictions(
         found.get("shift", nothing), found.get("gain", nothing), predicted, scheme
     )
 
 
-def as_held_out(
-    predictions: Any, data: Any, labels: ScaledLabels, effect: str, random_state: Any
-) -> HeldOutPredictions:
+def as_held_out(table: LabelTable, predictions: Any, effect: Effect) -> HeldOutPredictions:
     """Take held-out predictions, a recipe to make them, or an array from an independent sample.
 
     Raises
@@ -248,39 +268,25 @@ def as_held_out(
     MetaRouterError
         If the model predicts no such effect.
     """
+    n = len(table.rows.y)
     if predictions is None or isinstance(predictions, MetaRouter | ShiftLearner):
         # The labels are scaled already: the factor is handed on as it is.
         predictions = held_out_predictions(
-            labels.rows, predictions, scaling=labels.factor, random_state=random_state
+            table.rows, predictions, scaling=table.labels.factor, random_state=table.random_state
         )
-    if not isinstance(predictions, HeldOutPredictions):
-        predictions = _given(predictions, data, labels, effect)
-    if len(predictions.fold) != len(labels.y):
+    elif not isinstance(predictions, HeldOutPredictions):
+        column = table.per_label("predictions", np.asarray(predictions, dtype=np.float64))
+        given = {"shift": np.full(n, np.nan), "gain": np.full(n, np.nan), effect: column}
+        predictions = HeldOutPredictions(fold=np.zeros(n, dtype=np.intp), scheme="given", **given)
+    if len(predictions.fold) != n:
         raise DataError(
-            f"there are {len(predictions.fold)} predictions but {len(labels.y)} labels; predict "
-            "the rows of training_rows()."
+            f"there are {len(predictions.fold)} predictions but {n} labels; predict the rows of "
+            "training_rows()."
         )
-    taken = predictions.fold >= 0
-    if not np.isfinite(predictions.of(effect)[taken]).all():
+    held_out = predictions.of(effect)[predictions.fold >= 0]
+    if not np.isfinite(held_out).all():
         raise MetaRouterError(
-            f"these predictions hold no {effect} for "
-            f"{int((~np.isfinite(predictions.of(effect)[taken])).sum())} of {int(taken.sum())} "
-            "labels; give a model that predicts it."
+            f"these predictions hold no {effect} for {int((~np.isfinite(held_out)).sum())} of "
+            f"{held_out.size} labels; give a model that predicts it."
         )
     return predictions
-
-
-def _given(values: ArrayLike, data: Any, labels: ScaledLabels, effect: str) -> HeldOutPredictions:
-    column = np.asarray(values, dtype=np.float64)
-    n, unit = row_count(data)
-    if column.shape != (n,):
-        raise DataError(
-            f"predictions have shape {column.shape}, but there are {n} {unit}; give one number per "
-            f"{unit[:-1] if unit == 'labels' else 'query'}."
-        )
-    if isinstance(data, LabelledQueries):
-        column = column[labels.rows.query]
-    n_rows = len(labels.y)
-    empty = np.full(n_rows, np.nan)
-    shift, gain = (column, empty) if effect == "shift" else (empty, column)
-    return HeldOutPredictions(shift, gain, np.zeros(n_rows, dtype=np.intp), "given")

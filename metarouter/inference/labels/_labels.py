@@ -11,12 +11,19 @@ from typing import Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from metarouter.datasets import LabelledQueries, TrainingRows
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import MINIMA, Verdict, scarce
 from metarouter.inference._result import Finding
-from metarouter.inference.intervals import Clusters, FloatArray, as_clusters
+from metarouter.inference.intervals import (
+    Clusters,
+    FloatArray,
+    LinearFit,
+    as_clusters,
+    weighted_least_squares,
+)
 from metarouter.nuisance import Nuisances
 from metarouter.scaling import GainScaler, ScalingMethod
 from metarouter.utils.columns import as_level
@@ -31,15 +38,9 @@ from metarouter.utils.validation import (
 )
 
 Effect = Literal["shift", "gain"]
-
-
-def check_effect(effect: str, name: str = "effect") -> None:
-    """Refuse what is neither."""
-    if effect not in ("shift", "gain"):
-        raise MetaRouterError(f"{name}={effect!r} is unknown; choose 'shift' or 'gain'.")
-
-
 Scaling = ScalingMethod | float | GainScaler | None
+
+_ESTIMATED = "estimated: equal variances"
 
 
 class ScaledLabels(NamedTuple):
@@ -85,6 +86,31 @@ class ScaledLabels(NamedTuple):
         """Shares of the labels in `rows`, which add up to one; zero elsewhere."""
         share = np.where(rows, self.share, 0.0)
         return share / share.sum()
+
+    def regress(
+        self,
+        outcome: FloatArray,
+        design: FloatArray,
+        share: FloatArray,
+        covariance: str,
+        names: list[str],
+        *,
+        slope: FloatArray | None = None,
+        centred: bool = False,
+    ) -> LinearFit:
+        """Regress an outcome of the rows on a design, as `weighted_least_squares` does."""
+        return weighted_least_squares(
+            design,
+            outcome,
+            share,
+            self.is_gold,
+            self.clusters,
+            covariance,
+            names=names,
+            slope=slope,
+            factor_influence=self.factor_influence,
+            centred=centred,
+        )
 
     def training_data(self) -> TrainingData:
         """Validate the features too, in the form that nuisances take."""
@@ -178,6 +204,27 @@ class LabelTable:
         """The labels, on one scale."""
         return scaled_labels(self.rows, self.options.get("scaling", "variance"))
 
+    def per_label(self, name: str, values: NDArray[Any], most_axes: int = 1) -> NDArray[Any]:
+        """Return the entries of a column (or table) that belongs to the data, one per label.
+
+        One order of rows is meant for either kind of data: that of the queries for LabelledQueries,
+        that of the labels for TrainingRows. To guess by length would be wrong without a word
+        wherever every query has one label.
+
+        Raises
+        ------
+        DataError
+            If there is not one entry for each; `name` is named.
+        """
+        by_query = isinstance(self.data, LabelledQueries)
+        n = self.data.n_queries if by_query else len(self.rows.y)
+        if not 1 <= values.ndim <= most_axes or len(values) != n:
+            raise DataError(
+                f"{name} has shape {values.shape}, but there are {n} "
+                f"{'queries' if by_query else 'labels'}; give one entry for each."
+            )
+        return values[self.rows.query] if by_query else values
+
     def nuisances(self, *names: str) -> Nuisances:
         """Return fitted nuisances, as `fitted_nuisances` does."""
         recipe, n_jobs = self.options.get("nuisances"), self.options.get("n_jobs")
@@ -203,18 +250,6 @@ def as_rows(data: Any) -> TrainingRows:
         f"data is a {type(data).__name__}; give LabelledQueries or the TrainingRows made of them "
         "(metarouter.datasets)."
     )
-
-
-def row_count(data: Any) -> tuple[int, str]:
-    """Say how many entries a column that belongs to `data` has, and what they stand for.
-
-    One order of rows is meant for either kind of data: that of the queries for LabelledQueries,
-    that of the labels for TrainingRows. To guess by length would be wrong without a word wherever
-    every query has one label.
-    """
-    if isinstance(data, LabelledQueries):
-        return data.n_queries, "queries"
-    return len(data.y), "labels"
 
 
 def column_names(data: Any) -> list[str]:
@@ -263,10 +298,14 @@ def scaled_labels(data: Any, scaling: Scaling = "variance") -> ScaledLabels:
     source = validate_source(rows.is_gold, len(labels))
     weight = validate_weight(rows.sample_weight, source)
     share = weight / weight.sum()
-    factor, estimated, words = _factor(labels, source, rows.sample_weight, scaling)
-    influence = (
-        _factor_influence(labels, source, share, factor) if estimated else np.zeros(len(labels))
-    )
+    factor, factor_is = _factor(labels, source, rows.sample_weight, scaling)
+    influence = np.zeros(len(labels))
+    if factor_is == _ESTIMATED:
+        # On c = sd(y) / sd(r): c / 2 times those on log Var(y) - log Var(r).
+        for one, sign in ((source, -1.0), (~source, 1.0)):
+            mean, variance = _moments(labels[one], share[one])
+            own = share[one] / share[one].sum()
+            influence[one] = sign * factor / 2 * own * ((labels[one] - mean) ** 2 / variance - 1)
     return ScaledLabels(
         rows=rows,
         y=np.where(source, labels * factor, labels),
@@ -274,7 +313,7 @@ def scaled_labels(data: Any, scaling: Scaling = "variance") -> ScaledLabels:
         clusters=as_clusters(rows.query if rows.groups is None else rows.groups),
         factor=factor,
         factor_influence=influence,
-        factor_is=words,
+        factor_is=factor_is,
     )
 
 
@@ -304,37 +343,25 @@ def fitted_nuisances(
 
 def _factor(
     labels: FloatArray, source: NDArray[np.bool_], weight: Any, scaling: Scaling
-) -> tuple[float, bool, str]:
-    if isinstance(scaling, GainScaler) and hasattr(scaling, "factor_"):
-        factor, method = float(scaling.factor_), scaling.method
-        if method == "variance":
-            own = GainScaler(method).fit(labels, source, weight).factor_
-            if np.isclose(own, factor, rtol=1e-10):
-                return factor, True, "estimated: equal variances"
-        return factor, False, "given, held fixed"
-    if scaling is None:
-        return 1.0, False, "none: labels share a unit"
+) -> tuple[float, str]:
+    """Return the factor, and where it comes from."""
     if isinstance(scaling, int | float | np.number) and not isinstance(scaling, bool):
         if not (np.isfinite(scaling) and scaling > 0):
             raise MetaRouterError(f"scaling={scaling!r} is no factor; give a number above 0.")
-        return float(scaling), False, "given, held fixed"
-    found: Any = scaling.method if isinstance(scaling, GainScaler) else scaling
-    factor = float(GainScaler(found).fit(labels, source, weight).factor_)
-    if found == "variance":
-        return factor, True, "estimated: equal variances"
-    return factor, False, "none: labels share a unit" if found is None else f"{found}, held fixed"
-
-
-def _factor_influence(
-    labels: FloatArray, source: NDArray[np.bool_], share: FloatArray, factor: float
-) -> FloatArray:
-    """Return the influence on c = sd(y) / sd(r): c / 2 times those on log Var(y) - log Var(r)."""
-    influence = np.empty(len(labels))
-    for rows, sign in ((source, -1.0), (~source, 1.0)):
-        mean, variance = _moments(labels[rows], share[rows])
-        own = share[rows] / share[rows].sum()
-        influence[rows] = sign * factor / 2 * own * ((labels[rows] - mean) ** 2 / variance - 1)
-    return influence
+        return float(scaling), "given, held fixed"
+    given: Any = scaling
+    scaler = scaling if isinstance(scaling, GainScaler) else GainScaler(given)
+    own = clone(scaler)
+    is_fitted = hasattr(scaler, "factor_")
+    if not is_fitted or scaler.method == "variance":
+        own.fit(labels, source, weight)
+    factor = float((scaler if is_fitted else own).factor_)
+    if scaler.method == "variance" and np.isclose(own.factor_, factor, rtol=1e-10):
+        return factor, _ESTIMATED
+    if is_fitted:
+        return factor, "given, held fixed"
+    unscaled = scaler.method is None
+    return factor, "none: labels share a unit" if unscaled else f"{scaler.method}, held fixed"
 
 
 def _moments(values: FloatArray, share: FloatArray) -> tuple[float, float]:
@@ -345,7 +372,7 @@ def _moments(values: FloatArray, share: FloatArray) -> tuple[float, float]:
 
 
 class Counts(NamedTuple):
-    """Labels of either source, queries with both, independent units."""
+    """Labels of either source, queries with both, independent clusters."""
 
     gold: int
     preference: int
@@ -355,32 +382,33 @@ class Counts(NamedTuple):
 
 def count_labels(rows: TrainingRows) -> Counts:
     """Count the labels that have a positive weight."""
-    is_gold = np.asarray(rows.is_gold, dtype=bool)
-    taken = np.ones(len(is_gold), dtype=bool)
+    taken = np.ones(len(rows.y), dtype=bool)
     if rows.sample_weight is not None:
         taken = np.asarray(rows.sample_weight) > 0
-    query = np.asarray(rows.query)
-    paired = np.intersect1d(query[taken & is_gold], query[taken & ~is_gold])
-    clusters = as_clusters(query[taken] if rows.groups is None else np.asarray(rows.groups)[taken])
+    is_gold, query = np.asarray(rows.is_gold, dtype=bool)[taken], np.asarray(rows.query)[taken]
+    clusters = as_clusters(query if rows.groups is None else np.asarray(rows.groups)[taken])
     return Counts(
-        gold=int((taken & is_gold).sum()),
-        preference=int((taken & ~is_gold).sum()),
-        paired=len(paired),
-        clusters=int(taken.sum()) if clusters is None else int(clusters.max()) + 1,
+        gold=int(is_gold.sum()),
+        preference=int((~is_gold).sum()),
+        paired=np.intersect1d(query[is_gold], query[~is_gold]).size,
+        clusters=query.size if clusters is None else int(clusters.max()) + 1,
     )
 
 
-def check_sample_size(counts: Counts, *needs: tuple[str, int]) -> Finding | None:
-    """Return the first minimum that is not met, or None.
+def check_sample_size(
+    counts: Counts, gold: Literal["gold_rows", "gold_rows_held_out", "paired_queries"] = "gold_rows"
+) -> Finding | None:
+    """Return the first minimum that is not met, of labels of both sources or of clusters, or None.
 
     Parameters
     ----------
     counts : Counts
-        Of which the number of units is always checked.
-    *needs : tuple of str and int
-        Name of a minimum in `MINIMA`, and the rows that are there.
+    gold : {"gold_rows", "gold_rows_held_out", "paired_queries"}, default="gold_rows"
+        The minimum of gold labels, or of queries with both.
     """
-    for name, there in (*needs, ("clusters", counts.clusters)):
+    n_gold = counts.paired if gold == "paired_queries" else counts.gold
+    needs = {gold: n_gold, "preference_rows": counts.preference, "clusters": counts.clusters}
+    for name, there in needs.items():
         minimum = MINIMA[name]
         if minimum.missing(there):
             return Finding(
@@ -390,15 +418,3 @@ def check_sample_size(counts: Counts, *needs: tuple[str, int]) -> Finding | None
                 f"{minimum.why}",
             )
     return None
-
-
-def check_either_sample_size(counts: Counts, gold: str = "gold_rows") -> Finding | None:
-    """Return what is missing where labels of both sources are needed, or None.
-
-    Parameters
-    ----------
-    counts : Counts
-    gold : {"gold_rows", "gold_rows_held_out"}
-        The minimum of gold labels.
-    """
-    return check_sample_size(counts, (gold, counts.gold), ("preference_rows", counts.preference))

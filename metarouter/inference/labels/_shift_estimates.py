@@ -16,22 +16,22 @@ To mend one of the two alone can make the bias larger: it is their product that 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from copy import copy
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
+from sklearn.linear_model import LogisticRegression
 
 from metarouter.exceptions import DataError
 from metarouter.inference.intervals import (
     Clusters,
     FloatArray,
-    LinearFit,
     as_clusters,
     cluster_sums,
-    require_full_rank,
-    weighted_least_squares,
 )
+from metarouter.inference.labels._held_out import predict_folds
 from metarouter.inference.labels._labels import Effect, ScaledLabels
 from metarouter.nuisance import Nuisances
 from metarouter.utils.groups import group_codes
@@ -42,17 +42,8 @@ _MOST_COLUMNS = 10
 _LEAST_PROPENSITY = 0.01
 
 
-class AugmentedNuisances(NamedTuple):
-    """What the doubly robust scores need, shape (n,) each; names as of `Nuisances`."""
-
-    propensity_: FloatArray
-    gold_outcome_: FloatArray
-    preference_outcome_: FloatArray
-    overlap_: Any
-
-
-def augmented(labels: ScaledLabels, fitted: Nuisances, seed: int = 0) -> AugmentedNuisances:
-    """Take the shrinkage out of fitted nuisances.
+def augmented(labels: ScaledLabels, fitted: Nuisances) -> Nuisances:
+    """Return a copy of fitted nuisances whose shrinkage is taken out.
 
     Parameters
     ----------
@@ -60,28 +51,44 @@ def augmented(labels: ScaledLabels, fitted: Nuisances, seed: int = 0) -> Augment
     fitted : Nuisances
         With a propensity and the outcomes of both sources. A constant propensity, as of a
         randomised design, is kept.
-    seed : int, default=0
-        Of the folds, which keep queries (groups) together.
 
     Notes
     -----
     Where X has more columns than a tenth of the scarcer source's labels, or more than ten, its
-    leading principal components take their place.
+    leading principal components take their place. Folds keep queries (groups) together.
     """
-    is_gold, inside = labels.is_gold, fitted.overlap_.in_overlap & (labels.share > 0)
-    columns = _columns(np.asarray(labels.rows.X, dtype=np.float64), is_gold)
-    fold = _folds(labels, seed)
-    outcomes = [
-        _augmented_outcome(labels, outcome, rows & inside, columns, fold)
-        for outcome, rows in (
-            (fitted.gold_outcome_, is_gold),
-            (fitted.preference_outcome_, ~is_gold),
-        )
-    ]
+    is_gold, rows = labels.is_gold, labels.rows
+    share = np.where(fitted.overlap_.in_overlap, labels.share, 0.0)
+    columns = _columns(np.asarray(rows.X, dtype=np.float64), is_gold)
     p = np.asarray(fitted.propensity_, dtype=np.float64)
-    if np.ptp(p) > 1e-12:
-        p = _augmented_propensity(p, is_gold, np.where(inside, labels.share, 0.0), columns, fold)
-    return AugmentedNuisances(p, outcomes[0], outcomes[1], fitted.overlap_)
+    is_constant = np.ptp(p) <= 1e-12
+    clipped = p if is_constant else np.clip(p, _LEAST_PROPENSITY, 1 - _LEAST_PROPENSITY)
+
+    def refit(train: NDArray[np.intp], test: NDArray[np.intp]) -> dict[str, FloatArray]:
+        train = train[share[train] > 0]
+        found = {"propensity_": clipped[test]}
+        for name, source in (("gold_outcome_", is_gold), ("preference_outcome_", ~is_gold)):
+            outcome, own = getattr(fitted, name), train[source[train]]
+            centred = outcome - outcome[source & (share > 0)].mean()
+            design = np.column_stack([np.ones(len(p)), centred, columns])
+            root, residual = np.sqrt(share[own]), (labels.y - outcome)[own]
+            slope = np.linalg.lstsq(root[:, None] * design[own], root * residual, rcond=1e-8)[0]
+            found[name] = outcome[test] + design[test] @ slope
+        if not is_constant and np.unique(is_gold[train]).size > 1:
+            odds = logit(clipped)
+            design = np.column_stack([odds - odds.mean(), columns])
+            model = LogisticRegression(max_iter=1000)
+            model.fit(design[train], is_gold[train], len(p) * share[train])
+            refitted = model.predict_proba(design[test])[:, 1]
+            found["propensity_"] = np.clip(refitted, _LEAST_PROPENSITY, 1 - _LEAST_PROPENSITY)
+        return found
+
+    unit = group_codes(rows.query if rows.groups is None else rows.groups)
+    fold = np.random.default_rng(0).permutation(int(unit.max()) + 1)[unit] % _FOLDS
+    mended = copy(fitted)
+    for name, column in predict_folds(fold, "cross_fit", refit)[0].items():
+        setattr(mended, name, column)
+    return mended
 
 
 def _columns(X: FloatArray, is_gold: NDArray[np.bool_]) -> FloatArray:
@@ -93,56 +100,6 @@ def _columns(X: FloatArray, is_gold: NDArray[np.bool_]) -> FloatArray:
         return X
     left, size, _ = np.linalg.svd(X, full_matrices=False)
     return np.asarray(left[:, :most] * size[:most] / size[0] * np.sqrt(len(X)))
-
-
-def _folds(labels: ScaledLabels, seed: int) -> NDArray[np.intp]:
-    rows = labels.rows
-    unit = group_codes(rows.query if rows.groups is None else rows.groups)
-    n_units = int(unit.max()) + 1
-    return np.asarray(np.random.default_rng(seed).permutation(n_units)[unit] % _FOLDS)
-
-
-def _augmented_outcome(
-    labels: ScaledLabels,
-    outcome: FloatArray,
-    rows: NDArray[np.bool_],
-    columns: FloatArray,
-    fold: NDArray[np.intp],
-) -> FloatArray:
-    centred = outcome - outcome[rows].mean()
-    design = np.column_stack([np.ones(len(outcome)), centred, columns])
-    root, residual = np.sqrt(labels.share), labels.y - outcome
-    added = np.zeros(len(outcome))
-    for number in range(_FOLDS):
-        train, test = rows & (fold != number), fold == number
-        weighted = root[train, None] * design[train]
-        slope = np.linalg.lstsq(weighted, root[train] * residual[train], rcond=1e-8)[0]
-        added[test] = design[test] @ slope
-    return outcome + added
-
-
-def _augmented_propensity(
-    p: FloatArray,
-    is_gold: NDArray[np.bool_],
-    share: FloatArray,
-    columns: FloatArray,
-    fold: NDArray[np.intp],
-) -> FloatArray:
-    from sklearn.linear_model import LogisticRegression
-
-    odds = logit(np.clip(p, _LEAST_PROPENSITY, 1 - _LEAST_PROPENSITY))
-    design = np.column_stack([odds - odds.mean(), columns])
-    weight = share * share.size
-    found = p.copy()
-    for number in range(_FOLDS):
-        train, test = (fold != number) & (share > 0), fold == number
-        if is_gold[train].all() or not is_gold[train].any() or not test.any():
-            continue
-        model = LogisticRegression(max_iter=1000).fit(
-            design[train], is_gold[train], sample_weight=weight[train]
-        )
-        found[test] = model.predict_proba(design[test])[:, 1]
-    return np.clip(found, _LEAST_PROPENSITY, 1 - _LEAST_PROPENSITY)
 
 
 class ShiftEstimate(NamedTuple):
@@ -173,10 +130,12 @@ class OrthogonalScores(NamedTuple):
         """Scores of Delta = psi - eta (Meta-Router, eq. S4)."""
         return self.gold - self.preference
 
+    def of(self, effect: Effect) -> FloatArray:
+        """Return the scores of the shift, or of the gain psi."""
+        return self.shift if effect == "shift" else self.gold
 
-def orthogonal_scores(
-    labels: ScaledLabels, nuisances: Nuisances | AugmentedNuisances
-) -> OrthogonalScores:
+
+def orthogonal_scores(labels: ScaledLabels, nuisances: Nuisances) -> OrthogonalScores:
     """Return mu_1 + t (o - mu_1) / p and mu_0 + (1 - t) (o - mu_0) / (1 - p), shape (n,) each.
 
     Raises
@@ -202,115 +161,47 @@ def orthogonal_scores(
     return OrthogonalScores(gold, preference, inside)
 
 
-def regressed_scores(
-    labels: ScaledLabels,
-    scores: OrthogonalScores,
-    effect: Effect,
-    design: FloatArray,
-    share: FloatArray,
-    covariance: str,
-    names: list[str],
-    *,
-    centred: bool = False,
-) -> LinearFit:
-    """Regress the scores of an effect on a design, the factor's own error included.
-
-    Parameters
-    ----------
-    labels : ScaledLabels
-    scores : OrthogonalScores
-    effect : {"shift", "gain"}
-    design : ndarray of shape (n, k)
-    share : ndarray of shape (n,)
-        Weights that sum to one.
-    covariance : {"HC3", "cluster"}
-    names : list of str
-        Of the columns, for errors.
-    centred : bool, default=False
-        Whether the columns after the first, which is constant, were centred at their estimated
-        means: the first coefficient is then the mean of the scores, whose variance holds that of
-        the features; the regression's residuals do not.
-    """
-    outcome = scores.shift if effect == "shift" else scores.gold
-    require_full_rank(design, share, names)
-    weighted = share[:, None] * design
-    slopes = np.linalg.solve(weighted.T @ design, weighted.T @ np.c_[scores.gold, outcome])
-    influence = np.outer(labels.factor_influence, slopes[:, 0] / labels.factor)
-    if centred:
-        influence[:, 0] += share * (design[:, 1:] @ slopes[1:, 1])
-    return weighted_least_squares(
-        design,
-        outcome,
-        share,
-        labels.is_gold,
-        labels.clusters,
-        covariance,
-        names=names,
-        further_influence=influence,
-    )
-
-
-def pairs_of(labels: ScaledLabels) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the positions of the gold and of the preference row of every query with both.
+def paired_mean(labels: ScaledLabels) -> ShiftEstimate:
+    """Mean of c r - y over the queries that carry both labels (Meta-Router, figure S2).
 
     Raises
     ------
     DataError
         If a query has several labels of one source.
     """
-    positions = []
-    for rows in (labels.is_gold, ~labels.is_gold):
-        index = np.flatnonzero(rows)
-        query, first, count = np.unique(
-            labels.rows.query[index], return_index=True, return_counts=True
-        )
-        if count.size and count.max() > 1:
+    gold, preference = np.flatnonzero(labels.is_gold), np.flatnonzero(~labels.is_gold)
+    query = labels.rows.query
+    for rows in (gold, preference):
+        several = int((np.unique(query[rows], return_counts=True)[1] > 1).sum())
+        if several:
             raise DataError(
-                f"{int((count > 1).sum())} queries have several labels of one source; average "
-                "them first, or use an unpaired method."
+                f"{several} queries have several labels of one source; average them first, or use "
+                "an unpaired method."
             )
-        positions.append((query, index[first]))
-    _, gold, preference = np.intersect1d(
-        positions[0][0], positions[1][0], assume_unique=True, return_indices=True
-    )
-    return positions[0][1][gold], positions[1][1][preference]
-
-
-def paired_mean(labels: ScaledLabels) -> ShiftEstimate:
-    """Mean of c r - y over the queries that carry both labels (Meta-Router, figure S2)."""
-    gold, preference = pairs_of(labels)
+    pairs = np.intersect1d(query[gold], query[preference], return_indices=True)
+    gold, preference = gold[pairs[1]], preference[pairs[2]]
     difference = labels.y[gold] - labels.y[preference]
     share = labels.share[gold] / labels.share[gold].sum()
     value = float(share @ difference)
-    influence = np.zeros(len(labels.y))
-    influence[gold] = share * (difference - value)
-    influence += labels.factor_influence * float(share @ labels.gold_part[gold])
+    influence = labels.factor_influence * float(share @ labels.gold_part[gold])
+    influence[gold] += share * (difference - value)
     leverage = np.zeros(len(labels.y))
     leverage[gold] = share
     # The two rows of a query are one observation, whatever else depends on what.
-    query = np.unique(labels.rows.query, return_inverse=True)[1].reshape(-1)
+    _, first, unit = np.unique(query, return_index=True, return_inverse=True)
+    groups = labels.rows.groups
     return ShiftEstimate(
         value,
-        cluster_sums(influence, query),
-        cluster_sums(leverage, query),
-        np.ones(int(query.max()) + 1, dtype=bool),
-        query_clusters(labels),
+        cluster_sums(influence, unit),
+        cluster_sums(leverage, unit),
+        np.ones(first.size, dtype=bool),
+        None if groups is None else as_clusters(np.asarray(groups)[first]),
         difference,
         "mean of gold minus preference labels over queries with both",
     )
 
 
-def query_clusters(labels: ScaledLabels) -> Clusters:
-    """Return the units of the queries, None where every query stands for itself."""
-    if labels.rows.groups is None:
-        return None
-    first = np.unique(labels.rows.query, return_index=True)[1]
-    return as_clusters(np.asarray(labels.rows.groups)[first])
-
-
-def doubly_robust_mean(
-    labels: ScaledLabels, nuisances: Nuisances | AugmentedNuisances
-) -> ShiftEstimate:
+def doubly_robust_mean(labels: ScaledLabels, nuisances: Nuisances) -> ShiftEstimate:
     """Augmented inverse-propensity estimate: the mean of the doubly robust scores."""
     scores = orthogonal_scores(labels, nuisances)
     share = labels.share_within(scores.inside)

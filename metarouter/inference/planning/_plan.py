@@ -19,7 +19,6 @@ from metarouter.inference.labels import (
     LabelOptions,
     LabelTable,
     as_rows,
-    check_either_sample_size,
     check_sample_size,
     count_labels,
 )
@@ -467,8 +466,8 @@ def _shortage(data: Any, quantity: str, nested: bool) -> Finding | None:
         return Finding(Verdict.INCONCLUSIVE, _FEWEST, words) if there < _FEWEST else None
     counts = count_labels(as_rows(data))
     if nested:
-        return check_sample_size(counts, ("paired_queries", counts.paired))
-    return check_either_sample_size(counts)
+        return check_sample_size(counts, "paired_queries")
+    return check_sample_size(counts)
 
 
 def _one_aim(aims: dict[str, float | None]) -> tuple[str, float]:

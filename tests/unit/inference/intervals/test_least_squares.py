@@ -106,7 +106,7 @@ def test_columns_that_depend_on_each_other_are_named():
 def test_a_category_of_one_row_is_refused_with_its_column():
     design, outcome, share, is_gold, _ = regression()
     lonely = np.column_stack([design, np.arange(len(outcome)) == 5])
-    with pytest.raises(DataError, match="rests on a single row"):
+    with pytest.raises(DataError, match="column 'x3' varies within one row only"):
         fitted(lonely.astype(float), outcome, share, is_gold, None, "HC3")
 
 

@@ -8,7 +8,7 @@ from sklearn.linear_model import LinearRegression
 from metarouter import DRLearner, MetaRouter, RLearner
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference.labels._held_out import as_held_out, held_out_predictions
-from metarouter.inference.labels._labels import scaled_labels
+from metarouter.inference.labels._labels import LabelTable
 
 SEEN: list[np.ndarray] = []
 
@@ -85,7 +85,7 @@ def test_a_shift_learner_predicts_no_gain(make):
     found = held_out_predictions(data, DRLearner(line, "constant", line), random_state=0)
     assert np.isnan(found.gain).all()
     with pytest.raises(MetaRouterError, match="hold no gain for"):
-        as_held_out(found, data, scaled_labels(data), "gain", 0)
+        as_held_out(LabelTable(data, {}), found, "gain")
 
 
 def test_the_same_seed_gives_the_same_folds(make):
@@ -97,14 +97,14 @@ def test_the_same_seed_gives_the_same_folds(make):
 def test_arrays_follow_queries_for_queries_and_labels_for_labels(make):
     # Here every query has one label, so that the length does not tell which order is meant.
     data = make.labelled(100)
-    labels = scaled_labels(data)
+    table = LabelTable(data, {})
     by_query = np.arange(100.0)
-    of_queries = as_held_out(by_query, data, labels, "shift", 0)
-    of_labels = as_held_out(by_query[labels.rows.query], labels.rows, labels, "shift", 0)
-    np.testing.assert_array_equal(of_queries.shift, labels.rows.query)
-    np.testing.assert_array_equal(of_labels.shift, labels.rows.query)
+    of_queries = as_held_out(table, by_query, "shift")
+    of_labels = as_held_out(LabelTable(table.rows, {}), by_query[table.rows.query], "shift")
+    np.testing.assert_array_equal(of_queries.shift, table.rows.query)
+    np.testing.assert_array_equal(of_labels.shift, table.rows.query)
     with pytest.raises(DataError, match=r"shape \(3,\), but there are 100 queries"):
-        as_held_out(np.ones(3), data, labels, "shift", 0)
+        as_held_out(table, np.ones(3), "shift")
 
 
 def test_choices_that_mean_nothing_are_refused(make):

@@ -49,7 +49,7 @@ def test_folds_are_predicted_by_rows_that_do_not_hold_them(scheme, first):
             assert fold[train].max() < fold[test].min()
         return {"number": np.full(test.size, float(fold[test][0]))}
 
-    columns, predicted = predict_folds(fold, 4, scheme, predict)
+    columns, predicted = predict_folds(fold, scheme, predict)
     held = fold >= first
     assert (columns["number"][held] == fold[held]).all()
     assert np.isnan(columns["number"][~held]).all()
