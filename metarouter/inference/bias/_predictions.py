@@ -428,7 +428,7 @@ def sorted_group_effects(
     if shortage is not None:
         return SortedGroupEffects.inconclusive(shortage, n_groups, **known)
 
-    taken = design.any(axis=1)
+    taken = design.sum(axis=1) > 0
     share = labels.share_within(taken)
     names = [f"group {k + 1}" for k in range(n_groups)]
     slope = scores.gold / labels.factor

@@ -112,7 +112,7 @@ def weighted_least_squares(
     _require_full_rank(design, share, names)
     weighted = share[:, None] * design
     moments = weighted.T @ design
-    coefficient = np.linalg.solve(moments, weighted.T @ outcome)
+    coefficient: FloatArray = np.linalg.solve(moments, weighted.T @ outcome).astype(np.float64)
     residual = outcome - design @ coefficient
     further = np.zeros_like(design)
     if slope is not None and factor_influence is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,8 +12,8 @@ from scipy.special import stdtrit
 from metarouter.datasets import LabelledQueries, TrainingRows
 from metarouter.datasets._labelled_queries import take_rows
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._limits import MINIMA, MOST_SKEWNESS, Verdict
-from metarouter.inference._result import Result
+from metarouter.inference._limits import MINIMA, MOST_SKEWNESS, Verdict, rows_needed, scarce
+from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import (
     FloatArray,
     as_clusters,
@@ -26,20 +26,21 @@ from metarouter.inference.intervals import (
 from metarouter.inference.labels._labels import as_rows, fitted_nuisances
 from metarouter.nuisance import Nuisances
 from metarouter.utils.arguments import validated
-from metarouter.utils.columns import as_bounds, as_finite_column, as_level, check_within
+from metarouter.utils.columns import as_bounds, as_finite_column, check_same_length, check_within
 from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import BAR, OUTLINE, reference_line
-from metarouter.utils.validation import validate_training
+from metarouter.utils.validation import TrainingData, validate_training
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True)
-class DoublyRobustGains(Result):
+class DoublyRobustGains(Judged):
     """One score per query whose mean, over any set of queries, estimates that of the gold gain.
 
-    It takes the place of ``gold_gain`` in every band and interval, with its weights and groups.
+    It takes the place of ``gold_gain`` in every band and interval, with its weights and groups. The
+    verdict is PASS where gold labels are enough, not all alike, and not decided by a rare few.
 
     Parameters
     ----------
@@ -65,7 +66,6 @@ class DoublyRobustGains(Result):
         Ends that no gain can leave: the interval of the mean gain is then exact.
     prediction_is, propensity_is : str
         Where both come from.
-    level : float
     """
 
     score: FloatArray
@@ -84,24 +84,11 @@ class DoublyRobustGains(Result):
     gain_bounds: tuple[float, float] | None
     prediction_is: str
     propensity_is: str
-    level: float
 
     @property
     def n_gold(self) -> int:
         """Number of gold labels."""
         return int(self.is_gold.sum())
-
-    @property
-    def verdict(self) -> Verdict:
-        """PASS where gold labels are enough, not all alike, and not decided by a rare few."""
-        if self.gain_bounds is not None:
-            return Verdict.PASS
-        few = MINIMA["gold_rows"].missing(self.n_gold) > 0 or np.isnan(self.mean_se)
-        return Verdict.INCONCLUSIVE if few or self._rests_on_few else Verdict.PASS
-
-    @property
-    def _rests_on_few(self) -> bool:
-        return abs(self.skewness) > MOST_SKEWNESS
 
     _TITLE = "Doubly robust scores of the gold gain"
     _FACTS = {
@@ -113,6 +100,7 @@ class DoublyRobustGains(Result):
         "level": "{self.level:g}",
         "verdict": "{self.verdict}",
     }
+    _NOTES = ("{self.reason}",)
 
     @property
     def _bounds(self) -> str:
@@ -155,33 +143,6 @@ class DoublyRobustGains(Result):
         ax.axvline(0.0, **reference_line())
         scale = "correction by a gold label: (label - prediction) / p, in gold units"
         return label_axes(ax, scale, "gold labels")
-
-    def _notes(self) -> tuple[str, ...]:
-        least = MINIMA["gold_rows"].count
-        if self.verdict is Verdict.INCONCLUSIVE:
-            if self.n_gold < least:
-                few = f"{self.n_gold} gold labels are too few for an interval; {least} would do."
-                return (few,)
-            if self._rests_on_few:
-                return (
-                    "A few rare and large scores decide (skewness of the mean "
-                    f"{self.skewness:.2f}): what has not been seen yet may turn it; give "
-                    "gain_bounds, or more labels.",
-                )
-            return (f"The {self.n_gold} gold labels are all alike, which leaves no interval.",)
-        ratio = (self.gold_mean_se / self.mean_se) ** 2
-        known = "unbiased by design" if "known" in self.propensity_is else "as good as p or mu_1"
-        worth = (
-            f"The scores are {known}; for the mean they are worth {ratio:.2f} times the gold "
-            "labels that are there."
-        )
-        if self.gain_bounds is not None:
-            return (worth, "The interval of the mean gain is exact at any number of labels.")
-        unseen = (
-            f"Of a kind of label rarer than 1 in {max(1, self.n_gold // 3)} none may have come yet "
-            "(rule of three): where such labels may be large, give gain_bounds."
-        )
-        return (worth, unseen)
 
 
 @validated(random_state=["random_state"])
@@ -267,176 +228,164 @@ def doubly_robust_gains(
     0  doubly robust scores   0.30  0.06    0.18     0.43
     1     gold labels alone   0.32  0.07    0.19     0.46
     """
-    level = as_level(level)
     queries = _queries(data)
-    if not queries.is_gold.any():
-        raise DataError(
-            f"none of {queries.is_gold.size} queries has a gold label: label some, drawn at random."
-        )
-    known = None if propensity is None else _as_propensity(propensity, queries.is_gold)
-    given = None
+    is_gold, n = queries.is_gold, queries.y.size
+    if not is_gold.any():
+        raise DataError(f"none of {n} queries has a gold label: label some, drawn at random.")
+    p: Any = None if propensity is None else _as_propensity(propensity, is_gold)
+    prediction: Any = None
     if gold_outcome is not None:
-        given = _one_per_query("gold_outcome", gold_outcome, queries.is_gold.size)
-    gain_bounds = as_bounds("gain_bounds", gain_bounds)
-    if gain_bounds is not None:
-        _check_bounded(gain_bounds, queries, known, given)
-        given = None if given is None else np.clip(given, *gain_bounds)
-    n, words = queries.is_gold.size, "known by design"
-    inside = np.ones(n, dtype=bool)
-    prediction: Any = given
-    p: Any = known
-    if queries.is_gold.all():
-        prediction = np.zeros(n) if given is None else given
-        p, words = np.ones(n), "known: all have gold"
-    elif given is None or known is None:
-        fitted = _cross_fitted(queries, nuisances, given, known, random_state, n_jobs)
-        prediction = fitted.gold_outcome_ if given is None else given
-        if known is None:
+        prediction = as_finite_column(gold_outcome, "gold_outcome")
+        check_same_length("gold_outcome", prediction.size, "data", n)
+    bounds = as_bounds("gain_bounds", gain_bounds)
+    if bounds is not None:
+        weights = np.ones(n) if queries.sample_weight is None else queries.sample_weight
+        alike = queries.groups is None and np.ptp(weights) == 0
+        if p is None or prediction is None or not alike:
+            raise MetaRouterError(
+                "gain_bounds needs gold_outcome, a known propensity, and queries of equal weight "
+                "that stand for themselves: give these, or leave the bounds out."
+            )
+        mend = "give bounds that no query can leave."
+        check_within("gain_bounds", bounds, queries.y[is_gold], mend)
+        prediction = np.clip(prediction, *bounds)
+    prediction_is = "mu_1, cross-fitted" if prediction is None else "given"
+    propensity_is, inside = "known by design", np.ones(n, dtype=bool)
+    if is_gold.all():
+        prediction = np.zeros(n) if prediction is None else prediction
+        p, propensity_is = np.ones(n), "known: all have gold"
+    elif prediction is None or p is None:
+        _check_pooled(data, nuisances)
+        training = validate_training(Nuisances(), *queries)
+        wanted = {"gold_outcome": prediction, "propensity": p}
+        names = tuple(name for name, column in wanted.items() if column is None)
+        fitted = fitted_nuisances(training, nuisances, names, random_state, n_jobs)
+        prediction = fitted.gold_outcome_ if prediction is None else prediction
+        if p is None:
             p, inside = fitted.propensity_, fitted.overlap_.in_overlap
             constant = isinstance(fitted.propensity, str)
-            words = "gold share: a random draw" if constant else "estimated, cross-fitted"
-    corrected = prediction + (queries.label - prediction) / p
-    score = np.where(inside, np.where(queries.is_gold, corrected, prediction), 0.0)
-    weight = queries.weight
+            propensity_is = "gold share: a random draw" if constant else "estimated, cross-fitted"
+    corrected = prediction + (queries.y - prediction) / p
+    score = np.where(inside, np.where(is_gold, corrected, prediction), 0.0)
+    weight = queries.sample_weight
     if not inside.all():
         weight = np.where(inside, 1.0 if weight is None else weight, 0.0)
+    means, labels = _means(queries, score, p, np.ones(n) if weight is None else weight)
     return DoublyRobustGains(
         score=score,
         prediction=prediction,
         propensity=p,
-        is_gold=queries.is_gold & inside,
+        is_gold=is_gold & inside,
         sample_weight=weight,
         groups=queries.groups,
-        gain_bounds=gain_bounds,
-        prediction_is="mu_1, cross-fitted" if given is None else "given",
-        propensity_is=words,
+        gain_bounds=bounds,
+        prediction_is=prediction_is,
+        propensity_is=propensity_is,
         level=level,
-        **_means(queries, score, p, weight),
+        **means,
+        **_judge(means, labels.size, bounds, propensity_is)._asdict(),
     )
 
 
-class _Queries(NamedTuple):
-    """One row per query; the label is gold where there is one."""
-
-    X: Any
-    label: FloatArray
-    is_gold: NDArray[np.bool_]
-    is_labelled: NDArray[np.bool_]
-    weight: FloatArray | None
-    groups: NDArray[Any] | None
-
-
-def _queries(data: Any) -> _Queries:
+def _queries(data: LabelledQueries | TrainingRows) -> TrainingData:
+    """Return one row per query, features as they are; the label is gold where there is one."""
     if isinstance(data, LabelledQueries):
-        gold, preference = data.has_gold, data.has_preference
-        label = np.where(gold, data.gold, np.where(preference, data.preference, 0.0))
-        return _Queries(data.X, label, gold, gold | preference, data.weight, data.groups)
+        label = np.where(data.has_gold, data.gold, data.preference)
+        # A query without any label is never fitted on, nor is its label read.
+        return TrainingData(data.X, np.nan_to_num(label), data.has_gold, data.weight, data.groups)
     rows = as_rows(data)
     # The first row of a query is its gold row, if it has one: gold rows stand first.
     order = np.lexsort((~rows.is_gold, rows.query))
     first = order[np.unique(rows.query[order], return_index=True)[1]]
-    every = np.ones(first.size, dtype=bool)
-    return _Queries(
+    weight, groups = rows.sample_weight, rows.groups
+    return TrainingData(
         take_rows(rows.X, first),
         rows.y[first],
         rows.is_gold[first],
-        every,
-        None if rows.sample_weight is None else rows.sample_weight[first],
-        None if rows.groups is None else rows.groups[first],
+        None if weight is None else weight[first],
+        None if groups is None else groups[first],
     )
 
 
-def _cross_fitted(
-    queries: _Queries,
-    nuisances: Nuisances | None,
-    given: FloatArray | None,
-    known: FloatArray | None,
-    random_state: Any,
-    n_jobs: int | None,
-) -> Nuisances:
-    unlabelled = int((~queries.is_labelled).sum())
-    if nuisances is not None and nuisances.pooled_outcome and unlabelled:
+def _check_pooled(data: LabelledQueries | TrainingRows, nuisances: Nuisances | None) -> None:
+    if nuisances is None or not nuisances.pooled_outcome or not isinstance(data, LabelledQueries):
+        return
+    unlabelled = int((~(data.has_gold | data.has_preference)).sum())
+    if unlabelled:
         raise MetaRouterError(
             f"pooled_outcome=True learns from preference labels too, but {unlabelled} queries have "
             "no label: leave those out, or fit the gold outcome by itself."
         )
-    data = validate_training(
-        Nuisances(), queries.X, queries.label, queries.is_gold, queries.weight, queries.groups
-    )
-    wanted = {"gold_outcome": given, "propensity": known}
-    names = tuple(name for name, column in wanted.items() if column is None)
-    return fitted_nuisances(data, nuisances, names, random_state, n_jobs)
 
 
 def _means(
-    queries: _Queries, score: FloatArray, propensity: FloatArray, weight: FloatArray | None
-) -> dict[str, float]:
-    """Mean of all scores, and Hajek's mean of the gold labels, with errors."""
-    clusters = as_clusters(queries.groups)
-    weights = np.ones(score.size) if weight is None else weight
-    share = weights / weights.sum()
-    of_gold = np.where(queries.is_gold, share / propensity, 0.0)
+    queries: TrainingData, score: FloatArray, p: FloatArray, weight: FloatArray
+) -> tuple[dict[str, Any], FloatArray]:
+    """Return the mean of all scores, Hajek's of the gold labels, their errors, and these labels."""
+    clusters, share = as_clusters(queries.groups), weight / weight.sum()
+    of_gold = np.where(queries.is_gold, share / p, 0.0)
     of_gold = of_gold / of_gold.sum()
-    value, gold_value = float(share @ score), float(of_gold @ queries.label)
-    n_gold = int((queries.is_gold & (weights > 0)).sum())
     n_units = int((cluster_sums(of_gold, clusters) > 0).sum())
-    enough = n_gold >= MINIMA["gold_rows"].count
-    known: dict[str, float] = {"mean": value, "gold_mean": gold_value, "df": float(n_units - 1)}
-    influence_values = {
-        "": cluster_sums(share * (score - value), clusters),
-        "gold_": cluster_sums(of_gold * (queries.label - gold_value), clusters),
-    }
-    known |= {f"{name}skewness": skewness_of(column) for name, column in influence_values.items()}
-    errors = {
-        f"{name}mean_se": float(np.sqrt(n_units / max(1, n_units - 1) * (column @ column)))
-        for name, column in influence_values.items()
-    }
-    labels = queries.label[queries.is_gold & (weights > 0)]
+    labels = queries.y[of_gold > 0]
     # Labels that are all alike do not tell how far their mean may be off.
-    known_spread = enough and n_units > 1 and np.ptp(labels) > 0
-    return known | (errors if known_spread else dict.fromkeys(errors, np.nan))
+    known = not MINIMA["gold_rows"].missing(labels.size) and n_units > 1 and np.ptp(labels) > 0
+    scale = np.sqrt(n_units / (n_units - 1)) if known else np.nan
+    means: dict[str, Any] = {"df": float(n_units - 1)}
+    for name, own, values in (("", share, score), ("gold_", of_gold, queries.y)):
+        mean = float(own @ values)
+        influence = cluster_sums(own * (values - mean), clusters)
+        means[f"{name}mean"], means[f"{name}skewness"] = mean, skewness_of(influence)
+        means[f"{name}mean_se"] = float(scale * np.linalg.norm(influence))
+    return means, labels
 
 
-def _check_bounded(
-    bounds: tuple[float, float],
-    queries: _Queries,
-    propensity: FloatArray | None,
-    prediction: FloatArray | None,
-) -> None:
-    equal = queries.weight is None or np.ptp(queries.weight) == 0
-    if propensity is None or prediction is None or queries.groups is not None or not equal:
-        raise MetaRouterError(
-            "gain_bounds needs gold_outcome, a known propensity, and queries of equal weight that "
-            "stand for themselves: give these, or leave the bounds out."
+def _judge(
+    means: dict[str, Any], n: int, bounds: tuple[float, float] | None, propensity_is: str
+) -> Finding:
+    least, skewness = MINIMA["gold_rows"], means["skewness"]
+    known = "unbiased by design" if "known" in propensity_is else "as good as p or mu_1"
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.divide(means["gold_mean_se"], means["mean_se"]) ** 2
+    worth = (
+        f"The scores are {known}; for the mean they are worth {ratio:.2f} times the gold labels "
+        "that are there."
+    )
+    if bounds is not None:
+        exact = "The interval of the mean gain is exact at any number of labels."
+        return Finding(Verdict.PASS, None, f"{worth} {exact}")
+    if least.missing(n):
+        few = f"{scarce(n, least.what)} for an interval; {least.count} would do."
+        return Finding(Verdict.INCONCLUSIVE, least.count, few)
+    if abs(skewness) > MOST_SKEWNESS:
+        reason = (
+            f"A few rare and large scores decide (skewness of the mean {skewness:.2f}): what has "
+            "not been seen yet may turn it; give gain_bounds, or more labels."
         )
-    mend = "give bounds that no query can leave."
-    check_within("gain_bounds", bounds, queries.label[queries.is_gold], mend)
-
-
-def _one_per_query(name: str, values: ArrayLike, n: int) -> FloatArray:
-    column = as_finite_column(values, name)
-    if column.size != n:
-        raise DataError(
-            f"{name} has {column.size} entries, but there are {n} queries: give one per query"
-            f"{', or one for all' * (name == 'propensity')}."
-        )
-    return column
+        needed = rows_needed(n, abs(skewness), MOST_SKEWNESS)
+        return Finding(Verdict.INCONCLUSIVE, needed, reason)
+    if np.isnan(means["mean_se"]):
+        alike = f"The {n} gold labels are all alike, which leaves no interval."
+        return Finding(Verdict.INCONCLUSIVE, None, alike)
+    unseen = (
+        f"Of a kind of label rarer than 1 in {max(1, n // 3)} none may have come yet (rule of "
+        "three): where such labels may be large, give gain_bounds."
+    )
+    return Finding(Verdict.PASS, None, f"{worth} {unseen}")
 
 
 def _as_propensity(propensity: ArrayLike | float, is_gold: NDArray[np.bool_]) -> FloatArray:
     n = is_gold.size
-    given = np.full(n, propensity) if np.ndim(propensity) == 0 else propensity
-    p = _one_per_query("propensity", given, n)
-    outside = int(((p < 0) | (p > 1)).sum())
+    each = np.full(n, propensity) if np.ndim(propensity) == 0 else propensity
+    p = as_finite_column(each, "propensity")
+    check_same_length("propensity", p.size, "data", n)
+    outside, never = int(((p < 0) | (p > 1)).sum()), int((p == 0).sum())
     if outside:
         raise DataError(
             f"propensity lies outside [0, 1] for {outside} of {n} queries: give probabilities."
         )
-    impossible = int((is_gold & (p == 0)).sum())
-    never = int((p == 0).sum())
     if never:
         raise DataError(
-            f"propensity is 0 for {never} of {n} queries ({impossible} of which have a gold label "
-            "all the same): leave out queries that could not be labelled."
+            f"propensity is 0 for {never} of {n} queries ({int((is_gold & (p == 0)).sum())} of "
+            "which have a gold label all the same): leave out queries that could not be labelled."
         )
     return p
