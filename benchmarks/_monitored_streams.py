@@ -18,8 +18,10 @@ from metarouter.inference.monitoring._drift import (
     starting_capital,
 )
 from metarouter.inference.monitoring._quantities import (
+    PARTS,
     QUANTITIES,
     GainScores,
+    Parts,
     cost_columns,
     mean_half_width,
     quality_columns,
@@ -156,21 +158,25 @@ def _running(columns: np.ndarray) -> np.ndarray:
 
 
 def _labels(name: str, sums: np.ndarray) -> np.ndarray:
-    return QUANTITIES[name].evidence(sums.T)
+    return _parts(name, sums).evidence
+
+
+def _parts(name: str, sums: np.ndarray) -> Parts:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return PARTS[QUANTITIES[name].kept](sums.T)[name]
 
 
 def _outside(name: str, sums: np.ndarray, truth: float) -> np.ndarray:
-    quantity, n = QUANTITIES[name], sums[:, 0]
-    value, sd, _ = quantity.moments(sums.T)
-    outside = np.abs(value - truth) > mean_half_width(n, sd, ALPHA, HORIZON)
-    if quantity.of_share is not None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share, none, every = quantity.of_share(sums.T)
+    parts, n = _parts(name, sums), sums[:, 0]
+    outside = np.abs(parts.value - truth) > mean_half_width(n, parts.sd, ALPHA, HORIZON)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if parts.mixture is not None:
+            share, none, every = parts.mixture
             true_share = np.clip((truth - none) / (every - none), 0.0, 1.0)
             evidence = share_evidence(n * share, n, true_share, HORIZON)
-        outside &= ~(evidence < -np.log(ALPHA))
-    for tail in quantity.tails:
-        outside &= skewness_of_mean(n, *tail(sums.T)) <= 0.45
+            outside &= ~(evidence < -np.log(ALPHA))
+        for tail in parts.tails:
+            outside &= skewness_of_mean(n, tail) <= 0.45
     return outside
 
 

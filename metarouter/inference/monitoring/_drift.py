@@ -1,13 +1,8 @@
-"""Conformal test martingales: evidence that queries no longer come as they came before.
-
-An alarm for drift, of whatever scores it is fed with.
-
-What is looked at in an embedding to see whether queries have changed.
-"""
+"""Alarms for drift: conformal test martingales, and the scores of embeddings that they watch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -84,40 +79,13 @@ def starting_capital(*shape: int) -> FloatArray:
     return np.full((*shape, len(JUMPS), len(SLOPES)), 1.0 / len(SLOPES))
 
 
-def bet(capital: FloatArray, p_values: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Bet against the uniformity of one p-value per score.
-
-    The composite simple jumper: capital sits on bets 1 + slope (p - 1/2), and before each bet a
-    share of it jumps to all slopes evenly, so that a change is met by fresh capital at any time.
-
-    Parameters
-    ----------
-    capital : ndarray of shape (..., n_jumps, n_slopes)
-        Shares of the capital of each jumper, which add up to 1.
-    p_values : ndarray of shape (...,)
-
-    Returns
-    -------
-    capital : ndarray of the same shape
-        Again adding up to 1.
-    growth : ndarray of shape (..., n_jumps)
-        Log of the factor by which each jumper's capital grew.
-
-    References
-    ----------
-    Vovk, Petej, Nouretdinov, Ahlberg, Carlsson & Gammerman (2021), Retrain or not retrain:
-    conformal test martingales for change-point detection.
-    """
-    jumped = (1.0 - JUMPS)[:, None] * capital + (JUMPS / len(SLOPES))[:, None]
-    won = jumped * (1.0 + SLOPES * (p_values[..., None, None] - 0.5))
-    factor = won.sum(axis=-1)
-    return won / factor[..., None], np.log(factor)
-
-
 def play(
     capital: FloatArray, log_capital: FloatArray, p_values: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Bet against p-values row after row.
+    """Bet against the uniformity of p-values, row after row.
+
+    The composite simple jumper: capital sits on bets 1 + slope (p - 1/2), and before each bet a
+    share of it jumps to all slopes evenly, so that a change is met by fresh capital at any time.
 
     Parameters
     ----------
@@ -132,10 +100,18 @@ def play(
         Shares after the last row.
     log_capital : ndarray of shape (n, ..., n_jumps)
         After each row.
+
+    References
+    ----------
+    Vovk, Petej, Nouretdinov, Ahlberg, Carlsson & Gammerman (2021), Retrain or not retrain:
+    conformal test martingales for change-point detection.
     """
     growth = np.empty((len(p_values), *log_capital.shape))
-    for row, p in enumerate(p_values):
-        capital, growth[row] = bet(capital, p)
+    for row, p in enumerate(p_values[..., None, None]):
+        jumped = (1.0 - JUMPS)[:, None] * capital + (JUMPS / len(SLOPES))[:, None]
+        won = jumped * (1.0 + SLOPES * (p - 0.5))
+        factor = won.sum(axis=-1)
+        capital, growth[row] = won / factor[..., None], np.log(factor)
     return capital, np.cumsum(np.concatenate([log_capital[None], growth]), axis=0)[1:]
 
 
@@ -286,6 +262,14 @@ class DriftAlarm:
         """Anytime-valid p-value against exchangeability: 1 over the largest evidence."""
         return float(np.exp(-max(self.largest, 0.0)))
 
+    def trajectory(self) -> FloatArray:
+        """Return rows and log10 of the evidence: at the start, now, and at every entry between."""
+        rows = self.every * np.arange(len(self.path))
+        found = np.column_stack([rows, self.path])
+        if self.n > rows[-1]:
+            found = np.append(found, [[self.n, self.evidence]], axis=0)
+        return found / [1.0, np.log(10.0)]
+
     def after(self, scores: FloatArray) -> DriftAlarm:
         """Take in rows in the order in which they came.
 
@@ -317,10 +301,11 @@ class DriftAlarm:
         rows = self.n + np.arange(1, len(evidence) + 1)
         lowest, lowest_at = lowest_so_far(log_capital, self.lowest, self.lowest_at, self.n)
         raised_at, onset = self.raised_at, self.onset
-        loud = np.flatnonzero(evidence >= -np.log(self.level))
-        if raised_at is None and loud.size:
-            raised_at = int(rows[loud[0]])
-            onset = int(lowest_at[loud[0], log_capital[loud[0]].argmax()])
+        enough = evidence >= -np.log(self.level)
+        if raised_at is None and enough.any():
+            first = int(enough.argmax())
+            raised_at = int(rows[first])
+            onset = int(lowest_at[first, log_capital[first].argmax()])
         return {
             "n": int(rows[-1]),
             "evidence": float(evidence[-1]),
@@ -405,7 +390,7 @@ class EmbeddingDrift:
     seed: int
     every: int
     level: float
-    waiting: FloatArray
+    waiting: FloatArray = field(default_factory=lambda: np.empty((0, 0)))
     map: EmbeddingMap | None = None
     alarm: DriftAlarm | None = None
     skipped: int = 0
@@ -433,18 +418,18 @@ class EmbeddingDrift:
         if self.map is not None and self.alarm is not None:
             return replace(self, alarm=self.alarm.after(self.map.scores(X)))
         missing = self.rows_to_come
-        seen = np.concatenate([self.waiting, X[:missing]]) if len(self.waiting) else X[:missing]
-        if len(seen) < self.burn_in:
-            return replace(self, waiting=seen)
-        learned = EmbeddingMap.learn(seen, self.n_components)
-        ready = replace(
+        waiting = np.concatenate([self.waiting.reshape(-1, X.shape[1]), X[:missing]])
+        if len(waiting) < self.burn_in:
+            return replace(self, waiting=waiting)
+        learned = EmbeddingMap.learn(waiting, self.n_components)
+        started = replace(
             self,
-            waiting=seen[:0],
+            waiting=waiting[:0],
             map=learned,
             alarm=self._at_start(learned),
-            skipped=len(seen),
+            skipped=len(waiting),
         )
-        return ready.after(X[missing:]) if len(X) > missing else ready
+        return started.after(X[missing:])
 
     def _at_start(self, learned: EmbeddingMap, past: FloatArray | None = None) -> DriftAlarm:
         return DriftAlarm.at_start(

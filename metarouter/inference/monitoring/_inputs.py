@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
-from metarouter.exceptions import BudgetError, DataError, MetaRouterError
-from metarouter.inference.guarantees import Constraint, constraint_of
-from metarouter.routing._cost_model import is_real
-from metarouter.utils.columns import as_bounds, as_level, as_routed
+from metarouter.exceptions import BudgetError, DataError
+from metarouter.inference.guarantees import Constraint, as_constraints, constraint_of
+from metarouter.utils.columns import as_bounds, as_level
 from metarouter.utils.features import as_floats, validate_matrix
-from metarouter.utils.parameters import check_whole
+from metarouter.utils.parameters import check_argument, check_whole, number
 
 FloatArray = NDArray[np.float64]
 
@@ -27,7 +26,7 @@ _SMALLEST = 1e-12  # of a chance, for the same reason
 
 def limits_of(
     constraints: Constraint | Iterable[Constraint], named: Mapping[str, float | None]
-) -> dict[str, float | None]:
+) -> dict[str, float]:
     """Gather constraints that are given as objects and by name into limits by name.
 
     Raises
@@ -35,20 +34,18 @@ def limits_of(
     BudgetError
         If one is given twice, or cannot be watched.
     """
-    limits = dict(named)
-    for constraint in (constraints,) if isinstance(constraints, Constraint) else constraints:
-        name = getattr(constraint, "name", type(constraint).__name__)
-        if name not in WATCHED_CONSTRAINTS:
+    limits = {name: limit for name, limit in named.items() if limit is not None}
+    gathered = as_constraints(constraints, limits) if constraints or limits else ()
+    for constraint in gathered:
+        if constraint.name not in WATCHED_CONSTRAINTS:
             raise BudgetError(
-                f"{name} cannot be watched; give some of {', '.join(WATCHED_CONSTRAINTS)}."
+                f"{constraint.name} cannot be watched; give some of "
+                f"{', '.join(WATCHED_CONSTRAINTS)}."
             )
-        if limits[name] is not None:
-            raise BudgetError(f"{name} is given twice; give each constraint once.")
-        limits[name] = constraint.limit
-    return limits
+    return {constraint.name: constraint.limit for constraint in gathered}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MonitorSettings:
     """Settings of `RouterMonitor`, fixed before it sees a query.
 
@@ -58,11 +55,11 @@ class MonitorSettings:
         If one of them is out of its range.
     """
 
-    max_share: float | None
-    max_cost: float | None
-    min_saving: float | None
-    min_gain: float | None
-    max_loss: float | None
+    max_share: float | None = None
+    max_cost: float | None = None
+    min_saving: float | None = None
+    min_gain: float | None = None
+    max_loss: float | None = None
     level: float
     alarm_level: float
     window: int
@@ -78,11 +75,7 @@ class MonitorSettings:
         self.constraints()
         for name in ("gain_bounds", "cost_bounds"):
             object.__setattr__(self, name, as_bounds(name, getattr(self, name)))
-        if not (is_real(self.alarm_level) and 0 < self.alarm_level <= 0.5):
-            raise MetaRouterError(
-                f"alarm_level is {self.alarm_level}: give the chance of a false alarm that you "
-                "accept, above 0 and at most 0.5."
-            )
+        check_argument("alarm_level", self.alarm_level, [number(above=0, at_most=0.5)])
         for name, least in (("window", 10), ("horizon", 10), ("burn_in", 20), ("n_components", 1)):
             check_whole(name, getattr(self, name), least)
 
@@ -105,18 +98,6 @@ class MonitorSettings:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Checked columns of n queries in the order in which they came; None where not monitored."""
-
-    primary: NDArray[np.bool_]
-    cost_primary: FloatArray | None
-    cost_alternative: FloatArray | None
-    prediction: FloatArray
-    gold: FloatArray | None
-    probability: FloatArray | None
-
-
-@dataclass(frozen=True)
 class FeatureNames:
     """How many features a query has, and their names if they came in a frame."""
 
@@ -124,55 +105,56 @@ class FeatureNames:
     names: tuple[str, ...] | None
 
 
-def as_batch(
-    routed_to_primary: ArrayLike,
-    cost_primary: ArrayLike | None,
-    cost_alternative: ArrayLike | None,
-    prediction: ArrayLike | None,
-    gold: ArrayLike | None,
-    gold_probability: ArrayLike | None,
-) -> Batch:
-    """Check the columns of a batch.
+def as_costs(
+    cost_primary: ArrayLike | None, cost_alternative: ArrayLike | None, n: int
+) -> tuple[FloatArray, FloatArray] | None:
+    """Check the costs of n queries with either model, if they are given.
 
     Raises
     ------
     DataError
-        If a column is malformed, or lacks the one that it goes with.
+        If those of one model are missing, or some are no costs.
     """
-    primary = as_routed(routed_to_primary)
-    n = len(primary)
-    if (cost_primary is None) != (cost_alternative is None):
+    if cost_primary is None and cost_alternative is None:
+        return None
+    if cost_primary is None or cost_alternative is None:
         raise DataError(
             "Costs are given for one model only: give cost_primary and cost_alternative, what each "
             "query costs (or would have cost) with either."
         )
-    if (gold is None) != (gold_probability is None):
+    return _cost("cost_primary", cost_primary, n), _cost("cost_alternative", cost_alternative, n)
+
+
+def as_draw(
+    gold: ArrayLike | None, gold_probability: ArrayLike | None, n: int
+) -> tuple[FloatArray, FloatArray] | None:
+    """Check gold labels (NaN where none was drawn) and their chances, if they are given.
+
+    Raises
+    ------
+    DataError
+        If one of them is missing, or some are no labels or no chances.
+    """
+    if gold is None and gold_probability is None:
+        return None
+    if gold is None or gold_probability is None:
         raise DataError(
             "gold and gold_probability go together: give both, the labels (NaN for queries that "
             "were not drawn) and the chance with which each query was drawn."
         )
-    chance = _column(gold_probability, "gold_probability", n)
-    if chance is not None:
-        _refuse(
-            ~((chance >= _SMALLEST) & (chance <= 1)),
-            f"gold_probability is not above 0 (at least {_SMALLEST:g}) and at most 1",
-            "give the chance with which each query could be drawn, whether it was or not",
-        )
-    predicted = _column(prediction, "prediction", n)
-    return Batch(
-        primary,
-        _cost(cost_primary, "cost_primary", n),
-        _cost(cost_alternative, "cost_alternative", n),
-        np.full(n, np.nan) if predicted is None else predicted,
-        _column(gold, "gold", n),
-        chance,
+    chance = as_column("gold_probability", gold_probability, n)
+    _refuse(
+        ~((chance >= _SMALLEST) & (chance <= 1)),
+        f"gold_probability is not above 0 (at least {_SMALLEST:g}) and at most 1",
+        "give the chance with which each query could be drawn, whether it was or not",
     )
+    return as_column("gold", gold, n), chance
 
 
 def as_features(
-    features: Any, n: int, known: FeatureNames | None
+    features: Any, n: int | None = None, known: FeatureNames | None = None
 ) -> tuple[FloatArray, FeatureNames]:
-    """Check features of shape (n, d), which must have the columns of those before them.
+    """Check features of shape (n, d), which must have the columns of those before them, if any.
 
     Raises
     ------
@@ -185,11 +167,11 @@ def as_features(
         raise DataError(
             f"features has shape {np.shape(features)}: give one row of numbers per query."
         )
-    memory: Any = BaseEstimator()
+    seen: Any = BaseEstimator()
     if known is not None:
-        memory.n_features_in_ = known.count
+        seen.n_features_in_ = known.count
         if known.names is not None:
-            memory.feature_names_in_ = np.array(known.names, dtype=object)
+            seen.feature_names_in_ = np.array(known.names, dtype=object)
             if hasattr(features, "columns"):
                 missing = [name for name in known.names if name not in features.columns]
                 if missing:
@@ -204,22 +186,20 @@ def as_features(
                 f"features has {width} columns, but {known.count} were monitored before: give the "
                 "same."
             )
-    matrix = validate_matrix(memory, features, reset=known is None).astype(np.float64)
-    if len(matrix) != n:
+    matrix = validate_matrix(seen, features, reset=known is None).astype(np.float64)
+    if n is not None and len(matrix) != n:
         raise DataError(
             f"features has {len(matrix)} rows but there are {n} queries: give one each."
         )
-    _refuse_huge(matrix, "features")
-    names = getattr(memory, "feature_names_in_", None)
+    _refuse_huge("features", matrix)
+    names = getattr(seen, "feature_names_in_", None)
     return matrix, FeatureNames(
         int(matrix.shape[1]), None if names is None else tuple(str(name) for name in names)
     )
 
 
-def _column(values: ArrayLike | None, name: str, n: int) -> FloatArray | None:
-    """Return floats of shape (n,), NaN allowed, if there are any; one number stands for all."""
-    if values is None:
-        return None
+def as_column(name: str, values: ArrayLike, n: int) -> FloatArray:
+    """Return floats of shape (n,), NaN allowed; one number stands for all."""
     column = as_floats(
         name, values, f"{name} holds values that are not numbers: give one number per query."
     )
@@ -229,19 +209,17 @@ def _column(values: ArrayLike | None, name: str, n: int) -> FloatArray | None:
         raise DataError(
             f"{name} has shape {column.shape} but there are {n} queries: give one each."
         )
-    _refuse_huge(column, name)
+    _refuse_huge(name, column)
     return column
 
 
-def _cost(values: ArrayLike | None, name: str, n: int) -> FloatArray | None:
-    cost = _column(values, name, n)
-    if cost is not None:
-        wrong = f"{name} is missing or negative"
-        _refuse(~(cost >= 0), wrong, "give every query a cost from 0 up")
+def _cost(name: str, values: ArrayLike, n: int) -> FloatArray:
+    cost = as_column(name, values, n)
+    _refuse(~(cost >= 0), f"{name} is missing or negative", "give every query a cost from 0 up")
     return cost
 
 
-def _refuse_huge(values: FloatArray, name: str) -> None:
+def _refuse_huge(name: str, values: FloatArray) -> None:
     rows = (np.abs(values) > _LARGEST).reshape(len(values), -1).any(axis=1)
     _refuse(rows, f"{name} is infinite or beyond {_LARGEST:g}", "give numbers of a usual size")
 

@@ -1,29 +1,59 @@
-"""Monitoring of a router after deployment."""
+"""A monitor of a deployed router: what it keeps and takes in, and its file.
+
+A file holds arrays, and a tree of plain values that says where they belong. Nothing in it is
+executed on loading: numbers, words and arrays of numbers, put into the few frozen dataclasses that
+are named here.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from metarouter._version import __version__
 from metarouter.exceptions import DataError
 from metarouter.inference.guarantees import Constraint
-from metarouter.inference.monitoring._inputs import MonitorSettings, as_batch, limits_of
-from metarouter.inference.monitoring._report import MonitorReport
-from metarouter.inference.monitoring._state import (
-    MonitorState,
-    file_digest,
-    read_state,
-    write_state,
+from metarouter.inference.monitoring._drift import DriftAlarm, EmbeddingDrift, EmbeddingMap
+from metarouter.inference.monitoring._inputs import (
+    FeatureNames,
+    MonitorSettings,
+    as_column,
+    as_costs,
+    as_draw,
+    as_features,
+    limits_of,
 )
+from metarouter.inference.monitoring._quantities import (
+    BlockSums,
+    FloatArray,
+    GainScores,
+    cost_columns,
+    quality_columns,
+    usage_columns,
+)
+from metarouter.inference.monitoring._report import MonitorReport, Watched, report_on
+from metarouter.utils.archives import read_arrays, write_arrays
+from metarouter.utils.columns import as_routed, check_within
 from metarouter.utils.files import exclusive
+from metarouter.utils.parameters import printable
 from metarouter.utils.random import seed_of
+from metarouter.utils.state import unchanged_on_error
 from metarouter.utils.tables import Printed
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_COLUMNS = {"usage": 1, "cost": 9, "quality": 11}
+_ALARM_SCORES = {"predictions": 1, "cost": 3, "quality": 2}
+_POINTS_PER_WINDOW = 10
+_BOUNDS = "bounds are what no query can leave; start a new monitor with wider ones, or with none."
 
 
 class RouterMonitor(Printed):
@@ -138,15 +168,15 @@ class RouterMonitor(Printed):
         n_components: int = 16,
         random_state: Any = 0,
     ) -> None:
-        named = {
+        limits = {
             "max_share": max_share,
             "max_cost": max_cost,
             "min_saving": min_saving,
             "min_gain": min_gain,
             "max_loss": max_loss,
         }
-        settings = MonitorSettings(
-            **limits_of(constraints, named),
+        self._settings = MonitorSettings(
+            **limits_of(constraints, limits),
             level=level,
             alarm_level=alarm_level,
             window=window,
@@ -157,19 +187,44 @@ class RouterMonitor(Printed):
             gain_bounds=gain_bounds,
             cost_bounds=cost_bounds,
         )
-        state = MonitorState.empty(settings)
-        self._state = state if reference is None else state.referring_to(reference)
+        # Each part is frozen, and is replaced by what it becomes.
+        self._kept = {name: BlockSums.empty(k, window) for name, k in _COLUMNS.items()}
+        self._scores = GainScores.fresh()
+        of_alarms = {
+            "level": self._settings.level_per_alarm,
+            "every": max(1, window // _POINTS_PER_WINDOW),
+        }
+        self._alarms = {
+            name: DriftAlarm.at_start(k, seed=(self._settings.seed, number), **of_alarms)
+            for number, (name, k) in enumerate(_ALARM_SCORES.items(), start=1)
+        }
+        self._embeddings = EmbeddingDrift(
+            burn_in=burn_in, n_components=n_components, seed=self._settings.seed, **of_alarms
+        )
+        self._names: FeatureNames | None = None
+        self._batches: tuple[str, ...] = ()
+        self._least_probability = 1.0  # of a gold label so far, on which exact bounds rest
+        self._files: dict[str, str | None] = {}  # as they were when last read or written
+        if reference is not None:
+            X, self._names = as_features(reference)
+            if len(X) < 2 * burn_in:
+                raise DataError(
+                    f"reference has {len(X)} rows, but {2 * burn_in} are needed, half of them "
+                    "(burn_in) to learn from: give more, or lower burn_in."
+                )
+            self._embeddings = self._embeddings.referring_to(X)
 
     @property
     def settings(self) -> MonitorSettings:
         """Settings of the monitor, fixed at its start."""
-        return self._state.settings
+        return self._settings
 
     @property
     def batches(self) -> tuple[str, ...]:
         """Ids of the batches that were taken in, where they were given."""
-        return self._state.batches
+        return self._batches
 
+    @unchanged_on_error
     def update(
         self,
         routed_to_primary: ArrayLike,
@@ -211,12 +266,33 @@ class RouterMonitor(Printed):
         DataError
             If something is wrong with the batch. The monitor is then as it was.
         """
-        batch = as_batch(
-            routed_to_primary, cost_primary, cost_alternative, prediction, gold, gold_probability
-        )
-        self._state = self._state.after(batch, features, batch_id)
+        primary = as_routed(routed_to_primary)
+        n = len(primary)
+        costs = as_costs(cost_primary, cost_alternative, n)
+        predicted = as_column("prediction", np.nan if prediction is None else prediction, n)
+        draw = as_draw(gold, gold_probability, n)
+        if batch_id is not None:
+            if batch_id in self._batches:
+                raise DataError(
+                    f"The batch {batch_id!r} was taken in already: give each batch once."
+                )
+            self._batches = (*self._batches, batch_id)
+        if features is not None:
+            X, self._names = as_features(features, n, self._names)
+            self._embeddings = self._embeddings.after(X)
+        self._sum("usage", usage_columns(primary))
+        self._watch("predictions", predicted[~np.isnan(predicted), None])
+        if costs is not None:
+            bounds = self._settings.cost_bounds
+            check_within("cost_bounds", bounds, np.concatenate(costs), _BOUNDS)
+            columns = cost_columns(primary, *costs)
+            self._sum("cost", columns)
+            self._watch("cost", columns[:, :3])
+        if draw is not None:
+            self._take_quality(primary, predicted, *draw)
         return self
 
+    @unchanged_on_error
     def update_quality(
         self,
         routed_to_primary: ArrayLike,
@@ -245,13 +321,46 @@ class RouterMonitor(Printed):
         DataError
             If something is wrong with the batch. The monitor is then as it was.
         """
-        batch = as_batch(routed_to_primary, None, None, prediction, gold, gold_probability)
-        self._state = self._state.after_quality(batch)
+        primary = as_routed(routed_to_primary)
+        n = len(primary)
+        predicted = as_column("prediction", np.nan if prediction is None else prediction, n)
+        draw = as_draw(gold, gold_probability, n)
+        if draw is not None:
+            self._take_quality(primary, predicted, *draw)
         return self
+
+    def _take_quality(
+        self,
+        primary: NDArray[np.bool_],
+        predicted: FloatArray,
+        gold: FloatArray,
+        probability: FloatArray,
+    ) -> None:
+        drawn = ~np.isnan(gold)
+        check_within("gain_bounds", self._settings.gain_bounds, gold[drawn], _BOUNDS)
+        self._least_probability = min(self._least_probability, float(probability.min()))
+        score, self._scores = self._scores.score(primary, predicted, gold, probability)
+        self._sum("quality", quality_columns(primary, drawn, probability, score))
+        # Each gold label is watched by itself, and how far it is from its prediction.
+        missed = np.where(np.isnan(predicted), gold, gold - predicted)
+        self._watch("quality", np.column_stack([gold, missed])[drawn])
+
+    def _sum(self, name: str, rows: FloatArray) -> None:
+        self._kept = self._kept | {name: self._kept[name].after(rows)}
+
+    def _watch(self, name: str, scores: FloatArray) -> None:
+        self._alarms = self._alarms | {name: self._alarms[name].after(scores)}
 
     def report(self) -> MonitorReport:
         """Return what is known now."""
-        return self._state.report()
+        alarms: dict[str, Watched] = {}
+        if self._names is not None:
+            of = self._embeddings
+            alarms["drift of the embeddings"] = Watched(of.alarm, of.skipped, of.rows_to_come)
+        for name, alarm in self._alarms.items():
+            if alarm.n or (name in self._kept and self._kept[name].n):
+                alarms[f"drift of the {name}"] = Watched(alarm)
+        return report_on(self._settings, self._kept, alarms, self._least_probability)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file, whole or not at all.
@@ -271,14 +380,19 @@ class RouterMonitor(Printed):
         lock = os.path.join(os.path.dirname(place), f".{os.path.basename(place)}.saving")
         os.makedirs(os.path.dirname(place), exist_ok=True)
         with exclusive(lock, f"{path} is being written by another monitor; save again."):
-            known, now = getattr(self, "_files", {}), file_digest(place)
-            if now is not None and known.get(place, now) != now:
+            now = _digest(place)
+            if now is not None and self._files.get(place, now) != now:
                 raise DataError(
                     f"{path} was written by another monitor since this one was loaded: load it "
                     "again and repeat the update, or save to another file."
                 )
-            write_state(self._state, path)
-            self._files = {**known, place: file_digest(place)}
+            arrays: dict[str, Any] = {}
+            parts = {name: _plain(getattr(self, f"_{name}"), arrays) for name in _PARTS}
+            header = {"format": _FORMAT, "version": _VERSION, "metarouter": __version__}
+            state = {_STATE: {"kind": "MonitorState", "fields": parts}}
+            arrays[_HEADER] = np.array(json.dumps(header | state))
+            write_arrays(path, arrays)
+            self._files = {**self._files, place: _digest(place)}
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> RouterMonitor:
@@ -290,9 +404,9 @@ class RouterMonitor(Printed):
             If the file is not there, truncated, or no monitor of this version.
         """
         monitor = cls.__new__(cls)
-        digest = file_digest(path)
-        monitor._state = read_state(path)
-        monitor._files = {os.path.realpath(path): digest}
+        monitor._files = {os.path.realpath(path): _digest(path)}
+        for name, part in _read_parts(path).items():
+            setattr(monitor, f"_{name}", part)
         return monitor
 
     def to_frame(self) -> pd.DataFrame:
@@ -306,3 +420,87 @@ class RouterMonitor(Printed):
     def summary(self) -> str:
         """Return `report` as text."""
         return self.report().summary()
+
+
+_FORMAT = "metarouter-monitor"
+_VERSION = 3
+_HEADER = "monitor"
+_STATE = "memory"  # what files call it
+_LATER_PARTS = {"names": None, "batches": (), "least_probability": 1.0}  # not in the first files
+_PARTS = ("settings", "kept", "scores", "alarms", "embeddings", *_LATER_PARTS)
+_FOREIGN = (AttributeError, KeyError, OSError, TypeError, ValueError, RecursionError)
+_FROZEN = (BlockSums, DriftAlarm, EmbeddingDrift, EmbeddingMap, FeatureNames, GainScores)
+_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (*_FROZEN, MonitorSettings)}
+_KINDS |= {"MonitorState": dict, "Memory": dict}  # the latter in files that were written before
+
+
+def _digest(path: str | os.PathLike[str]) -> str | None:
+    """Return what tells one version of a file from another, or None where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def _read_parts(path: str | os.PathLike[str]) -> dict[str, Any]:
+    if not os.path.isfile(path):
+        raise DataError(f"There is no file {path}: check the path.")
+    try:
+        arrays = read_arrays(path)
+        header = json.loads(str(arrays[_HEADER]))
+        version, state = header["version"], header[_STATE]
+        if header["format"] != _FORMAT:
+            raise ValueError(f"a file of format {header['format']!r}")
+    except _FOREIGN as error:
+        raise DataError(
+            f"{path} is truncated or was not written by RouterMonitor.save: name another file, or "
+            "start a new monitor."
+        ) from error
+    try:
+        if version != _VERSION:
+            raise ValueError(f"format {version}, where {_VERSION} is read")
+        parts: dict[str, Any] = _LATER_PARTS | _built(state, arrays)
+        if set(parts) != set(_PARTS):
+            raise ValueError(f"parts {', '.join(parts)}")
+    except _FOREIGN as error:
+        raise DataError(
+            f"{path} was saved by another version, metarouter "
+            f"{printable(header.get('metarouter', '0.1.0'))}, and cannot be used with this one, "
+            f"{__version__} ({printable(error)}): start a new monitor, or go on with the version "
+            "that saved it."
+        ) from error
+    return parts
+
+
+def _plain(value: Any, arrays: dict[str, Any]) -> Any:
+    """Return a value as JSON can write it, and put its arrays beside it."""
+    if isinstance(value, np.ndarray):
+        name = f"a{len(arrays)}"
+        arrays[name] = value
+        return {"array": name}
+    if dataclasses.is_dataclass(value):
+        names = [field.name for field in dataclasses.fields(value)]
+        fields = {name: _plain(getattr(value, name), arrays) for name in names}
+        return {"kind": type(value).__name__, "fields": fields}
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, tuple):
+        return {"tuple": [_plain(item, arrays) for item in value]}
+    if isinstance(value, dict):
+        return {"dict": {name: _plain(item, arrays) for name, item in value.items()}}
+    return value
+
+
+def _built(value: Any, arrays: dict[str, Any]) -> Any:
+    """Return what `_plain` was given."""
+    if not isinstance(value, dict):
+        return value
+    if "array" in value:
+        return arrays[value["array"]]
+    if "kind" in value:
+        fields = {name: _built(item, arrays) for name, item in value["fields"].items()}
+        return _KINDS[value["kind"]](**fields)
+    if "tuple" in value:
+        return tuple(_built(item, arrays) for item in value["tuple"])
+    return {name: _built(item, arrays) for name, item in value["dict"].items()}

@@ -12,7 +12,6 @@ each update; its functions are not public. These need the sums alone, in any ord
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -311,8 +310,6 @@ def _bets(horizon: float) -> tuple[FloatArray, FloatArray]:
     return bets[:, None], np.concatenate([log_weights, log_weights])[:, None]
 
 
-Kept = Literal["usage", "cost", "quality"]
-
 _MOST_SKEWNESS = 0.45
 _ROUNDING = 1e-5  # what it leaves of the standard deviation of a constant, over its size
 
@@ -325,156 +322,56 @@ class Powers(NamedTuple):
     cubes: FloatArray
 
 
-class Moments(NamedTuple):
-    """Estimates, standard deviations of one row, and the size of one, shape (m,) each."""
-
-    value: FloatArray
-    sd: FloatArray
-    size: FloatArray
-
-
-class OfShare(NamedTuple):
-    """A quantity as a linear function of a share, shape (m,) each."""
+class Mixture(NamedTuple):
+    """A share, and the quantity if no row or every row were in it, shape (m,) each."""
 
     share: FloatArray
     at_none: FloatArray
     at_all: FloatArray
 
 
-class Bounded(NamedTuple):
-    """What is known of numbers with bounds.
+class Parts(NamedTuple):
+    """What the interval for a quantity is made of.
 
     Parameters
     ----------
-    reach : pair of float
-        How far they reach below and above zero, both at least 0.
-    unit : float
-        Width of the bounds, the unit of the bets.
-    ends : pair of float
-        Between which their mean must lie.
+    value, sd, size : ndarray of shape (m,)
+        Estimate, standard deviation of one row, and size of one.
+    evidence : ndarray of shape (m,)
+        Rows, or labels, of which an asymptotic interval needs some.
+    mixture : Mixture or None
+        What the quantity would be if nothing but the share varied.
+    tails : tuple of Powers
+        Of numbers of whose skewness an asymptotic interval bears only so much.
     """
-
-    reach: tuple[float, float]
-    unit: float
-    ends: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """Something that is estimated from sums of shape (k, m), of which row 0 counts.
-
-    Parameters
-    ----------
-    name : str
-        As printed.
-    kept : {"usage", "cost", "quality"}
-        Which sums it is made of: of `usage_columns`, `cost_columns` or `quality_columns`.
-    moments : callable
-        From sums to `Moments`.
-    constraint : str or None
-        The setting that bounds it.
-    minimum : Minimum or None
-        Rows that an asymptotic interval needs; None where the interval is exact.
-    evidence : callable
-        From sums to the number of such rows.
-    of_share : callable or None
-        From sums to `OfShare`: what the quantity would be if nothing but the share varied.
-    tails : tuple of callable
-        From sums to the `Powers` of numbers of whose skewness an asymptotic interval bears only so
-        much; the quantity is the mean of the first, where `bounded` is given.
-    bounded : callable or None
-        From bounds of single gains or costs, and the smallest chance of a gold label, to
-        `Bounded`: intervals are then exact.
-    """
-
-    name: str
-    kept: Kept
-    moments: Callable[[FloatArray], Moments]
-    constraint: str | None
-    minimum: Minimum | None
-    evidence: Callable[[FloatArray], FloatArray]
-    of_share: Callable[[FloatArray], OfShare] | None = None
-    tails: tuple[Callable[[FloatArray], Powers], ...] = ()
-    bounded: Callable[[tuple[float, float], float], Bounded] | None = None
-
-
-class Estimates(NamedTuple):
-    """Estimates with confidence sequences, and the rows that are missing to have them."""
 
     value: FloatArray
-    lower: FloatArray
-    upper: FloatArray
-    missing: NDArray[np.intp]
+    sd: FloatArray
+    size: FloatArray
+    evidence: FloatArray
+    mixture: Mixture | None = None
+    tails: tuple[Powers, ...] = ()
 
 
-def estimates(
-    quantity: Quantity,
-    sums: FloatArray,
-    alpha: float | FloatArray,
-    horizon: float,
-    bounded: Bounded | None = None,
-) -> Estimates:
-    """Return estimates and confidence sequences from rows of sums, shape (m, k).
-
-    An asymptotic interval knows only of the variation that was seen: it would have no width where
-    all queries went to one model at one price, whatever the next query may bring. It is therefore
-    never narrower than the exact sequence for the share that the quantity is a function of.
-
-    Where there are fewer rows than a claim needs, or numbers that do not vary and so cannot tell
-    how far they may be off, estimate and ends are NaN: no number is given without its uncertainty.
-    Nor where a few rare and large values decide: the mean of n values of which a share p is large
-    has the skewness (n p)^(-1/2), and above 0.45 it rests on five of them or fewer. None of that
-    is asked of numbers whose bounds are known.
-    """
-    n, s = sums[:, 0], sums.T
-    value, sd, size = quantity.moments(s)
-    none_missing = np.zeros(len(n), dtype=np.intp)
-    if quantity.minimum is None:
-        return Estimates(value, *share_limits(s[1], n, alpha, horizon), none_missing)
-    if bounded is not None:
-        total, squares, _ = quantity.tails[0](s)
-        exact = bounded_limits(total, squares, n, alpha, bounded.reach, bounded.unit)
-        lower, upper = (np.clip(end, *bounded.ends) for end in exact)
-        return Estimates(value, lower, upper, none_missing)
-    missing = np.maximum(0, quantity.minimum.count - quantity.evidence(s)).astype(np.intp)
-    half = mean_half_width(n, np.where(sd > _ROUNDING * size, sd, 0.0), alpha, horizon)
-    lower, upper = value - half, value + half
-    if quantity.of_share is not None:
-        of = quantity.of_share(s)
-        limits = share_limits(n * np.clip(of.share, 0.0, 1.0), n, alpha, horizon)
-        ends = [of.at_none + (of.at_all - of.at_none) * end for end in limits]
-        lower, upper = np.minimum(lower, np.minimum(*ends)), np.maximum(upper, np.maximum(*ends))
-    known = (missing == 0) & (upper - lower > _ROUNDING**2 * size)
-    for tail in quantity.tails:
-        known &= ~(skewness_of_mean(n, *tail(s)) > _MOST_SKEWNESS)
-    value, lower, upper = (np.where(known, found, np.nan) for found in (value, lower, upper))
-    return Estimates(value, lower, upper, missing)
-
-
-def skewness_of_mean(
-    n: FloatArray, total: FloatArray, squares: FloatArray, cubes: FloatArray
-) -> FloatArray:
-    """Skewness of a mean, from sums of powers."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = total / n
-        second = np.maximum(squares - n * mean**2, 0.0)
-        third = cubes - 3 * mean * squares + 2 * n * mean**3
-        return np.abs(np.nan_to_num(third / second**1.5))
-
-
-def _mean(n: FloatArray, total: FloatArray, squares: FloatArray) -> Moments:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = total / n
-        spread = np.maximum(squares - n * mean**2, 0.0) / (n - 1.0)
-        return Moments(mean, np.sqrt(spread), np.sqrt(squares / n))
-
-
-# Costs -------------------------------------------------------------------------------------------
+def _mean(
+    n: FloatArray, powers: Powers, evidence: FloatArray, mixture: Mixture | None = None
+) -> Parts:
+    """Mean of n numbers."""
+    mean = powers.total / n
+    spread = np.maximum(powers.squares - n * mean**2, 0.0) / (n - 1.0)
+    size = np.sqrt(powers.squares / n)
+    return Parts(mean, np.sqrt(spread), size, evidence, mixture, (powers,))
 
 
 def usage_columns(primary: NDArray[np.bool_]) -> FloatArray:
     """Return what is summed of decisions."""
     return primary[:, None].astype(np.float64)
+
+
+def usage_parts(sums: FloatArray) -> dict[str, Parts]:
+    """Return the share sent, from a count and sums of `usage_columns`, shape (2, m)."""
+    n, sent = sums
+    return {"share": _mean(n, Powers(sent, sent, sent), n)}
 
 
 def cost_columns(
@@ -486,58 +383,34 @@ def cost_columns(
     return np.column_stack([costs, costs**2, costs[:, :1] * costs[:, 1:], paid**3])
 
 
-def _paid(s: FloatArray) -> Powers:
-    return Powers(s[1], s[4], s[9])
+def cost_parts(sums: FloatArray) -> dict[str, Parts]:
+    """Return cost, saving and extra cost, from a count and sums of `cost_columns`, shape (10, m).
 
-
-def _paid_over(s: FloatArray, model: int) -> Moments:
-    """Cost paid over that of always calling one model: a ratio of means, linearised."""
-    n, paid, other = s[0], s[1], s[2 + model]
-    squares, other_squares, products = s[4], s[5 + model], s[7 + model]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(other > 0, paid / other, np.nan)
-        residual = squares - 2 * ratio * products + ratio**2 * other_squares
-        # The residuals have mean zero, up to what rounding leaves.
-        sd = np.sqrt(np.maximum(residual, 0.0) / (n - 1.0)) * n / other
-        return Moments(ratio, sd, np.sqrt(squares * n) / other)
-
-
-def _saving(s: FloatArray) -> Moments:
-    paid = _paid_over(s, 0)
-    return paid._replace(value=1.0 - paid.value)
-
-
-def _extra_cost(s: FloatArray) -> Moments:
-    paid = _paid_over(s, 1)
-    return paid._replace(value=paid.value - 1.0)
-
-
-def _cost_of_share(s: FloatArray) -> OfShare:
-    """Cost paid at the mean prices, of which the share sent, weighted by prices, is the mixture."""
-    n, paid, primary, alternative = s[:4]
+    At the mean prices each is a mixture by the share sent, weighted by prices.
+    """
+    n, paid, primary, alternative = sums[:4]
     dearer = primary - alternative
     share = np.divide(paid - alternative, dearer, out=np.zeros_like(paid), where=dearer != 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return OfShare(share, alternative / n, primary / n)
+    powers = Powers(paid, sums[4], sums[9])
 
+    def relative(
+        sign: float, other: FloatArray, squares: FloatArray, products: FloatArray
+    ) -> Parts:
+        """Cost paid over that of always calling one model, less 1: a linearised ratio of means."""
+        ratio = np.where(other > 0, paid / other, np.nan)
+        residual = powers.squares - 2 * ratio * products + ratio**2 * squares
+        # The residuals have mean zero, up to what rounding leaves.
+        sd = np.sqrt(np.maximum(residual, 0.0) / (n - 1.0)) * n / other
+        at_none, at_all = (sign * cost / other - sign for cost in (alternative, primary))
+        mixture = Mixture(share, at_none, at_all)
+        size = np.sqrt(powers.squares * n) / other
+        return Parts(sign * ratio - sign, sd, size, n, mixture, (powers,))
 
-def _saving_of_share(s: FloatArray) -> OfShare:
-    share, none, every = _cost_of_share(s)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return OfShare(share, 1.0 - none / every, np.zeros_like(share))
-
-
-def _extra_cost_of_share(s: FloatArray) -> OfShare:
-    share, none, every = _cost_of_share(s)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return OfShare(share, np.zeros_like(share), every / none - 1.0)
-
-
-def _bounded_cost(bounds: tuple[float, float], p: float) -> Bounded:
-    return Bounded((max(0.0, -bounds[0]), max(0.0, bounds[1])), bounds[1] - bounds[0], bounds)
-
-
-# Quality -----------------------------------------------------------------------------------------
+    return {
+        "saving": relative(-1.0, primary, sums[5], sums[7]),
+        "extra_cost": relative(1.0, alternative, sums[6], sums[8]),
+        "cost": _mean(n, powers, n, Mixture(share, alternative / n, primary / n)),
+    }
 
 
 def quality_columns(
@@ -550,75 +423,153 @@ def quality_columns(
     return np.column_stack([*draws, drawn & primary, score**3, sent**3])
 
 
-def _sent(s: FloatArray) -> Powers:
-    """Scores of the queries that were sent: their mean is the gain."""
-    return Powers(s[7], s[8], s[11])
+def quality_parts(sums: FloatArray) -> dict[str, Parts]:
+    """Return gain, loss, efficiency gain and draw, from sums of `quality_columns`, shape (12, m).
+
+    The mean score of the queries that were sent is the gain, that of the others the loss. The
+    efficiency gain of Meta-Router is the covariance of decision and gain, by its influence
+    function. Labels drawn are counted as one over their chances.
+    """
+    n, labels, expected, expected_squares, primary, score, squares = sums[:7]
+    sent, sent_squares, labels_sent, cubes, sent_cubes = sums[7:]
+    gain = Powers(sent, sent_squares, sent_cubes)
+    loss = Powers(score - sent, squares - sent_squares, cubes - sent_cubes)
+    labels_else = labels - labels_sent
+
+    share, mean = primary / n, score / n
+    value = sent / n - share * mean
+    # (a - share)^2 (s - mean)^2, with a^2 = a.
+    own = sent_squares / n - 2 * mean * sent / n + mean**2 * share
+    spread = (1 - 2 * share) * own + share**2 * (squares / n - mean**2) - value**2
+    sd = np.sqrt(np.maximum(spread, 0.0) * n / (n - 1.0))
+    fewest, size = np.minimum(labels_sent, labels_else), np.sqrt(squares / n)
+
+    by_labels = Mixture(labels / n, np.zeros_like(n), expected / labels)
+    drawn = _mean(n, Powers(expected, expected_squares, expected), labels, by_labels)
+    return {
+        "gain": _mean(n, gain, labels_sent),
+        "loss": _mean(n, loss, labels_else),
+        "efficiency_gain": Parts(value, sd, size, fewest, None, (gain, loss)),
+        "drawn": drawn._replace(tails=()),  # no cubes are summed, and none are asked for
+    }
 
 
-def _not_sent(s: FloatArray) -> Powers:
-    """Scores of the queries that were not: their mean is the loss."""
-    return Powers(s[5] - s[7], s[6] - s[8], s[10] - s[11])
+def skewness_of_mean(n: FloatArray, powers: Powers) -> FloatArray:
+    """Skewness of a mean, from sums of powers."""
+    total, squares, cubes = powers
+    mean = total / n
+    second = np.maximum(squares - n * mean**2, 0.0)
+    third = cubes - 3 * mean * squares + 2 * n * mean**3
+    return np.abs(np.nan_to_num(third / second**1.5))
 
 
-def _efficiency_gain(s: FloatArray) -> Moments:
-    """Covariance of decision and gain: EG of Meta-Router, by its influence function."""
-    n, sent, score, squares, sent_score, sent_squares = (s[k] for k in (0, 4, 5, 6, 7, 8))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share, mean = sent / n, score / n
-        value = sent_score / n - share * mean
-        # (a - share)^2 (s - mean)^2, with a^2 = a.
-        all_squares = squares / n - mean**2
-        own = sent_squares / n - 2 * mean * sent_score / n + mean**2 * share
-        spread = (1 - 2 * share) * own + share**2 * all_squares - value**2
-        sd = np.sqrt(np.maximum(spread, 0.0) * n / (n - 1.0))
-        return Moments(value, sd, np.sqrt(squares / n))
+@dataclass(frozen=True)
+class Quantity:
+    """Something that is estimated from sums.
+
+    Parameters
+    ----------
+    name : str
+        As printed.
+    kept : {"usage", "cost", "quality"}
+        Which sums it is made of.
+    constraint : str, default=""
+        The setting that limits it.
+    bounds : str, default=""
+        The setting that bounds single gains or costs, where it is their mean.
+    """
+
+    name: str
+    kept: Literal["usage", "cost", "quality"]
+    constraint: str = ""
+    bounds: str = ""
+
+    @property
+    def minimum(self) -> Minimum | None:
+        """Rows that an asymptotic interval needs; None where intervals are exact anyhow."""
+        return None if self.kept == "usage" else MINIMA[_MINIMA[self.kept]]
 
 
-def _drawn_of_share(s: FloatArray) -> OfShare:
-    """Labels drawn, each counted as one over its chance; on average as often as it was."""
-    n, labels, expected = s[:3]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return OfShare(labels / n, np.zeros_like(n), expected / labels)
-
-
-def _bounded_scores(bounds: tuple[float, float], p: float) -> Bounded:
-    low, high = bounds
-    return Bounded(reach_of_scores(bounds, p), high - low, (min(low, 0.0), max(high, 0.0)))
-
-
-_COSTS, _GOLD = MINIMA["monitored_costs"], MINIMA["monitored_gold"]
+PARTS = {"usage": usage_parts, "cost": cost_parts, "quality": quality_parts}
+_MINIMA = {"cost": "monitored_costs", "quality": "monitored_gold"}
 
 QUANTITIES = {
-    "share": Quantity(
-        "usage ratio (PMUR)", "usage", lambda s: _mean(s[0], s[1], s[1]), "max_share",
-        None, lambda s: s[0],
-    ),
-    "saving": Quantity(
-        "saving against always-primary", "cost", _saving, "min_saving",
-        _COSTS, lambda s: s[0], _saving_of_share, (_paid,),
-    ),
-    "extra_cost": Quantity(
-        "extra cost over always-alternative", "cost", _extra_cost, None,
-        _COSTS, lambda s: s[0], _extra_cost_of_share, (_paid,),
-    ),
-    "cost": Quantity(
-        "cost per query", "cost", lambda s: _mean(s[0], s[1], s[4]), "max_cost",
-        _COSTS, lambda s: s[0], _cost_of_share, (_paid,), _bounded_cost,
-    ),
-    "gain": Quantity(
-        "gold gain over always-alternative", "quality", lambda s: _mean(s[0], *_sent(s)[:2]),
-        "min_gain", _GOLD, lambda s: s[9], None, (_sent,), _bounded_scores,
-    ),
-    "loss": Quantity(
-        "gold loss against always-primary", "quality", lambda s: _mean(s[0], *_not_sent(s)[:2]),
-        "max_loss", _GOLD, lambda s: s[1] - s[9], None, (_not_sent,), _bounded_scores,
-    ),
-    "efficiency_gain": Quantity(
-        "efficiency gain over random routing", "quality", _efficiency_gain, None,
-        _GOLD, lambda s: np.minimum(s[9], s[1] - s[9]), None, (_sent, _not_sent),
-    ),
-    "drawn": Quantity(
-        "gold labels drawn over those expected", "quality", lambda s: _mean(s[0], s[2], s[3]), None,
-        _GOLD, lambda s: s[1], _drawn_of_share,
-    ),
-}  # fmt: skip
+    "share": Quantity("usage ratio (PMUR)", "usage", "max_share"),
+    "saving": Quantity("saving against always-primary", "cost", "min_saving"),
+    "extra_cost": Quantity("extra cost over always-alternative", "cost"),
+    "cost": Quantity("cost per query", "cost", "max_cost", "cost_bounds"),
+    "gain": Quantity("gold gain over always-alternative", "quality", "min_gain", "gain_bounds"),
+    "loss": Quantity("gold loss against always-primary", "quality", "max_loss", "gain_bounds"),
+    "efficiency_gain": Quantity("efficiency gain over random routing", "quality"),
+    "drawn": Quantity("gold labels drawn over those expected", "quality"),
+}
+
+
+class Estimates(NamedTuple):
+    """Estimates with confidence sequences, and the rows that are missing to have them."""
+
+    value: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    missing: NDArray[np.intp]
+
+
+@np.errstate(divide="ignore", invalid="ignore")
+def estimates(
+    name: str,
+    sums: FloatArray,
+    alpha: float | FloatArray,
+    horizon: float,
+    bounds: tuple[float, float] | None = None,
+    least_probability: float = 1.0,
+) -> Estimates:
+    """Return estimates of a quantity, and confidence sequences, from rows of sums.
+
+    An asymptotic interval knows only of the variation that was seen: it would have no width where
+    all queries went to one model at one price, whatever the next query may bring. It is therefore
+    never narrower than the exact sequence for the share that the quantity is a function of.
+
+    Where there are fewer rows than a claim needs, or numbers that do not vary and so cannot tell
+    how far they may be off, estimate and ends are NaN: no number is given without its uncertainty.
+    Nor where a few rare and large values decide: the mean of n values of which a share p is large
+    has the skewness (n p)^(-1/2), and above 0.45 it rests on five of them or fewer. None of that
+    is asked of numbers whose bounds are known.
+
+    Parameters
+    ----------
+    name : str
+        One of `QUANTITIES`.
+    sums : ndarray of shape (m, k)
+        A count, and sums of the columns that it is made of.
+    alpha, horizon : float
+        See `mean_half_width`.
+    bounds : pair of float, optional
+        Of single gains or costs, where the quantity has them.
+    least_probability : float, default=1.0
+        Smallest chance of a gold label.
+    """
+    quantity, n = QUANTITIES[name], sums[:, 0]
+    value, sd, size, evidence, mixture, tails = PARTS[quantity.kept](sums.T)[name]
+    none_missing = np.zeros(len(n), dtype=np.intp)
+    if quantity.minimum is None:
+        return Estimates(value, *share_limits(sums[:, 1], n, alpha, horizon), none_missing)
+    if bounds is not None:
+        low, high = bounds
+        reach, ends = (max(0.0, -low), max(0.0, high)), bounds
+        if quantity.kept == "quality":  # of scores; a query that the other model answered adds 0
+            reach, ends = reach_of_scores(bounds, least_probability), (min(low, 0), max(high, 0))
+        exact = bounded_limits(*tails[0][:2], n, alpha, reach, high - low)
+        return Estimates(value, *(np.clip(end, *ends) for end in exact), none_missing)
+    missing = np.maximum(0, quantity.minimum.count - evidence).astype(np.intp)
+    half = mean_half_width(n, np.where(sd > _ROUNDING * size, sd, 0.0), alpha, horizon)
+    lower, upper = value - half, value + half
+    if mixture is not None:
+        share, at_none, at_all = mixture
+        limits = share_limits(n * np.clip(share, 0.0, 1.0), n, alpha, horizon)
+        far = [at_none + (at_all - at_none) * end for end in limits]
+        lower, upper = np.minimum(lower, np.minimum(*far)), np.maximum(upper, np.maximum(*far))
+    known = (missing == 0) & (upper - lower > _ROUNDING**2 * size)
+    for tail in tails:
+        known &= ~(skewness_of_mean(n, tail) > _MOST_SKEWNESS)
+    value, lower, upper = (np.where(known, found, np.nan) for found in (value, lower, upper))
+    return Estimates(value, lower, upper, missing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,6 @@ from metarouter.inference.monitoring._quantities import (
     QUANTITIES,
     BlockSums,
     Estimates,
-    Quantity,
     estimates,
 )
 from metarouter.utils.plotting import label_axes, new_axes
@@ -32,7 +31,7 @@ _TRAJECTORY, _WINDOW, _LIMIT = "#0072B2", "#7F7F7F", "#D55E00"
 
 @dataclass(frozen=True)
 class Reading:
-    """One quantity, over all queries or over the last full window.
+    """One quantity, over all queries or over the last full window, or one alarm for drift.
 
     Parameters
     ----------
@@ -40,7 +39,7 @@ class Reading:
     over : str
         "all", or which rows.
     n : int
-        Rows that it rests on.
+        Rows that it rests on, or were tested.
     value, lower, upper : float
         Estimate and confidence sequence now; NaN where there are too few rows.
     missing : int
@@ -50,9 +49,12 @@ class Reading:
     limit : float
         Limit of a constraint on it; NaN if there is none.
     p_value : float
-        Of an alarm; else NaN.
+        Of an alarm, which reads no value: anytime-valid, and adjusted for the number of alarms
+        (Bonferroni). NaN for a quantity.
     verdict : Verdict or None
     reason : str
+    raised_at, onset : int or None
+        The row that raised an alarm, and the row after which its evidence only rose.
     """
 
     quantity: str
@@ -67,119 +69,88 @@ class Reading:
     p_value: float = np.nan
     verdict: Verdict | None = None
     reason: str = ""
+    raised_at: int | None = None
+    onset: int | None = None
 
     promise = renamed("limit")
+    name = renamed("quantity")
+
+    @property
+    def delay(self) -> int | None:
+        """Rows from the onset to the alarm: an estimate of the delay of detection."""
+        if self.raised_at is None or self.onset is None:
+            return None
+        return self.raised_at - self.onset
 
 
-@dataclass(frozen=True)
-class Watched:
-    """An alarm that is fed; None before it starts.
-
-    Parameters
-    ----------
-    alarm : DriftAlarm or None
-    skipped, rows_to_come : int
-        Rows before those that it tests, and how many of them are still missing.
-    """
+class Watched(NamedTuple):
+    """An alarm, None before it starts, the rows before its first, and those still to come."""
 
     alarm: DriftAlarm | None
     skipped: int = 0
     rows_to_come: int = 0
 
 
-@dataclass(frozen=True)
-class AlarmReading(Reading):
-    """One alarm for drift; it reads no value.
-
-    Parameters
-    ----------
-    quantity : str
-        What is watched.
-    n : int
-        Rows tested.
-    p_value : float
-        Anytime-valid, and adjusted for the number of alarms (Bonferroni).
-    verdict : Verdict
-    reason : str
-    raised_at, onset, delay : int or None
-        The row that raised it, the row after which evidence only rose, and their difference: an
-        estimate of the delay of detection.
-    """
-
-    raised_at: int | None = None
-    onset: int | None = None
-    delay: int | None = None
-
-    @property
-    def name(self) -> str:
-        """What is watched."""
-        return self.quantity
-
-
 def judge_constraint(total: Reading, window: Reading | None, constraint: Constraint) -> Reading:
     """Judge a constraint by the whole stream, and look at its last window too."""
-    limit, judge = constraint.limit, LIMITS["constraint"].judge
+    sign = -1.0 if constraint.at_least else 1.0
 
     def verdict_on(reading: Reading) -> Verdict:
-        if constraint.at_least:
-            return judge(limit - reading.upper, limit - reading.lower)
-        return judge(reading.lower - limit, reading.upper - limit)
+        excess = [sign * (end - constraint.limit) for end in (reading.lower, reading.upper)]
+        return LIMITS["constraint"].judge(*excess)
 
     verdict = verdict_on(total)
-    words = f"{total.quantity} {constraint.sense} {limit:g}"
-    ends = {Verdict.PASS: "kept.", Verdict.FAIL: "broken."}
-    reason = f"{words}: {ends.get(verdict, f'open; {_would_settle(total, limit)}')}"
     if verdict is not Verdict.FAIL and window is not None and verdict_on(window) is Verdict.FAIL:
         verdict = Verdict.CAUTION
-        reason = f"{words}: not broken overall, but {window.over} break it."
-    return replace(total, limit=limit, verdict=verdict, reason=reason)
+        found = f"not broken overall, but {window.over} break it."
+    elif verdict is Verdict.INCONCLUSIVE:
+        found = f"open; {_would_settle(total, constraint.limit)}"
+    else:
+        found = "kept." if verdict is Verdict.PASS else "broken."
+    reason = f"{total.quantity} {constraint.sense} {constraint.limit:g}: {found}"
+    return replace(total, limit=constraint.limit, verdict=verdict, reason=reason)
 
 
 def judge_draw(reading: Reading) -> Reading:
     """Judge whether gold labels were drawn with the chances that were stated."""
-    limit = LIMITS["gold_draw"]
-    ends = np.array([reading.lower - 1.0, 1.0 - reading.upper, 0.0])
-    least, most = float(ends.max()), float(np.abs(ends).max())
-    verdict = limit.judge(least, most)
-    if np.isnan(least):
-        reason = f"{reading.quantity}: open; {_would_settle(reading, 1.0)}"
-    elif least == 0:
+    if np.isnan(reading.lower):
+        verdict, found = Verdict.INCONCLUSIVE, f"open; {_would_settle(reading, 1.0)}"
+    elif reading.lower <= 1.0 <= reading.upper:
         # It would take thousands of gold labels to show it; as with alarms, nothing was seen.
-        verdict, reason = Verdict.PASS, f"{reading.quantity}: no sign that they differ."
+        verdict, found = Verdict.PASS, "no sign that they differ."
     else:
-        verdict = Verdict.FAIL if verdict is Verdict.FAIL else Verdict.CAUTION
-        reason = (
-            f"{reading.quantity}: they differ, which biases quality; correct the stated chance "
-            "(gold_probability), or feed queries once their gold labels are there (in Python, "
-            "update_quality takes late ones)."
+        distance = max(reading.lower - 1.0, 1.0 - reading.upper)
+        verdict = Verdict.FAIL if distance > LIMITS["gold_draw"].fails else Verdict.CAUTION
+        found = (
+            "they differ, which biases quality; correct the stated chance (gold_probability), or "
+            "feed queries once their gold labels are there (in Python, update_quality takes late "
+            "ones)."
         )
-    return replace(reading, limit=1.0, verdict=verdict, reason=reason)
+    return replace(reading, limit=1.0, verdict=verdict, reason=f"{reading.quantity}: {found}")
 
 
-def judge_alarm(name: str, watched: Watched) -> AlarmReading:
+def judge_alarm(name: str, watched: Watched) -> Reading:
     """Judge one alarm; before it can be judged, say how many rows would do."""
-    alarm, minimum = watched.alarm, MINIMA["monitored_rows"]
+    alarm, skipped, rows_to_come = watched
     n = 0 if alarm is None else alarm.n
     p_value = np.nan if alarm is None else min(1.0, N_ALARMS * alarm.p_value)
-    found = AlarmReading(name, n=n, p_value=p_value)
-    if alarm is None or (minimum.missing(n) and alarm.raised_at is None):
-        lacking = watched.rows_to_come + minimum.missing(n)
-        reason = f"{name}: too early to say; {lacking} more rows would do."
-        return replace(found, verdict=Verdict.INCONCLUSIVE, reason=reason)
-    if alarm.raised_at is None or alarm.onset is None:
-        level, limit = N_ALARMS * alarm.level, LIMITS["drift"]
-        limit = replace(limit, passes=max(limit.passes, level), fails=level)
-        verdict = limit.judge(p_value, p_value)
-        seen = "nothing seen" if verdict is Verdict.PASS else "worth a look, but no alarm"
-        return replace(found, verdict=verdict, reason=f"{name}: {seen} in {n} rows.")
-    at, onset = watched.skipped + alarm.raised_at, watched.skipped + alarm.onset
-    reason = (
-        f"{name}: alarm at row {at}, about {at - onset} rows after the drift began (evidence rose "
-        f"from row {onset} on)."
-    )
-    return replace(
-        found, verdict=Verdict.FAIL, reason=reason, raised_at=at, onset=onset, delay=at - onset
-    )
+    reading, missing = Reading(name, n=n, p_value=p_value), MINIMA["monitored_rows"].missing(n)
+    if alarm is not None and alarm.raised_at is not None and alarm.onset is not None:
+        at, onset = skipped + alarm.raised_at, skipped + alarm.onset
+        reading = replace(reading, raised_at=at, onset=onset)
+        verdict = Verdict.FAIL
+        found = (
+            f"alarm at row {at}, about {at - onset} rows after the drift began (evidence rose from "
+            f"row {onset} on)."
+        )
+    elif missing:
+        verdict = Verdict.INCONCLUSIVE
+        found = f"too early to say; {rows_to_come + missing} more rows would do."
+    elif p_value >= LIMITS["drift"].passes:
+        verdict, found = Verdict.PASS, f"nothing seen in {n} rows."
+    else:
+        verdict, found = Verdict.CAUTION, f"worth a look, but no alarm in {n} rows."
+    return replace(reading, verdict=verdict, reason=f"{name}: {found}")
 
 
 def _would_settle(reading: Reading, limit: float) -> str:
@@ -238,7 +209,7 @@ class MonitorReport(Result):
         Chance with which a confidence sequence never leaves out what it estimates.
     alarm_level : float
         Largest chance that any alarm is ever false.
-    loud : float
+    alarm_threshold : float
         Evidence at which an alarm is raised.
     window : int
     n_queries, n_gold : int
@@ -246,7 +217,7 @@ class MonitorReport(Result):
     is_bounded : bool
         Whether gains have known bounds, so that intervals for gain and loss are exact.
     readings : tuple of Reading
-    alarms : tuple of AlarmReading
+    alarms : tuple of Reading
     trajectories : dict of str to Trajectory
     evidence : dict of str to ndarray of shape (m, 2)
         Rows and log10 of the evidence of each alarm.
@@ -254,17 +225,18 @@ class MonitorReport(Result):
 
     level: float
     alarm_level: float
-    loud: float
+    alarm_threshold: float
     window: int
     n_queries: int
     n_gold: int
     is_bounded: bool
     readings: tuple[Reading, ...]
-    alarms: tuple[AlarmReading, ...]
+    alarms: tuple[Reading, ...]
     trajectories: dict[str, Trajectory] = field(repr=False)
     evidence: dict[str, FloatArray] = field(repr=False)
 
     courses = renamed("trajectories")
+    loud = renamed("alarm_threshold")
 
     _TITLE = "Monitoring of the router"
     _ROWS = "rows"
@@ -344,8 +316,10 @@ class MonitorReport(Result):
             rows, evidence = self.evidence[name].T
             line = style.line() | {"marker": style.marker if len(rows) < 12 else None}
             ax.plot(rows, evidence, **line)
-        name = f"alarm: evidence {self.loud:.3g}"
-        ax.axhline(np.log10(self.loud), color=OUTLINE, linewidth=1.2, linestyle="--", label=name)
+        name = f"alarm: evidence {self.alarm_threshold:.3g}"
+        ax.axhline(
+            np.log10(self.alarm_threshold), color=OUTLINE, linewidth=1.2, linestyle="--", label=name
+        )
         for alarm in self.alarms:
             if alarm.raised_at is not None:
                 color = styles[alarm.name].color
@@ -368,15 +342,12 @@ class MonitorReport(Result):
         )
 
 
-def _shown(trajectory: Any) -> tuple[float, float]:
+def _shown(trajectory: Trajectory) -> tuple[float, float]:
     """Choose limits that show all windows and what has settled, not the first, wide intervals."""
-    parts = [trajectory.total.value, trajectory.window.value, [trajectory.limit]]
-    parts += [trajectory.window.lower, trajectory.window.upper]
-    if not np.isnan(trajectory.total.lower[-1]):
-        parts += [trajectory.total.lower[-1:], trajectory.total.upper[-1:]]
-    middle = len(trajectory.n) // 4
-    parts += [trajectory.total.lower[middle:], trajectory.total.upper[middle:]]
-    values = np.concatenate([np.asarray(part, dtype=float) for part in parts])
+    total, window, late = trajectory.total, trajectory.window, slice(len(trajectory.n) // 4, None)
+    values = np.concatenate(
+        [total.value, total.lower[late], total.upper[late], *window[:3], [trajectory.limit]]
+    )
     values = values[np.isfinite(values)]
     if not values.size:
         return 0.0, 1.0
@@ -404,26 +375,26 @@ def report_on(
         Smallest chance of a gold label so far.
     """
     trajectories = {
-        name: _trajectory(quantity, kept[quantity.kept], settings, least_probability)
+        name: _trajectory(name, kept[quantity.kept], settings, least_probability)
         for name, quantity in QUANTITIES.items()
         if kept[quantity.kept].n
     }
-    found: list[Reading] = []
+    readings: list[Reading] = []
     for name, trajectory in trajectories.items():
-        found += _read(trajectory, QUANTITIES[name], settings)
+        readings += _read(name, trajectory, settings)
     return MonitorReport(
         level=settings.level,
         alarm_level=settings.alarm_level,
-        loud=1.0 / settings.level_per_alarm,
+        alarm_threshold=1.0 / settings.level_per_alarm,
         window=settings.window,
         n_queries=kept["usage"].n,
         n_gold=int(kept["quality"].total[1]),
         is_bounded=settings.gain_bounds is not None,
-        readings=tuple(found),
+        readings=tuple(readings),
         alarms=tuple(judge_alarm(name, watched) for name, watched in alarms.items()),
         trajectories=trajectories,
         evidence={
-            name: _evidence(watched.alarm, watched.skipped)
+            name: watched.alarm.trajectory() + np.array([watched.skipped, 0.0])
             for name, watched in alarms.items()
             if watched.alarm is not None
         },
@@ -431,54 +402,42 @@ def report_on(
 
 
 def _trajectory(
-    quantity: Quantity,
-    sums: BlockSums,
-    settings: MonitorSettings,
-    least_probability: float,
+    name: str, sums: BlockSums, settings: MonitorSettings, least_probability: float
 ) -> Trajectory:
-    path = sums.path()
+    quantity, path = QUANTITIES[name], sums.path()
+    constraint = settings.constraints().get(quantity.constraint)
+    bounds = getattr(settings, quantity.bounds) if quantity.bounds else None
+    known = {"bounds": bounds, "least_probability": least_probability}
     # Windows share one chance of failing: window k takes 1 / (k (k + 1)) of it.
     k = np.arange(1, len(sums.finished) + 1)
     shared = settings.alpha / (k * (k + 1))
-    constraint = settings.constraints().get(quantity.constraint or "")
-    bounds = settings.gain_bounds if quantity.kept == "quality" else settings.cost_bounds
-    bounded = None
-    if quantity.bounded is not None and bounds is not None:
-        bounded = quantity.bounded(bounds, least_probability)
     return Trajectory(
         name=quantity.name,
         n=path[:, 0],
-        total=estimates(quantity, path, settings.alpha, settings.horizon, bounded),
+        total=estimates(name, path, settings.alpha, settings.horizon, **known),
         window_n=np.asarray(k * sums.size, dtype=np.float64),
-        window=estimates(quantity, sums.finished, shared, sums.size, bounded),
+        window=estimates(name, sums.finished, shared, sums.size, **known),
         limit=np.nan if constraint is None else constraint.limit,
     )
 
 
-def _read(trajectory: Trajectory, quantity: Quantity, settings: MonitorSettings) -> list[Reading]:
+def _read(name: str, trajectory: Trajectory, settings: MonitorSettings) -> list[Reading]:
     """Read a quantity over all rows and over the last full window, and judge it."""
-    lacking = "" if quantity.minimum is None else quantity.minimum.what
+    minimum = QUANTITIES[name].minimum
+    lacking = "" if minimum is None else minimum.what
 
     def last(over: str, n: float, found: Estimates) -> Reading:
         value, lower, upper, missing = (column[-1].item() for column in found)
-        return Reading(quantity.name, over, int(n), value, lower, upper, missing, lacking)
+        return Reading(trajectory.name, over, int(n), value, lower, upper, missing, lacking)
 
     total, window = last("all", trajectory.n[-1], trajectory.total), None
-    if quantity is QUANTITIES["drawn"]:
+    if name == "drawn":
         return [judge_draw(total)]
     if len(trajectory.window_n):
         end = int(trajectory.window_n[-1])
         over = f"rows {end - settings.window + 1}-{end}"
         window = last(over, settings.window, trajectory.window)
-    constraint = settings.constraints().get(quantity.constraint or "")
+    constraint = settings.constraints().get(QUANTITIES[name].constraint)
     if constraint is not None:
         total = judge_constraint(total, window, constraint)
     return [total] if window is None else [total, window]
-
-
-def _evidence(alarm: DriftAlarm, skipped: int) -> FloatArray:
-    rows = alarm.every * np.arange(len(alarm.path))
-    values = [*alarm.path]
-    if alarm.n > rows[-1]:
-        rows, values = np.append(rows, alarm.n), [*values, alarm.evidence]
-    return np.column_stack([rows + skipped, np.array(values) / np.log(10.0)])

@@ -9,8 +9,8 @@ from metarouter.inference.monitoring._drift import (
     SLOPES,
     DriftAlarm,
     EmbeddingMap,
-    bet,
     online_p_values,
+    play,
     starting_capital,
 )
 
@@ -30,12 +30,9 @@ def test_p_values_are_ranks_among_all_so_far():
 
 def test_capital_is_that_of_the_simple_jumper():
     p = np.random.default_rng(1).beta(0.7, 1.2, size=60)
-    capital, logs = starting_capital(1), np.zeros((1, len(JUMPS)))
-    for value in p:
-        capital, growth = bet(capital, np.array([value]))
-        logs += growth
+    _, logs = play(starting_capital(1), np.zeros((1, len(JUMPS))), p[:, None])
     for k, jump in enumerate(JUMPS):
-        assert np.exp(logs[0, k]) == pytest.approx(oracle.jumper(p, jump, SLOPES)[-1], rel=1e-12)
+        assert np.exp(logs[:, 0, k]) == pytest.approx(oracle.jumper(p, jump, SLOPES), rel=1e-12)
 
 
 def test_no_bet_can_be_lost_altogether():

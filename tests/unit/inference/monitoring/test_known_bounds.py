@@ -8,7 +8,6 @@ import pytest
 from metarouter.exceptions import BudgetError, DataError, MetaRouterError
 from metarouter.inference import RouterMonitor, max_loss, max_share, max_slow_share, min_gain
 from metarouter.inference.monitoring._quantities import (
-    QUANTITIES,
     cost_columns,
     estimates,
     quality_columns,
@@ -22,19 +21,19 @@ def jackpots(rng, chance=0.05, size=20.0, p=0.1):
     primary, drawn = rng.random(LENGTH) < 0.4, rng.random(LENGTH) < p
     gold = rng.uniform(-0.5, 0.5, LENGTH) + size * (rng.random(LENGTH) < chance)
     columns = quality_columns(primary, drawn, np.full(LENGTH, p), np.where(drawn, gold / p, 0.0))
-    return columns, QUANTITIES["gain"].bounded((-1.0, 21.0), p), 0.4 * chance * size
+    return columns, {"bounds": (-1.0, 21.0), "least_probability": p}, 0.4 * chance * size
 
 
 def dear_queries(rng):
     """Costs of 1, and of 40 for one query in two hundred."""
     price = np.where(rng.random(LENGTH) < 0.005, 40.0, 1.0)
     columns = cost_columns(np.ones(LENGTH, dtype=bool), price, 0 * price)
-    return columns, QUANTITIES["cost"].bounded((0.0, 40.0), 1.0), 1 + 39 * 0.005
+    return columns, {"bounds": (0.0, 40.0)}, 1 + 39 * 0.005
 
 
-def missed(name, columns, bounded, truth):
+def missed(name, columns, known, truth):
     rows = np.column_stack([np.ones(len(columns)), columns])
-    found = estimates(QUANTITIES[name], np.cumsum(rows, axis=0)[::5], 0.05, 1000, bounded)
+    found = estimates(name, np.cumsum(rows, axis=0)[::5], 0.05, 1000, **known)
     assert np.isfinite([found.lower, found.upper]).all()
     return bool(((found.lower > truth) | (found.upper < truth)).any())
 

@@ -7,7 +7,6 @@ import pytest
 
 from metarouter.inference import RouterMonitor
 from metarouter.inference.monitoring._quantities import (
-    QUANTITIES,
     cost_columns,
     estimates,
     quality_columns,
@@ -18,7 +17,7 @@ LENGTH, STREAMS = 3000, 60
 
 def missed(name, columns, truth):
     rows = np.column_stack([np.ones(len(columns)), columns])
-    found = estimates(QUANTITIES[name], np.cumsum(rows, axis=0)[::5], 0.05, 1000)
+    found = estimates(name, np.cumsum(rows, axis=0)[::5], 0.05, 1000)
     outside = (found.lower > truth) | (found.upper < truth)
     return bool(outside.any()), bool(np.isfinite(found.lower[-1]))
 
