@@ -38,31 +38,22 @@ def online_p_values(past: FloatArray, scores: FloatArray, ties: FloatArray) -> F
     >>> online_p_values(np.array([1.0, 2.0]), np.array([3.0, 0.0]), np.array([0.9, 0.0]))
     array([0.3 , 0.75])
     """
-    larger, equal = np.empty(len(scores)), np.empty(len(scores))
+    p_values = np.empty(len(scores))
     for start in range(0, len(scores), _BLOCK):
-        block = scores[start : start + _BLOCK]
-        earlier = np.tri(len(block), k=-1, dtype=bool)
-        right = np.searchsorted(past, block, "right")
-        among = (block[None, :] > block[:, None]) & earlier
-        same = (block[None, :] == block[:, None]) & earlier
-        larger[start : start + len(block)] = len(past) - right + among.sum(axis=1)
-        equal[start : start + len(block)] = (
-            right - np.searchsorted(past, block, "left") + same.sum(axis=1) + 1
-        )
+        rows = slice(start, start + _BLOCK)
+        block = scores[rows]
+        so_far = np.tri(len(block), dtype=bool)
+        left, right = (np.searchsorted(past, block, side) for side in ("left", "right"))
+        larger = len(past) - right + ((block > block[:, None]) & so_far).sum(axis=1)
+        equal = right - left + ((block == block[:, None]) & so_far).sum(axis=1)
+        count = len(past) + np.arange(1, len(block) + 1)
+        p_values[rows] = (larger + ties[rows] * equal) / count
         past = merge_sorted(past, block)
-    count = len(past) - len(scores) + np.arange(1, len(scores) + 1)
-    return (larger + ties * equal) / count
+    return p_values
 
 
 def varied_before(past: FloatArray, scores: FloatArray) -> NDArray[np.bool_]:
-    """Tell for each score whether there are two different ones before it.
-
-    Parameters
-    ----------
-    past : ndarray of shape (m,)
-        Earlier scores, sorted.
-    scores : ndarray of shape (n,)
-    """
+    """Tell for each score whether two different ones came before it; see `online_p_values`."""
     before = np.concatenate([past[[0, -1]] if len(past) else past, scores])
     varied = np.minimum.accumulate(before) < np.maximum.accumulate(before)
     return np.concatenate([[False], varied])[len(before) - len(scores) : len(before)]
@@ -117,8 +108,7 @@ def play(
 
 def log_capital_of_scores(logs: FloatArray) -> FloatArray:
     """Average over jumpers (the last axis), which bet on the same p-values."""
-    top = logs.max(axis=-1, keepdims=True)
-    return np.asarray(top[..., 0] + np.log(np.exp(logs - top).mean(axis=-1)))
+    return np.asarray(np.logaddexp.reduce(logs, axis=-1) - np.log(logs.shape[-1]))
 
 
 def log_evidence(log_capital: FloatArray) -> FloatArray:
@@ -222,31 +212,25 @@ class DriftAlarm:
 
     @classmethod
     def at_start(
-        cls,
-        n_scores: int,
-        *,
-        level: float,
-        every: int,
-        seed: int | tuple[int, ...],
-        past: FloatArray | None = None,
+        cls, past: FloatArray, *, level: float, every: int, seed: int | tuple[int, ...]
     ) -> DriftAlarm:
         """Start without evidence.
 
         Parameters
         ----------
-        n_scores : int
-        level : float
-        every : int
+        past : ndarray of shape (m, n_scores)
+            Scores of a reference, if any: drift away from it counts from the first row on.
+        level, every : float and int
+            See the class.
         seed : int or tuple of int
-        past : ndarray of shape (m, n_scores), optional
-            Scores of a reference: drift away from it counts from the first row on.
+            Of the generator that splits ties.
         """
-        known = np.empty((0, n_scores)) if past is None else np.sort(past, axis=0)
+        n_scores = past.shape[1]
         at_start = -float(np.log(n_scores))
         return cls(
             level=level,
             every=every,
-            past=tuple(known.T),
+            past=tuple(np.sort(past, axis=0).T),
             capital=starting_capital(n_scores),
             log_capital=np.zeros((n_scores, len(JUMPS))),
             random=dict(np.random.default_rng(seed).bit_generator.state),
@@ -286,36 +270,30 @@ class DriftAlarm:
         p_values = np.column_stack([online_p_values(*column) for column in columns])
         varied = np.column_stack([varied_before(past, new) for past, new, _ in columns])
         capital, logs = play(self.capital, self.log_capital, p_values)
-        return replace(
-            self,
-            past=tuple(merge_sorted(past, new) for past, new, _ in columns),
-            capital=capital,
-            log_capital=logs[-1],
-            random=dict(rng.bit_generator.state),
-            **self._followed(np.where(varied, log_capital_of_scores(logs), 0.0)),
-        )
-
-    def _followed(self, log_capital: FloatArray) -> dict[str, Any]:
-        """Follow the capital of each score, shape (n, n_scores), and the evidence."""
-        evidence = log_evidence(log_capital)
-        rows = self.n + np.arange(1, len(evidence) + 1)
+        log_capital = np.where(varied, log_capital_of_scores(logs), 0.0)
         lowest, lowest_at = lowest_so_far(log_capital, self.lowest, self.lowest_at, self.n)
+        evidence, rows = log_evidence(log_capital), self.n + np.arange(1, len(scores) + 1)
         raised_at, onset = self.raised_at, self.onset
         enough = evidence >= -np.log(self.level)
         if raised_at is None and enough.any():
             first = int(enough.argmax())
             raised_at = int(rows[first])
             onset = int(lowest_at[first, log_capital[first].argmax()])
-        return {
-            "n": int(rows[-1]),
-            "evidence": float(evidence[-1]),
-            "largest": max(self.largest, float(evidence.max())),
-            "lowest": lowest[-1],
-            "lowest_at": lowest_at[-1],
-            "raised_at": raised_at,
-            "onset": onset,
-            "path": (*self.path, *evidence[rows % self.every == 0].tolist()),
-        }
+        return replace(
+            self,
+            past=tuple(merge_sorted(past, new) for past, new, _ in columns),
+            capital=capital,
+            log_capital=logs[-1],
+            random=dict(rng.bit_generator.state),
+            evidence=float(evidence[-1]),
+            largest=max(self.largest, float(evidence.max())),
+            lowest=lowest[-1],
+            lowest_at=lowest_at[-1],
+            path=(*self.path, *evidence[rows % self.every == 0].tolist()),
+            n=int(rows[-1]),
+            raised_at=raised_at,
+            onset=onset,
+        )
 
 
 @dataclass(frozen=True)
@@ -348,13 +326,8 @@ class EmbeddingMap:
         kept = min(n_components, int((size > 1e-9 * max(size[0], 1e-300)).sum()))
         return cls(mean, axes[:kept] / spread[:kept, None], spread[:kept])
 
-    @property
-    def n_scores(self) -> int:
-        """Number of scores of a query."""
-        return len(self.axes) + 2
-
     def scores(self, X: FloatArray) -> FloatArray:
-        """Return scores of shape (n, n_scores)."""
+        """Return the k + 2 scores of queries, shape (n, d)."""
         centred = np.ascontiguousarray(X - self.mean)
         # Row by row: products of matrices round differently for different numbers of rows, and
         # equal queries must have equal scores in whichever batch they come.
@@ -408,10 +381,7 @@ class EmbeddingDrift:
         """
         order = np.random.default_rng([self.seed, 1]).permutation(len(X))
         half = len(X) // 2
-        learned = EmbeddingMap.learn(X[order[:half]], self.n_components)
-        return replace(
-            self, map=learned, alarm=self._at_start(learned, learned.scores(X[order[half:]]))
-        )
+        return self._learned(X[order[:half]], X[order[half:]])
 
     def after(self, X: FloatArray) -> EmbeddingDrift:
         """Take in queries, shape (n, d), in the order in which they came."""
@@ -421,17 +391,13 @@ class EmbeddingDrift:
         waiting = np.concatenate([self.waiting.reshape(-1, X.shape[1]), X[:missing]])
         if len(waiting) < self.burn_in:
             return replace(self, waiting=waiting)
-        learned = EmbeddingMap.learn(waiting, self.n_components)
-        started = replace(
-            self,
-            waiting=waiting[:0],
-            map=learned,
-            alarm=self._at_start(learned),
-            skipped=len(waiting),
-        )
+        started = replace(self._learned(waiting, X[:0]), skipped=len(waiting))
         return started.after(X[missing:])
 
-    def _at_start(self, learned: EmbeddingMap, past: FloatArray | None = None) -> DriftAlarm:
-        return DriftAlarm.at_start(
-            learned.n_scores, level=self.level, every=self.every, seed=self.seed, past=past
+    def _learned(self, X: FloatArray, others: FloatArray) -> EmbeddingDrift:
+        """Learn the map from some queries, and compare the stream with others, if there are any."""
+        learned = EmbeddingMap.learn(X, self.n_components)
+        alarm = DriftAlarm.at_start(
+            learned.scores(others), level=self.level, every=self.every, seed=self.seed
         )
+        return replace(self, waiting=X[:0], map=learned, alarm=alarm)

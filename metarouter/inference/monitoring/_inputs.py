@@ -27,12 +27,9 @@ _SMALLEST = 1e-12  # of a chance, for the same reason
 def limits_of(
     constraints: Constraint | Iterable[Constraint], named: Mapping[str, float | None]
 ) -> dict[str, float]:
-    """Gather constraints that are given as objects and by name into limits by name.
+    """Return limits by name, of constraints that are given as objects and by name.
 
-    Raises
-    ------
-    BudgetError
-        If one is given twice, or cannot be watched.
+    Raises BudgetError if one is given twice, or cannot be watched.
     """
     limits = {name: limit for name, limit in named.items() if limit is not None}
     gathered = as_constraints(constraints, limits) if constraints or limits else ()
@@ -86,16 +83,6 @@ class MonitorSettings:
             name: constraint_of(name, limit) for name, limit in limits.items() if limit is not None
         }
 
-    @property
-    def level_per_alarm(self) -> float:
-        """Chance of a false alarm of each alarm, which add up to `alarm_level` (Bonferroni)."""
-        return self.alarm_level / N_ALARMS
-
-    @property
-    def alpha(self) -> float:
-        """Chance that a confidence sequence ever fails."""
-        return 1.0 - self.level
-
 
 @dataclass(frozen=True)
 class FeatureNames:
@@ -108,12 +95,9 @@ class FeatureNames:
 def as_costs(
     cost_primary: ArrayLike | None, cost_alternative: ArrayLike | None, n: int
 ) -> tuple[FloatArray, FloatArray] | None:
-    """Check the costs of n queries with either model, if they are given.
+    """Return the costs of n queries with either model, shape (n,) each, if they are given.
 
-    Raises
-    ------
-    DataError
-        If those of one model are missing, or some are no costs.
+    Raises DataError if those of one model are missing, or some are no costs.
     """
     if cost_primary is None and cost_alternative is None:
         return None
@@ -128,12 +112,9 @@ def as_costs(
 def as_draw(
     gold: ArrayLike | None, gold_probability: ArrayLike | None, n: int
 ) -> tuple[FloatArray, FloatArray] | None:
-    """Check gold labels (NaN where none was drawn) and their chances, if they are given.
+    """Return gold labels (NaN where none was drawn) and their chances, if they are given.
 
-    Raises
-    ------
-    DataError
-        If one of them is missing, or some are no labels or no chances.
+    Raises DataError if one of them is missing, or some are no labels or no chances.
     """
     if gold is None and gold_probability is None:
         return None
@@ -154,12 +135,9 @@ def as_draw(
 def as_features(
     features: Any, n: int | None = None, known: FeatureNames | None = None
 ) -> tuple[FloatArray, FeatureNames]:
-    """Check features of shape (n, d), which must have the columns of those before them, if any.
+    """Return features of shape (n, d), which must have the columns of those before them, if any.
 
-    Raises
-    ------
-    DataError
-        If they are not numbers, or not the columns or the number of rows that are expected.
+    Raises DataError if they are not numbers, or not the columns or rows that are expected.
     """
     if hasattr(features, "toarray"):
         raise DataError("features are sparse: give a dense array, such as components of an SVD.")

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -22,6 +23,7 @@ from metarouter.exceptions import DataError
 from metarouter.inference.guarantees import Constraint
 from metarouter.inference.monitoring._drift import DriftAlarm, EmbeddingDrift, EmbeddingMap
 from metarouter.inference.monitoring._inputs import (
+    N_ALARMS,
     FeatureNames,
     MonitorSettings,
     as_column,
@@ -36,7 +38,6 @@ from metarouter.inference.monitoring._quantities import (
     GainScores,
     cost_columns,
     quality_columns,
-    usage_columns,
 )
 from metarouter.inference.monitoring._report import MonitorReport, Watched, report_on
 from metarouter.utils.archives import read_arrays, write_arrays
@@ -190,17 +191,15 @@ class RouterMonitor(Printed):
         # Each part is frozen, and is replaced by what it becomes.
         self._kept = {name: BlockSums.empty(k, window) for name, k in _COLUMNS.items()}
         self._scores = GainScores.fresh()
-        of_alarms = {
-            "level": self._settings.level_per_alarm,
-            "every": max(1, window // _POINTS_PER_WINDOW),
-        }
+        seed, of_each = self._settings.seed, alarm_level / N_ALARMS
+        every = max(1, window // _POINTS_PER_WINDOW)
         self._alarms = {
-            name: DriftAlarm.at_start(k, seed=(self._settings.seed, number), **of_alarms)
+            name: DriftAlarm.at_start(
+                np.empty((0, k)), level=of_each, every=every, seed=(seed, number)
+            )
             for number, (name, k) in enumerate(_ALARM_SCORES.items(), start=1)
         }
-        self._embeddings = EmbeddingDrift(
-            burn_in=burn_in, n_components=n_components, seed=self._settings.seed, **of_alarms
-        )
+        self._embeddings = EmbeddingDrift(burn_in, n_components, seed, every, of_each)
         self._names: FeatureNames | None = None
         self._batches: tuple[str, ...] = ()
         self._least_probability = 1.0  # of a gold label so far, on which exact bounds rest
@@ -280,7 +279,7 @@ class RouterMonitor(Printed):
         if features is not None:
             X, self._names = as_features(features, n, self._names)
             self._embeddings = self._embeddings.after(X)
-        self._sum("usage", usage_columns(primary))
+        self._sum("usage", primary[:, None].astype(np.float64))
         self._watch("predictions", predicted[~np.isnan(predicted), None])
         if costs is not None:
             bounds = self._settings.cost_bounds
@@ -305,11 +304,8 @@ class RouterMonitor(Printed):
 
         Parameters
         ----------
-        routed_to_primary : array-like of bool, shape (n,)
-        gold : array-like of shape (n,)
-            NaN for queries that were not drawn, which belong here too.
-        gold_probability : float or array-like of shape (n,)
-        prediction : array-like of shape (n,), optional
+        routed_to_primary, gold, gold_probability, prediction
+            As for `update`. Queries that were not drawn (NaN) belong here too.
 
         Returns
         -------
@@ -448,8 +444,9 @@ def _read_parts(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise DataError(f"There is no file {path}: check the path.")
     try:
         arrays = read_arrays(path)
-        header = json.loads(str(arrays[_HEADER]))
-        version, state = header["version"], header[_STATE]
+        text = str(arrays[_HEADER])
+        header = json.loads(text)
+        version = header["version"]
         if header["format"] != _FORMAT:
             raise ValueError(f"a file of format {header['format']!r}")
     except _FOREIGN as error:
@@ -460,7 +457,8 @@ def _read_parts(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         if version != _VERSION:
             raise ValueError(f"format {version}, where {_VERSION} is read")
-        parts: dict[str, Any] = _LATER_PARTS | _built(state, arrays)
+        state = json.loads(text, object_hook=partial(_built, arrays))[_STATE]
+        parts: dict[str, Any] = _LATER_PARTS | state
         if set(parts) != set(_PARTS):
             raise ValueError(f"parts {', '.join(parts)}")
     except _FOREIGN as error:
@@ -492,15 +490,12 @@ def _plain(value: Any, arrays: dict[str, Any]) -> Any:
     return value
 
 
-def _built(value: Any, arrays: dict[str, Any]) -> Any:
-    """Return what `_plain` was given."""
-    if not isinstance(value, dict):
-        return value
+def _built(arrays: dict[str, Any], value: dict[str, Any]) -> Any:
+    """Return what `_plain` was given, of which JSON has built what is inside."""
     if "array" in value:
         return arrays[value["array"]]
     if "kind" in value:
-        fields = {name: _built(item, arrays) for name, item in value["fields"].items()}
-        return _KINDS[value["kind"]](**fields)
+        return _KINDS[value["kind"]](**value["fields"])
     if "tuple" in value:
-        return tuple(_built(item, arrays) for item in value["tuple"])
-    return {name: _built(item, arrays) for name, item in value["dict"].items()}
+        return tuple(value["tuple"])
+    return value.get("dict", value)

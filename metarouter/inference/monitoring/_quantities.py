@@ -29,7 +29,6 @@ _OCTAVES_BELOW, _OCTAVES_ABOVE = 9, 2
 _COIN_VARIANCE = 0.2  # of a share near 0.28 or 0.72: only tunes where the sequence is tightest
 _TUNED_FOR = 0.05
 _HALVINGS = 45
-_COLUMNS_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True)
@@ -248,14 +247,10 @@ def share_evidence(total: ArrayLike, n: ArrayLike, share: ArrayLike, horizon: fl
     """
     bets, log_weights = _bets(horizon)
     total, n, share = np.broadcast_arrays(total, n, share)
-    evidence = np.empty(total.size)
-    for start in range(0, total.size, _COLUMNS_AT_ONCE):
-        part = slice(start, start + _COLUMNS_AT_ONCE)
-        s, m, doubted = (np.ravel(column)[part] for column in (total, n, share))
-        logs = log_weights + bets * s - m * np.log1p(doubted * np.expm1(bets))
-        top = logs.max(axis=0)
-        evidence[part] = top + np.log(np.exp(logs - top).sum(axis=0))
-    return evidence.reshape(total.shape)
+    s, m, doubted = (np.ravel(column) for column in (total, n, share))
+    logs = log_weights + bets * s - m * np.log1p(doubted * np.expm1(bets))
+    top = logs.max(axis=0)
+    return np.reshape(top + np.log(np.exp(logs - top).sum(axis=0)), total.shape)
 
 
 def share_limits(total: ArrayLike, n: ArrayLike, alpha: ArrayLike, horizon: float) -> Limits:
@@ -363,13 +358,8 @@ def _mean(
     return Parts(mean, np.sqrt(spread), size, evidence, mixture, (powers,))
 
 
-def usage_columns(primary: NDArray[np.bool_]) -> FloatArray:
-    """Return what is summed of decisions."""
-    return primary[:, None].astype(np.float64)
-
-
 def usage_parts(sums: FloatArray) -> dict[str, Parts]:
-    """Return the share sent, from a count and sums of `usage_columns`, shape (2, m)."""
+    """Return the share sent, from a count and its sum, shape (2, m)."""
     n, sent = sums
     return {"share": _mean(n, Powers(sent, sent, sent), n)}
 
@@ -559,7 +549,8 @@ def estimates(
         if quantity.kept == "quality":  # of scores; a query that the other model answered adds 0
             reach, ends = reach_of_scores(bounds, least_probability), (min(low, 0), max(high, 0))
         exact = bounded_limits(*tails[0][:2], n, alpha, reach, high - low)
-        return Estimates(value, *(np.clip(end, *ends) for end in exact), none_missing)
+        lower, upper = (np.clip(end, *ends) for end in exact)
+        return Estimates(value, lower, upper, none_missing)
     missing = np.maximum(0, quantity.minimum.count - evidence).astype(np.intp)
     half = mean_half_width(n, np.where(sd > _ROUNDING * size, sd, 0.0), alpha, horizon)
     lower, upper = value - half, value + half

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -362,18 +363,7 @@ def report_on(
     alarms: Mapping[str, Watched],
     least_probability: float = 1.0,
 ) -> MonitorReport:
-    """Put together what is known.
-
-    Parameters
-    ----------
-    settings : MonitorSettings
-    kept : dict of str to BlockSums
-        Sums by name; those without rows are left out.
-    alarms : dict of str to Watched
-        Alarms that are fed.
-    least_probability : float, default=1.0
-        Smallest chance of a gold label so far.
-    """
+    """Put together what is known, from sums of which some may be empty, and alarms that are fed."""
     trajectories = {
         name: _trajectory(name, kept[quantity.kept], settings, least_probability)
         for name, quantity in QUANTITIES.items()
@@ -385,7 +375,7 @@ def report_on(
     return MonitorReport(
         level=settings.level,
         alarm_level=settings.alarm_level,
-        alarm_threshold=1.0 / settings.level_per_alarm,
+        alarm_threshold=N_ALARMS / settings.alarm_level,
         window=settings.window,
         n_queries=kept["usage"].n,
         n_gold=int(kept["quality"].total[1]),
@@ -407,16 +397,15 @@ def _trajectory(
     quantity, path = QUANTITIES[name], sums.path()
     constraint = settings.constraints().get(quantity.constraint)
     bounds = getattr(settings, quantity.bounds) if quantity.bounds else None
-    known = {"bounds": bounds, "least_probability": least_probability}
+    of = partial(estimates, name, bounds=bounds, least_probability=least_probability)
     # Windows share one chance of failing: window k takes 1 / (k (k + 1)) of it.
-    k = np.arange(1, len(sums.finished) + 1)
-    shared = settings.alpha / (k * (k + 1))
+    alpha, k = 1.0 - settings.level, np.arange(1, len(sums.finished) + 1)
     return Trajectory(
         name=quantity.name,
         n=path[:, 0],
-        total=estimates(name, path, settings.alpha, settings.horizon, **known),
+        total=of(path, alpha, settings.horizon),
         window_n=np.asarray(k * sums.size, dtype=np.float64),
-        window=estimates(name, sums.finished, shared, sums.size, **known),
+        window=of(sums.finished, alpha / (k * (k + 1)), sums.size),
         limit=np.nan if constraint is None else constraint.limit,
     )
 

@@ -15,8 +15,9 @@ from metarouter.inference.monitoring._drift import (
 )
 
 
-def at_start(n_scores=1, **options):
-    return DriftAlarm.at_start(n_scores, **{"level": 0.05, "every": 50, "seed": 0} | options)
+def at_start(n_scores=1, past=None):
+    past = np.empty((0, n_scores)) if past is None else past
+    return DriftAlarm.at_start(past, level=0.05, every=50, seed=0)
 
 
 def test_p_values_are_ranks_among_all_so_far():
@@ -113,11 +114,12 @@ def test_embedding_scores_do_not_depend_on_the_other_rows():
     learned = EmbeddingMap.learn(X[:100], 8)
     whole = learned.scores(X)
     assert np.array_equal(np.concatenate([learned.scores(row[None]) for row in X]), whole)
-    assert whole.shape == (300, learned.n_scores)
+    assert whole.shape == (300, 8 + 2)
 
 
 def test_embeddings_of_few_dimensions_leave_nothing_beyond_the_plane():
     X = np.random.default_rng(6).normal(size=(300, 3))
     learned = EmbeddingMap.learn(np.column_stack([X, np.ones(300)]), 8)
-    assert learned.n_scores == 5
-    assert not learned.scores(np.column_stack([X, np.ones(300)]))[:, -1].any()
+    scores = learned.scores(np.column_stack([X, np.ones(300)]))
+    assert scores.shape == (300, 3 + 2)
+    assert not scores[:, -1].any()
