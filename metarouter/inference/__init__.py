@@ -13,7 +13,6 @@ if TYPE_CHECKING:  # the names below, for readers of types
     from metarouter.inference.bands import *  # noqa: F403
     from metarouter.inference.bias import *  # noqa: F403
     from metarouter.inference.comparisons import *  # noqa: F403
-    from metarouter.inference.curves import *  # noqa: F403
     from metarouter.inference.diagnostics import *  # noqa: F403
     from metarouter.inference.guarantees import *  # noqa: F403
     from metarouter.inference.labels import *  # noqa: F403
@@ -22,12 +21,11 @@ if TYPE_CHECKING:  # the names below, for readers of types
 
 _ROOMS = {
     "_limits": "LIMITS limits_table MINIMA Verdict",
-    "bands": "cost_quality_band CostQualityBand CurveBand efficiency_gain_band "
+    "bands": "BandOptions cost_quality_band CostQualityBand CurveBand efficiency_gain_band "
     "performance_gap_band PerformanceGapBand qini_band rank_weighted_effects "
-    "RankWeightedEffects toc_band",
+    "RankWeightedEffects ScoredQueries toc_band",
     "bias": "best_linear_projection BestLinearProjection calibration_test CalibrationTest "
     "mean_shift_test MeanShiftTest sorted_group_effects SortedGroupEffects",
-    "curves": "BandOptions",
     "comparisons": "AllPairs compare_all_pairs difference_band model_leaderboard ModelLeaderboard",
     "diagnostics": "Check check_data Diagnostics nuisance_quality NuisanceQuality overlap_report "
     "OverlapReport sensitivity_analysis SensitivityAnalysis",

@@ -1,22 +1,40 @@
-"""Bands of one router's curves, and of the averages over them."""
+"""Curves of what routing by a score gains, averages over them, and how far they may be off."""
 
 from __future__ import annotations
 
 from metarouter.inference.bands._cost_quality_band import CostQualityBand, cost_quality_band
 from metarouter.inference.bands._curve_bands import (
     CurveBand,
-    as_where,
     curve_band,
     efficiency_gain_band,
     qini_band,
     toc_band,
-    too_few_queries,
+)
+from metarouter.inference.bands._curves import (
+    Curve,
+    CurveName,
+    Gold,
+    Kept,
+    ScoredQueries,
+    as_queries,
+    curve_at,
+    in_rows,
+    scored_queries,
+)
+from metarouter.inference.bands._deviations import (
+    BandOptions,
+    BandResult,
+    estimated,
+    method_for_ranks,
 )
 from metarouter.inference.bands._performance_gap_band import (
     PerformanceGapBand,
     performance_gap_band,
 )
 from metarouter.inference.bands._rank_weighted_effects import (
+    EFFECTS,
     RankWeightedEffects,
+    effects_over_usage,
     rank_weighted_effects,
+    rank_weighted_influence,
 )

@@ -2,45 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple, Unpack
+from typing import Any, Unpack
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from metarouter.exceptions import DataError
-from metarouter.inference.bands._curve_bands import (
-    as_where,
-    curve_line,
-    somewhere_above_zero,
-    too_few_queries,
-)
-from metarouter.inference.curves import (
-    AtThresholds,
-    AtUsage,
+from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.inference.bands._curve_bands import curve_line, somewhere_above_zero
+from metarouter.inference.bands._curves import Gold, Kept, curve_at, scored_queries
+from metarouter.inference.bands._deviations import (
     BandOptions,
     BandResult,
-    GoldGain,
-    ScoredQueries,
-    as_gains,
-    band_settings,
-    curve_influence,
-    deviations_of,
-    floor_at_ends,
-    running_sums,
-    scored_queries,
-    skewness_at_ends,
+    errors_at_ends,
+    estimated,
 )
 from metarouter.inference.intervals import (
     FloatArray,
-    Limits,
     cluster_sums,
     skewed_limits,
     third_over_second,
 )
 from metarouter.utils.arguments import validated
-from metarouter.utils.columns import as_finite_column, check_same_length
 from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import random_line
 
@@ -149,9 +134,9 @@ class CostQualityBand(BandResult):
 
 @validated()
 def cost_quality_band(
-    gold_gain: GoldGain,
-    psi_hat: ArrayLike,
-    cost: ArrayLike,
+    gold_gain: Gold,
+    psi_hat: ArrayLike | None = None,
+    cost: ArrayLike | None = None,
     *,
     alternative_quality: ArrayLike | None = None,
     alternative_cost: ArrayLike | None = None,
@@ -204,122 +189,83 @@ def cost_quality_band(
     0  0.48     0.33       0.32           0.27
     1  1.50     0.33       0.31           0.26
     """
-    settings = band_settings(options)
-    queries = scored_queries(gold_gain, psi_hat, options)
-    n_given = as_gains(gold_gain, options).gain.size
-
-    def sorted_column(values: ArrayLike | None, name: str) -> FloatArray:
-        if values is None:
-            return np.zeros(queries.n)
-        column = as_finite_column(values, name)
-        check_same_length(name, column.size, "gold_gain", n_given)
-        return column[queries.order]
-
-    dial = _Dial(
-        queries,
-        replace(queries, gain=sorted_column(cost, "cost")),
-        sorted_column(alternative_quality, "alternative_quality"),
-        sorted_column(alternative_cost, "alternative_cost"),
-        as_where(queries, grid, thresholds),
-    )
-    total = float(queries.share @ dial.costs.gain)
-    if total <= 0:
-        raise DataError(
-            f"The mean cost is {total:g}: the primary model does not cost more, so that sending "
-            "every query to it saves money; swap the models."
+    queries = scored_queries(gold_gain, psi_hat, options, cost)
+    if queries.cost is None:
+        raise MetaRouterError(
+            "cost is missing: give what the primary model costs beyond the alternative."
         )
-    where, value = dial.where, dial.numbers()[0]
-    usage = where.read(queries.sums).usage[0]
-    quality, cost_of, advantage = np.split(value, 3)
-    alternative = float(queries.share @ dial.base_cost), float(queries.share @ dial.base_quality)
-    known: dict[str, Any] = {
-        "usage": usage,
-        "threshold": where.threshold if isinstance(where, AtThresholds) else None,
-        "cost": cost_of,
-        "quality": quality,
-        "advantage": advantage,
-        "ends": (
-            *alternative,
-            alternative[0] + total,
-            alternative[1] + float(queries.share @ queries.gain),
-        ),
-        **settings.known(queries),
-    }
-    shortage = too_few_queries(queries)
-    if shortage is not None:
-        return CostQualityBand.inconclusive(shortage, usage.size, **known)
-    n_effective, m = queries.effective_clusters, usage.size
-    influence = cache(dial.influence_values)  # the influence method has use for it twice
-    deviations = deviations_of(dial.numbers, influence, queries, settings)
-    joint, of_advantage = deviations.taken(slice(2 * m)), deviations.taken(slice(2 * m, None))
-    summed = cluster_sums(influence()[:, : 2 * m], queries.clusters)
-    # Quality and cost added by routing start at nothing; the alternative's own errors do not.
-    se = [floor_at_ends(own, usage, n_effective, both=False) for own in np.split(joint.se, 2)]
-    skewness = [
-        skewness_at_ends(third_over_second(column), own, usage, n_effective, both=False)
-        for column, own in zip(np.split(summed, 2, axis=1), se, strict=True)
-    ]
-    critical, pointwise = joint.critical(settings.level), deviations.pointwise(settings.level)
-    both = skewed_limits(value[: 2 * m], np.concatenate(se), critical, np.concatenate(skewness))
-    (quality_lower, cost_lower), (quality_upper, cost_upper) = (np.split(end, 2) for end in both)
-    advantage_se = floor_at_ends(of_advantage.se, usage, n_effective)
-    advantage_critical = of_advantage.critical(settings.level)
-    margin = advantage_critical * advantage_se
-    band = Limits(advantage - margin, advantage + margin)
+    curve, share = curve_at("qini", queries, grid, thresholds), queries.share
+    costs = copy(queries)  # their Qini curve is the cost that routing adds
+    costs.gain = queries.cost
+    total_gain, total_cost = (
+        float(curve.points(column.sums()).total[0, 0]) for column in (queries, costs)
+    )
+    if total_cost <= 0:
+        raise DataError(
+            f"The mean cost is {total_cost:g}: the primary model does not cost more, so that "
+            "sending every query to it saves money; swap the models."
+        )
+    alternative = np.zeros((queries.n, 2))
+    if alternative_quality is not None:
+        alternative[:, 0] = queries.column(alternative_quality, "alternative_quality")
+    if alternative_cost is not None:
+        alternative[:, 1] = queries.column(alternative_cost, "alternative_cost")
+    mean_quality, mean_cost = (float(mean) for mean in share @ alternative)
+
+    def statistic(kept: Kept) -> FloatArray:
+        """Quality, cost and advantage at all points, shape (b, 3 m)."""
+        gain, cost = (curve.points(column.sums(kept)) for column in (queries, costs))
+        base = kept @ (share[:, None] * alternative) / (kept @ share[:, None])
+        advantage = gain.gained - gain.total * cost.gained / cost.total
+        quality = gain.gained + base[:, :1]
+        return np.concatenate([quality, cost.gained + base[:, 1:], advantage], axis=1)
+
+    @cache  # the influence method has use for it twice
+    def influence() -> FloatArray:
+        """Influence times share of every query on these numbers, shape (n, 3 m)."""
+        gain, cost = curve.influence(queries), curve.influence(costs)
+        of_gain = (share * (queries.gain - total_gain))[:, None]
+        of_cost = (share * (costs.gain - total_cost))[:, None]
+        spent = curve.points(costs.sums()).gained / total_cost
+        slope = total_gain / total_cost
+        advantage = gain - spent * of_gain - slope * (cost - spent * of_cost)
+        base = share[:, None] * (alternative - share @ alternative)
+        return np.concatenate([gain + base[:, :1], cost + base[:, 1:], advantage], axis=1)
+
+    found = estimated(statistic, influence, queries, options)
+    usage, n_effective = curve.points(queries.sums()).usage[0], queries.effective_units
+    skew = third_over_second(cluster_sums(influence(), queries.clusters))
+    quality, cost_added, advantage = (slice(k * usage.size, (k + 1) * usage.size) for k in range(3))
+    critical = found.taken(slice(2 * usage.size)).critical()
+    columns: dict[str, FloatArray] = {}
+    for name, points in (("quality", quality), ("cost", cost_added)):
+        # Both start at nothing; the alternative's own errors do not.
+        se, skewness = errors_at_ends(
+            found.se[points], usage, n_effective, skew=skew[points], both=False
+        )
+        lower, upper = skewed_limits(found.value[points], se, critical, skewness)
+        columns |= {
+            name: found.value[points],
+            f"{name}_se": se,
+            f"{name}_lower": lower,
+            f"{name}_upper": upper,
+        }
+    value, se = found.value[advantage], errors_at_ends(found.se[advantage], usage, n_effective)[0]
+    advantage_critical = found.taken(advantage).critical()
+    one, all_points = found.pointwise * se, advantage_critical * se
+    lower, upper = value - all_points, value + all_points
     return CostQualityBand(
-        cost_se=se[1],
-        cost_lower=cost_lower,
-        cost_upper=cost_upper,
-        quality_se=se[0],
-        quality_lower=quality_lower,
-        quality_upper=quality_upper,
-        advantage_se=advantage_se,
-        advantage_lower=advantage - pointwise * advantage_se,
-        advantage_upper=advantage + pointwise * advantage_se,
-        advantage_band_lower=band.lower,
-        advantage_band_upper=band.upper,
+        usage=usage,
+        threshold=curve.threshold,
+        advantage=value,
+        advantage_se=se,
+        advantage_lower=value - one,
+        advantage_upper=value + one,
+        advantage_band_lower=lower,
+        advantage_band_upper=upper,
         critical=critical,
         advantage_critical=advantage_critical,
-        **known,
-        **somewhere_above_zero(usage, advantage, band, queries.n_gold)._asdict(),
+        ends=(mean_cost, mean_quality, mean_cost + total_cost, mean_quality + total_gain),
+        **columns,
+        **found.judged(somewhere_above_zero(usage, value, lower, upper, queries.n_gold)),
     )
-
-
-class _Dial(NamedTuple):
-    """A router's dial on queries with gains, and on the same queries with costs for gains."""
-
-    gains: ScoredQueries
-    costs: ScoredQueries
-    base_quality: FloatArray
-    base_cost: FloatArray
-    where: AtUsage | AtThresholds
-
-    def numbers(self, kept: NDArray[np.bool_] | None = None) -> FloatArray:
-        """Quality, cost and advantage at all points, shape (b, 3 m)."""
-        gain, cost = (
-            self.where.read(running_sums(column, kept)) for column in (self.gains, self.costs)
-        )
-        share = self.gains.share * (np.ones((1, self.gains.n)) if kept is None else kept)
-        share = share / share.sum(axis=1, keepdims=True)
-        quality = gain.gained + (share @ self.base_quality)[:, None]
-        money = cost.gained + (share @ self.base_cost)[:, None]
-        advantage = gain.gained - gain.total * cost.gained / cost.total
-        return np.concatenate([quality, money, advantage], axis=1)
-
-    def influence_values(self) -> FloatArray:
-        """Influence times share of every query on these numbers, shape (n, 3 m)."""
-        share, added, of_total, points = self.gains.share, [], [], []
-        for column in (self.gains, self.costs):
-            points.append(self.where.read(column.sums))
-            added.append(curve_influence("qini", column, self.where))
-            of_total.append((share * (column.gain - points[-1].total[0, 0]))[:, None])
-        gain, cost = points
-        spent, slope = cost.gained / cost.total, gain.total / cost.total
-        advantage = added[0] - spent * of_total[0] - slope * (added[1] - spent * of_total[1])
-        quality = added[0] + _centred(share, self.base_quality)
-        money = added[1] + _centred(share, self.base_cost)
-        return np.concatenate([quality, money, advantage], axis=1)
-
-
-def _centred(share: FloatArray, values: FloatArray) -> FloatArray:
-    return np.asarray((share * (values - share @ values))[:, None])

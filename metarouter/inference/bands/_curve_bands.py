@@ -10,36 +10,30 @@ from typing import Any, ClassVar, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._limits import MINIMA, Verdict, about, rows_needed, scarce
+from metarouter.inference._limits import Verdict, about, rows_needed
 from metarouter.inference._result import Finding
-from metarouter.inference.curves import (
-    AtThresholds,
-    AtUsage,
+from metarouter.inference.bands._curves import (
+    Curve,
+    CurveName,
+    Gold,
+    Kept,
+    ScoredQueries,
+    curve_at,
+    scored_queries,
+)
+from metarouter.inference.bands._deviations import (
     BandOptions,
     BandResult,
-    CurveName,
-    GoldGain,
-    ScoredQueries,
-    band_settings,
-    curve_influence,
-    curve_of,
-    deviations_of,
-    floor_at_ends,
-    least_share,
-    running_sums,
-    scored_queries,
-    skewness_at_ends,
+    errors_at_ends,
+    estimated,
 )
 from metarouter.inference.intervals import (
     FloatArray,
-    Limits,
     cluster_sums,
     skewed_limits,
     third_over_second,
 )
 from metarouter.utils.arguments import validated
-from metarouter.utils.columns import as_finite_column, as_grid
 from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import random_line, router_styles
 
@@ -48,10 +42,7 @@ _NAMES = {
     "toc": ("Targeting operator characteristic", "gain of the queries sent beyond that of all"),
     "qini": ("Qini curve", "gain per query over sending none"),
 }
-
-
 _CELLS = 2**18  # of the influence values that are looked at together: 2 MB
-_FEWEST_ABOVE = 20  # halves without a query above a threshold must be out of the question
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +69,9 @@ class UsageBand(BandResult):
     critical: float
 
     _IS_CURVE = True
-    _CURVE: ClassVar[str] = "value"  # the attribute that is drawn
+    _DRAWN: ClassVar[str] = "value"
+    _XLABEL: ClassVar[str] = "share of queries sent to the primary model"
+    _YLABEL: ClassVar[str] = ""
 
     def plot(self, ax: Any = None, *, name: str = "router", band: bool = True) -> Any:
         """Draw the curve with its band, and the pointwise limits as thin lines inside it.
@@ -92,7 +85,7 @@ class UsageBand(BandResult):
             Draw the simultaneous band.
         """
         ax = new_axes(ax, height=4.2)
-        (drawn,) = ax.plot(self.usage, getattr(self, self._CURVE), **curve_line(name))
+        (drawn,) = ax.plot(self.usage, getattr(self, self._DRAWN), **curve_line(name))
         color = drawn.get_color()
         for limit in (self.lower, self.upper):
             ax.plot(self.usage, limit, color=color, linewidth=0.7, linestyle=(0, (1, 1.5)))
@@ -101,18 +94,11 @@ class UsageBand(BandResult):
             ax.fill_between(self.usage, *limits, color=color, alpha=0.18, linewidth=0)
         self._draw_random(ax)
         ax.set_xlim(0, 1)
-        return label_axes(ax, f"share of {self._sent}", self._ylabel, legend="best")
+        labels = self._XLABEL.format(self=self), self._YLABEL.format(self=self)
+        return label_axes(ax, *labels, legend="best")
 
     def _draw_random(self, ax: Any) -> None:
         ax.plot([0, 1], [0, 1], **random_line())
-
-    @property
-    def _sent(self) -> str:
-        return "queries sent to the primary model"
-
-    @property
-    def _ylabel(self) -> str:
-        return ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +130,9 @@ class CurveBand(UsageBand):
     per_cost: bool
     reference: str | None
 
+    _TITLE = "{self._names[0]}"
+    _XLABEL = "share of {self._sent}"
+    _YLABEL = "{self._names[1]}"
     _COLUMNS = (
         "usage, threshold, value, se, ci_low=lower, ci_high=upper, band_low=band_lower, "
         "band_high=band_upper"
@@ -160,43 +149,23 @@ class CurveBand(UsageBand):
         "{self.reason}",
     )
 
-    def _draw_random(self, ax: Any) -> None:
-        if self.curve == "qini":
-            ax.plot([0, 1], [0, self.total], **random_line())
-        else:
-            ax.axhline(0.0, **(random_line() | {"label": self.reference or "random"}))
-
-    def _title(self) -> str:
-        versus = "" if self.reference is None else f", difference from {self.reference}"
-        return f"{_NAMES[self.curve][0]}{versus}"
+    @property
+    def _names(self) -> tuple[str, ...]:
+        versus = "" if self.reference is None else f", minus {self.reference}"
+        return tuple(name + versus for name in _NAMES[self.curve])
 
     @property
     def _sent(self) -> str:
-        return "the extra cost spent" if self.per_cost else super()._sent
+        return "the extra cost spent" if self.per_cost else "queries sent to the primary model"
 
-    @property
-    def _ylabel(self) -> str:
-        versus = "" if self.reference is None else f", minus {self.reference}"
-        return _NAMES[self.curve][1] + versus
+    def _draw_random(self, ax: Any) -> None:
+        end = self.total if self.curve == "qini" and self.reference is None else 0.0
+        ax.plot([0, 1], [0, end], **(random_line() | {"label": self.reference or "random"}))
 
 
 def curve_line(name: str) -> dict[str, Any]:
     """Keyword arguments for the curve of a router: its points lie too close for markers."""
     return router_styles([name])[name].line() | {"marker": None}
-
-
-def too_few_queries(queries: ScoredQueries) -> Finding | None:
-    """Return INCONCLUSIVE where intervals would not hold their level, else None."""
-    minimum, what, there = MINIMA["gold_rows"], "gold labels", queries.n_gold
-    if queries.clusters is not None and MINIMA["clusters"].missing(queries.n_gold_clusters):
-        minimum, there = MINIMA["clusters"], queries.n_gold_clusters
-        what = "independent groups with gold labels"
-    if not minimum.missing(there):
-        return None
-    reason = (
-        f"{scarce(there, what)} for an interval that holds its level; {minimum.count} would do."
-    )
-    return Finding(Verdict.INCONCLUSIVE, minimum.count, reason)
 
 
 def above_zero(what: str, value: float, margin: float, n: int) -> Finding:
@@ -209,9 +178,11 @@ def above_zero(what: str, value: float, margin: float, n: int) -> Finding:
     return Finding(Verdict.INCONCLUSIVE, needed, f"The interval contains zero. {_would(needed, n)}")
 
 
-def somewhere_above_zero(usage: FloatArray, value: FloatArray, limits: Limits, n: int) -> Finding:
+def somewhere_above_zero(
+    usage: FloatArray, value: FloatArray, lower: FloatArray, upper: FloatArray, n: int
+) -> Finding:
     """Judge the claim that a curve lies above zero somewhere, by a band for all of it."""
-    above, below, margin = limits.lower > 0, limits.upper < 0, value - limits.lower
+    above, below, margin = lower > 0, upper < 0, value - lower
     if above.any():
         words = f"The band lies above zero {_between(usage, above)}"
         if not below.any():
@@ -219,8 +190,8 @@ def somewhere_above_zero(usage: FloatArray, value: FloatArray, limits: Limits, n
         return Finding(Verdict.CAUTION, None, f"{words}, but below zero {_between(usage, below)}.")
     if below.any():
         return Finding(Verdict.FAIL, None, f"The band lies below zero {_between(usage, below)}.")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        best = int(np.argmax(np.where(margin > 0, value / margin, -np.inf)))
+    ratio = np.divide(value, margin, out=np.full_like(value, -np.inf), where=margin > 0)
+    best = int(np.argmax(ratio))
     needed = rows_needed(n, float(margin[best]), float(value[best]))
     place = f" at a share of {100 * usage[best]:.3g}%"
     words = f"The band contains zero all along. {_would(needed, n, place)}"
@@ -229,11 +200,9 @@ def somewhere_above_zero(usage: FloatArray, value: FloatArray, limits: Limits, n
 
 def _between(usage: FloatArray, where: NDArray[np.bool_]) -> str:
     places = np.flatnonzero(where)
-    first, last = usage[places[0]], usage[places[-1]]
-    if first == last:
-        return f"at usage {first:.2f}"
-    gaps = "" if where[places[0] : places[-1]].all() else ", with gaps"
-    return f"at usages from {first:.2f} to {last:.2f}{gaps}"
+    first, last = places[[0, -1]]
+    gaps = "" if where[first:last].all() else ", with gaps"
+    return f"at usages from {usage[first]:.2f} to {usage[last]:.2f}{gaps}"
 
 
 def _would(needed: int | None, n: int, place: str = "") -> str:
@@ -247,8 +216,8 @@ def _would(needed: int | None, n: int, place: str = "") -> str:
 
 @validated()
 def efficiency_gain_band(
-    gold_gain: GoldGain,
-    psi_hat: ArrayLike,
+    gold_gain: Gold,
+    psi_hat: ArrayLike | None = None,
     *,
     cost: ArrayLike | None = None,
     grid: ArrayLike | None = None,
@@ -259,14 +228,12 @@ def efficiency_gain_band(
 
     Parameters
     ----------
-    gold_gain : array-like of shape (n,) or DoublyRobustGains
-        Gold labels of the test queries, or their doubly robust scores (`doubly_robust_gains`).
-    psi_hat : array-like of shape (n,)
-        What the router sorts queries by, from a router that has not seen these labels. Queries
-        with equal values are sent in random order, and the expected curve is returned.
-    cost : array-like of shape (n,), optional
-        What the primary model costs beyond the alternative, from zero up. Usage is then the share
-        of the extra cost that is spent, and random routing that of the same spend.
+    gold_gain : array-like of shape (n,), DoublyRobustGains or ScoredQueries
+        The gold labels of `ScoredQueries`, which may themselves stand here and then hold psi-hat,
+        costs, weights and groups, too.
+    psi_hat, cost : array-like of shape (n,), optional
+        As of `ScoredQueries`. With costs, which then lie from zero up, usage is the share of the
+        extra cost that is spent, and random routing that of the same spend.
     grid : array-like, optional
         Increasing usages at which to give the curve; by default 0, 0.01, ..., 1.
     thresholds : array-like, optional
@@ -281,7 +248,7 @@ def efficiency_gain_band(
         If the inputs differ in length, are empty, hold missing or infinite values, or costs are
         negative.
     MetaRouterError
-        If a setting is out of its range.
+        If a setting is out of its range, or an array is missing or given twice.
 
     See Also
     --------
@@ -315,14 +282,14 @@ def efficiency_gain_band(
     >>> print(band.verdict, band.reason)
     PASS The band lies above zero at usages from 0.01 to 0.99.
     """
-    queries = scored_queries(gold_gain, psi_hat, options, cost)
-    return _curve_band("efficiency_gain", queries, as_where(queries, grid, thresholds), options)
+    queries = scored_queries(gold_gain, psi_hat, options, cost).by_cost()
+    return _router_band("efficiency_gain", queries, grid, thresholds, options)
 
 
 @validated()
 def toc_band(
-    gold_gain: GoldGain,
-    psi_hat: ArrayLike,
+    gold_gain: Gold,
+    psi_hat: ArrayLike | None = None,
     *,
     grid: ArrayLike | None = None,
     thresholds: ArrayLike | None = None,
@@ -361,14 +328,13 @@ def toc_band(
     1        0.0   0.48   0.86      0.72       1.00
     """
     queries = scored_queries(gold_gain, psi_hat, options)
-    where = as_where(queries, grid, thresholds, per_query_sent=True)
-    return _curve_band("toc", queries, where, options)
+    return _router_band("toc", queries, grid, thresholds, options)
 
 
 @validated()
 def qini_band(
-    gold_gain: GoldGain,
-    psi_hat: ArrayLike,
+    gold_gain: Gold,
+    psi_hat: ArrayLike | None = None,
     *,
     cost: ArrayLike | None = None,
     grid: ArrayLike | None = None,
@@ -377,14 +343,13 @@ def qini_band(
 ) -> CurveBand:
     """Qini curve: gain per query over sending none, against what is sent or spent.
 
-    It ends at the mean gain, which is uncertain, unlike the efficiency gain's end at zero.
+    It ends at the mean gain, which is uncertain, unlike the efficiency gain's end at zero. With
+    costs, gain per unit of cost sorts best.
 
     Parameters
     ----------
-    gold_gain, cost, grid, thresholds, **options
+    gold_gain, psi_hat, cost, grid, thresholds, **options
         As in `efficiency_gain_band`, whose errors this raises.
-    psi_hat : array-like of shape (n,)
-        What the router sorts queries by; with costs, gain per unit of cost sorts best.
 
     References
     ----------
@@ -402,170 +367,77 @@ def qini_band(
     0   0.25   0.33      0.27       0.40
     1   1.00   0.02     -0.12       0.15
     """
-    queries = scored_queries(gold_gain, psi_hat, options, cost)
-    return _curve_band("qini", queries, as_where(queries, grid, thresholds), options)
+    queries = scored_queries(gold_gain, psi_hat, options, cost).by_cost()
+    return _router_band("qini", queries, grid, thresholds, options)
 
 
-def _curve_band(
-    curve: CurveName, queries: ScoredQueries, where: AtUsage | AtThresholds, options: BandOptions
+def _router_band(
+    name: CurveName,
+    queries: ScoredQueries,
+    grid: ArrayLike | None,
+    thresholds: ArrayLike | None,
+    options: BandOptions,
 ) -> CurveBand:
+    curve = curve_at(name, queries, grid, thresholds).anchored(queries)
     return curve_band(
         curve,
         queries,
-        where,
         options,
-        lambda where, kept: curve_of(curve, where.read(running_sums(queries, kept))),
-        lambda where: partial(curve_influence, curve, queries, where),
+        lambda kept: curve.values(queries.sums(kept)),
+        partial(curve.influence, queries),
     )
 
 
 def curve_band(
-    curve: CurveName,
+    curve: Curve,
     queries: ScoredQueries,
-    where: AtUsage | AtThresholds,
     options: BandOptions,
-    statistic: Callable[[AtUsage | AtThresholds, NDArray[np.bool_]], FloatArray],
-    influence_at: Callable[[AtUsage | AtThresholds], Callable[[slice], FloatArray]],
+    statistic: Callable[[Kept], FloatArray],
+    influence: Callable[[slice], FloatArray],
     reference: str | None = None,
 ) -> CurveBand:
     """Put limits, a band and a verdict around a curve.
 
     Parameters
     ----------
-    curve, queries, where, options, reference
+    curve, queries, options, reference
         As of the band.
     statistic : callable
-        The curve on halves of the queries, shape (b, m), from where it is read and booleans of
-        shape (b, n).
-    influence_at : callable
-        From where the curve is read to a function that returns influence times share on some of
-        its points, shape (n, some).
+        What is drawn on halves of the queries, shape (b, m), from booleans of shape (b, n).
+    influence : callable
+        Influence times share on some of its points, shape (n, some).
     """
-    settings, where = band_settings(options), with_anchors(where, queries)
-    usage = where.read(queries.sums).usage[0]
-    value = statistic(where, np.ones((1, queries.n), dtype=bool))[0]
-    influence = influence_at(where)
-    shortage = too_few_queries(queries)
-    se, critical = np.full(value.size, np.nan), np.nan
-    single = band = Limits(se, se)
-    if shortage is None:
-        deviations = deviations_of(
-            partial(statistic, where), lambda: influence(slice(None)), queries, settings
-        )
-        n_effective, both = queries.clusters_for_errors, curve != "qini"
-        scale = usage if curve == "toc" else np.ones(usage.size)
-        se = floor_at_ends(deviations.se * scale, usage, n_effective, both=both) / scale
-        one = deviations.pointwise(settings.level)
-        critical = deviations.taken(where.shown).critical(settings.level)
-        ratio = _third_over_second(influence, queries, usage.size)
-        skewness = skewness_at_ends(ratio, se, usage, n_effective, both=both)
-        band = skewed_limits(value, se, critical, skewness)
-        # Read near two standard errors, symmetric limits do unless few gains carry the variance.
-        single = Limits(value - one * se, value + one * se)
-        if n_effective < queries.effective_clusters:
-            single = skewed_limits(value, se, one, skewness)
-    usage, value, se, lower, upper, band_lower, band_upper = (
-        column[where.shown] for column in (usage, value, se, *single, *band)
-    )
-    finding = shortage or somewhere_above_zero(
-        usage, value, Limits(band_lower, band_upper), queries.n_gold
-    )
+    found = estimated(statistic, lambda: influence(slice(None)), queries, options)
+    critical = found.taken(curve.shown).critical()
+    usage = curve.points(queries.sums()).usage[0]
+    step, clusters = max(1, _CELLS // queries.n), queries.clusters
+    parts = (influence(slice(k, k + step)) for k in range(0, usage.size, step))
+    skew = np.concatenate([third_over_second(cluster_sums(part, clusters)) for part in parts])
+    n_effective, scale = queries.units_for_errors, curve.scale(usage)
+    both = curve.name != "qini"
+    se, skewness = errors_at_ends(found.se, usage, n_effective, skew=skew, scale=scale, both=both)
+    band = skewed_limits(found.value, se, critical, skewness)
+    # Read near two standard errors, symmetric limits do unless few gains carry the variance.
+    few = n_effective < queries.effective_units
+    single = skewed_limits(found.value, se, found.pointwise, skewness if few else 0.0)
+    columns = {
+        "usage": usage,
+        "value": found.value,
+        "se": se,
+        "lower": single.lower,
+        "upper": single.upper,
+        "band_lower": band.lower,
+        "band_upper": band.upper,
+    }
+    shown = {name: column[curve.shown] for name, column in columns.items()}
+    judged = ("usage", "value", "band_lower", "band_upper")
     return CurveBand(
-        curve=curve,
-        usage=usage,
-        value=value,
-        se=se,
-        lower=lower,
-        upper=upper,
-        band_lower=band_lower,
-        band_upper=band_upper,
+        curve=curve.name,
         critical=critical,
         total=float(queries.share @ queries.gain),
-        threshold=where.threshold if isinstance(where, AtThresholds) else None,
-        per_cost=queries.cost is not None,
+        threshold=curve.threshold,
+        per_cost=queries.per_cost,
         reference=reference,
-        **settings.known(queries),
-        **finding._asdict(),
+        **shown,
+        **found.judged(somewhere_above_zero(*(shown[name] for name in judged), queries.n_gold)),
     )
-
-
-def _third_over_second(
-    influence: Callable[[slice], FloatArray], queries: ScoredQueries, n_points: int
-) -> FloatArray:
-    """Ratio of the cumulants of every point, a few points at a time."""
-    step = max(1, _CELLS // queries.n)
-    return np.concatenate(
-        [
-            third_over_second(cluster_sums(influence(slice(k, k + step)), queries.clusters))
-            for k in range(0, n_points, step)
-        ]
-    )
-
-
-def as_where(
-    queries: ScoredQueries,
-    grid: ArrayLike | None,
-    thresholds: ArrayLike | None = None,
-    *,
-    per_query_sent: bool = False,
-) -> AtUsage | AtThresholds:
-    """Return the usages or the thresholds at which a curve is read.
-
-    Parameters
-    ----------
-    queries : ScoredQueries
-    grid : array-like or None
-        Usages; by default 0, 0.01, ..., 1.
-    thresholds : array-like or None
-        Scores from which on queries are sent.
-    per_query_sent : bool, default=False
-        Whether the curve is a mean over the queries sent, which needs some.
-
-    Raises
-    ------
-    MetaRouterError
-        If both are given.
-    DataError
-        If either is malformed, or a mean would be taken over too few queries.
-    """
-    if thresholds is not None:
-        if grid is not None:
-            raise MetaRouterError(
-                "grid and thresholds are both given: give usages, or scores to send queries from."
-            )
-        return _at_thresholds(queries, thresholds, per_query_sent)
-    usage = as_grid(grid)
-    if per_query_sent and usage[0] == 0:
-        if grid is not None:
-            raise DataError(
-                "grid holds usage 0, where no query is sent to take a mean of: start above 0."
-            )
-        usage = usage[1:]
-    return AtUsage(usage)
-
-
-def with_anchors(where: AtUsage | AtThresholds, queries: ScoredQueries) -> AtUsage | AtThresholds:
-    """Read the curve also where enough gains lie on either side, if gains are rare and large.
-
-    `floor_at_ends` takes errors near the ends of a curve from there, whatever usages are asked for.
-    """
-    if isinstance(where, AtThresholds) or queries.clusters_for_errors == queries.effective_clusters:
-        return where
-    inner = least_share(queries.clusters_for_errors)
-    grid = np.union1d(where.grid, [inner, 1 - inner])
-    return AtUsage(grid, np.searchsorted(grid, where.grid))
-
-
-def _at_thresholds(
-    queries: ScoredQueries, thresholds: ArrayLike, per_query_sent: bool
-) -> AtThresholds:
-    falling = np.unique(as_finite_column(thresholds, "thresholds"))[::-1]
-    block = np.searchsorted(-queries.score, -falling, side="right")
-    sent = np.concatenate([[0], queries.ends])[block]
-    rare = int((sent < _FEWEST_ABOVE).sum())
-    if per_query_sent and rare:
-        raise DataError(
-            f"{rare} of {falling.size} thresholds are reached by fewer than {_FEWEST_ABOVE} of "
-            f"{queries.n} queries, too few to take a mean of: leave those thresholds out."
-        )
-    return AtThresholds(falling, block)

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from metarouter.evaluation._performance_gap import check_target, first_crossing
 from metarouter.exceptions import DataError
 from metarouter.inference._limits import Verdict, about, rows_needed
 from metarouter.inference._result import Finding
-from metarouter.inference.bands._curve_bands import UsageBand, above_zero, too_few_queries
-from metarouter.inference.curves import (
-    AtUsage,
+from metarouter.inference.bands._curve_bands import UsageBand, above_zero
+from metarouter.inference.bands._curves import Curve, Gold, Kept, scored_queries
+from metarouter.inference.bands._deviations import (
     BandOptions,
-    Deviations,
-    GoldGain,
-    ScoredQueries,
-    band_settings,
-    curve_influence,
-    deviations_of,
+    Estimates,
+    errors_at_ends,
+    estimated,
+)
+from metarouter.inference.bands._rank_weighted_effects import (
     effects_over_usage,
-    floor_at_ends,
     rank_weighted_influence,
-    running_sums,
-    scored_queries,
 )
 from metarouter.inference.intervals import FloatArray, RatioErrors, fieller
 from metarouter.utils.arguments import validated
@@ -68,7 +64,8 @@ class PerformanceGapBand(UsageBand):
     gap_se: float
 
     _TITLE = "Performance gap recovered"
-    _CURVE = "pgr"
+    _DRAWN = "pgr"
+    _YLABEL = "performance gap recovered"
     _COLUMNS = "usage, pgr, ci_low=lower, ci_high=upper, band_low=band_lower, band_high=band_upper"
     _FACTS = UsageBand._ERRORS | {
         "level": "{self.level:g}",
@@ -96,10 +93,6 @@ class PerformanceGapBand(UsageBand):
         )
 
     @property
-    def _ylabel(self) -> str:
-        return "performance gap recovered"
-
-    @property
     def _numbers(self) -> str:
         rows = self.numbers_frame().itertuples(index=False)
         said = (f"{r.quantity} {r.value:.3f} ({r.ci_low:.3f} to {r.ci_high:.3f})" for r in rows)
@@ -108,8 +101,8 @@ class PerformanceGapBand(UsageBand):
 
 @validated()
 def performance_gap_band(
-    gold_gain: GoldGain,
-    psi_hat: ArrayLike,
+    gold_gain: Gold,
+    psi_hat: ArrayLike | None = None,
     *,
     grid: ArrayLike | None = None,
     target: tuple[float, ...] = (0.5, 0.8),
@@ -161,125 +154,88 @@ def performance_gap_band(
     1  CPT(50%)   0.20    0.17     0.22
     2  CPT(80%)   0.38    0.33     0.44
     """
-    settings = band_settings(options)
-    queries = scored_queries(gold_gain, psi_hat, options)
     check_target(target)
-    if float(queries.share @ queries.gain) <= 0:
+    queries = scored_queries(gold_gain, psi_hat, options)
+    mean = float(queries.share @ queries.gain)
+    if mean <= 0:
         raise DataError(
-            f"The mean gold_gain is {float(queries.share @ queries.gain):g} on these {queries.n} "
-            "queries: the primary model is not the better one, so there is no gap to recover; swap "
-            "the models."
+            f"The mean gold_gain is {mean:g} on these {queries.n} queries: the primary model is "
+            "not the better one, so there is no gap to recover; swap the models."
         )
     wanted = as_grid(grid)
     # Call thresholds are looked for everywhere, whatever usages are to be given.
-    where = AtUsage(np.union1d(wanted, as_grid(None)))
-    shown = np.searchsorted(where.grid, wanted)
-    numbers = _numbers(queries, where, None)[0]
-    gap, ratio = float(numbers[-1]), numbers[:-1] / numbers[-1]
-    spent, gained = queries.sums.spent[0], queries.sums.gained[0]
-    curve = spent / spent[-1], gained / gained[-1]
-    known: dict[str, Any] = {
-        "usage": wanted,
-        "pgr": ratio[shown],
-        "apgr": float(ratio[-1]),
-        "target": tuple(target),
-        "cpt": np.array([first_crossing(*curve, value) for value in target]),
-        "gap": gap,
-        **settings.known(queries),
-    }
-    shortage = too_few_queries(queries)
-    if shortage is not None:
-        no_cpt = np.full(len(target), np.nan)
-        return PerformanceGapBand.inconclusive(
-            shortage, wanted.size, cpt_lower=no_cpt, cpt_upper=no_cpt, **known
-        )
-    deviations = deviations_of(
-        lambda kept: _numbers(queries, where, kept),
-        lambda: _influence_values(queries, where),
-        queries,
-        settings,
-    )
-    one = deviations.pointwise(settings.level)
-    left = _left_over(deviations, ratio[:-1])
-    critical = left.critical(settings.level)
-    floored = floor_at_ends(left.se, where.grid, queries.clusters_for_errors)
-    wider = np.divide(floored, left.se, out=np.ones_like(floored), where=left.se > 0)
+    curve = Curve("qini", np.union1d(wanted, as_grid(None)))
+    shown = np.searchsorted(curve.at, wanted)
 
-    def limits(wider: FloatArray, critical: float) -> list[FloatArray]:
-        """Limits of the first ratios, as many as are widened."""
-        some = slice(wider.size)
-        errors = RatioErrors(
-            deviations.se[some] ** 2,
-            float(deviations.se[-1] ** 2),
-            deviations.covariance_with(-1)[some],
-        )
-        found = fieller(numbers[some], gap, errors, critical)
-        return [ratio[some] + wider * (end - ratio[some]) for end in found]
+    def statistic(kept: Kept) -> FloatArray:
+        """Y at all usages, its integral, and the gap Y(1), shape (b, m + 2)."""
+        sums = queries.sums(kept)
+        _, gained, total = curve.points(sums)
+        integral = effects_over_usage(sums, ("area",)) + total / 2
+        return np.concatenate([gained, integral, total], axis=1)
 
-    lower, upper = limits(np.append(wider, 1.0), one)
-    band_lower, band_upper = limits(wider, critical)
-    crossings = [
-        _crossings(where.grid, numbers[:-2] - value * gap, one * _left_over(deviations, value).se)
-        for value in target
-    ]
+    def influence() -> FloatArray:
+        """Influence times share of every query on these numbers, shape (n, m + 2)."""
+        of_gap = (queries.share * (queries.gain - mean))[:, None]
+        of_integral = rank_weighted_influence(queries, ("area",)) + of_gap / 2
+        return np.concatenate([curve.influence(queries), of_integral, of_gap], axis=1)
+
+    found = estimated(statistic, influence, queries, options)
+    one, gap, gap_se = found.pointwise, float(found.value[-1]), float(found.se[-1])
+    ratio = found.value[:-1] / gap
+    left = _left_over(found, ratio)
+    critical = left.taken(slice(-1)).critical()
+    floored, _ = errors_at_ends(left.se[:-1], curve.at, queries.units_for_errors)
+    floored = np.append(floored, left.se[-1])
+    wider = np.divide(floored, left.se, out=np.ones_like(ratio), where=left.se != 0)
+    covariance = found.errors[:, :-1].T @ found.errors[:, -1]
+    errors = RatioErrors(found.se[:-1] ** 2, gap_se**2, covariance)
+
+    def limits(critical: float) -> list[FloatArray]:
+        ends = fieller(found.value[:-1], gap, errors, critical)
+        return [ratio + wider * (end - ratio) for end in ends]
+
+    (lower, upper), (band_lower, band_upper) = limits(one), limits(critical)
+    crossings = [_crossings(curve.at, _left_over(found, value), one) for value in target]
     cpt_lower, cpt_upper = np.array(crossings).reshape(-1, 2).T
-    finding = _judge(
-        known["apgr"],
-        float(lower[-1]),
-        float(upper[-1]),
-        gap,
-        one * float(deviations.se[-1]),
-        queries.n_gold,
-    )
+    sums = queries.sums()
+    spent, gained = sums.spent[0] / sums.spent[0, -1], sums.gained[0] / sums.gained[0, -1]
+    apgr, apgr_lower, apgr_upper = float(ratio[-1]), float(lower[-1]), float(upper[-1])
     return PerformanceGapBand(
+        usage=wanted,
+        pgr=ratio[shown],
         lower=lower[shown],
         upper=upper[shown],
         band_lower=band_lower[shown],
         band_upper=band_upper[shown],
-        apgr_lower=float(lower[-1]),
-        apgr_upper=float(upper[-1]),
+        critical=critical,
+        apgr=apgr,
+        apgr_lower=apgr_lower,
+        apgr_upper=apgr_upper,
+        target=tuple(target),
+        cpt=np.array([first_crossing(spent, gained, value) for value in target]),
         cpt_lower=cpt_lower,
         cpt_upper=cpt_upper,
-        gap_se=float(deviations.se[-1]),
-        critical=critical,
-        **known,
-        **finding._asdict(),
+        gap=gap,
+        gap_se=gap_se,
+        **found.judged(_judge(apgr, apgr_lower, apgr_upper, gap, one * gap_se, queries.n_gold)),
     )
 
 
-def _numbers(queries: ScoredQueries, where: AtUsage, kept: NDArray[np.bool_] | None) -> FloatArray:
-    """Return Y at all usages, its integral, and the gap Y(1), shape (b, m + 2)."""
-    sums = running_sums(queries, kept)
-    points = where.read(sums)
-    integral = effects_over_usage(sums, ("area",)) + points.total / 2
-    return np.concatenate([points.gained, integral, points.total], axis=1)
-
-
-def _influence_values(queries: ScoredQueries, where: AtUsage) -> FloatArray:
-    """Return influence times share of every query on these numbers, shape (n, m + 2)."""
-    total = where.read(queries.sums).total[0, 0]
-    of_gap = (queries.share * (queries.gain - total))[:, None]
-    of_area = rank_weighted_influence(queries, ("area",))
-    of_curve = curve_influence("qini", queries, where)
-    return np.concatenate([of_curve, of_area + of_gap / 2, of_gap], axis=1)
-
-
-def _left_over(deviations: Deviations, ratio: FloatArray | float) -> Deviations:
-    """Errors of Y(u) - ratio(u) T, which is zero at the true ratio."""
-    m = deviations.values.shape[1] - 2
-    weights = np.zeros((m + 2, m))
-    weights[:m] = np.eye(m)
-    weights[-1] = -np.broadcast_to(ratio, m)
-    left = deviations.combined(weights)
+def _left_over(found: Estimates, ratio: FloatArray | float) -> Estimates:
+    """Estimate Y(u) - ratio(u) T, which is zero at the true ratio, and so for the integral."""
+    m = found.value.size - 1
+    left = found.combined(np.vstack([np.eye(m), -np.broadcast_to(ratio, m)]))
     # At both ends Y is nothing or the gap itself, up to the last bits.
-    known = left.se <= 1e-9 * deviations.se[-1]
+    known = left.se <= 1e-9 * found.se[-1]
     return left.combined(np.diag(np.where(known, 0.0, 1.0)))
 
 
-def _crossings(
-    usage: FloatArray, difference: FloatArray, margin: FloatArray
-) -> tuple[float, float]:
+def _crossings(usage: FloatArray, left: Estimates, one: float) -> tuple[float, float]:
     """Return the first and last usage at which Y(u) - target T may be zero."""
+    difference, margin = left.value[:-1], one * left.se[:-1]
+    if np.isnan(margin).any():
+        return np.nan, np.nan
     first = first_crossing(usage, difference + margin, 0.0)
     return first, first_crossing(usage[::-1], (margin - difference)[::-1], 0.0)
 

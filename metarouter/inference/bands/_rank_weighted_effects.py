@@ -1,27 +1,46 @@
-"""AUTOC, Qini coefficient and area under the efficiency gain, with intervals."""
+"""AUTOC, Qini coefficient and area under the efficiency gain, with intervals.
+
+They are rank-weighted average effects (Yadlowsky et al. 2025, section 2). With the Qini curve Y(u),
+straight within blocks of equal scores, and T = Y(1),
+
+    AUTOC = integral of TOC(u) du,    Qini coefficient = integral of u TOC(u) du.
+
+Both are integrals of h(u) dY(u), with h(u) = -log(u) - 1 and h(u) = 1/2 - u. With H(u) the integral
+of h from 0 to u, and the slope rho_B = dY / du of every block B from a to b,
+
+    effect = sum over B of rho_B (H(b) - H(a)),   H(u) = -u log(u)  and  (u - u^2) / 2.
+
+The Qini coefficient is the area under the efficiency gain. Moving mass towards a query of block B
+moves rho_B and the edges of all blocks, so that its influence on the effect is
+
+    (r - rho_B) (H(b) - H(a)) / (b - a) + rho_B h(b) + sum over later C of rho_C (h(b_C) - h(a_C))
+        - sum over all C of rho_C (b_C h(b_C) - a_C h(a_C)).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, NamedTuple, Unpack
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference.bands._curve_bands import above_zero, too_few_queries
-from metarouter.inference.curves import (
-    EFFECTS,
+from metarouter.inference.bands._curve_bands import above_zero
+from metarouter.inference.bands._curves import (
+    Gold,
+    Kept,
+    RunningSums,
+    ScoredQueries,
+    scored_queries,
+)
+from metarouter.inference.bands._deviations import (
     BandOptions,
     BandResult,
-    GoldGain,
-    band_settings,
-    deviations_of,
-    effects_over_queries,
-    effects_over_usage,
-    rank_weighted_influence,
-    running_sums,
-    scored_queries,
+    estimated,
+    method_for_ranks,
 )
 from metarouter.inference.intervals import FloatArray, p_value_of
 from metarouter.utils.arguments import validated
@@ -34,6 +53,74 @@ _NAMES = {
     "autoc": "AUTOC",
     "qini_scaled": "scaled Qini",
 }
+
+
+class _Weighting(NamedTuple):
+    """How an effect weighs ranks: h(u), its integral H(u), and the weight of the TOC at u."""
+
+    slope: Callable[[FloatArray], FloatArray]
+    integral: Callable[[FloatArray], FloatArray]
+    of_toc: Callable[[FloatArray], FloatArray]
+
+
+def _log(usage: FloatArray) -> FloatArray:
+    return np.log(np.maximum(usage, np.finfo(float).tiny))
+
+
+def _qini(factor: float) -> _Weighting:
+    return _Weighting(
+        lambda u: factor * (0.5 - u), lambda u: factor * (u - u**2) / 2, lambda u: factor * u
+    )
+
+
+EFFECTS = {
+    "area": _qini(1.0),
+    "autoc": _Weighting(lambda u: -_log(u) - 1, lambda u: -u * _log(u), np.ones_like),
+    # Ranks weighed by (1/2 - u) over its standard deviation, which is 1 / sqrt(12).
+    "qini_scaled": _qini(np.sqrt(12.0)),
+}
+
+
+def effects_over_usage(sums: RunningSums, names: Sequence[str] = tuple(EFFECTS)) -> FloatArray:
+    """Integrate over usages from 0 to 1, shape (b, n_names)."""
+    usage, slope = _usage_and_slope(sums)
+    weights = [np.diff(EFFECTS[name].integral(usage), axis=1) for name in names]
+    return np.stack([np.einsum("ij,ij->i", slope, weight) for weight in weights], axis=1)
+
+
+def _effects_over_queries(queries: ScoredQueries, kept: Kept) -> FloatArray:
+    """Average over the usages 1/n, 2/n, ..., 1, as grf does; shape (b, 3)."""
+    sums = queries.sums(kept)
+    share = kept * queries.share / sums.mass
+    at = np.cumsum(share, axis=1)
+    rows = zip(at, sums.spent / sums.mass, sums.gained / sums.mass, strict=True)
+    gained = np.array([np.interp(*row) for row in rows])
+    toc = np.divide(gained, at, out=np.zeros_like(at), where=at > 0) - gained[:, -1:]
+    weights = [share * weighting.of_toc(at) for weighting in EFFECTS.values()]
+    return np.stack([np.einsum("ij,ij->i", weight, toc) for weight in weights], axis=1)
+
+
+def rank_weighted_influence(
+    queries: ScoredQueries, names: Sequence[str] = tuple(EFFECTS)
+) -> FloatArray:
+    """Return influence times share of every query on every effect, shape (n, n_names)."""
+    usage, slope = (values[0] for values in _usage_and_slope(queries.sums()))
+    size = np.diff(queries.ends, prepend=0)
+    columns = []
+    for weighting in (EFFECTS[name] for name in names):
+        h = weighting.slope(usage)
+        mean = np.diff(weighting.integral(usage)) / np.diff(usage)
+        later = np.append(slope[1:] * np.diff(h[1:]), 0.0)
+        edges = np.cumsum(later[::-1])[::-1] - slope @ np.diff(usage * h)
+        within = (queries.gain - np.repeat(slope, size)) * np.repeat(mean, size)
+        columns.append(queries.share * (within + np.repeat(slope * h[1:] + edges, size)))
+    return np.stack(columns, axis=1)
+
+
+def _usage_and_slope(sums: RunningSums) -> tuple[FloatArray, FloatArray]:
+    usage = sums.spent / sums.spent[:, -1:]
+    rise, run = np.diff(sums.gained / sums.mass, axis=1), np.diff(usage, axis=1)
+    return usage, np.divide(rise, run, out=np.zeros_like(run), where=run > 0)
 
 
 class RankWeightedEffect(NamedTuple):
@@ -118,8 +205,8 @@ class RankWeightedEffects(BandResult):
 
 @validated()
 def rank_weighted_effects(
-    gold_gain: GoldGain,
-    psi_hat: ArrayLike,
+    gold_gain: Gold,
+    psi_hat: ArrayLike | None = None,
     *,
     average: Average = "usage",
     **options: Unpack[BandOptions],
@@ -165,37 +252,26 @@ def rank_weighted_effects(
     2  qini_scaled  0.994  0.054   0.888    1.100      0.0
     """
     queries = scored_queries(gold_gain, psi_hat, options)
-    settings = band_settings(options, n_effective=queries.effective_clusters)
 
-    def statistic(kept: NDArray[np.bool_]) -> FloatArray:
-        sums = running_sums(queries, kept)
-        if average == "usage":
-            return effects_over_usage(sums)
-        return effects_over_queries(queries, sums, kept)
+    def statistic(kept: Kept) -> FloatArray:
+        if average == "queries":
+            return _effects_over_queries(queries, kept)
+        return effects_over_usage(queries.sums(kept))
 
-    value = statistic(np.ones((1, queries.n), dtype=bool))[0]
-    known: dict[str, Any] = {
-        "effects": tuple(EFFECTS),
-        "value": value,
-        "df": queries.df,
-        "average": average,
-        **settings.known(queries),
-    }
-    shortage = too_few_queries(queries)
-    if shortage is not None:
-        return RankWeightedEffects.inconclusive(shortage, value.size, **known)
-    deviations = deviations_of(
-        statistic, lambda: rank_weighted_influence(queries), queries, settings
-    )
-    margin = deviations.pointwise(settings.level) * deviations.se
+    influence = partial(rank_weighted_influence, queries)
+    found = estimated(statistic, influence, queries, options, auto=method_for_ranks(queries))
+    value, se, margin = found.value, found.se, found.pointwise * found.se
     with np.errstate(invalid="ignore", divide="ignore"):
-        p_value = p_value_of(np.where(value == 0, 0.0, value / deviations.se), queries.df)
+        statistics = np.where((value == 0) & (se == 0), 0.0, value / se)
     area = "The area under the efficiency gain"
     return RankWeightedEffects(
-        se=deviations.se,
+        effects=tuple(EFFECTS),
+        value=value,
+        se=se,
         lower=value - margin,
         upper=value + margin,
-        p_value=p_value,
-        **known,
-        **above_zero(area, float(value[0]), float(margin[0]), queries.n_gold)._asdict(),
+        p_value=p_value_of(statistics, found.df),
+        df=found.df,
+        average=average,
+        **found.judged(above_zero(area, float(value[0]), float(margin[0]), queries.n_gold)),
     )

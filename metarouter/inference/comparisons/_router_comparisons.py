@@ -13,51 +13,49 @@ from numpy.typing import ArrayLike, NDArray
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import Verdict, about, rows_needed
 from metarouter.inference._result import Finding
-from metarouter.inference.bands import CurveBand, as_where, curve_band, too_few_queries
-from metarouter.inference.curves import (
-    AtThresholds,
-    AtUsage,
+from metarouter.inference.bands import (
     BandOptions,
     BandResult,
+    Curve,
+    CurveBand,
     CurveName,
-    GoldGain,
+    Gold,
+    Kept,
     ScoredQueries,
-    as_gains,
-    band_settings,
-    curve_influence,
-    curve_of,
-    deviations_of,
+    as_queries,
+    curve_at,
+    curve_band,
     effects_over_usage,
+    estimated,
+    in_rows,
+    method_for_ranks,
     rank_weighted_influence,
-    running_sums,
-    sorted_gains,
+    scored_queries,
 )
 from metarouter.inference.intervals import FloatArray, p_value_of
 from metarouter.utils.arguments import validated
-from metarouter.utils.columns import as_finite_column, as_grid, check_routers, check_same_length
+from metarouter.utils.columns import as_grid, check_routers
 from metarouter.utils.plotting import draw_dots, label_axes
 from metarouter.utils.style import router_label
 
 # From queries in the order of one router, and booleans (b, n) that say what each half holds, to
 # values (b, m); and the influence of every query on them, times its share, (n, m).
-Statistic = Callable[[ScoredQueries, NDArray[np.bool_] | None], FloatArray]
+Statistic = Callable[[ScoredQueries, Kept | None], FloatArray]
 Influence = Callable[[ScoredQueries], FloatArray]
 EffectName = Literal["area", "autoc", "qini_scaled"]
 
 
 class RoutersOnQueries(NamedTuple):
-    """The same queries in the order of the rows, and in that of every router.
-
-    The ``order`` of the latter refers to the rows of `base`.
-    """
+    """The same queries in the order of the rows, and in that of every router."""
 
     base: ScoredQueries
     by_router: dict[str, ScoredQueries]
 
-    def values(self, of_one: Statistic, kept: NDArray[np.bool_] | None = None) -> FloatArray:
+    def values(self, of_one: Statistic, kept: Kept | None = None) -> FloatArray:
         """Compute a statistic of every router, shape (b, n_routers, m)."""
-        ranked = self.by_router.values()
-        halves = [None if kept is None else kept[:, each.order] for each in ranked]
+        ranked, rows = self.by_router.values(), self.base.order
+        places = [np.searchsorted(rows, each.order) for each in ranked]
+        halves = [None if kept is None else kept[:, place] for place in places]
         return np.stack([of_one(*both) for both in zip(ranked, halves, strict=True)], axis=1)
 
     def influence(self, on_one: Influence) -> FloatArray:
@@ -66,53 +64,25 @@ class RoutersOnQueries(NamedTuple):
         return np.stack([on_one(each)[np.argsort(each.order)] for each in ranked], axis=1)
 
 
-def routers_on_queries(
-    gold_gain: GoldGain, predictions: Mapping[str, Any], options: BandOptions
-) -> RoutersOnQueries:
-    """Validate the scores of several routers.
-
-    Raises
-    ------
-    DataError
-        If lengths differ or values are missing or infinite; the router is named.
-    MetaRouterError
-        If there are fewer than two routers.
-    """
-    check_routers(predictions)
-    if len(predictions) < 2:
-        raise MetaRouterError(
-            f"there is one router, {next(iter(predictions))!r}: give at least two to compare."
-        )
-    gains = as_gains(gold_gain, options)
-    rows = gains.weight > 0
-    taken = gains.taken(rows)
-    by_router = {}
-    for name, psi_hat in predictions.items():
-        score = as_finite_column(psi_hat, f"psi_hat of {name}")
-        check_same_length(f"psi_hat of {name}", score.size, "gold_gain", gains.gain.size)
-        by_router[str(name)] = sorted_gains(taken, score[rows])
-    return RoutersOnQueries(sorted_gains(taken, -np.arange(rows.sum(), dtype=float)), by_router)
-
-
-def _points(curve: CurveName, where: AtUsage | AtThresholds) -> tuple[Statistic, Influence]:
+def _on_points(curve: Curve, columns: slice = slice(None)) -> tuple[Statistic, Influence]:
     return (
-        lambda queries, kept: curve_of(curve, where.read(running_sums(queries, kept))),
-        lambda queries: curve_influence(curve, queries, where),
+        lambda queries, kept: curve.values(queries.sums(kept)),
+        lambda queries: curve.influence(queries, columns),
     )
 
 
 def _effect(name: EffectName) -> tuple[Statistic, Influence]:
     return (
-        lambda queries, kept: effects_over_usage(running_sums(queries, kept), (name,)),
+        lambda queries, kept: effects_over_usage(queries.sums(kept), (name,)),
         lambda queries: rank_weighted_influence(queries, (name,)),
     )
 
 
 @validated()
 def difference_band(
-    gold_gain: GoldGain,
-    psi_hat: ArrayLike,
-    reference: ArrayLike,
+    gold_gain: Gold,
+    psi_hat: ArrayLike | None = None,
+    reference: ArrayLike | None = None,
     *,
     curve: CurveName = "efficiency_gain",
     grid: ArrayLike | None = None,
@@ -122,10 +92,10 @@ def difference_band(
 
     Parameters
     ----------
-    gold_gain, grid, **options
+    gold_gain, psi_hat, grid, **options
         As in `efficiency_gain_band`, whose errors this raises.
-    psi_hat, reference : array-like of shape (n,)
-        What the router and the one it is compared with sort queries by.
+    reference : array-like of shape (n,)
+        What the router that it is compared with sorts queries by.
     curve : {"efficiency_gain", "toc", "qini"}, default="efficiency_gain"
         The difference of Qini curves is that of efficiency gains: at one usage, random routing
         gains the same for both.
@@ -152,19 +122,23 @@ def difference_band(
     1   0.50   0.22      0.13       0.32
     2   0.75   0.18      0.11       0.26
     """
-    routers = routers_on_queries(gold_gain, {"psi_hat": psi_hat, "reference": reference}, options)
+    if reference is None:
+        raise MetaRouterError("reference is missing: give what the other router sorts queries by.")
+    router = scored_queries(gold_gain, psi_hat, options)
+    base = router.sorted_by(in_rows(router))
+    other = router.sorted_by(reference, "reference")
+    routers = RoutersOnQueries(base, {"router": router, "reference": other})
+    at = curve_at(curve, base, grid, None).anchored(base)
 
-    def difference(where: AtUsage | AtThresholds, kept: NDArray[np.bool_]) -> FloatArray:
-        values = routers.values(_points(curve, where)[0], kept)
+    def difference(kept: Kept) -> FloatArray:
+        values = routers.values(_on_points(at)[0], kept)
         return values[:, 0] - values[:, 1]
 
-    def influence(where: AtUsage | AtThresholds) -> Callable[[slice], FloatArray]:
-        of_both = routers.influence(_points(curve, where)[1])
-        values = of_both[:, 0] - of_both[:, 1]
-        return lambda columns: values[:, columns]
+    def influence(columns: slice) -> FloatArray:
+        values = routers.influence(_on_points(at, columns)[1])
+        return values[:, 0] - values[:, 1]
 
-    where = as_where(routers.base, grid, per_query_sent=curve == "toc")
-    return curve_band(curve, routers.base, where, options, difference, influence, "reference")
+    return curve_band(at, base, options, difference, influence, "reference")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,7 +237,7 @@ def all_pairs(n: int) -> tuple[NDArray[np.intp], FloatArray]:
 
 @validated()
 def compare_all_pairs(
-    gold_gain: GoldGain,
+    gold_gain: Gold,
     predictions: Mapping[str, ArrayLike],
     *,
     effect: EffectName = "area",
@@ -328,15 +302,34 @@ def compare_all_pairs(
     if usage is None:
         statistic, influence = _effect(effect)
     else:
-        statistic, influence = _points("efficiency_gain", AtUsage(as_grid([usage])))
-    routers = routers_on_queries(gold_gain, predictions, options)
-    queries, names = routers.base, tuple(routers.by_router)
+        statistic, influence = _on_points(Curve("efficiency_gain", as_grid([usage])))
+    check_routers(predictions)
+    if len(predictions) < 2:
+        raise MetaRouterError(
+            f"there is one router, {next(iter(predictions))!r}: give at least two to compare."
+        )
+    given = as_queries(gold_gain, options)
+    queries = given.sorted_by(in_rows(given))
+    routers = RoutersOnQueries(
+        queries,
+        {
+            str(name): queries.sorted_by(psi_hat, f"psi_hat of {name}")
+            for name, psi_hat in predictions.items()
+        },
+    )
+    names = tuple(routers.by_router)
     what = effect if usage is None else f"efficiency gain at usage {usage:g}"
-    n_effective = queries.effective_clusters if what == "autoc" else np.inf
-    settings = band_settings(options, n_draws=4000, n_effective=n_effective)
+    found = estimated(
+        lambda kept: routers.values(statistic, kept)[..., 0],
+        lambda: routers.influence(influence)[..., 0],
+        queries,
+        options,
+        auto=method_for_ranks(queries) if what == "autoc" else "influence",
+        n_draws=4000,
+    )
     pairs, contrast = all_pairs(len(names))
-    value = routers.values(statistic)[0, :, 0]
-    difference = value @ contrast
+    of_pairs = found.combined(contrast)
+    value, difference = found.value, of_pairs.value
     known: dict[str, Any] = {
         "what": what,
         "routers": names,
@@ -344,41 +337,34 @@ def compare_all_pairs(
         "first": tuple(names[i] for i in pairs[:, 0]),
         "second": tuple(names[j] for j in pairs[:, 1]),
         "difference": difference,
-        **settings.known(queries),
     }
-    shortage = too_few_queries(queries)
-    if shortage is not None:
+    if found.shortage is not None:
         no_errors = dict.fromkeys(("se", "lower", "upper"), np.full(value.size, np.nan))
-        return AllPairs.inconclusive(shortage, len(pairs), not_beaten=names, **no_errors, **known)
-    deviations = deviations_of(
-        lambda kept: routers.values(statistic, kept)[..., 0],
-        lambda: routers.influence(influence)[..., 0],
-        queries,
-        settings,
-    )
-    of_pairs, pointwise = deviations.combined(contrast), deviations.pointwise(settings.level)
-    se, drawn = of_pairs.se, of_pairs.absolute_t()
+        known |= no_errors | found.judged(found.shortage) | {"not_beaten": names}
+        return AllPairs.inconclusive(found.shortage, len(pairs), **known)
+    pointwise, se, drawn = found.pointwise, of_pairs.se, of_pairs.absolute_t()
     largest = drawn.max(axis=1, keepdims=True)
-    critical = max(pointwise, float(np.quantile(largest, settings.level)))
+    critical = max(pointwise, float(np.quantile(largest, found.level)))
     margin = critical * se
     # Two routers that send the same queries first do not differ, whatever else happens.
     t = np.divide(difference, se, out=np.zeros_like(se), where=se > 0)
     beaten = set(pairs[difference > margin, 1]) | set(pairs[difference < -margin, 0])
     not_beaten = tuple(name for k, name in enumerate(names) if k not in beaten)
+    distance, n_gold = np.abs(difference), queries.n_gold
     return AllPairs(
-        se=deviations.se,
-        lower=value - pointwise * deviations.se,
-        upper=value + pointwise * deviations.se,
+        se=found.se,
+        lower=value - pointwise * found.se,
+        upper=value + pointwise * found.se,
         difference_se=se,
         difference_lower=difference - margin,
         difference_upper=difference + margin,
-        p_value=p_value_of(t, deviations.df),
+        p_value=p_value_of(t, found.df),
         p_value_max_t=_share_beyond(np.abs(t), largest),
         p_value_stepdown=stepdown_p_values(np.abs(t), drawn),
         not_beaten=not_beaten,
         critical=critical,
         **known,
-        **_judge(names, value, np.abs(difference), margin, not_beaten, queries.n_gold)._asdict(),
+        **found.judged(_judge(names, value, distance, margin, not_beaten, n_gold)),
     )
 
 

@@ -12,7 +12,7 @@ from metarouter.inference import efficiency_gain_band, qini_band, toc_band
 
 PLACES = (
     "metarouter.inference.bands._curve_bands",
-    "metarouter.inference.curves._curve_values",
+    "metarouter.inference.bands._curves",
 )
 
 

@@ -16,12 +16,7 @@ from metarouter import inference
 from metarouter.evaluation import efficiency_gain_curve
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference import difference_band, efficiency_gain_band, qini_band, toc_band
-from metarouter.inference.curves import (
-    AtUsage,
-    curve_of,
-    running_sums,
-    scored_queries,
-)
+from metarouter.inference.bands import Curve
 
 GRID = np.linspace(0.05, 1.0, 20)
 BANDS = {"efficiency_gain": efficiency_gain_band, "toc": toc_band, "qini": qini_band}
@@ -234,7 +229,7 @@ def test_curves_print_and_draw():
         ({"method": "bootstrap"}, MetaRouterError, "method is 'bootstrap'; give"),
         ({"n_draws": 10}, MetaRouterError, "at least 100"),
         ({"random_state": "seed"}, MetaRouterError, "random_state is 'seed'; give"),
-        ({"random_state": -1}, MetaRouterError, "is no seed"),
+        ({"random_state": -1}, MetaRouterError, "at least 0"),
         ({"level": 1.5}, MetaRouterError, "between 0 and 1"),
         ({"sample_weight": [-1.0, 1.0]}, DataError, "negative"),
         ({"groups": ["a", "a"]}, DataError, "one group"),
@@ -251,9 +246,9 @@ def test_means_over_too_few_queries_are_refused():
         toc_band(gain, score, thresholds=[9.0])
     with pytest.raises(DataError, match="usage 0"):
         toc_band(gain, score, grid=[0.0, 0.5])
-    half = AtUsage(np.array([0.5])).read(running_sums(scored_queries(gain, score, {})))
     top = gain[np.argsort(-score)][:50]
-    assert curve_of("toc", half) == pytest.approx(top.mean() - gain.mean())
+    half = Curve("toc", np.array([0.5])).values(inference.ScoredQueries(gain, score).sums())
+    assert half == pytest.approx(top.mean() - gain.mean())
 
 
 def test_one_object_of_options_serves_all_bands_and_an_unknown_one_is_refused():

@@ -18,8 +18,8 @@ from scipy.stats import norm
 
 from metarouter.evaluation import efficiency_gain_curve
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference import rank_weighted_effects
-from metarouter.inference.curves import rank_weighted_influence, scored_queries
+from metarouter.inference import ScoredQueries, rank_weighted_effects
+from metarouter.inference.bands import rank_weighted_influence
 
 
 def whole_population(gained):
@@ -101,7 +101,7 @@ def test_effects_are_integrals_of_the_toc(rows):
 def test_influence_is_the_derivative_by_the_weights(ties):
     gain, score = queries(25, ties=ties)
     weight = np.random.default_rng(3).uniform(0.5, 2, gain.size)
-    held = scored_queries(gain, score, {"sample_weight": weight})
+    held = ScoredQueries(gain, score, sample_weight=weight)
     influence_values = rank_weighted_influence(held)
     for k in range(3):
 

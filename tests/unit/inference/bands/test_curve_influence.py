@@ -5,22 +5,17 @@ import pytest
 from oracles.bands import efficiency_gain_at, gained_at, influence_by_contamination, toc_at
 from ranked_queries import queries
 
-from metarouter.inference.curves import (
-    AtThresholds,
-    AtUsage,
-    curve_influence,
-    scored_queries,
-)
+from metarouter.inference import ScoredQueries
+from metarouter.inference.bands import Curve, curve_at
 
 ORACLES = {"efficiency_gain": efficiency_gain_at, "toc": toc_at, "qini": gained_at}
 
 
 @pytest.mark.parametrize("curve", ORACLES)
 def test_influence_at_thresholds_is_the_derivative_by_the_weights(curve):
-    gain, score = queries(40)
-    found = scored_queries(gain, score, {})
-    where = AtThresholds(np.array([0.5]), np.array([(score >= 0.5).sum()]))
-    influence_values = curve_influence(curve, found, where)[:, 0]
+    gain, score = queries(100)
+    found = ScoredQueries(gain, score)
+    influence_values = curve_at(curve, found, None, [0.5]).influence(found)[:, 0]
 
     def value(share):
         sent = found.gain[:, None] * 0 + (score[found.order] >= 0.5)[:, None]
@@ -32,8 +27,8 @@ def test_influence_at_thresholds_is_the_derivative_by_the_weights(curve):
             "qini": gained,
         }[curve]
 
-    assert influence_values * 40 == pytest.approx(
-        influence_by_contamination(value, np.ones(40)), abs=1e-6
+    assert influence_values * 100 == pytest.approx(
+        influence_by_contamination(value, np.ones(100)), abs=1e-6
     )
 
 
@@ -42,10 +37,10 @@ def test_influence_at_a_usage_within_ties_is_the_derivative_by_the_weights(curve
     gain, _ = queries(60)
     score = np.repeat([2.0, 1.0, 0.0], 20)
     weight = np.random.default_rng(3).uniform(0.5, 2, 60)
-    found = scored_queries(gain, score, {"sample_weight": weight})
-    where = AtUsage(np.array([0.2, 0.5, 0.8]))
-    influence_values = curve_influence(curve, found, where)
-    for k, usage in enumerate(where.grid):
+    found = ScoredQueries(gain, score, sample_weight=weight)
+    at = np.array([0.2, 0.5, 0.8])
+    influence_values = Curve(curve, at).influence(found)
+    for k, usage in enumerate(at):
         slopes = influence_by_contamination(
             lambda share, u=usage: ORACLES[curve](found.gain, score[found.order], share, u),
             found.share,
