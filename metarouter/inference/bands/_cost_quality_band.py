@@ -237,7 +237,7 @@ def cost_quality_band(
     skew = third_over_second(cluster_sums(influence(), queries.clusters))
     quality, cost_added, advantage = (slice(k * usage.size, (k + 1) * usage.size) for k in range(3))
     critical = found.taken(slice(2 * usage.size)).critical()
-    columns: dict[str, FloatArray] = {}
+    columns: dict[str, Any] = {}
     for name, points in (("quality", quality), ("cost", cost_added)):
         # Both start at nothing; the alternative's own errors do not.
         se, skewness = errors_at_ends(

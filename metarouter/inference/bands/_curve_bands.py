@@ -429,8 +429,10 @@ def curve_band(
         "band_lower": band.lower,
         "band_upper": band.upper,
     }
-    shown = {name: column[curve.shown] for name, column in columns.items()}
-    judged = ("usage", "value", "band_lower", "band_upper")
+    shown: dict[str, Any] = {name: column[curve.shown] for name, column in columns.items()}
+    finding = somewhere_above_zero(
+        shown["usage"], shown["value"], shown["band_lower"], shown["band_upper"], queries.n_gold
+    )
     return CurveBand(
         curve=curve.name,
         critical=critical,
@@ -439,5 +441,5 @@ def curve_band(
         per_cost=queries.per_cost,
         reference=reference,
         **shown,
-        **found.judged(somewhere_above_zero(*(shown[name] for name in judged), queries.n_gold)),
+        **found.judged(finding),
     )

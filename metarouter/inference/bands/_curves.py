@@ -145,7 +145,7 @@ class ScoredQueries:
         if isinstance(gold, DoublyRobustGains):
             sample_weight = gold.sample_weight if sample_weight is None else sample_weight
             groups = gold.groups if groups is None else groups
-            gold, is_gold = gold.score, gold.is_gold
+            is_gold, gold = gold.is_gold, gold.score
         gain = as_finite_column(gold, "gold_gain")
         weight, unit = as_weight(sample_weight, gain.size), as_groups(groups, gain.size)
         self.n_given, self.order = gain.size, np.flatnonzero(weight > 0)
