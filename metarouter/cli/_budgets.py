@@ -77,7 +77,7 @@ def check_demands(settings: Any) -> float | None:
         If w is given besides, nothing is demanded, two budgets are to be tuned, or a limit is out
         of range.
     """
-    from metarouter.inference.guarantees import as_delta, check_limit
+    from metarouter.inference.guarantees import as_delta, constraint_of
 
     demands = demands_of(settings)
     options = [f"--{name.replace('_', '-')}" for name in demands]
@@ -86,7 +86,7 @@ def check_demands(settings: Any) -> float | None:
             f"Both --w and {(options or ['--delta'])[0]} are given: give one of them."
         )
     for name, limit in demands.items():
-        check_limit(name, limit)
+        constraint_of(name, limit)
     if settings.delta is not None:
         if not demands:
             raise BudgetError(

@@ -23,7 +23,7 @@ from metarouter.datasets._exports import frame_of_export
 from metarouter.datasets._table import with_text
 from metarouter.datasets._table_files import read_table_file
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference.guarantees import as_delta, check_limit
+from metarouter.inference.guarantees import as_delta, constraint_of
 from metarouter.inference.planning import as_prices
 from metarouter.judging import JudgeProfile, profile_table
 from metarouter.reporting import (
@@ -182,7 +182,7 @@ def _check_numbers(choices: ReportOptions) -> None:
     as_delta(choices.delta)
     as_prices(choices.gold_price, choices.preference_price)
     for name, limit in demands_of(choices).items():
-        check_limit(name, limit)
+        constraint_of(name, limit)
     choices.cost_model()
 
 

@@ -31,7 +31,6 @@ from metarouter.datasets._table_files import SEPARATORS, SUFFIXES, read_table_fi
 from metarouter.exceptions import BudgetError, DataError, RouterFileError
 from metarouter.inference import certify_predictions
 from metarouter.reporting._report_routing import threshold_text
-from metarouter.reporting.certified_router import router_w
 from metarouter.routing import (
     GivenCost,
     ThresholdRouter,
@@ -298,7 +297,7 @@ def _trade_off(
         return settings.w, ""
     demands: dict[str, Any] = {**demands_of(settings)}
     if not demands:
-        return router_w(router), ""
+        return float(final_estimator(router).w), ""
     if delta is None:
         alternative, primary = predicted.costs.T
         tuned = tune_threshold(

@@ -305,8 +305,8 @@ def threshold_section(certified: CertifiedRouter, settings: ReportSettings) -> P
     yield table(
         "What the threshold keeps and costs" if found.is_certified else closest,
         {
-            "quantity": "words",
-            "demanded": "demand",
+            "quantity": "description",
+            "demanded": "limit_text",
             "observed": map(_seen, kept),
             "p value of a broken constraint": "p_value",
             "labels": "n",
@@ -339,9 +339,9 @@ def _seen(kept: ConstraintEstimate) -> Estimate:
 def threshold_text(found: CertifiedThreshold) -> str:
     """Say what a certified threshold keeps, and what it was seen to do, with intervals."""
     demanded = counted(
-        f"{kept.words} {kept.demand}" for kept in found.estimates if kept.is_demanded
+        f"{kept.description} {kept.limit_text}" for kept in found.estimates if kept.is_demanded
     )
-    seen = counted(f"{kept.words} {_seen(kept)}" for kept in found.estimates)
+    seen = counted(f"{kept.description} {_seen(kept)}" for kept in found.estimates)
     return (
         f"w = {found.w:.4g} keeps the {demanded} on new queries, except with probability "
         f"{found.delta:g}. Observed: {seen}."

@@ -28,7 +28,7 @@ from metarouter.inference import (
 from metarouter.inference.guarantees import as_constraints
 from metarouter.nuisance import Nuisances
 from metarouter.reporting._held_out_routers import fold_of_each_query
-from metarouter.routing._pipeline import final_estimator, split_router, with_w
+from metarouter.routing._pipeline import split_router, with_w
 
 __all__ = ["CertifiedRouter", "certify_router", "fit_router"]
 
@@ -132,16 +132,21 @@ def certify_router(
     router = fit_router(unfitted, queries.subset(~held_back).training_rows())
     features, last = split_router(router, queries.X)
     unseen = replace(queries, X=features, feature_names=None).subset(held_back)
-    gold_gain = _gold_gain(unseen, last, nuisances, gold_at_random, level, random_state)
-    # Queries out of support have no score; a budget counts them as any other.
     constraints = as_constraints(demands)
-    only_budgets = all(constraint.is_budget for constraint in constraints)
-    drop = only_budgets and _leaves_queries_out(gold_gain)
+    gold_gain = _gold_gain(
+        unseen,
+        last,
+        gold_at_random=gold_at_random,
+        only_budgets=all(constraint.is_budget for constraint in constraints),
+        nuisances=nuisances,
+        level=level,
+        random_state=random_state,
+    )
     of_unseen: dict[str, Any] = {name: values[held_back] for name, values in inputs.items()}
     threshold = certify_threshold(
         last,
         unseen.X,
-        None if drop else gold_gain,
+        gold_gain,
         constraints,
         delta=delta,
         sample_weight=unseen.weight,
@@ -150,14 +155,9 @@ def certify_router(
         random_state=random_state,
         **of_unseen,
     )
-    router = with_w(router, threshold.w if threshold.is_certified else np.inf)
-    decision = with_w(last, router_w(router)).decision_function(features, **inputs)
-    return CertifiedRouter(router, threshold, held_back, decision > 0)
-
-
-def router_w(router: Any) -> float:
-    """Return the trade-off of a router, or of a pipeline that ends in one."""
-    return float(final_estimator(router).w)
+    w = threshold.w if threshold.is_certified else np.inf
+    decision = with_w(last, w).decision_function(features, **inputs)
+    return CertifiedRouter(with_w(router, w), threshold, held_back, decision > 0)
 
 
 def fit_router(unfitted: Any, rows: TrainingRows) -> Any:
@@ -171,18 +171,13 @@ def fit_router(unfitted: Any, rows: TrainingRows) -> Any:
     return unfitted.fit(rows.X, rows.y, **{f"{prefix}{name}": v for name, v in given.items()})
 
 
-def _leaves_queries_out(gold_gain: Any) -> bool:
-    weight = getattr(gold_gain, "sample_weight", None)
-    return weight is not None and bool((np.asarray(weight) == 0).any())
-
-
 def _gold_gain(
     unseen: LabelledQueries,
     router: Any,
-    nuisances: Nuisances | None,
+    *,
     gold_at_random: bool,
-    level: float,
-    random_state: int,
+    only_budgets: bool,
+    **options: Any,
 ) -> Any:
     """Return doubly robust gains where gold labels are no random part, and suffice for them."""
     if not unseen.n_gold:
@@ -190,14 +185,12 @@ def _gold_gain(
     if gold_at_random or unseen.has_gold.all():
         return unseen.gold
     try:
-        return doubly_robust_gains(
-            unseen,
-            nuisances,
-            gold_outcome=router.predict_gain(unseen.X),
-            level=level,
-            random_state=random_state,
-        )
+        gold_outcome = router.predict_gain(unseen.X)
+        gains = doubly_robust_gains(unseen, gold_outcome=gold_outcome, **options)
     except BudgetError:
         raise
     except MetaRouterError:
         return unseen.gold
+    # Queries out of support have no score; a budget counts them as any other.
+    weight = 1.0 if gains.sample_weight is None else np.asarray(gains.sample_weight)
+    return None if only_budgets and np.any(weight == 0) else gains

@@ -16,7 +16,6 @@ from metarouter.inference.guarantees._constraints import (
     Constraint,
     Outcome,
     as_constraints,
-    check_limit,
     constraint_of,
     max_cost,
     max_cost_ratio,

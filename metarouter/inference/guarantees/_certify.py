@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference._limits import MINIMA, Verdict, scarce
+from metarouter.inference._limits import Verdict
 from metarouter.inference.guarantees._constraints import (
     CONSTRAINTS,
     Bounds,
@@ -25,31 +25,20 @@ from metarouter.inference.guarantees._constraints import (
     as_constraints,
     certifying_queries,
     constrained_mean,
-    max_cost,
-    max_share,
-    min_gain,
 )
-from metarouter.inference.guarantees._result import (
-    CertifiedThreshold,
-    ConstraintEstimate,
-    GuaranteePath,
-    observed,
-)
+from metarouter.inference.guarantees._result import CertifiedThreshold, GuaranteePath, estimates_of
 from metarouter.inference.guarantees._testing import (
     Method,
     RoutingPath,
     Tested,
-    certified_between_ends,
-    certified_in_order,
+    certified_in_sequence,
+    hardest_on_the_way,
     learned_order,
-    level_of_each_sequence,
-    most_promising,
-    needed_at,
     routing_path,
+    rows_to_certify,
     running_mean,
     split,
     tested,
-    worst_distance,
 )
 from metarouter.inference.intervals import FloatArray
 from metarouter.inference.labels import DoublyRobustGains
@@ -63,87 +52,70 @@ from metarouter.utils.random import seed_of
 
 
 class SearchResult(NamedTuple):
-    """Verdict on a search, and the labels that are missing."""
+    """Verdict on a search, and the rows that would do if it found nothing (None: unknown)."""
 
     verdict: Verdict
     reason: str
-    closest: int
     needed_gold: int | None = None
     needed_queries: int | None = None
 
 
-def finding_of(
-    tests: Sequence[Tested], path: RoutingPath, level: float, certified: bool, search: str
+def _found(tests: Sequence[Tested]) -> SearchResult:
+    kept = f"{_names(tests)}: kept on"
+    if tests[0].method == "conformal":
+        reason = f"{kept} average over samples like this one; with this one it may well be broken."
+        return SearchResult(Verdict.CAUTION, reason)
+    reason = f"{kept} new queries, but for an unlucky sample, which delta allows for."
+    return SearchResult(Verdict.PASS, reason)
+
+
+def _not_found(
+    tests: Sequence[Tested], hardest: Sequence[int], level: float, w: float
 ) -> SearchResult:
-    """Judge a search that tested at `level`, and count the labels that are missing."""
-    closest = most_promising(tests, search)
-    names = _names(tests)
-    if certified:
-        if tests[0].method == "conformal":
-            kept = "kept on average over samples like this one; with this sample it may well be"
-            return SearchResult(Verdict.CAUTION, f"{names}: {kept} broken.", closest)
-        kept = "kept on new queries, but for an unlucky sample, which delta allows for"
-        return SearchResult(Verdict.PASS, f"{names}: {kept}.", closest)
-    least = MINIMA["gold_rows"].count
-    of_gold = [test for test in tests if not test.constraint.is_budget]
-    there = min((test.constrained.n for test in of_gold if test.method == "clt"), default=least)
-    if there < least:
-        words = f"{there} gold labels are too few to judge this; {least} would do."
-        return SearchResult(Verdict.INCONCLUSIVE, words, closest, least)
-    words = _no_test(tests)
-    if words:
-        return SearchResult(Verdict.INCONCLUSIVE, words, closest)
-    needed = needed_at(tests, closest, level, search)
-    w, missed = f"w = {path.w[closest]:.4g}", " and ".join(needed.unmet)
-    if missed and (worst_distance(tests) < 0).any():
-        words = (
-            f"No w is certified: {missed} is missed at the safe end, where testing begins, "
-            "though not everywhere; search='split' may find a place."
-        )
-        return SearchResult(Verdict.INCONCLUSIVE, words, closest)
+    """Say why no w is certified, and count the rows that would do, if more would.
+
+    Parameters
+    ----------
+    tests : sequence of Tested
+    hardest : sequence of int
+        For each of them, the position of the worst value on the way to the most promising w.
+    level : float
+        At which each sequence was tested.
+    w : float
+        The most promising one.
+    """
+    obstacles = [(test.constraint.is_budget, test.obstacle) for test in tests if test.obstacle]
+    if obstacles:
+        fewest = {is_budget: obstacle.needed for is_budget, obstacle in obstacles}
+        reason = obstacles[0][1].reason
+        return SearchResult(Verdict.INCONCLUSIVE, reason, fewest.get(False), fewest.get(True))
+    on_the_way = list(zip(tests, hardest, strict=True))
+    missed = _names([test for test, position in on_the_way if test.mean[position] >= 0])
     if missed:
-        words = (
-            f"No w meets {names} even as observed: where they come closest, at {w}, {missed} "
-            "is missed, and more labels would not help."
+        reason = (
+            f"No w meets {_names(tests)} even as observed: where they come closest, at w = "
+            f"{w:.4g}, {missed} is missed, and more labels would not help."
         )
-        return SearchResult(Verdict.INCONCLUSIVE, words, closest)
-    n = {test.constraint.is_budget: test.constrained.n for test in tests}
-    rows = ((needed.gold, "gold labels", False), (needed.queries, "queries", True))
-    counts = [
-        f"about {wanted} {noun} ({n[kind]} are there)"
-        for wanted, noun, kind in rows
-        if wanted is not None and wanted > n[kind]
-    ]
-    enough = " and ".join(counts or ["a few more labels"])
-    words = f"No w is certified. If what is observed up to {w} is right, {enough} would do."
-    return SearchResult(Verdict.INCONCLUSIVE, words, closest, needed.gold, needed.queries)
-
-
-def _no_test(tests: Sequence[Tested]) -> str:
-    """Say why no number of labels like those that are there would certify anything, if so."""
-    few = [int(test.df) + 1 for test in tests if test.few_groups]
-    if few:
-        would_do = MINIMA["clusters"].count
-        return f"{scarce(min(few), 'independent groups')} to judge this; {would_do} would do."
-    if any(test.constrained.has_no_gap for test in tests):
-        return (
-            "Always asking the primary model gains nothing on these queries, so that there is no "
-            "gap to recover a share of; give min_gain instead."
-        )
-    by_clt = [test for test in tests if test.method == "clt"]
-    degenerate = _names([test for test in by_clt if test.constrained.is_degenerate])
-    if degenerate:
-        return (
-            f"All that the gold labels say about {degenerate} is 0, which does not tell how far "
-            "their mean may be off; give more labels, or gain_bounds."
-        )
-    rests_on_few = _names([test for test in tests if test.rests_on_few])
-    if rests_on_few:
-        return (
-            f"{rests_on_few}: the labels are all alike, or a few rare and large ones decide, so "
-            "that what has not been seen yet may break it; give gain_bounds, or more labels."
-        )
-    return ""
+        if (np.max([test.distance for test in tests], axis=0) < 0).any():
+            reason = (
+                f"No w is certified: {missed} is missed at the safe end, where testing begins, "
+                "though not everywhere; search='split' may find a place."
+            )
+        return SearchResult(Verdict.INCONCLUSIVE, reason)
+    needed: list[int | None] = []
+    enough = []
+    for noun, is_budget in (("gold labels", False), ("queries", True)):
+        of_kind = [pair for pair in on_the_way if pair[0].constraint.is_budget == is_budget]
+        wanted = max((rows_to_certify(*pair, level) for pair in of_kind), default=np.inf)
+        needed.append(int(wanted) if np.isfinite(wanted) else None)
+        there = max((test.constrained.n for test, _ in of_kind), default=0)
+        if there < wanted < np.inf:
+            enough.append(f"about {wanted:.0f} {noun} ({there} are there)")
+    would_do = " and ".join(enough or ["a few more labels"])
+    reason = (
+        f"No w is certified. If what is observed up to w = {w:.4g} is right, {would_do} would do."
+    )
+    return SearchResult(Verdict.INCONCLUSIVE, reason, needed[0], needed[1])
 
 
 def _names(tests: Sequence[Tested]) -> str:
@@ -247,27 +219,27 @@ def certify_predictions(
         sample_weight=sample_weight,
         groups=groups,
     )
-    points = None if grid is None else _as_grid(grid)
+    points, order = None if grid is None else _as_grid(grid), None
     if search == "split":
         learned, queries = split(queries, seed_of(random_state))
-        points, order = learned_order(learned, _tests(learned, demanded, method)[1], points)
+        points, order = learned_order(*_tests(learned, demanded, method), points)
     path, tests = _tests(queries, demanded, method)
     position = np.arange(path.w.size) if points is None else path.at(points)
-    if search == "split":
-        each, certified = delta, certified_in_order(tests, position, order, delta)
-    else:
-        each = level_of_each_sequence(tests, delta)
-        certified = certified_between_ends(tests, position, delta)
+    certified, each = certified_in_sequence(tests, position, delta, order)
     w, places = path.w if points is None else points, np.flatnonzero(certified)
-    finding = finding_of(tests, path, each, bool(places.size), search)
-    low = high = chosen = np.nan
-    at = finding.closest
     if places.size:
-        low, high = w[places[[0, -1]]].tolist()
         has_budget = any(test.constraint.is_budget for test in tests)
-        # All certified trade-offs keep all constraints.
         smallest = has_budget if prefer == "auto" else prefer == "quality"
+        # All certified trade-offs keep all constraints.
+        low, high = w[places[[0, -1]]].tolist()
         chosen, at = (low, position[places[0]]) if smallest else (high, position[places[-1]])
+        found = _found(tests)
+    else:
+        low = high = chosen = np.nan
+        hardest = [hardest_on_the_way(test, search) for test in tests]
+        on_the_way = [test.distance[way] for test, way in zip(tests, hardest, strict=True)]
+        at = np.argmin(np.max(on_the_way, axis=0))
+        found = _not_found(tests, [int(way[at]) for way in hardest], each, path.w[at])
     one = np.ones(queries.share.size)
     with np.errstate(divide="ignore", invalid="ignore"):
         distance = {test.constraint.name: (-test.mean / test.se)[position] for test in tests}
@@ -275,7 +247,7 @@ def certify_predictions(
         w=chosen,
         certified_low=low,
         certified_high=high,
-        estimates=_estimates(queries, path, tests, int(at), level),
+        estimates=estimates_of(tests, path, int(at), level),
         delta=delta,
         guarantee=_guarantee(tests),
         search=search,
@@ -283,10 +255,6 @@ def certify_predictions(
         n_gold=queries.n_gold,
         n_units=queries.n if queries.clusters is None else int(queries.clusters.max()) + 1,
         level=level,
-        verdict=finding.verdict,
-        needed_gold=finding.needed_gold,
-        needed_queries=finding.needed_queries,
-        reason=finding.reason,
         path=GuaranteePath(
             w=w,
             usage_ratio=running_mean(path, 0 * one, one, queries.share)[position],
@@ -294,6 +262,7 @@ def certify_predictions(
             p_value={test.constraint.name: test.p_value[position] for test in tests},
             certified=certified,
         ),
+        **found._asdict(),
     )
 
 
@@ -305,38 +274,11 @@ def _tests(
     return path, [tested(mean, path, method) for mean in means]
 
 
-def _estimates(
-    queries: CertifyingQueries, path: RoutingPath, tests: list[Tested], position: int, level: float
-) -> tuple[ConstraintEstimate, ...]:
-    sent = path.sent_at(position)
-    demanded = [
-        observed(
-            test.constrained,
-            sent,
-            level,
-            p_value=np.nan if test.method == "conformal" else float(test.p_value[position]),
-            method="binomial" if test.is_exact and test.constraint.is_count else test.method,
-        )
-        for test in tests
-    ]
-    names = {estimate.name for estimate in demanded}
-    others: dict[Constraint, bool] = {
-        max_share(0.0): True,
-        max_cost(0.0): bool((queries.costs != (0.0, 1.0)).any()),  # else it is the share
-        min_gain(0.0): queries.gain is not None,
-    }
-    more = (
-        observed(constrained_mean(constraint, queries), sent, level)
-        for constraint, is_known in others.items()
-        if is_known and constraint.name not in names
-    )
-    return (*demanded, *more)
-
-
 def _guarantee(tests: list[Tested]) -> str:
-    if any(test.method == "conformal" for test in tests):
+    methods = {test.method for test in tests}
+    if "conformal" in methods:
         return "in expectation only"
-    return "finite samples" if all(test.is_exact for test in tests) else "large samples"
+    return "large samples" if "clt" in methods else "finite samples"
 
 
 def as_delta(delta: float) -> float:

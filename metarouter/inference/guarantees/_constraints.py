@@ -20,7 +20,7 @@ of constraints of your own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import BudgetError, DataError, MetaRouterError
+from metarouter.inference._result import renamed
 from metarouter.inference.intervals import Clusters, FloatArray, as_clusters, cluster_sums
 from metarouter.inference.labels import DoublyRobustGains
 from metarouter.routing._budget import BUDGETS
@@ -42,67 +43,37 @@ from metarouter.utils.columns import (
     check_within,
 )
 from metarouter.utils.features import as_floats
-from metarouter.utils.parameters import shown
 
 Bounds = tuple[float, float] | None
 _BOUNDS = "give bounds that no query can leave, or none, and the central limit theorem is used."
 
 
-@dataclass(frozen=True)
-class Gain:
-    """Gold gains, or doubly robust scores of them.
+class Gain(NamedTuple):
+    """Gold gains, or doubly robust scores of them, in columns of shape (n,)."""
 
-    Parameters
-    ----------
-    value : ndarray of shape (n,)
-        0 where there is none.
-    share : ndarray of shape (n,)
-        Weights that sum to one; 0 where there is none.
-    is_gold : ndarray of bool of shape (n,)
-        Which queries have a gold label.
-    is_score : bool
-        Whether the values are scores, which no bound holds.
-    """
-
-    value: FloatArray
-    share: FloatArray
-    is_gold: NDArray[np.bool_]
-    is_score: bool
+    value: FloatArray  # 0 where there is none
+    share: FloatArray  # weights that sum to one; 0 where there is none
+    is_gold: NDArray[np.bool_]  # which queries have a gold label
+    is_score: bool  # whether the values are scores, which no bound holds
 
 
 @dataclass(frozen=True)
 class CertifyingQueries:
     """Queries that the gain model has not seen, with what they cost and gain.
 
-    Parameters
-    ----------
-    psi_hat : ndarray of shape (n,)
-    costs : ndarray of shape (n, 2)
-        Columns [alternative, primary].
-    latencies : ndarray of shape (n, 2) or None
-        The same, in seconds.
-    share : ndarray of shape (n,)
-        Weights that sum to one.
-    clusters : ndarray of int of shape (n,) or None
-    independent : bool
-        Whether queries weigh the same and stand for themselves, as finite-sample bounds demand.
-    gain : Gain or None
-    gain_bounds, cost_bounds : pair of float or None
-        Ends that no gain, and no cost, can leave.
-    index : ndarray of int of shape (n,)
-        Their positions among the queries that were given, of which a split takes a part.
+    Columns have the shape (n,), or (n, 2): [alternative, primary].
     """
 
     psi_hat: FloatArray
     costs: FloatArray
-    latencies: FloatArray | None
-    share: FloatArray
+    latencies: FloatArray | None  # in seconds
+    share: FloatArray  # weights that sum to one
     clusters: Clusters
-    independent: bool
+    independent: bool  # weigh the same, stand for themselves, as finite-sample bounds demand
     gain: Gain | None
-    gain_bounds: Bounds
+    gain_bounds: Bounds  # ends that no gain, and no cost, can leave
     cost_bounds: Bounds
-    index: NDArray[np.intp]
+    index: NDArray[np.intp]  # positions among those that were given, of which a split takes a part
 
     @property
     def n(self) -> int:
@@ -122,16 +93,16 @@ class CertifyingQueries:
         DataError
             If none of them has a gain.
         """
-        gain = self.gain
+        gain, share = self.gain, self.share[rows]
         if gain is not None:
-            if not gain.share[rows].any():
+            of_gain = gain.share[rows]
+            if not of_gain.any():
                 raise DataError(
                     f"none of {rows.size} queries of one part has a gold label: give more labels, "
                     "or search='ends', which does not split them."
                 )
-            kept = gain.share[rows]
-            gain = Gain(gain.value[rows], kept / kept.sum(), gain.is_gold[rows], gain.is_score)
-        share = self.share[rows]
+            share_of_gain = of_gain / of_gain.sum()
+            gain = Gain(gain.value[rows], share_of_gain, gain.is_gold[rows], gain.is_score)
         return replace(
             self,
             psi_hat=self.psi_hat[rows],
@@ -155,7 +126,7 @@ class Outcome(NamedTuple):
         Of a ratio of two means; None for a plain mean.
     bounds : pair of float or None
         Ends that ``outcome - limit * denominator`` of a query never leaves, where they are known
-        beforehand: with them the guarantee holds in finite samples.
+        beforehand: with them the guarantee holds in finite samples. Counts need none.
     """
 
     alternative: FloatArray
@@ -180,8 +151,8 @@ class Constraint:
     ----------
     name : str
         Unique; a keyword of `certify_threshold` for those of the package.
-    words : str
-        What is limited, for tables.
+    description : str
+        What is limited, for tables. ``{self.limit}`` stands for an attribute, as in an f-string.
     at_least : bool
         Whether the limit is a lower one.
     is_budget : bool
@@ -209,11 +180,11 @@ class Constraint:
     >>> toxic = rng.random((3000, 2)) < [0.08, 0.02]
     >>> @dataclass(frozen=True)
     ... class MaxToxicShare(Constraint):
-    ...     name, words = "max_toxic_share", "share of toxic answers"
+    ...     name, description = "max_toxic_share", "share of toxic answers"
     ...     is_budget, is_count, allowed = False, True, "share"
     ...     def outcome(self, queries):
     ...         alternative, primary = toxic[queries.index].T.astype(float)
-    ...         return Outcome(alternative, primary, bounds=(-self.limit, 1 - self.limit))
+    ...         return Outcome(alternative, primary)
     >>> found = certify_predictions(
     ...     rng.normal(size=3000), constraints=[MaxToxicShare(0.065), max_share(0.6)]
     ... )
@@ -224,12 +195,18 @@ class Constraint:
     limit: float
 
     name: ClassVar[str] = ""
-    words: ClassVar[str] = ""
+    description: ClassVar[str] = ""
     at_least: ClassVar[bool] = False
     is_budget: ClassVar[bool] = True
     of_gain: ClassVar[bool] = False
     is_count: ClassVar[bool] = False
     allowed: ClassVar[Literal["any", "from 0", "share"]] = "any"
+
+    words = renamed("description")
+
+    def __init_subclass__(cls) -> None:
+        if isinstance(vars(cls).get("words"), str):  # set by its former name
+            cls.description = cls.words
 
     def __post_init__(self) -> None:
         if not is_real(self.limit):
@@ -260,65 +237,74 @@ class Constraint:
         """
         return False
 
-    def described(self) -> str:
-        """Return what is limited, for tables."""
-        return self.words
-
     @property
     def sense(self) -> str:
         """The side of the limit: "at least" or "at most"."""
         return "at least" if self.at_least else "at most"
 
 
-class _Cost(Constraint):
-    def only_falls(self, queries: CertifyingQueries) -> bool:
-        return True
+def _with_bounds(
+    outcome_of: Callable[..., Outcome], columns: Sequence[FloatArray], ends: Bounds, limit: float
+) -> Outcome:
+    """Return an outcome that is monotone in each column, with its bounds if those have any."""
+    outcome = outcome_of(*columns)
+    if ends is None:
+        return outcome
+    extreme = outcome_of(*np.meshgrid(*[ends] * len(columns)))
+    below = 1.0 if extreme.denominator is None else extreme.denominator
+    excess = np.array([extreme.alternative, extreme.primary]) - limit * below
+    return outcome._replace(bounds=(float(excess.min()), float(excess.max())))
 
 
 class MaxShare(Constraint):
     """Largest share of queries sent to the primary model, E[D]."""
 
-    name, words = "max_share", BUDGETS["max_share"]
+    name, description = "max_share", BUDGETS["max_share"]
     is_count, allowed = True, "share"
 
     def outcome(self, queries: CertifyingQueries) -> Outcome:
-        one = np.ones(queries.share.size)
-        return Outcome(0 * one, one, bounds=(-self.limit, 1 - self.limit))
+        return Outcome(np.zeros(queries.share.size), np.ones(queries.share.size))
 
     def only_falls(self, queries: CertifyingQueries) -> bool:
         return _dearer(queries)
 
 
+class _Cost(Constraint):
+    """A limit on what is paid; `_of` gives the outcome of costs."""
+
+    _of: ClassVar[Callable[..., Outcome]]
+
+    def outcome(self, queries: CertifyingQueries) -> Outcome:
+        return _with_bounds(self._of, [*queries.costs.T], queries.cost_bounds, self.limit)
+
+    def only_falls(self, queries: CertifyingQueries) -> bool:
+        return True
+
+
 class MaxCost(_Cost):
     """Largest mean cost per query, in the unit of the cost model."""
 
-    name, words = "max_cost", BUDGETS["max_cost"]
+    name, description = "max_cost", BUDGETS["max_cost"]
     allowed = "from 0"
 
-    def outcome(self, queries: CertifyingQueries) -> Outcome:
-        alternative, primary = queries.costs.T
-        bounds = queries.cost_bounds
-        ends = None if bounds is None else (bounds[0] - self.limit, bounds[1] - self.limit)
-        return Outcome(alternative, primary, bounds=ends)
+    def _of(self, alternative: FloatArray, primary: FloatArray) -> Outcome:
+        return Outcome(alternative, primary)
 
 
 class MaxCostRatio(_Cost):
     """Largest mean cost relative to sending every query to the primary model."""
 
-    name, words = "max_cost_ratio", BUDGETS["max_cost_ratio"]
+    name, description = "max_cost_ratio", BUDGETS["max_cost_ratio"]
     allowed = "from 0"
 
-    def outcome(self, queries: CertifyingQueries) -> Outcome:
-        alternative, primary = _paid(self.name, queries)
-        low, high = (np.nan, np.nan) if queries.cost_bounds is None else queries.cost_bounds
-        ends = (low - self.limit * high, high - self.limit * low)
-        return Outcome(alternative, primary, primary, None if queries.cost_bounds is None else ends)
+    def _of(self, alternative: FloatArray, primary: FloatArray) -> Outcome:
+        return Outcome(alternative, primary, primary)
 
 
-class MinSaving(_Cost):
+class MinSaving(Constraint):
     """Smallest share saved of what sending every query to the primary model costs."""
 
-    name, words = "min_saving", "saving against always asking the primary model"
+    name, description = "min_saving", "saving against always asking the primary model"
     at_least = True
 
     def __post_init__(self) -> None:
@@ -331,8 +317,8 @@ class MinSaving(_Cost):
             )
 
     def outcome(self, queries: CertifyingQueries) -> Outcome:
-        alternative, primary = _paid(self.name, queries)
-        return Outcome(primary - alternative, np.zeros(primary.size), primary)
+        alternative, primary = queries.costs.T
+        return Outcome(primary - alternative, 0 * primary, primary)
 
 
 @dataclass(frozen=True)
@@ -348,16 +334,14 @@ class MaxSlowShare(Constraint):
 
     seconds: float
 
-    name, words = "max_slow_share", "share of queries above the latency limit"
-    is_count, allowed = True, "share"
+    name, is_count, allowed = "max_slow_share", True, "share"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (is_real(self.seconds) and self.seconds > 0):
             raise BudgetError(f"seconds is {self.seconds!r}; give a latency above 0.")
-
-    def described(self) -> str:
-        return f"share of queries that take more than {self.seconds:g} s"
+        text = f"share of queries that take more than {self.seconds:g} s"
+        object.__setattr__(self, "description", text)
 
     def outcome(self, queries: CertifyingQueries) -> Outcome:
         if queries.latencies is None:
@@ -365,33 +349,30 @@ class MaxSlowShare(Constraint):
                 "max_slow_share is a constraint on latencies, but latencies is missing: give "
                 "seconds per query, columns [alternative, primary]."
             )
-        alternative, primary = (queries.latencies > self.seconds).T.astype(np.float64)
-        return Outcome(alternative, primary, bounds=(-self.limit, 1 - self.limit))
+        return Outcome(*(queries.latencies > self.seconds).T.astype(np.float64))
 
 
 class _Quality(Constraint):
+    """A limit on gains; `_of` gives the outcome of gains o."""
+
     is_budget, of_gain = False, True
+    _of: ClassVar[Callable[..., Outcome]]
+
+    def outcome(self, queries: CertifyingQueries) -> Outcome:
+        gain = queries.gain
+        assert gain is not None  # seen to by `constrained_mean`
+        ends = None if gain.is_score else queries.gain_bounds
+        return _with_bounds(self._of, [gain.value], ends, self.limit)
 
 
 class MinGain(_Quality):
     """Smallest mean gain over always asking the alternative, E[D o]."""
 
-    name, words = "min_gain", "mean gain over always asking the alternative"
+    name, description = "min_gain", "mean gain over always asking the alternative"
     at_least = True
 
-    def outcome(self, queries: CertifyingQueries) -> Outcome:
-        o = _gain(queries).value
-        return Outcome(0 * o, o, bounds=_with_zero(_gain_bounds(queries), self.limit))
-
-
-class MaxLoss(_Quality):
-    """Largest mean loss against always asking the primary model, E[(1 - D) o]."""
-
-    name, words = "max_loss", "mean loss against always asking the primary model"
-
-    def outcome(self, queries: CertifyingQueries) -> Outcome:
-        o = _gain(queries).value
-        return Outcome(o, 0 * o, bounds=_with_zero(_gain_bounds(queries), self.limit))
+    def _of(self, o: FloatArray) -> Outcome:
+        return Outcome(0 * o, o)
 
 
 class MinGapShare(_Quality):
@@ -400,16 +381,20 @@ class MinGapShare(_Quality):
     This is the recovered performance gap; 1 is as good as always asking the primary model.
     """
 
-    name, words = "min_gap_share", "share of the gain of always asking the primary model"
+    name, description = "min_gap_share", "share of the gain of always asking the primary model"
     at_least, allowed = True, "from 0"
 
-    def outcome(self, queries: CertifyingQueries) -> Outcome:
-        o, bounds = _gain(queries).value, _gain_bounds(queries)
-        ends: Bounds = None
-        if bounds is not None:
-            corners = [part * end for part in (1 - self.limit, -self.limit) for end in bounds]
-            ends = (min(corners), max(corners))
-        return Outcome(0 * o, o, o, ends)
+    def _of(self, o: FloatArray) -> Outcome:
+        return Outcome(0 * o, o, o)
+
+
+class MaxLoss(_Quality):
+    """Largest mean loss against always asking the primary model, E[(1 - D) o]."""
+
+    name, description = "max_loss", "mean loss against always asking the primary model"
+
+    def _of(self, o: FloatArray) -> Outcome:
+        return Outcome(o, 0 * o)
 
 
 class MaxMissedGain(_Quality):
@@ -418,21 +403,26 @@ class MaxMissedGain(_Quality):
     This is the regret of the queries that stay with the alternative. Gold labels only.
     """
 
-    name, words = "max_missed_gain", "mean gain missed at the alternative"
+    name, description = "max_missed_gain", "mean gain missed at the alternative"
     allowed = "from 0"
 
     def outcome(self, queries: CertifyingQueries) -> Outcome:
-        if _gain(queries).is_score:
+        if queries.gain is not None and queries.gain.is_score:
             raise MetaRouterError(
                 "max_missed_gain needs gold labels: the positive part of a doubly robust score "
                 "does not estimate that of the label; use max_loss, or give gold labels."
             )
-        missed, bounds = np.maximum(_gain(queries).value, 0.0), _gain_bounds(queries)
-        ends = None if bounds is None else _with_zero((0.0, bounds[1]), self.limit)
-        return Outcome(missed, 0 * missed, bounds=ends)
+        return super().outcome(queries)
+
+    def _of(self, o: FloatArray) -> Outcome:
+        return Outcome(np.maximum(o, 0.0), 0 * o)
 
     def only_falls(self, queries: CertifyingQueries) -> bool:
         return _dearer(queries)
+
+
+def _dearer(queries: CertifyingQueries) -> bool:
+    return bool((queries.costs[:, 1] >= queries.costs[:, 0]).all())
 
 
 max_share, max_cost, max_cost_ratio, min_saving = MaxShare, MaxCost, MaxCostRatio, MinSaving
@@ -447,36 +437,6 @@ CONSTRAINTS: dict[str, type[Constraint]] = {
 }  # fmt: skip
 
 
-def _dearer(queries: CertifyingQueries) -> bool:
-    return bool((queries.costs[:, 1] >= queries.costs[:, 0]).all())
-
-
-def _paid(name: str, queries: CertifyingQueries) -> tuple[FloatArray, FloatArray]:
-    alternative, primary = queries.costs.T
-    if not primary.mean() > 0:
-        raise BudgetError(
-            f"{name} has no meaning where the primary model costs nothing; give max_share or "
-            "max_cost."
-        )
-    return alternative, primary
-
-
-def _gain(queries: CertifyingQueries) -> Gain:
-    assert queries.gain is not None  # seen to by `constrained_mean`
-    return queries.gain
-
-
-def _gain_bounds(queries: CertifyingQueries) -> Bounds:
-    return None if _gain(queries).is_score else queries.gain_bounds
-
-
-def _with_zero(bounds: Bounds, limit: float) -> Bounds:
-    """Return the ends of what a query brings to one of two models, and nothing to the other."""
-    if bounds is None:
-        return None
-    return (min(bounds[0], 0.0) - limit, max(bounds[1], 0.0) - limit)
-
-
 def constraint_of(name: str, limit: float) -> Constraint:
     """Build the constraint that a keyword stands for.
 
@@ -488,9 +448,6 @@ def constraint_of(name: str, limit: float) -> Constraint:
     if name not in CONSTRAINTS:
         raise BudgetError(f"{name!r} is no constraint; give one of {', '.join(CONSTRAINTS)}.")
     return CONSTRAINTS[name](limit)
-
-
-check_limit = constraint_of
 
 
 def as_constraints(
@@ -509,12 +466,7 @@ def as_constraints(
     if isinstance(given, Mapping):
         limits = {**limits, **given}
         given = ()
-    anything: Any = given
-    if not isinstance(anything, Constraint | Iterable) or isinstance(anything, str | bytes):
-        raise MetaRouterError(
-            f"constraints is {shown(given)}; give one such as max_share(0.3), or a list of them."
-        )
-    objects: tuple[Any, ...] = (given,) if isinstance(given, Constraint) else tuple(given)
+    objects: tuple[Any, ...] = tuple(given) if isinstance(given, Iterable) else (given,)
     for item in objects:
         if not isinstance(item, Constraint):
             raise MetaRouterError(
@@ -535,39 +487,22 @@ def as_constraints(
 class ConstrainedMean:
     """A constraint on the queries at hand: a mean that must not exceed (or fall below) its limit.
 
-    Parameters
-    ----------
-    constraint : Constraint
-    base, move, denominator : ndarray of shape (n,)
-        Outcome at the alternative, what the primary model adds to it, and the denominator.
-    share : ndarray of shape (n,)
-        Weights that sum to one of the queries that it is judged on.
-    information : ndarray of bool of shape (n,)
-        Which of them bring information: those with a gold label, where gold labels are meant.
-    bounds : tuple of float or None
-        Ends that ``base + D move - limit denominator`` never leaves, where they are known.
-    queries : CertifyingQueries
-        Those that it is judged on.
+    Columns have the shape (n,).
     """
 
     constraint: Constraint
-    base: FloatArray
-    move: FloatArray
+    base: FloatArray  # outcome at the alternative
+    move: FloatArray  # what the primary model adds to it
     denominator: FloatArray
-    share: FloatArray
-    information: NDArray[np.bool_]
-    bounds: Bounds
+    share: FloatArray  # weights that sum to one of the queries that it is judged on
+    informed: FloatArray  # the same, 0 where there is no gold label, where these are meant
+    bounds: Bounds  # of ``base + D move - limit denominator``
     queries: CertifyingQueries
 
     @property
     def sign(self) -> float:
         """1 for an upper limit, -1 for a lower one."""
         return -1.0 if self.constraint.at_least else 1.0
-
-    @property
-    def informed(self) -> FloatArray:
-        """The shares of queries that bring information, 0 for all others."""
-        return self.share * self.information
 
     @property
     def n(self) -> int:
@@ -578,16 +513,6 @@ class ConstrainedMean:
     def n_units(self) -> int:
         """Number of independent units among them."""
         return int((cluster_sums(self.informed, self.queries.clusters) > 0).sum())
-
-    @property
-    def has_no_gap(self) -> bool:
-        """Whether a share of a gap is demanded where there is no gap."""
-        return not (self.constraint.is_budget or self.share @ self.denominator > 0)
-
-    @property
-    def is_degenerate(self) -> bool:
-        """Whether all gold labels say 0, of which the central limit theorem knows nothing."""
-        return not self.constraint.is_budget and not self.share @ self.move**2 > 0
 
     def excess(self, sent: float = 0.0) -> FloatArray:
         """Return what must not exceed zero on average, if that share of each query is sent."""
@@ -606,41 +531,52 @@ def constrained_mean(constraint: Constraint, queries: CertifyingQueries) -> Cons
 
     Raises
     ------
+    BudgetError
+        If costs are relative to costs that are 0.
     DataError
         If gold gains are missing, or the outcome of the constraint has another shape.
     """
-    gain = queries.gain
-    share, information = queries.share, queries.share > 0
+    name, gain, share = constraint.name, queries.gain, queries.share
+    informed = share
     if constraint.of_gain:
         if gain is None:
             raise DataError(
-                f"{constraint.name} is a constraint on the gain, but gold_gain is missing: give "
-                "gold labels of some queries, NaN elsewhere, or doubly robust gains."
+                f"{name} is a constraint on the gain, but gold_gain is missing: give gold labels "
+                "of some queries, NaN elsewhere, or doubly robust gains."
             )
-        share, information = gain.share, gain.is_gold & (gain.share > 0)
+        share, informed = gain.share, gain.share * gain.is_gold
     alternative, primary, denominator, bounds = constraint.outcome(queries)
-    base = np.asarray(alternative, dtype=np.float64)
-    move = np.asarray(primary, dtype=np.float64) - base
-    below = np.ones(share.size) if denominator is None else np.asarray(denominator, np.float64)
-    for column in (base, move, below):
+    below = np.ones(share.size) if denominator is None else denominator
+    columns = [np.asarray(column, dtype=np.float64) for column in (alternative, primary, below)]
+    for column in columns:
         if column.shape != share.shape or not np.isfinite(column[share > 0]).all():
             raise DataError(
-                f"the outcome of {constraint.name} has shape {column.shape} or values that are not "
-                f"finite, but there are {share.size} queries: give one finite number each."
+                f"the outcome of {name} has shape {column.shape} or values that are not finite, "
+                f"but there are {share.size} queries: give one finite number each."
             )
-    return ConstrainedMean(constraint, base, move, below, share, information, bounds, queries)
+    base, primary, below = columns
+    if constraint.is_budget and not share @ below > 0:
+        raise BudgetError(
+            f"{name} has no meaning where the primary model costs nothing; give max_share or "
+            "max_cost."
+        )
+    if constraint.is_count and denominator is None and bounds is None:
+        bounds = (-constraint.limit, 1 - constraint.limit)
+    return ConstrainedMean(
+        constraint, base, primary - base, below, share, informed, bounds, queries
+    )
 
 
 def certifying_queries(
     psi_hat: ArrayLike,
     gold_gain: ArrayLike | DoublyRobustGains | None,
     *,
-    costs: ArrayLike | None,
-    latencies: ArrayLike | None,
-    gain_bounds: Bounds,
-    cost_bounds: Bounds,
-    sample_weight: ArrayLike | None,
-    groups: ArrayLike | None,
+    costs: ArrayLike | None = None,
+    latencies: ArrayLike | None = None,
+    gain_bounds: Bounds = None,
+    cost_bounds: Bounds = None,
+    sample_weight: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
 ) -> CertifyingQueries:
     """Validate what is given per query.
 
@@ -654,18 +590,18 @@ def certifying_queries(
     """
     scores = as_finite_column(psi_hat, "psi_hat")
     n = scores.size
-    if isinstance(gold_gain, DoublyRobustGains):
-        sample_weight = gold_gain.sample_weight if sample_weight is None else sample_weight
-        groups = gold_gain.groups if groups is None else groups
-    if sample_weight is not None:
-        check_same_length("sample_weight", np.size(sample_weight), "psi_hat", n)
-    if groups is not None:
-        check_same_length("groups", np.size(groups), "psi_hat", n)
+    scored = gold_gain if isinstance(gold_gain, DoublyRobustGains) else None
+    if scored is not None:
+        check_same_length("gold_gain", scored.score.size, "psi_hat", n)
+        sample_weight = scored.sample_weight if sample_weight is None else sample_weight
+        groups = scored.groups if groups is None else groups
+    for name, column in (("sample_weight", sample_weight), ("groups", groups)):
+        if column is not None:
+            check_same_length(name, np.size(column), "psi_hat", n)
     weight = as_weight(sample_weight, n)
-    if isinstance(gold_gain, DoublyRobustGains) and gold_gain.sample_weight is not None:
+    if scored is not None and scored.sample_weight is not None:
         # Queries out of support have no score, whatever weights are given.
-        check_same_length("gold_gain", gold_gain.score.size, "psi_hat", n)
-        weight = np.where(np.asarray(gold_gain.sample_weight) > 0, weight, 0.0)
+        weight = np.where(np.asarray(scored.sample_weight) > 0, weight, 0.0)
     clusters = as_clusters(as_groups(groups, n))
     positive = weight[weight > 0]
     table = np.tile([0.0, 1.0], (n, 1)) if costs is None else _as_pairs(costs, "costs", n)
@@ -691,7 +627,6 @@ def certifying_queries(
 
 def _as_gain(gold_gain: ArrayLike | DoublyRobustGains, weight: FloatArray) -> Gain:
     if isinstance(gold_gain, DoublyRobustGains):
-        check_same_length("gold_gain", gold_gain.score.size, "psi_hat", weight.size)
         return Gain(gold_gain.score, weight / weight.sum(), gold_gain.is_gold, True)
     wrong = "gold_gain holds values that are not numbers: give gains or NaN."
     label = as_floats("gold_gain", gold_gain, wrong)
@@ -702,15 +637,13 @@ def _as_gain(gold_gain: ArrayLike | DoublyRobustGains, weight: FloatArray) -> Ga
             "is none."
         )
     is_gold = ~np.isnan(label)
-    total = float(weight[is_gold].sum())
-    if not total > 0:
+    of_gold = np.where(is_gold, weight, 0.0)
+    if not of_gold.any():
         raise DataError(
             f"none of {weight.size} queries has a gold label that weighs something: label some, "
             "drawn at random."
         )
-    return Gain(
-        np.where(is_gold, label, 0.0), np.where(is_gold, weight, 0.0) / total, is_gold, False
-    )
+    return Gain(np.where(is_gold, label, 0.0), of_gold / of_gold.sum(), is_gold, False)
 
 
 def _as_pairs(values: ArrayLike, name: str, n: int) -> FloatArray:

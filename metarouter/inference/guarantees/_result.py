@@ -5,7 +5,8 @@ A threshold with its guarantee.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +19,12 @@ from metarouter.inference._result import Result, renamed
 from metarouter.inference.guarantees._constraints import (
     ConstrainedMean,
     Constraint,
+    constrained_mean,
+    max_cost,
+    max_share,
+    min_gain,
 )
-from metarouter.inference.guarantees._testing import has_enough
+from metarouter.inference.guarantees._testing import RoutingPath, Tested, obstacle_of
 from metarouter.inference.intervals import (
     FloatArray,
     RatioErrors,
@@ -72,9 +77,9 @@ class ConstraintEstimate:
         return self.constraint.name
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """What is measured."""
-        return self.constraint.described()
+        return self.constraint.description
 
     @property
     def limit(self) -> float:
@@ -87,7 +92,7 @@ class ConstraintEstimate:
         return self.constraint.at_least
 
     @property
-    def demand(self) -> str:
+    def limit_text(self) -> str:
         """The limit as text, "" if there is none."""
         return f"{self.constraint.sense} {self.limit:g}" if self.is_demanded else ""
 
@@ -96,41 +101,66 @@ class ConstraintEstimate:
         """The method as text."""
         return _METHODS[self.method]
 
+    words, demand = renamed("description"), renamed("limit_text")
+
+
+def estimates_of(
+    tests: Sequence[Tested], path: RoutingPath, position: int, level: float
+) -> tuple[ConstraintEstimate, ...]:
+    """Measure the routing at one position of a path: the constraints, then what else is known."""
+    sent, queries = path.sent_at(position), tests[0].constrained.queries
+    demanded = [
+        replace(
+            observed(test.constrained, sent, level),
+            is_demanded=True,
+            p_value=np.nan if test.method == "conformal" else float(test.p_value[position]),
+            method=test.method,
+        )
+        for test in tests
+    ]
+    others: list[Constraint] = [max_share(0.0)]
+    if (queries.costs != (0.0, 1.0)).any():  # else the mean cost is the share
+        others.append(max_cost(0.0))
+    if queries.gain is not None:
+        others.append(min_gain(0.0))
+    names = {estimate.name for estimate in demanded}
+    more = [constrained_mean(other, queries) for other in others if other.name not in names]
+    return (*demanded, *(observed(constrained, sent, level) for constrained in more))
+
 
 def observed(
-    constrained: ConstrainedMean,
-    sent: NDArray[np.bool_],
-    level: float,
-    *,
-    p_value: float = np.nan,
-    method: str = "",
+    constrained: ConstrainedMean, sent: NDArray[np.bool_], level: float
 ) -> ConstraintEstimate:
-    """Measure what a constraint limits; the constraint counts if a method is named.
+    """Measure what a constraint limits.
 
     With fewer labels than an interval needs to hold its level, value and interval are NaN.
     """
     constraint, share, below = constrained.constraint, constrained.share, constrained.denominator
+    clusters, n_units = constrained.queries.clusters, constrained.n_units
     value = constrained.base + np.where(sent, constrained.move, 0.0)
     numerator, denominator = float(share @ value), float(share @ below)
-    enough = constraint.is_count or has_enough(constrained)
-    ratio = numerator / denominator if denominator and enough else np.nan
     influence = share[:, None] * np.column_stack([value - numerator, below - denominator])
-    summed, n_units = cluster_sums(influence, constrained.queries.clusters), constrained.n_units
-    covariance = summed.T @ summed * n_units / max(1, n_units - 1)
-    slope = np.array([1.0, -ratio]) / denominator if denominator else np.full(2, np.nan)
-    se = float(np.sqrt(slope @ covariance @ slope)) if n_units > 1 else np.nan
+    summed = cluster_sums(influence, clusters)
+    variances = summed.T @ summed * n_units / max(1, n_units - 1)
     df = max(1.0, n_units - 1.0)
+    ratio = se = np.nan
+    if denominator and (constraint.is_count or obstacle_of(constrained) is None):
+        ratio = numerator / denominator
+    if denominator and n_units > 1:
+        slope = np.array([1.0, -ratio]) / denominator
+        se = float(np.sqrt(slope @ variances @ slope))
     if constraint.is_count:
-        _, lower, upper = share_interval(value > 0.5, share, constrained.queries.clusters, level)
+        _, lower, upper = share_interval(value > 0.5, share, clusters, level)
     elif np.ptp(below[share > 0]) == 0:
         lower, upper = interval_of(ratio, se, df, level)
     else:
-        errors = RatioErrors(covariance[:1, 0], float(covariance[1, 1]), covariance[:1, 1])
+        errors = RatioErrors(variances[:1, 0], float(variances[1, 1]), variances[:1, 1])
         critical = stdtrit(df, 0.5 + level / 2)
         ends = fieller(np.array([ratio * denominator]), denominator, errors, critical)
         lower, upper = ends[0][0], ends[1][0]
-    limits, n = (float(lower), float(upper)), constrained.n
-    return ConstraintEstimate(constraint, bool(method), ratio, se, *limits, p_value, method, n)
+    return ConstraintEstimate(
+        constraint, False, ratio, se, float(lower), float(upper), np.nan, "", constrained.n
+    )
 
 
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -255,7 +285,10 @@ class CertifiedThreshold(Result):
 
     _TITLE = "Threshold with a guarantee"
     _ROWS = "estimates"
-    _COLUMNS = "quantity=words, demand, observed=value, ci_low=lower, ci_high=upper, p_value, by, n"
+    _COLUMNS = (
+        "quantity=description, demand=limit_text, observed=value, ci_low=lower, ci_high=upper, "
+        "p_value, by, n"
+    )
 
     def plot(self, ax: Any = None) -> Any:
         """Draw how far every constraint is from its limit, at every usage ratio."""
@@ -267,20 +300,22 @@ class CertifiedThreshold(Result):
         if self.is_certified:
             chosen = usage[int(np.argmin(np.abs(self.path.w - self.w)))]
             ax.axvline(chosen, color=OUTLINE, linewidth=1.2, label=f"chosen, w = {self.w:.3g}")
-        words = {found.name: f"{found.words} {found.demand}" for found in self.estimates}
+        label = {one.name: f"{one.description} {one.limit_text}" for one in self.estimates}
         for (name, distance), color in zip(self.path.distance.items(), _COLORS, strict=False):
-            ax.plot(usage, distance, color=color, linewidth=1.5, label=words[name])
+            ax.plot(usage, distance, color=color, linewidth=1.5, label=label[name])
         ax.axhline(0.0, **reference_line(), label="limit")
-        ax.set_ylim(*_shown(list(self.path.distance.values())))
+        drawn = np.concatenate(list(self.path.distance.values()))
+        shown = np.clip(drawn[np.isfinite(drawn)], -12.0, 12.0)  # close to the limits
+        ax.set_ylim(shown.min(initial=0.0) - 0.5, shown.max(initial=0.0) + 0.5)
         x = "share of queries sent to the primary model"
         return label_axes(ax, x, "distance to the limit, in standard errors", legend="above")
 
     def _facts(self) -> dict[str, str]:
         on_average = self.guarantee == "in expectation only"
-        facts = {
-            "queries": f"{self.n}",
+        in_groups = f" in {self.n_units} independent groups" if self.n_units != self.n else ""
+        return {
+            "queries": f"{self.n}{in_groups}",
             "gold labels": f"{self.n_gold}",
-            "independent groups": f"{self.n_units}",
             "w": f"{self.w:.6g}",
             "certified w": f"{self.certified_low:.6g} to {self.certified_high:.6g}",
             "guarantee": self.guarantee,
@@ -288,9 +323,6 @@ class CertifiedThreshold(Result):
             "level of the intervals": f"{self.level:g}",
             "verdict": str(self.verdict),
         }
-        if self.n_units == self.n:
-            del facts["independent groups"]
-        return facts
 
     def _notes(self) -> tuple[str, ...]:
         grouped = " Labels are counted in groups like those at hand." * (self.n_units != self.n)
@@ -299,10 +331,3 @@ class CertifiedThreshold(Result):
             "ci: of the chosen threshold by itself. The guarantee is about new queries of the same "
             "source, with the gain model held fixed, which must not have seen these labels.",
         )
-
-
-def _shown(distances: list[FloatArray]) -> tuple[float, float]:
-    """Keep the part of the picture where the demands are close to their limits."""
-    finite = np.concatenate([d[np.isfinite(d)] for d in distances])
-    low, high = float(finite.min(initial=0.0)), float(finite.max(initial=0.0))
-    return max(low, -12.0) - 0.5, min(high, 12.0) + 0.5

@@ -11,23 +11,7 @@ over every w.
 
 A larger w spends less, a smaller one sends more queries with a predicted gain. So each kind of
 constraint has a safe end, and fixed-sequence testing goes from there until the first p value above
-its level. What is proven:
-
-- Constraints of one kind. With p the largest of their p values, H(w) = "some constraint is not met
-  at w" is tested at level delta (intersection-union). If testing goes beyond the first w* at which
-  H holds, it has passed p(w*) <= delta, which happens with probability delta at most. Routings
-  change only at the turning points of the sample and are continuous from the right in w, hence a
-  sequence over the turning points is one over all w, and no grid has to be fixed beforehand.
-- Constraints of both kinds, ``search="ends"``. Two sequences, each at delta / 2. Both are right
-  with probability 1 - delta, and every w that both passed keeps every constraint. At delta = 0.1
-  the halving widens margins from 1.28 to 1.64 errors, by 28%.
-- ``search="split"``. The order of w is learned on a part of the queries (smallest p value first, as
-  in Pareto testing, Laufer-Goldshtein et al. 2023); along it the largest p value of all
-  constraints, on the other queries, is tested at delta. A third of the labels given away widens
-  margins by 22%. It pays where quality is not at its best at w = 0, for there the sequence from
-  that end stops at once.
-
-Whatever is certified is certified all at once, so that any choice among it keeps the constraints.
+its level; what is proven of it is in ``docs/guarantees.md``.
 """
 
 from __future__ import annotations
@@ -41,7 +25,8 @@ from numpy.typing import NDArray
 from scipy.special import bdtr, rel_entr, stdtr, stdtrit
 
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._limits import MINIMA, MOST_SKEWNESS, rows_needed
+from metarouter.inference._limits import MINIMA, MOST_SKEWNESS, Verdict, rows_needed, scarce
+from metarouter.inference._result import Finding
 from metarouter.inference.guarantees._constraints import (
     CertifyingQueries,
     ConstrainedMean,
@@ -52,24 +37,12 @@ from metarouter.routing._tuning import turning_points
 
 
 class RoutingPath(NamedTuple):
-    """The trade-offs at which the routing of some queries changes.
+    """The trade-offs at which the routing of some queries changes."""
 
-    Parameters
-    ----------
-    w : ndarray of shape (m,)
-        Increasing from 0; the routing at w[k] holds up to, and without, w[k + 1].
-    sent : ndarray of bool of shape (n,)
-        Whether each query goes to the primary model at w = 0.
-    mover : ndarray of int of shape (k,)
-        The queries that change sides, in the order in which they do.
-    step : ndarray of int of shape (k,)
-        Position in `w` from which on the query is on its new side.
-    """
-
-    w: FloatArray
-    sent: NDArray[np.bool_]
-    mover: NDArray[np.intp]
-    step: NDArray[np.intp]
+    w: FloatArray  # (m,), increasing from 0; a routing holds up to, and without, the next w
+    sent: NDArray[np.bool_]  # (n,), whether each query goes to the primary model at w = 0
+    mover: NDArray[np.intp]  # (k,), the queries that change sides, in the order in which they do
+    step: NDArray[np.intp]  # (k,), position in `w` from which on the query is on its new side
 
     def at(self, w: FloatArray) -> NDArray[np.intp]:
         """Return the position whose routing holds at each w, shape as `w`."""
@@ -148,6 +121,8 @@ def running_moments(
     changes sides moves one A_g by c, hence sum A_g^2 by 2 A_g c + c^2, and so for the cubes: the
     whole path costs one sort.
     """
+    import pandas as pd
+
     mean = running_mean(path, base, move, share)
     unit = np.arange(share.size) if clusters is None else clusters
     # Values are taken from the mean at w = 0, so that little is lost in the differences below.
@@ -155,7 +130,8 @@ def running_moments(
     total, weight = cluster_sums(share * value, unit), cluster_sums(share, unit)
     moved = unit[path.mover]
     change = share[path.mover] * _change(path, move)
-    before = total[moved] + _earlier_changes(change, moved)
+    earlier = pd.Series(change).groupby(moved).cumsum().to_numpy() - change
+    before = total[moved] + earlier
     after = before + change
 
     def along(power: int, weights: int) -> FloatArray:
@@ -177,17 +153,6 @@ def _change(path: RoutingPath, move: FloatArray) -> FloatArray:
 
 def _at_steps(path: RoutingPath, change: FloatArray) -> FloatArray:
     return np.bincount(path.step, weights=change, minlength=path.w.size).astype(np.float64)
-
-
-def _earlier_changes(change: FloatArray, unit: NDArray[np.intp]) -> FloatArray:
-    """Sum, for each change, those that came before it in its own unit."""
-    order = np.argsort(unit, kind="stable")
-    running = np.cumsum(change[order]) - change[order]
-    first = np.flatnonzero(np.diff(unit[order], prepend=-1))
-    start = np.repeat(running[first], np.diff(np.append(first, unit.size)))
-    earlier = np.empty_like(change)
-    earlier[order] = running - start
-    return earlier
 
 
 def hoeffding_bentkus(mean: Any, n: Any, limit: float, *, binary: bool = False) -> FloatArray:
@@ -259,44 +224,25 @@ _USUAL_KURTOSIS = 4.5
 
 @dataclass(frozen=True)
 class Tested:
-    """A constraint along a path.
-
-    Parameters
-    ----------
-    constrained : ConstrainedMean
-    method : {"hoeffding_bentkus", "clt", "conformal"}
-    mean : ndarray of shape (m,)
-        What must not exceed zero, in the constraint's own unit.
-    se : ndarray of shape (m,)
-        Its standard error, never below that of `least_variance`.
-    p_value : ndarray of shape (m,)
-        Of "the constraint is not met"; with conformal risk control 0 where it is met in expectation
-        and 1 elsewhere.
-    df : float
-    rests_on_few : bool
-        Whether the central limit theorem is not to be called upon, see `tail_decides`.
-    few_groups : bool
-        Whether queries lie in too few independent groups for it.
-    """
+    """A constraint along a path; arrays have the shape (m,)."""
 
     constrained: ConstrainedMean
-    method: str
-    mean: FloatArray
-    se: FloatArray
-    p_value: FloatArray
+    method: str  # "binomial", "hoeffding_bentkus", "clt" or "conformal"
+    mean: FloatArray  # what must not exceed zero, in the constraint's own unit
+    se: FloatArray  # its standard error, never below that of `least_variance`
+    p_value: FloatArray  # of "the constraint is not met"; 0 or 1 if it is met in expectation only
     df: float
-    rests_on_few: bool = False
-    few_groups: bool = False
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether the p value holds in finite samples."""
-        return self.method == "hoeffding_bentkus"
+    obstacle: Finding | None  # why no labels like those that are there would certify anything
 
     @property
     def constraint(self) -> Constraint:
         """What is tested."""
         return self.constrained.constraint
+
+    @property
+    def distance(self) -> FloatArray:
+        """How many errors it lies beyond its limit."""
+        return np.divide(self.mean, self.se, out=self.mean.copy(), where=self.se > 0)
 
 
 def tested(constrained: ConstrainedMean, path: RoutingPath, method: Method) -> Tested:
@@ -310,28 +256,82 @@ def tested(constrained: ConstrainedMean, path: RoutingPath, method: Method) -> T
     chosen = _choose(method, constrained)
     move, clusters = constrained.sign * constrained.move, constrained.queries.clusters
     moments = running_moments(path, constrained.excess(), move, constrained.share, clusters)
-    n_units = constrained.n_units
     se = np.sqrt(np.maximum(moments.variance, least_variance(constrained)))
-    df = float(max(1, n_units - 1))
-    if chosen == "clt":
+    df = max(1.0, constrained.n_units - 1.0)
+    obstacle = obstacle_of(constrained) if chosen == "clt" else None
+    if obstacle is None and not constrained.share @ constrained.denominator > 0:
+        reason = (
+            "Always asking the primary model gains nothing on these queries, so that there is no "
+            "gap to recover a share of; give min_gain instead."
+        )
+        obstacle = Finding(Verdict.INCONCLUSIVE, None, reason)
+    if obstacle is not None:
+        p_value = np.ones(path.w.size)
+    elif chosen == "clt":
         p_value = student(moments.mean, se, df, moments.third)
-        if not has_enough(constrained):
-            p_value = np.ones_like(p_value)
+    elif chosen == "binomial":
+        # The share and the limit as given, without what arithmetic on bounds leaves of them.
+        share = running_mean(path, constrained.base, constrained.move, constrained.share)
+        limit = constrained.constraint.limit
+        if constrained.constraint.at_least:
+            share, limit = 1 - share, 1 - limit
+        p_value = hoeffding_bentkus(share, constrained.n, limit, binary=True)
     else:
-        p_value = _bounded(constrained, path, moments.mean, chosen)
-    if constrained.has_no_gap:
-        p_value = np.ones_like(p_value)
-    few = chosen == "clt" and tail_decides(constrained)
-    in_groups = chosen == "clt" and clusters is not None
-    few_groups = in_groups and MINIMA["clusters"].missing(n_units) > 0
-    return Tested(constrained, chosen, moments.mean, se, p_value, df, few, few_groups)
+        scaled, limit = constrained.scaled(moments.mean)
+        p_value = hoeffding_bentkus(scaled, constrained.n, limit)
+        if chosen == "conformal":
+            met = (constrained.n * scaled + 1) / (constrained.n + 1) <= limit
+            p_value = np.where(met, 0.0, 1.0)
+    return Tested(constrained, chosen, moments.mean, se, p_value, df, obstacle)
 
 
-def has_enough(constrained: ConstrainedMean) -> bool:
-    """Whether the central limit theorem may be called upon: enough labels, not all of them 0."""
-    least = MINIMA["gold_rows" if constrained.queries.clusters is None else "clusters"]
-    few = least.missing(constrained.n_units)
-    return not (few or constrained.is_degenerate or tail_decides(constrained))
+def _choose(method: Method, constrained: ConstrainedMean) -> str:
+    constraint, queries = constrained.constraint, constrained.queries
+    possible = queries.independent and constrained.bounds is not None
+    if method == "conformal":
+        if not (possible and constraint.only_falls(queries)):
+            raise MetaRouterError(
+                "method='conformal' holds for bounded losses of exchangeable queries that can only "
+                f"fall towards the safe end, which is not said of {constraint.name} here; budgets "
+                "and max_missed_gain with bounds and without weights or groups are such losses."
+            )
+        return method
+    if method == "hoeffding_bentkus" and not possible:
+        lacks = "queries of equal weight that stand for themselves"
+        if queries.independent:
+            lacks = (
+                f"bounds for {constraint.name} (gain_bounds= or cost_bounds=; doubly robust "
+                "scores have none)"
+            )
+        raise MetaRouterError(f"method='hoeffding_bentkus' needs {lacks}; use 'clt'.")
+    if possible and constraint.is_count:  # there is an exact test, whatever is asked for
+        return "binomial"
+    return "hoeffding_bentkus" if possible and method != "clt" else "clt"
+
+
+def obstacle_of(constrained: ConstrainedMean) -> Finding | None:
+    """Say why the central limit theorem may not be called upon, None where it may."""
+    constraint, is_grouped = constrained.constraint, constrained.queries.clusters is not None
+    least = MINIMA["clusters" if is_grouped else "gold_rows"]
+    needed, reason = None, ""
+    if least.missing(constrained.n_units):
+        noun = "queries" if constraint.is_budget else "gold labels"
+        few = scarce(constrained.n_units, "independent groups" if is_grouped else noun)
+        needed = _FEWEST if constrained.n < _FEWEST else None
+        reason = f"{few} to judge {constraint.name}; {least.count} would do."
+    elif constraint.is_budget:  # known for all queries: Hall's correction sees the tail
+        return None
+    elif not constrained.share @ constrained.move**2 > 0:
+        reason = (
+            f"All that the gold labels say about {constraint.name} is 0, which does not tell how "
+            "far their mean may be off; give more labels, or gain_bounds."
+        )
+    elif tail_decides(constrained):
+        reason = (
+            f"{constraint.name}: the labels are all alike, or a few rare and large ones decide, so "
+            "that what has not been seen yet may break it; give gain_bounds, or more labels."
+        )
+    return Finding(Verdict.INCONCLUSIVE, needed, reason) if reason else None
 
 
 def tail_decides(constrained: ConstrainedMean) -> bool:
@@ -343,8 +343,6 @@ def tail_decides(constrained: ConstrainedMean) -> bool:
     there, wherever their queries go, on the side that endangers the constraint. A tail of which the
     sample holds nothing at all cannot be seen: only bounds help there.
     """
-    if constrained.constraint.is_budget:  # known for all queries: Hall's correction sees the tail
-        return False
     if np.ptp(constrained.move[constrained.informed > 0]) == 0:
         return True
     return max(_skewness(constrained, sent) for sent in (0.0, 1.0)) > MOST_SKEWNESS
@@ -355,18 +353,9 @@ def _skewness(constrained: ConstrainedMean, sent: float) -> float:
     informed, value = constrained.informed, constrained.excess(sent)
     influence = informed * (value - informed @ value / informed.sum())
     summed = cluster_sums(influence, constrained.queries.clusters)
-    spread = float(summed @ summed)
     # What rounding leaves of a constant is no spread.
-    if spread <= (1e-9 * float(np.abs(informed * value).max(initial=0.0))) ** 2:
-        return 0.0
-    return skewness_of(summed)
-
-
-def worst_distance(tests: Sequence[Tested]) -> FloatArray:
-    """Return how many errors the worst constraint lies beyond its limit, shape (m,)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        distance = [np.where(test.se > 0, test.mean / test.se, test.mean) for test in tests]
-    return np.asarray(np.max(distance, axis=0))
+    rounding = 1e-9 * float(np.abs(informed * value).max(initial=0.0))
+    return 0.0 if float(summed @ summed) <= rounding**2 else skewness_of(summed)
 
 
 def least_variance(constrained: ConstrainedMean) -> float:
@@ -379,95 +368,52 @@ def least_variance(constrained: ConstrainedMean) -> float:
     """
     informed = constrained.informed
     summed = cluster_sums(informed, constrained.queries.clusters)
-    n_queries, n_units = _effective(informed), _effective(summed)
+    # The number of equal shares that would leave as much uncertainty (Kish 1965).
+    n_queries, n_units = (share.sum() ** 2 / (share @ share) for share in (informed, summed))
     second_moment = float(constrained.share @ constrained.move**2)
-    # Rare and large values carry the variance: it takes more queries to have seen enough of them.
-    fourth_moment = float(constrained.share @ constrained.move**4) * float(informed.sum())
-    kurtosis = fourth_moment / max(second_moment**2, np.finfo(float).tiny)
-    if constrained.constraint.is_budget:
-        kurtosis = 1.0
-    fewest = _FEWEST * max(1.0, kurtosis / _USUAL_KURTOSIS)
-    return min(1.0, fewest / n_queries) * second_moment / n_units
+    fewest = float(_FEWEST)
+    if not constrained.constraint.is_budget:
+        # Rare and large values carry the variance: it takes more queries to have seen enough.
+        fourth_moment = float(constrained.share @ constrained.move**4) * float(informed.sum())
+        kurtosis = fourth_moment / max(second_moment**2, np.finfo(float).tiny)
+        fewest *= max(1.0, kurtosis / _USUAL_KURTOSIS)
+    return float(min(1.0, fewest / n_queries) * second_moment / n_units)
 
 
-def _effective(share: FloatArray) -> float:
-    """Return the number of equal shares that would leave as much uncertainty (Kish 1965)."""
-    return float(share.sum() ** 2 / (share @ share))
+class Certified(NamedTuple):
+    """Which positions every sequence passed, and the level at which each was tested."""
+
+    passed: NDArray[np.bool_]
+    level: float
 
 
-def _bounded(
-    constrained: ConstrainedMean, path: RoutingPath, mean: FloatArray, chosen: str
-) -> FloatArray:
-    scaled, limit = constrained.scaled(mean)
-    if chosen == "conformal":
-        met = (constrained.n * scaled + 1) / (constrained.n + 1) <= limit
-        return np.where(met, 0.0, 1.0)
-    if constrained.constraint.is_count:
-        counted = running_mean(path, constrained.base, constrained.move, constrained.share)
-        # The limit as given, without what arithmetic on bounds leaves of it.
-        limit = constrained.constraint.limit
-        if constrained.sign < 0:
-            counted, limit = 1 - counted, 1 - limit
-        return hoeffding_bentkus(counted, constrained.n, limit, binary=True)
-    return hoeffding_bentkus(scaled, constrained.n, limit)
+def certified_in_sequence(
+    tests: Sequence[Tested],
+    position: NDArray[np.intp],
+    delta: float,
+    order: NDArray[np.intp] | None = None,
+) -> Certified:
+    """Test positions along a learned order, or in their own (of growing w) from both safe ends.
 
-
-def _choose(method: Method, constrained: ConstrainedMean) -> str:
-    possible = constrained.queries.independent and constrained.bounds is not None
-    if method == "conformal":
-        if not (possible and constrained.constraint.only_falls(constrained.queries)):
-            raise MetaRouterError(
-                "method='conformal' holds for bounded losses of exchangeable queries that can only "
-                "fall towards the safe end, which is not said of "
-                f"{constrained.constraint.name} here; budgets and max_missed_gain with bounds and "
-                "without weights or groups are such losses."
-            )
-    elif method == "hoeffding_bentkus" and not possible:
-        lacks = "queries of equal weight that stand for themselves"
-        if constrained.queries.independent:
-            lacks = (
-                f"bounds for {constrained.constraint.name} (gain_bounds= or cost_bounds=; doubly "
-                "robust scores have none)"
-            )
-        raise MetaRouterError(f"method='hoeffding_bentkus' needs {lacks}; use 'clt'.")
-    elif method == "auto" or constrained.constraint.is_count:
-        # A count of independent queries has an exact test, whatever is asked for.
-        return "hoeffding_bentkus" if possible else "clt"
-    return method
-
-
-def level_of_each_sequence(tests: Sequence[Tested], delta: float) -> float:
-    """Return delta over the number of ends that the constraints are tested from."""
-    return delta / len({test.constraint.is_budget for test in tests})
-
-
-def certified_between_ends(
-    tests: Sequence[Tested], position: NDArray[np.intp], delta: float
-) -> NDArray[np.bool_]:
-    """Say which positions, in the order of growing w, the sequences from both ends pass."""
-    level = level_of_each_sequence(tests, delta)
-    certified = np.ones(position.size, dtype=bool)
-    for budget in (True, False):
-        of_kind = [test for test in tests if test.constraint.is_budget == budget]
-        if of_kind:
-            from_the_safe_end = np.arange(position.size)[:: -1 if budget else 1]
-            certified &= certified_in_order(of_kind, position, from_the_safe_end, level)
-    return certified
-
-
-def certified_in_order(
-    tests: Sequence[Tested], position: NDArray[np.intp], order: NDArray[np.intp], level: float
-) -> NDArray[np.bool_]:
-    """Say which positions are passed by one sequence in a given order.
-
-    What is tested is the largest p value, of "some constraint is not met".
+    What is tested is the largest p value, of "some constraint is not met". Where constraints have
+    different safe ends, each sequence gets half of delta.
     """
     from mapie.risk_control import control_fwer
 
-    in_order = np.max([test.p_value for test in tests], axis=0)[position][order]
-    passed = np.zeros(position.size, dtype=bool)
-    passed[order[control_fwer(in_order, level, "fixed_sequence")]] = True
-    return passed
+    if order is None:
+        growing = np.arange(position.size)
+        budgets = [test for test in tests if test.constraint.is_budget]
+        others = [test for test in tests if not test.constraint.is_budget]
+        both = ((growing[::-1], budgets), (growing, others))
+        sequences = [(along, of_kind) for along, of_kind in both if of_kind]
+    else:
+        sequences = [(order, list(tests))]
+    level = delta / len(sequences)
+    passed = np.zeros((len(sequences), position.size), dtype=bool)
+    for one, (along, of_kind) in zip(passed, sequences, strict=True):
+        p_value = np.max([test.p_value for test in of_kind], axis=0)[position][along]
+        one[along[control_fwer(p_value, level, "fixed_sequence")]] = True
+    return Certified(np.all(passed, axis=0), level)
 
 
 _LEARNED_ON = 1 / 3
@@ -492,104 +438,59 @@ def split(queries: CertifyingQueries, seed: int) -> tuple[CertifyingQueries, Cer
 
 
 def learned_order(
-    learned: CertifyingQueries, tests: list[Tested], points: FloatArray | None
+    path: RoutingPath, tests: Sequence[Tested], points: FloatArray | None
 ) -> tuple[FloatArray, NDArray[np.intp]]:
     """Order trade-offs from the most to the least promising."""
-    path = routing_path(learned.psi_hat, learned.costs[:, 1] - learned.costs[:, 0])
     if points is None:
         even = np.linspace(0, path.w.size - 1, _MOST_LEARNED)
         points = path.w[np.unique(even.round().astype(int))]
-    at = path.at(points)
-    return points, np.argsort(worst_distance(tests)[at], kind="stable")
+    worst = np.max([test.distance for test in tests], axis=0)
+    return points, np.argsort(worst[path.at(points)], kind="stable")
+
+
+def hardest_on_the_way(test: Tested, search: str) -> NDArray[np.intp]:
+    """Return where the worst value lies that must be passed to get to every position, shape (m,).
+
+    A sequence from an end must pass all that lies before a position.
+    """
+    place = np.arange(test.mean.size)
+    if search == "split":
+        return place
+    along = place[::-1] if test.constraint.is_budget else place
+    distance = test.distance[along]
+    is_worst = distance == np.maximum.accumulate(distance)
+    hardest = np.empty_like(place)
+    hardest[along] = along[np.maximum.accumulate(np.where(is_worst, place, 0))]
+    return hardest
 
 
 _MOST = 10_000_000
 
 
-class Needed(NamedTuple):
-    """Rows that would do; None where no number would, or where the constraint is not made."""
+def rows_to_certify(test: Tested, position: int, level: float) -> float:
+    """Count the rows with which one position would be passed, infinite if no number would do.
 
-    gold: int | None
-    queries: int | None
-    unmet: tuple[str, ...]  # constraints that are not even met as observed, somewhere on the way
-
-
-def most_promising(tests: Sequence[Tested], search: str) -> int:
-    """Return the position that a search comes closest to certifying.
-
-    A sequence from an end must pass all that lies before a position: the worst of it counts.
+    The position is the most promising, chosen by looking: the counts are on the low side.
     """
-    distance = []
-    for test in tests:
-        own = worst_distance([test])
-        if search == "split":
-            distance.append(own)
-        elif test.constraint.is_budget:
-            distance.append(np.maximum.accumulate(own[::-1])[::-1])
-        else:
-            distance.append(np.maximum.accumulate(own))
-    return int(np.argmin(np.max(distance, axis=0)))
-
-
-def needed_at(tests: Sequence[Tested], position: int, delta: float, search: str) -> Needed:
-    """Count the rows with which the sequences would get to one position.
-
-    Parameters
-    ----------
-    tests : sequence of Tested
-    position : int
-        Best `most_promising`; it was chosen by looking, so that the counts are on the low side.
-    delta : float
-        Level of each sequence.
-    search : {"ends", "split"}
-    """
-    unmet: list[str] = []
-    counts: dict[bool, list[int | None]] = {True: [], False: []}
-    for test in tests:
-        hardest = _hardest(test, position, search)
-        if test.mean[hardest] >= 0:
-            unmet.append(test.constraint.name)
-        counts[test.constraint.is_budget].append(_rows(test, hardest, delta))
-    return Needed(_most(counts[False]), _most(counts[True]), tuple(unmet))
-
-
-def _hardest(test: Tested, position: int, search: str) -> int:
-    """Return the place with the worst value on the way to a position."""
-    if search == "split":
-        return position
-    own = worst_distance([test])
-    if test.constraint.is_budget:
-        return position + int(np.argmax(own[position:]))
-    return int(np.argmax(own[: position + 1]))
-
-
-def _most(counts: list[int | None]) -> int | None:
-    known = [count for count in counts if count is not None]
-    return max(known) if counts and len(known) == len(counts) else None
-
-
-def _rows(test: Tested, position: int, delta: float) -> int | None:
-    constrained, mean = test.constrained, float(test.mean[position])
-    if mean >= 0:
-        return None
+    constrained, n, mean = test.constrained, test.constrained.n, float(test.mean[position])
     if test.method == "clt":
-        margin = float(stdtrit(test.df, 1 - delta) * test.se[position])
-        wanted = rows_needed(constrained.n, margin, -mean)
-        return None if wanted is None else max(wanted, MINIMA["gold_rows"].count)
+        margin = float(stdtrit(test.df, 1 - level) * test.se[position])
+        wanted = rows_needed(n, margin, -mean)
+        return np.inf if wanted is None else max(wanted, _FEWEST)
     scaled, limit = constrained.scaled(mean)
     if test.method == "conformal":
-        return max(constrained.n, int(np.ceil((1 - limit) / (limit - scaled))))
-    return _smallest(scaled, limit, delta, constrained.n, binary=constrained.constraint.is_count)
+        return max(n, int(np.ceil((1 - limit) / (limit - scaled))))
 
+    def passes(size: int) -> bool:
+        binary = test.method == "binomial"
+        return bool(hoeffding_bentkus(scaled, size, limit, binary=binary) <= level)
 
-def _smallest(mean: float, limit: float, delta: float, n: int, *, binary: bool) -> int | None:
-    few, many = n, n
-    while hoeffding_bentkus(mean, many, limit, binary=binary) > delta:
+    few = many = n
+    while not passes(many):
         few, many = many, 2 * many
         if many > _MOST:
-            return None
+            return np.inf
     while many - few > max(1, few // 100):
         middle = (few + many) // 2
-        met = hoeffding_bentkus(mean, middle, limit, binary=binary) <= delta
-        few, many = (few, middle) if met else (middle, many)
+        few, many = (few, middle) if passes(middle) else (middle, many)
     return many

@@ -29,6 +29,7 @@ from metarouter.inference import (
     min_gap_share,
     min_saving,
 )
+from metarouter.inference.guarantees._constraints import certifying_queries, constrained_mean
 from metarouter.routing import GivenCost, ThresholdRouter
 
 LIMITS = {
@@ -115,7 +116,7 @@ class MaxComplaints(Constraint):
 
     rate: tuple[float, float]
 
-    name, words = "max_complaints", "complaints per query"
+    name, description = "max_complaints", "complaints per query"
     is_budget = False
 
     def outcome(self, queries):
@@ -139,7 +140,7 @@ def test_a_constraint_of_ones_own_is_certified_like_any_other():
 def test_an_outcome_of_the_wrong_shape_is_refused():
     @dataclass(frozen=True)
     class Broken(Constraint):
-        name, words = "broken", "nothing"
+        name, description = "broken", "nothing"
 
         def outcome(self, queries):
             return Outcome(np.zeros(3), np.ones(3))
@@ -177,6 +178,42 @@ def test_former_names_are_taken_for_one_release():
     found = certify_predictions(*queries(), max_share=0.4)
     assert isinstance(found.promise("max_share"), Promise)
     assert found.promises == found.estimates
+    kept = found.estimate("max_share")
+    assert (kept.words, kept.demand) == (kept.description, kept.limit_text)
+    assert max_share(0.4).words == max_share.description
+
+
+def test_a_constraint_that_was_described_by_its_former_name_is_still_described():
+    class Former(MaxComplaints):
+        words = "complaints, as they were called"
+
+    found = certify_predictions(*queries(), Former(0.4, (0.5, 0.1)))
+    assert found.to_frame()["quantity"][0] == "complaints, as they were called"
+    assert MaxComplaints.description == "complaints per query"
+
+
+def test_counts_have_an_exact_test_without_bounds_of_their_own():
+    @dataclass(frozen=True)
+    class MaxErrors(Constraint):
+        name, description, is_count = "max_errors", "share of errors", True
+
+        def outcome(self, queries):
+            return Outcome(np.zeros(1000), np.ones(1000))
+
+    psi_hat, _ = queries()
+    own, share = (certify_predictions(psi_hat, None, kind(0.3)) for kind in (MaxErrors, max_share))
+    assert (own.guarantee, own.w) == ("finite samples", share.w)
+
+
+@pytest.mark.parametrize("kind", LIMITS)
+def test_bounds_are_the_least_and_the_largest_that_a_query_can_add(kind):
+    gains, costs = np.linspace(-0.5, 2.0, 144), np.linspace(0.25, 3.0, 12)
+    pairs = np.stack(np.meshgrid(costs, costs), axis=-1).reshape(-1, 2)
+    bounds = {"gain_bounds": (-0.5, 2.0), "cost_bounds": (0.25, 3.0)}
+    given = certifying_queries(gains, gains, costs=pairs, **bounds)
+    constraint = constrained_mean(kind(LIMITS[kind]), given)
+    excess = [constraint.sign * constraint.excess(sent) for sent in (0.0, 1.0)]
+    assert constraint.bounds == pytest.approx((np.min(excess), np.max(excess)))
 
 
 def test_measured_latencies_of_a_published_table_are_kept_on_the_other_half():
