@@ -1,29 +1,16 @@
-"""Can the data bear it? Sensitivity to an unmeasured difference between the two sources.
-
-What it may do at most, and how strong observed features are by the same measure, which is the
-yardstick for unobserved ones.
-
-Source: Chernozhukov, Cinelli, Newey, Sharma & Syrgkanis (2022), Long story short: omitted variable
-bias in causal machine learning. With the outcome regression g, the Riesz representer alpha and
-
-    sigma^2 = E (o - g)^2,   nu^2 = E alpha^2,   C^2 = c_y c_d / (1 - c_d),
-
-a variable that would explain the share c_y of the residual variance of the labels, and whose
-omission leaves the share 1 - c_d of the representer's variance, biases the estimate by at most
-rho sigma nu C.
-"""
+"""Sensitivity of the mean shift to an unmeasured difference between the two sources."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import LIMITS, Verdict
 from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import (
@@ -43,123 +30,40 @@ from metarouter.inference.labels import (
     column_names,
     column_position,
     doubly_robust_mean,
+    fitted_nuisances,
     orthogonal_scores,
     overlap_weighted_slope,
 )
 from metarouter.nuisance import Nuisances
 from metarouter.utils.arguments import validated
-from metarouter.utils.parameters import ARRAY
+from metarouter.utils.parameters import ARRAY, number
 from metarouter.utils.plotting import label_axes, new_axes
-from metarouter.utils.random import seed_of, seeded
-from metarouter.utils.style import BAR, MEAN, reference_line
+from metarouter.utils.style import BAR, MEAN, OUTLINE, reference_line
 
-_AUTOMATIC = 3
-
-
-def benchmark_columns(data: Any, labels: ScaledLabels, benchmark: Any) -> dict[str, list[int]]:
-    """Return the columns that each benchmark leaves out.
-
-    Parameters
-    ----------
-    data : LabelledQueries or TrainingRows
-    labels : ScaledLabels
-    benchmark : "auto", None, list of names or positions, or dict of str to such lists
-        "auto" takes the three columns that are most related both to the source and to the labels
-        of one source; a dict leaves out several columns at once, for example the length and the
-        language of a query.
-
-    Raises
-    ------
-    MetaRouterError
-        If a column is unknown.
-    """
-    names = column_names(data)
-    if benchmark is None:
-        return {}
-    if isinstance(benchmark, str) and benchmark == "auto":
-        return {
-            names[k]: [k]
-            for k in _strongest_columns(np.asarray(labels.rows.X, dtype=float), labels)
-        }
-    if isinstance(benchmark, Mapping):
-        return {
-            str(name): [column_position(item, names, "benchmark") for item in items]
-            for name, items in benchmark.items()
-        }
-    chosen = [benchmark] if isinstance(benchmark, str) else list(benchmark)
-    positions = [column_position(item, names, "benchmark") for item in chosen]
-    return {names[k]: [k] for k in positions}
-
-
-def nuisances_without(
-    labels: ScaledLabels, fitted: Nuisances, columns: list[int], needed: tuple[str, ...], seed: Any
-) -> Nuisances:
-    """Cross-fit the same recipe on the same folds, without some columns."""
-    X = np.asarray(labels.rows.X, dtype=float)
-    left = np.delete(X, columns, axis=1)
-    if left.shape[1] == 0:
-        left = np.zeros((len(X), 1))
-    recipe = Nuisances(**fitted.get_params(deep=False))
-    if fitted.folds_:
-        recipe.set_params(cv=fitted.folds_)
-    data = labels._replace(rows=replace(labels.rows, X=left)).training_data()
-    return seeded(recipe, seed_of(seed)).fit_validated(data, needed)
-
-
-def _strongest_columns(X: FloatArray, labels: ScaledLabels) -> list[int]:
-    is_gold = labels.is_gold
-    centred = np.where(is_gold, labels.y[is_gold].mean(), labels.y[~is_gold].mean())
-    with np.errstate(invalid="ignore", divide="ignore"):
-        r = np.nan_to_num(np.corrcoef(np.column_stack([X, is_gold, labels.y - centred]).T))
-    product = np.abs(r[-2, :-2] * r[-1, :-2])
-    return [int(k) for k in np.argsort(-product, kind="stable")[:_AUTOMATIC]]
-
-
-_LARGEST = 1 - 1e-9
+_LARGEST = 1 - 1e-9  # strength
+_AUTOMATIC = 3  # features that are left out in turn
+_ROBUST_BY_ITSELF = 0.1
+_COUNTS_FOR_NOTHING = 100  # a feature a hundred times weaker is no yardstick
 
 
 class SensitivityElements(NamedTuple):
-    """theta, sigma^2 and nu^2, each with the influence of every row on it."""
+    """theta, sigma^2 and nu^2, and the influence of every row on them, shape (n, 3)."""
 
     theta: float
     sigma2: float
     nu2: float
-    theta_influence: FloatArray
-    sigma2_influence: FloatArray
-    nu2_influence: FloatArray
+    influence: FloatArray
     share: FloatArray
     is_gold: NDArray[np.bool_]
     clusters: Clusters
 
 
-class BiasBound(NamedTuple):
-    """Bounds on the estimate under a confounding strength, with an interval around both."""
-
-    lower: float
-    upper: float
-    lower_se: float
-    upper_se: float
-    interval_lower: float
-    interval_upper: float
-
-
-class Gain(NamedTuple):
-    """What an observed feature does when it is left out: c_y, c_d, how adversely, by how much."""
-
-    outcome: Measured
-    source: Measured
-    rho: float
-    change: float
-
-
 def nonparametric_elements(labels: ScaledLabels, nuisances: Nuisances) -> SensitivityElements:
     """Elements of the doubly robust mean: alpha = t / p - (1 - t) / (1 - p)."""
     estimate = doubly_robust_mean(labels, nuisances)
-    inside = orthogonal_scores(labels, nuisances).inside
-    is_gold = labels.is_gold
+    inside, is_gold = orthogonal_scores(labels, nuisances).inside, labels.is_gold
     p = np.where(inside, nuisances.propensity_, 0.5)
-    outcomes = nuisances.gold_outcome_, nuisances.preference_outcome_
-    own: FloatArray = np.asarray(np.where(is_gold, outcomes[0], outcomes[1]))
+    own = np.where(is_gold, nuisances.gold_outcome_, nuisances.preference_outcome_)
     # nu^2 = 2 E m(alpha) - E alpha^2 is insensitive to errors of p, as theta is.
     riesz2 = 2 / (p * (1 - p)) - np.where(is_gold, 1 / p, 1 / (1 - p)) ** 2
     nu2 = float(estimate.leverage @ riesz2)
@@ -189,17 +93,22 @@ def _elements(
     sigma2 = float(share @ residual**2)
     # d sigma^2 / d factor; the fitted values' part is orthogonal to the residuals.
     slope = float(share @ (2 * residual * labels.gold_part))
+    of_sigma2 = share * (residual**2 - sigma2) + labels.factor_influence * slope
+    influence = np.column_stack([estimate.influence, of_sigma2, share * nu2_deviation])
     return SensitivityElements(
-        estimate.value,
-        sigma2,
-        nu2,
-        estimate.influence,
-        share * (residual**2 - sigma2) + labels.factor_influence * slope,
-        share * nu2_deviation,
-        share,
-        labels.is_gold,
-        labels.clusters,
+        estimate.value, sigma2, nu2, influence, share, labels.is_gold, labels.clusters
     )
+
+
+class BiasBound(NamedTuple):
+    """Bounds on the estimate under a confounding strength, with an interval around both."""
+
+    lower: float
+    upper: float
+    lower_se: float
+    upper_se: float
+    interval_lower: float
+    interval_upper: float
 
 
 def confounding_strength(outcome: float, source: float, rho: float = 1.0) -> float:
@@ -207,55 +116,42 @@ def confounding_strength(outcome: float, source: float, rho: float = 1.0) -> flo
     return abs(rho) * float(np.sqrt(outcome * source / (1 - source)))
 
 
+def common_strength(squared: float) -> float:
+    """Return the c = c_y = c_d with C^2 = c^2 / (1 - c) = `squared`."""
+    return float((np.sqrt(squared**2 + 4 * squared) - squared) / 2)
+
+
 def bias_bound(elements: SensitivityElements, strength: float, level: float) -> BiasBound:
     """Bounds theta -/+ strength sigma nu, and the interval around them.
 
-    Parameters
-    ----------
-    elements : SensitivityElements
-    strength : float
-        As `confounding_strength` gives it.
-    level : float
-        Of the two-sided interval, which for a strength above 0 covers more often than that: the
-        truth lies beyond one end only.
+    The two-sided interval covers more often than `level` for a strength above 0: the truth lies
+    beyond one end only.
     """
-    largest = float(np.sqrt(elements.sigma2 * elements.nu2))
-    influence = elements.sigma2 * elements.nu2_influence + elements.nu2 * elements.sigma2_influence
-    influence = influence / (2 * largest)
+    sigma2, nu2 = elements.sigma2, elements.nu2
+    largest = float(np.sqrt(sigma2 * nu2))
     kind = "HC3" if elements.clusters is None else "cluster"
-    ends, errors, reaches = [], [], []
-    for side, sign in enumerate((-1.0, 1.0)):
-        end = elements.theta + sign * strength * largest
-        spread = variance_of_mean(
-            elements.theta_influence + sign * strength * influence, *elements[6:], kind
-        )
-        ends.append(end)
-        errors.append(float(np.sqrt(spread.variance)))
-        reaches.append(float(interval_of(end, errors[-1], spread.df, level)[side]))
-    return BiasBound(*ends, *errors, *reaches)
+    ends = []
+    for reach in (-strength, strength):
+        gradient = np.array([1.0, reach * nu2 / (2 * largest), reach * sigma2 / (2 * largest)])
+        spread = variance_of_mean(elements.influence @ gradient, *elements[4:], kind)
+        value, se = elements.theta + reach * largest, float(np.sqrt(spread.variance))
+        ends.append((value, se, *interval_of(value, se, spread.df, level)))
+    (lower, lower_se, interval_lower, _), (upper, upper_se, _, interval_upper) = ends
+    return BiasBound(lower, upper, lower_se, upper_se, interval_lower, interval_upper)
 
 
-def robustness_value(
-    elements: SensitivityElements, null: float, level: float | None = None
-) -> float:
-    """Smallest c = c_y = c_d at which the bounds, or their interval, reach the null.
+def robustness_value(elements: SensitivityElements, null: float) -> float:
+    """Smallest c = c_y = c_d at which the bounds reach the null."""
+    return common_strength((elements.theta - null) ** 2 / (elements.sigma2 * elements.nu2))
 
-    Parameters
-    ----------
-    elements : SensitivityElements
-    null : float
-    level : float, optional
-        None asks for the bounds themselves, without sampling error; then c solves
-        c^2 / (1 - c) = ((theta - null) / (sigma nu))^2.
-    """
-    if level is None:
-        squared = (elements.theta - null) ** 2 / (elements.sigma2 * elements.nu2)
-        return float((np.sqrt(squared**2 + 4 * squared) - squared) / 2)
-    side = 1.0 if elements.theta > null else -1.0
+
+def robustness_of_interval(elements: SensitivityElements, null: float, level: float) -> float:
+    """Smallest c = c_y = c_d at which the interval around the bounds reaches the null."""
 
     def distance(c: float) -> float:
         bound = bias_bound(elements, confounding_strength(c, c), level)
-        return side * ((bound.interval_lower if side > 0 else bound.interval_upper) - null)
+        above = elements.theta > null
+        return bound.interval_lower - null if above else null - bound.interval_upper
 
     if distance(0.0) <= 0:
         return 0.0
@@ -264,45 +160,11 @@ def robustness_value(
     return float(brentq(distance, 0.0, _LARGEST, xtol=1e-10))
 
 
-def gain_of(full: SensitivityElements, without: SensitivityElements, level: float) -> Gain:
-    """Strength of an observed feature, from the elements with and without it.
-
-    The gains in explained variance are those of DoubleML's benchmarking,
-    c_y = (R2 with - R2 without) / (1 - R2 with) = sigma^2 without / sigma^2 with - 1 and
-    c_d = nu^2 with / nu^2 without - 1, kept in [0, 1).
-    """
-    change = without.theta - full.theta
-    spread = (without.sigma2 - full.sigma2) * (full.nu2 - without.nu2)
-    adverse = (
-        min(1.0, abs(change) / np.sqrt(spread))
-        if without.sigma2 > full.sigma2 and full.nu2 > without.nu2
-        else 1.0
-    )
-    return Gain(
-        _excess("sigma2", without, full, level),
-        _excess("nu2", full, without, level),
-        float(np.sign(change) * adverse),
-        float(change),
-    )
-
-
-def _excess(
-    name: str, larger: SensitivityElements, smaller: SensitivityElements, level: float
-) -> Measured:
-    """Return the ratio of two elements of one sample, minus 1, within [0, 1)."""
-    above, below = getattr(larger, name), getattr(smaller, name)
-    influence = (
-        getattr(larger, f"{name}_influence") / above - getattr(smaller, f"{name}_influence") / below
-    )
-    found = Measured(above / below - 1, np.nan, np.nan)
-    if influence.any():
-        ratio = log_interval(above / below, influence, *larger[6:], level)
-        found = ratio.mapped(-1.0, 1.0)
-    return Measured(*(float(np.clip(number, 0, _LARGEST)) for number in found))
-
-
 class Scenario(NamedTuple):
-    """Bounds on the mean shift under one assumed confounder."""
+    """Bounds on the mean shift under one assumed difference, or one as strong as a feature.
+
+    c_y and c_d, how adverse the difference is, by how much leaving the feature out moves theta.
+    """
 
     name: str
     outcome: Measured
@@ -313,9 +175,39 @@ class Scenario(NamedTuple):
 
     @property
     def common(self) -> float:
-        """Strength c with c^2 / (1 - c) = c_y c_d / (1 - c_d): the scale of robustness values."""
-        squared = confounding_strength(self.outcome.value, self.source.value) ** 2
-        return float((np.sqrt(squared**2 + 4 * squared) - squared) / 2)
+        """Strength c_y = c_d of the same bias: the scale of robustness values."""
+        return common_strength(confounding_strength(self.outcome.value, self.source.value) ** 2)
+
+
+def scenario_like(
+    name: str, full: SensitivityElements, without: SensitivityElements, level: float
+) -> Scenario:
+    """Bounds under a difference as strong as a feature, from the elements with and without it.
+
+    The gains in explained variance are those of DoubleML's benchmarking,
+    c_y = (R2 with - R2 without) / (1 - R2 with) = sigma^2 without / sigma^2 with - 1 and
+    c_d = nu^2 with / nu^2 without - 1, kept in [0, 1).
+    """
+    outcome, source = _excess(1, without, full, level), _excess(2, full, without, level)
+    bound = bias_bound(full, confounding_strength(outcome.value, source.value), level)
+    change, adverse = without.theta - full.theta, 1.0
+    if without.sigma2 > full.sigma2 and full.nu2 > without.nu2:
+        most = np.sqrt((without.sigma2 - full.sigma2) * (full.nu2 - without.nu2))
+        adverse = min(1.0, abs(change) / most)
+    return Scenario(f"like {name}", outcome, source, np.sign(change) * adverse, change, bound)
+
+
+def _excess(
+    k: int, larger: SensitivityElements, smaller: SensitivityElements, level: float
+) -> Measured:
+    """Return the k-th element of the larger over that of the smaller, minus 1, within [0, 1)."""
+    above, below = larger[:3][k], smaller[:3][k]
+    influence = larger.influence[:, k] / above - smaller.influence[:, k] / below
+    found = Measured(above / below - 1, np.nan, np.nan)
+    if influence.any():
+        ratio = log_interval(above / below, influence, *larger[4:], level)
+        found = ratio.mapped(-1.0, 1.0)
+    return Measured(*np.clip(found, 0.0, _LARGEST).tolist())
 
 
 @dataclass(frozen=True)
@@ -385,16 +277,16 @@ class SensitivityAnalysis(Judged):
         ax.fill_between(strength, low, high, color=BAR, alpha=0.35, linewidth=0, label="interval")
         ax.fill_between(strength, lower, upper, color=BAR, alpha=0.8, linewidth=0, label="bounds")
         ax.axhline(self.null, **reference_line())
-        ax.axhline(self.value, color="#1A1A1A", linewidth=1.2)
-        words = f"robustness value {self.robustness_interval:.3f}"
-        ax.axvline(self.robustness_interval, color=MEAN, linewidth=1.4, label=words)
-        for number, scenario in enumerate(self.scenarios[1:]):
+        ax.axhline(self.value, color=OUTLINE, linewidth=1.2)
+        value = f"robustness value {self.robustness_interval:.3f}"
+        ax.axvline(self.robustness_interval, color=MEAN, linewidth=1.4, label=value)
+        for place, scenario in enumerate(self.scenarios[1:]):
             if scenario.common <= strength[-1]:
-                ax.plot(scenario.common, self.value, "D", color="#1A1A1A", markersize=4)
+                ax.plot(scenario.common, self.value, "D", color=OUTLINE, markersize=4)
                 ax.annotate(
                     scenario.name,
                     (scenario.common, self.value),
-                    (4, 6 + 11 * number),
+                    (4, 6 + 11 * place),
                     textcoords="offset points",
                     fontsize="small",
                 )
@@ -403,23 +295,19 @@ class SensitivityAnalysis(Judged):
         return label_axes(ax, strength_is, "mean shift", legend="above", ncols=3)
 
 
-class _Method(NamedTuple):
-    """Which nuisances a method needs, and how its elements are found."""
-
-    needed: tuple[str, ...]
-    elements: Callable[[ScaledLabels, Nuisances], SensitivityElements]
-
-
 _METHODS = {
-    "aipw": _Method(("propensity", "gold_outcome", "preference_outcome"), nonparametric_elements),
-    "overlap": _Method(("marginal_outcome", "propensity"), linear_elements),
+    "aipw": (nonparametric_elements, ("propensity", "gold_outcome", "preference_outcome")),
+    "overlap": (linear_elements, ("marginal_outcome", "propensity")),
 }
-_GRID = 61
-_ROBUST_BY_ITSELF = 0.1
-_COUNTS_FOR_NOTHING = 100  # a feature a hundred times weaker is no yardstick
 
 
-@validated(benchmark=[str, ARRAY, Mapping, None], random_state=["random_state"])
+@validated(
+    outcome_strength=[number(at_least=0, below=1)],
+    source_strength=[number(at_least=0, below=1)],
+    rho=[number(at_least=-1, at_most=1)],
+    benchmark=[str, ARRAY, Mapping, None],
+    random_state=["random_state"],
+)
 def sensitivity_analysis(
     data: Any,
     *,
@@ -445,8 +333,10 @@ def sensitivity_analysis(
     null : float, default=0.0
         The mean shift that a difference would have to explain.
     benchmark : "auto", None, list of names or positions, or dict of str to such lists
-        Observed features that are left out in turn, at the price of cross-fitting anew; "auto"
-        takes the three that look strongest.
+        Observed features that are left out in turn, at the price of cross-fitting anew: a yardstick
+        for unobserved ones. "auto" takes the three that are most related both to the source and to
+        the labels of one source; a dict leaves out several at once, for example the length and the
+        language of a query.
     **options
         Of `LabelOptions`: nuisances, scaling, level, seed; errors stand there.
 
@@ -457,6 +347,14 @@ def sensitivity_analysis(
 
     Notes
     -----
+    With the outcome regression g, the Riesz representer alpha and
+
+        sigma^2 = E (o - g)^2,   nu^2 = E alpha^2,   C^2 = c_y c_d / (1 - c_d),
+
+    a variable that would explain the share c_y of the residual variance of the labels, and whose
+    omission leaves the share 1 - c_d of the representer's variance, biases the estimate by at most
+    rho sigma nu C.
+
     Gold and preference labels may differ by something that is not among the features, for example
     when experts chose which queries they liked to label. Queries with both labels cannot: a paired
     mean needs none of this.
@@ -476,56 +374,90 @@ def sensitivity_analysis(
     >>> bool(0.1 < analysis.robustness_interval < analysis.robustness)
     True
     """
-    _check(outcome_strength, source_strength, rho)
     table = LabelTable(data, options)
     level, counts = table.level, table.counts
     known: dict[str, Any] = {"null": null, "level": level, "method": method}
     known |= {"n_gold": counts.gold, "n_preference": counts.preference}
-    shortage = check_sample_size(counts)
+    open_because = partial(SensitivityAnalysis.inconclusive, scenarios=(), curve=np.empty((0, 5)))
+    shortage = check_either_sample_size(counts)
     if shortage is not None:
-        return SensitivityAnalysis.inconclusive(
-            shortage, scenarios=(), curve=np.empty((0, 5)), **known
+        return open_because(shortage, **known)
+    labels, (elements_of, needed) = table.labels, _METHODS[method]
+    fitted = table.nuisances(*needed)
+    elements = elements_of(labels, fitted)
+    if not elements.nu2 > 0:
+        reason = (
+            "Propensities are so near 0 or 1 that the variance of the weights, nu^2, is estimated "
+            f"as {elements.nu2:.2g}, below zero: no bound follows. Calibrate or trim the "
+            "propensities (PropensityPolicy)."
         )
-    labels, chosen = table.labels, _METHODS[method]
-    fitted = table.nuisances(*chosen.needed)
-    elements = chosen.elements(labels, fitted)
-    asked = Scenario(
+        return open_because(Finding(Verdict.INCONCLUSIVE, None, reason), **known)
+    strength = confounding_strength(outcome_strength, source_strength, rho)
+    assumed = Scenario(
         "as assumed",
         Measured(*(outcome_strength,) * 3),
         Measured(*(source_strength,) * 3),
         rho,
-        float("nan"),
-        bias_bound(elements, confounding_strength(outcome_strength, source_strength, rho), level),
+        np.nan,
+        bias_bound(elements, strength, level),
     )
     observed = []
-    for name, columns in benchmark_columns(data, labels, benchmark).items():
-        without = nuisances_without(labels, fitted, columns, chosen.needed, table.random_state)
-        gain = gain_of(elements, chosen.elements(labels, without), level)
-        strength = confounding_strength(gain.outcome.value, gain.source.value)
-        observed.append(Scenario(f"like {name}", *gain, bias_bound(elements, strength, level)))
+    for name, columns in _benchmark_columns(data, labels, benchmark).items():
+        without = _fitted_without(columns, labels, fitted, needed, table.random_state)
+        observed.append(scenario_like(name, elements, elements_of(labels, without), level))
     observed += _strongest(elements, observed, level)
     plain = bias_bound(elements, 0.0, level)
-    value = robustness_value(elements, null)
-    of_interval = robustness_value(elements, null, level)
+    robustness = robustness_value(elements, null)
+    of_interval = robustness_of_interval(elements, null, level)
     return SensitivityAnalysis(
         value=elements.theta,
         lower=plain.interval_lower,
         upper=plain.interval_upper,
-        robustness=value,
+        robustness=robustness,
         robustness_interval=of_interval,
-        scenarios=(asked, *observed),
-        curve=_curve(elements, value, observed, level),
+        scenarios=(assumed, *observed),
+        curve=_curve(elements, robustness, observed, level),
         **known,
         **_judge(of_interval, observed, table.is_paired)._asdict(),
     )
 
 
-def _check(outcome: float, source: float, rho: float) -> None:
-    for name, value in (("outcome_strength", outcome), ("source_strength", source)):
-        if not 0 <= value < 1:
-            raise MetaRouterError(f"{name}={value!r} is no share; give a number in [0, 1).")
-    if not -1 <= rho <= 1:
-        raise MetaRouterError(f"rho={rho!r} is no correlation; give a number in [-1, 1].")
+def _benchmark_columns(data: Any, labels: ScaledLabels, benchmark: Any) -> dict[str, list[int]]:
+    """Return the columns that each benchmark leaves out."""
+    names = column_names(data)
+    if isinstance(benchmark, str):
+        benchmark = _strongest_columns(labels) if benchmark == "auto" else [benchmark]
+    if isinstance(benchmark, Mapping):
+        return {
+            str(name): [column_position(item, names, "benchmark") for item in items]
+            for name, items in benchmark.items()
+        }
+    chosen = () if benchmark is None else benchmark
+    positions = [column_position(item, names, "benchmark") for item in chosen]
+    return {names[k]: [k] for k in positions}
+
+
+def _strongest_columns(labels: ScaledLabels) -> list[int]:
+    X, is_gold = np.asarray(labels.rows.X, dtype=float), labels.is_gold
+    centred = np.where(is_gold, labels.y[is_gold].mean(), labels.y[~is_gold].mean())
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r = np.nan_to_num(np.corrcoef(np.column_stack([X, is_gold, labels.y - centred]).T))
+    product = np.abs(r[-2, :-2] * r[-1, :-2])
+    return [int(k) for k in np.argsort(-product, kind="stable")[:_AUTOMATIC]]
+
+
+def _fitted_without(
+    columns: list[int], labels: ScaledLabels, fitted: Nuisances, needed: tuple[str, ...], seed: Any
+) -> Nuisances:
+    """Cross-fit the same recipe on the same folds, without some columns."""
+    X = np.delete(np.asarray(labels.rows.X, dtype=float), columns, axis=1)
+    if X.shape[1] == 0:
+        X = np.zeros((len(X), 1))
+    recipe = Nuisances(**fitted.get_params(deep=False))
+    if fitted.folds_:
+        recipe.set_params(cv=fitted.folds_)
+    left = labels._replace(rows=replace(labels.rows, X=X))
+    return fitted_nuisances(left, recipe, needed, seed)
 
 
 def _strongest(
@@ -541,51 +473,49 @@ def _strongest(
     outcome = max((scenario.outcome for scenario in observed), key=lambda gain: gain.value)
     source = max((scenario.source for scenario in observed), key=lambda gain: gain.value)
     bound = bias_bound(elements, confounding_strength(outcome.value, source.value), level)
-    return [Scenario("strongest of these", outcome, source, 1.0, float("nan"), bound)]
+    return [Scenario("strongest of these", outcome, source, 1.0, np.nan, bound)]
 
 
 def _curve(
-    elements: SensitivityElements, value: float, observed: list[Scenario], level: float
+    elements: SensitivityElements, robustness: float, observed: list[Scenario], level: float
 ) -> FloatArray:
-    last = min(0.99, 1.4 * max([value, 0.02, *(scenario.common for scenario in observed)]))
+    last = min(0.99, 1.4 * max([robustness, 0.02, *(scenario.common for scenario in observed)]))
     rows = []
-    for c in np.linspace(0.0, last, _GRID):
+    for c in np.linspace(0.0, last, 61):
         bound = bias_bound(elements, confounding_strength(c, c), level)
         rows.append([c, bound.interval_lower, bound.lower, bound.upper, bound.interval_upper])
     return np.array(rows)
 
 
 def _judge(of_interval: float, observed: list[Scenario], is_paired: bool) -> Finding:
+    strongest = max((scenario.common for scenario in observed), default=np.nan)
     if is_paired:
+        verdict = Verdict.PASS
         reason = "Every query carries both labels: nothing can differ between them."
-        return Finding(Verdict.PASS, None, reason)
-    if of_interval == 0:
-        return Finding(
-            Verdict.INCONCLUSIVE,
-            None,
+    elif of_interval == 0:
+        verdict = Verdict.INCONCLUSIVE
+        reason = (
             "The mean shift from labels of different queries is not significant even without an "
             "unmeasured difference; the test of the mean shift says how many labels would settle "
-            "it.",
+            "it."
         )
-    if not observed:
-        return Finding(
-            Verdict.CAUTION,
-            None,
-            "No observed feature was left out, so there is no yardstick for the robustness value.",
+    elif not observed:
+        verdict = Verdict.CAUTION
+        reason = (
+            "No observed feature was left out, so there is no yardstick for the robustness value."
         )
-    strongest = max(scenario.common for scenario in observed)
-    if strongest * _COUNTS_FOR_NOTHING < of_interval:
-        return Finding(
-            Verdict.PASS if of_interval >= _ROBUST_BY_ITSELF else Verdict.CAUTION,
-            None,
+    elif strongest * _COUNTS_FOR_NOTHING < of_interval:
+        verdict = Verdict.PASS if of_interval >= _ROBUST_BY_ITSELF else Verdict.CAUTION
+        reason = (
             "None of the features that were left out counts for anything. To explain the shift "
             f"away a difference would have to explain {of_interval:.1%} of what is left to explain "
-            "of both the labels and the source.",
+            "of both the labels and the source."
         )
-    ratio = of_interval / strongest
-    return Finding(
-        LIMITS["robustness"].judge(ratio, ratio),
-        None,
-        f"To explain the shift away a difference would have to be {ratio:.1f} times as strong as "
-        "the strongest features that were left out.",
-    )
+    else:
+        ratio = of_interval / strongest
+        verdict = LIMITS["robustness"].judge(ratio, ratio)
+        reason = (
+            f"To explain the shift away a difference would have to be {ratio:.1f} times as strong "
+            "as the strongest features that were left out."
+        )
+    return Finding(verdict, None, reason)

@@ -13,10 +13,11 @@ from metarouter.exceptions import MetaRouterError
 from metarouter.inference.diagnostics._sensitivity import (
     bias_bound,
     confounding_strength,
-    gain_of,
     linear_elements,
     nonparametric_elements,
+    robustness_of_interval,
     robustness_value,
+    scenario_like,
     sensitivity_analysis,
 )
 from metarouter.inference.labels import scaled_labels
@@ -68,9 +69,7 @@ def test_bounds_and_robustness_values_are_those_of_doubleml(elements_of):
     assert elements.nu2 == pytest.approx(nu2, rel=1e-8)
     bound = bias_bound(elements, confounding_strength(0.04, 0.05), LEVEL)
     assert (bound.lower, bound.upper) == pytest.approx((lower, upper), rel=1e-7)
-    assert np.sqrt(elements.theta_influence @ elements.theta_influence) == pytest.approx(
-        theta_se, rel=1e-10
-    )
+    assert np.linalg.norm(elements.influence[:, 0]) == pytest.approx(theta_se, rel=1e-10)
     assert robustness_value(elements, 0.0) == pytest.approx(value, abs=1e-5)
 
 
@@ -100,14 +99,11 @@ def test_bounds_and_robustness_values_are_those_of_econml():
     theta, sigma, nu, cov = theirs.dml_sensitivity_values(t, y)
     ours = (elements.theta, elements.sigma2, elements.nu2)
     assert ours == pytest.approx((float(theta), float(sigma), float(nu)), rel=1e-12)
-    influence_values = np.array(
-        [elements.theta_influence, elements.sigma2_influence, elements.nu2_influence]
-    )
     # econml takes the derivative of the moment of nu^2 with the wrong sign, and with it both of its
     # covariances (see the test of derivatives above).
     sign = np.array([[1, 1, -1], [1, 1, -1], [-1, -1, 1]])
     np.testing.assert_allclose(
-        influence_values @ influence_values.T, sign * cov, rtol=1e-8, atol=1e-14
+        elements.influence.T @ elements.influence, sign * cov, rtol=1e-8, atol=1e-14
     )
     lower, upper = theirs.sensitivity_interval(
         theta, sigma, nu, cov, 0.05, 0.04, 0.05, 1.0, interval_type="theta"
@@ -118,8 +114,10 @@ def test_bounds_and_robustness_values_are_those_of_econml():
     assert robustness_value(elements, 0.0) == pytest.approx(float(value), abs=1e-5)
     of_interval = theirs.RV(theta, sigma, nu, sign * cov, 0.05, interval_type="ci")
     # Student's t and HC3 make ours a little smaller.
-    assert robustness_value(elements, 0.0, LEVEL) == pytest.approx(float(of_interval), rel=0.03)
-    assert robustness_value(elements, 0.0, LEVEL) < float(of_interval)
+    assert robustness_of_interval(elements, 0.0, LEVEL) == pytest.approx(
+        float(of_interval), rel=0.03
+    )
+    assert robustness_of_interval(elements, 0.0, LEVEL) < float(of_interval)
 
 
 def test_the_bounds_reach_the_null_at_the_robustness_value():
@@ -128,7 +126,7 @@ def test_the_bounds_reach_the_null_at_the_robustness_value():
         value = robustness_value(elements, null)
         bound = bias_bound(elements, confounding_strength(value, value), LEVEL)
         assert null in (pytest.approx(bound.lower), pytest.approx(bound.upper))
-        value = robustness_value(elements, null, LEVEL)
+        value = robustness_of_interval(elements, null, LEVEL)
         bound = bias_bound(elements, confounding_strength(value, value), LEVEL)
         near = (pytest.approx(bound.interval_lower, abs=1e-6),)
         assert null in (*near, pytest.approx(bound.interval_upper, abs=1e-6))
@@ -136,7 +134,7 @@ def test_the_bounds_reach_the_null_at_the_robustness_value():
 
 def test_a_shift_that_is_not_significant_has_no_robustness():
     elements = nonparametric_elements(*known_nuisances())
-    assert robustness_value(elements, elements.theta + 0.1, LEVEL) == 0.0
+    assert robustness_of_interval(elements, elements.theta + 0.1, LEVEL) == 0.0
     assert robustness_value(elements, elements.theta + 0.1) > 0
 
 
@@ -148,7 +146,7 @@ def test_gains_follow_doublemls_benchmarking():
     short.gold_outcome_ = np.full(200, labels.y[labels.is_gold].mean())
     short.preference_outcome_ = np.full(200, labels.y[~labels.is_gold].mean())
     without = nonparametric_elements(labels, short)
-    gain = gain_of(full, without, LEVEL)
+    gain = scenario_like("both", full, without, LEVEL)
     variance = labels.y.var()
     r2 = [1 - elements.sigma2 / variance for elements in (full, without)]
     assert gain.outcome.value == pytest.approx(min(1, (r2[0] - r2[1]) / (1 - r2[0])), rel=1e-6)
@@ -230,9 +228,9 @@ def test_too_few_labels_give_no_number(make):
 
 def test_choices_that_mean_nothing_are_refused(make):
     data = make.labelled()
-    with pytest.raises(MetaRouterError, match="source_strength=1 is no share"):
+    with pytest.raises(MetaRouterError, match="source_strength is 1; give a number"):
         sensitivity_analysis(data, source_strength=1)
-    with pytest.raises(MetaRouterError, match="rho=2 is no correlation"):
+    with pytest.raises(MetaRouterError, match="rho is 2; give a number"):
         sensitivity_analysis(data, rho=2)
     with pytest.raises(MetaRouterError, match="method is 'iv'; give 'aipw' or 'overlap'"):
         sensitivity_analysis(data, method="iv")
