@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Unpack
 
@@ -17,19 +17,18 @@ from metarouter.inference.bias import (
 from metarouter.inference.diagnostics._nuisance_checks import (
     NuisanceQuality,
     OverlapReport,
-    advice_on,
     nuisance_quality,
     overlap_report,
 )
 from metarouter.inference.diagnostics._sensitivity import SensitivityAnalysis, sensitivity_analysis
-from metarouter.inference.intervals import UNKNOWN, Measured
+from metarouter.inference.intervals import Measured
 from metarouter.inference.labels import (
-    Counts,
+    Effect,
     HeldOutPredictions,
     LabelOptions,
     LabelTable,
-    check_sample_size,
-    held_out_predictions,
+    as_held_out,
+    check_either_sample_size,
 )
 from metarouter.nuisance import ALL_NUISANCES
 from metarouter.shift import ShiftLearner
@@ -61,10 +60,6 @@ class Check:
     verdict: Verdict
     needed: int | None
     reason: str
-
-    @property
-    def _needed(self) -> str:
-        return "" if self.needed is None else str(self.needed)
 
 
 @dataclass(frozen=True)
@@ -99,11 +94,11 @@ class Diagnostics(Result):
         """The gravest verdict, that on the bias itself left aside: bias is what is corrected."""
         return worst([check.verdict for check in self.checks if check.claim != UNBIASED])
 
-    _TITLE = "Can the data bear it? {self.data_name}"
+    _TITLE = "Data diagnostics: {self.data_name}"
     _ROWS = "checks"
     _COLUMNS = (
         "claim, quantity, value=measured.value, ci_low=measured.lower, ci_high=measured.upper, "
-        "verdict, needed=_needed"
+        "verdict, needed"
     )
     _FACTS = {"level": "{self.level:g}", "gravest verdict": "{self.verdict}"}
 
@@ -112,20 +107,29 @@ class Diagnostics(Result):
         return self.overlap.plot(ax)
 
     def _notes(self) -> tuple[str, ...]:
-        spoken = [
-            f"{check.verdict} on '{check.claim}': {check.reason}"
-            for check in self.checks
-            if check.verdict is not Verdict.PASS
-        ]
+        claims: dict[str, list[str]] = {}
+        for check in self.checks:
+            if check.verdict is not Verdict.PASS:
+                claims.setdefault(check.reason, []).append(f"{check.verdict} on '{check.claim}'")
         return (
             "'needed' is the number of labels (gold, unless the claim says otherwise) that would "
             "settle an open verdict, all else equal. The gravest leaves that on bias aside. "
             "The low end of a robustness value is that of its interval.",
-            *dict.fromkeys(spoken),
+            *(f"{', '.join(named)}: {reason}" for reason, named in claims.items()),
         )
 
 
 UNBIASED = "preference labels unbiased on average"
+# Claim and quantity of every verdict of an overlap report and of nuisances, by its name there.
+_CLAIMS = {
+    "out_of_support": ("gold covers the preference queries", "share out of support"),
+    "effective_gold": ("enough gold labels after weighting", "effective share"),
+    "effective_preference": ("enough preference labels after weighting", "effective share"),
+    "marginal_outcome": ("model of labels no worse than a mean", "out-of-fold R2"),
+    "gold_outcome": ("model of gold labels no worse than a mean", "out-of-fold R2"),
+    "preference_outcome": ("model of preference labels no worse than a mean", "out-of-fold R2"),
+    "propensity": ("propensity no worse than a constant", "log loss / constant"),
+}
 
 
 @validated(
@@ -173,14 +177,18 @@ def check_data(
     overlap = overlap_report(data, **options)
     quality = nuisance_quality(data, **options)
     sensitivity = sensitivity_analysis(data, benchmark=benchmark, **options)
+    calibrations = [] if model is None else _calibrations(table, model, options)
+    robustness = Measured(sensitivity.robustness, sensitivity.robustness_interval, float("nan"))
+    ratio = {"propensity": quality.log_loss_ratio}
     checks = [
-        *_count_checks(counts),
-        *_overlap_checks(overlap),
-        *_quality_checks(quality),
+        _count_check("gold_rows", counts.gold),
+        _count_check("preference_rows", counts.preference),
+        *_checks(overlap, {name: getattr(overlap, name) for name in overlap.verdicts}),
+        *_checks(quality, quality.r2 | ratio),
         _check(
             "no unmeasured difference explains the shift",
             "robustness value",
-            _robustness(sensitivity),
+            robustness,
             sensitivity,
         ),
         _check(
@@ -190,16 +198,10 @@ def check_data(
             shift,
         ),
     ]
-    calibrations = [] if model is None else _calibrations(table, model, options)
-    checks += [
-        _check(
-            f"predicted differences of the {test.effect} are real",
-            "calibration slope",
-            Measured(*(float(column[1]) for column in (test.coefficient, test.lower, test.upper))),
-            test,
-        )
-        for test in calibrations
-    ]
+    for test in calibrations:
+        slope = (float(column[1]) for column in (test.coefficient, test.lower, test.upper))
+        claim = f"predicted differences of the {test.effect} are real"
+        checks.append(_check(claim, "calibration slope", Measured(*slope), test))
     by_effect = {test.effect: test for test in calibrations}
     return Diagnostics(
         checks=tuple(checks),
@@ -218,78 +220,36 @@ def _check(claim: str, quantity: str, measured: Measured, found: Judged) -> Chec
     return Check(claim, quantity, measured, found.verdict, found.needed, found.reason)
 
 
-def _count_checks(counts: Counts) -> list[Check]:
-    checks = []
-    for name, there in (("gold_rows", counts.gold), ("preference_rows", counts.preference)):
-        minimum = MINIMA[name]
-        short = minimum.missing(there) > 0
-        checks.append(
-            Check(
-                f"enough {minimum.what}",
-                minimum.what,
-                Measured(there, there, there),
-                Verdict.INCONCLUSIVE if short else Verdict.PASS,
-                minimum.count if short else None,
-                minimum.why if short else f"At least {minimum.count} are needed.",
-            )
-        )
-    return checks
+def _count_check(name: str, there: int) -> Check:
+    minimum = MINIMA[name]
+    short = minimum.missing(there) > 0
+    return Check(
+        f"enough {minimum.what}",
+        minimum.what,
+        Measured(there, there, there),
+        Verdict.INCONCLUSIVE if short else Verdict.PASS,
+        minimum.count if short else None,
+        minimum.why,
+    )
 
 
-def _overlap_checks(report: OverlapReport) -> list[Check]:
-    effective = "effective share"
-    claims = {
-        "out_of_support": ("gold covers the preference queries", "share out of support"),
-        "effective_gold": ("enough gold labels after weighting", effective),
-        "effective_preference": ("enough preference labels after weighting", effective),
-    }
-    checks = []
-    for name, claim in claims.items():
-        verdict, measured = report.verdicts[name], getattr(report, name)
-        reason = "Yes." if verdict is Verdict.PASS else report.reason
+def _checks(
+    report: OverlapReport | NuisanceQuality, measured: dict[str, Measured]
+) -> Iterator[Check]:
+    """Yield one check per verdict of a report that has several."""
+    for name, verdict in report.verdicts.items():
         needed = report.needed if verdict is Verdict.INCONCLUSIVE else None
-        checks.append(Check(*claim, measured, verdict, needed, reason))
-    return checks
-
-
-def _quality_checks(quality: NuisanceQuality) -> list[Check]:
-    predicted = ("labels", "gold labels", "preference labels")
-    measured = {
-        name: (f"model of {words} no worse than a mean", "out-of-fold R2", found)
-        for words, (name, found) in zip(predicted, quality.r2.items(), strict=True)
-    }
-    ratio = ("propensity no worse than a constant", "log loss / constant", quality.log_loss_ratio)
-    checks = []
-    for name, claim in (measured | {"propensity": ratio}).items():
-        verdict = quality.verdicts[name]
-        needed = quality.needed if verdict is Verdict.INCONCLUSIVE else None
-        checks.append(Check(*claim, verdict, needed, _worse(quality, name)))
-    return checks
-
-
-def _worse(quality: NuisanceQuality, name: str) -> str:
-    if quality.verdicts[name] is Verdict.PASS:
-        return "Yes."
-    if "among them" in quality.reason:
-        return quality.reason
-    return f"Not shown to be as good as a constant. {advice_on([name])}"
-
-
-def _robustness(analysis: SensitivityAnalysis) -> Measured:
-    if not analysis.scenarios:
-        return UNKNOWN
-    return Measured(analysis.robustness, analysis.robustness_interval, float("nan"))
+        reason = "Yes." if verdict is Verdict.PASS else report.reason
+        yield Check(*_CLAIMS[name], measured[name], verdict, needed, reason)
 
 
 def _calibrations(table: LabelTable, model: Any, options: LabelOptions) -> list[CalibrationTest]:
-    predictions, counts = model, table.counts
-    enough = check_sample_size(counts, "gold_rows_held_out") is None
-    if enough and not isinstance(model, HeldOutPredictions):
-        scaling = options.get("scaling", "variance")
-        predictions = held_out_predictions(
-            table.data, model, scaling=scaling, random_state=table.random_state
-        )
-    shift = calibration_test(table.data, predictions, effect="shift", **options)
-    if isinstance(model, ShiftLearner):
-        return [shift]
-    return [shift, calibration_test(table.data, predictions, effect="gain", **options)]
+    """Test shift and gain by one set of held-out predictions, where labels allow it."""
+    predictions = model
+    if check_either_sample_size(table.counts, "gold_rows_held_out") is None:
+        predictions = as_held_out(model, table.data, table.labels, "shift", table.random_state)
+    effects: tuple[Effect, ...] = ("shift", "gain")
+    return [
+        calibration_test(table.data, predictions, effect=effect, **options)
+        for effect in effects[: 1 if isinstance(model, ShiftLearner) else 2]
+    ]

@@ -1,19 +1,18 @@
-"""Can the data bear it? Overlap of the sources, and how well nuisances predict new labels."""
+"""Overlap of the two sources, and how well nuisances predict labels that they have not seen."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import xlogy
+from scipy.special import logit
 
 from metarouter.inference._limits import LIMITS, Verdict, about, rows_needed, worst
 from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import (
     UNKNOWN,
-    Clusters,
     FloatArray,
     Measured,
     log_interval,
@@ -26,13 +25,15 @@ from metarouter.inference.labels import (
     ScaledLabels,
     check_sample_size,
 )
-from metarouter.nuisance import ALL_NUISANCES, Nuisances
+from metarouter.nuisance import ALL_NUISANCES
 from metarouter.overlap import PropensityPolicy
 from metarouter.utils.arguments import validated
 from metarouter.utils.plotting import draw_dots, label_axes, new_axes
-from metarouter.utils.style import reference_line
+from metarouter.utils.style import OUTLINE, reference_line
 
-COLOUR = {True: "#E69F00", False: "#0072B2"}
+if TYPE_CHECKING:
+    import pandas as pd
+
 _JUDGED = ("out_of_support", "effective_gold", "effective_preference")
 
 
@@ -72,10 +73,6 @@ class OverlapReport(Judged):
     is_gold: NDArray[np.bool_] = field(repr=False)
 
     _TITLE = "Overlap of gold and preference queries"
-    _ROWS = "_measures"
-    _COLUMNS = (
-        "measure=name, value=measured.value, ci_low=measured.lower, ci_high=measured.upper, verdict"
-    )
     _FACTS = {
         "gold labels": "{self.n_gold}",
         "preference labels": "{self.n_preference}",
@@ -90,59 +87,51 @@ class OverlapReport(Judged):
         "{self.reason}",
     )
 
-    @property
-    def _measures(self) -> list[_Measure]:
-        rarer, found = f"{LIMITS['density_ratio'].passes:g} times rarer", self.verdicts
-        effective = "effective share of the {} labels"
-        return [
-            _Measure(
-                f"preference labels where gold is {rarer}",
-                self.out_of_support,
-                found["out_of_support"],
-            ),
-            _Measure(f"gold labels where preference is {rarer}", self.gold_out_of_support, ""),
-            _Measure(effective.format("gold"), self.effective_gold, found["effective_gold"]),
-            _Measure(
-                effective.format("preference"),
-                self.effective_preference,
-                found["effective_preference"],
-            ),
+    def to_frame(self) -> pd.DataFrame:
+        """Return the numbers, one row per share."""
+        import pandas as pd
+
+        rarer = f"{LIMITS['density_ratio'].passes:g} times rarer"
+        shares = {
+            f"preference labels where gold is {rarer}": "out_of_support",
+            f"gold labels where preference is {rarer}": "gold_out_of_support",
+            "effective share of the gold labels": "effective_gold",
+            "effective share of the preference labels": "effective_preference",
+        }
+        rows = [
+            (measure, *getattr(self, name), str(self.verdicts.get(name, "")))
+            for measure, name in shares.items()
         ]
+        return pd.DataFrame(rows, columns=["measure", "value", "ci_low", "ci_high", "verdict"])
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the propensities of gold and of preference labels, mirrored."""
         ax = new_axes(ax)
         edges = np.linspace(0.0, 1.0, 41)
-        for source, sign, name in ((True, 1, "gold"), (False, -1, "preference")):
-            values = self.propensity[self.is_gold == source]
-            if not values.size:
-                continue
-            share = np.histogram(values, edges)[0] / values.size
+        for name, rows, sign, colour, hatch in (
+            ("gold", self.is_gold, 1, "#E69F00", None),
+            ("preference", ~self.is_gold, -1, "#0072B2", "///"),
+        ):
+            n = max(1, int(rows.sum()))
             ax.bar(
                 edges[:-1],
-                sign * share,
+                sign * np.histogram(self.propensity[rows], edges)[0] / n,
                 width=np.diff(edges),
                 align="edge",
-                color=COLOUR[source],
-                edgecolor="#1A1A1A",
+                color=colour,
+                edgecolor=OUTLINE,
                 linewidth=0.3,
-                hatch=None if source else "///",
-                label=f"{name} labels ({values.size})",
+                hatch=hatch,
+                label=f"{name} labels ({rows.sum()})",
             )
         kappa = self.n_gold / max(1, self.n_gold + self.n_preference)
         for bound in support_bounds(kappa):
             ax.axvline(bound, **reference_line())
-        ax.axhline(0.0, color="#1A1A1A", linewidth=0.8)
+        ax.axhline(0.0, color=OUTLINE, linewidth=0.8)
         ax.set_xlim(0, 1)
         ax.yaxis.set_major_formatter(lambda value, _: f"{abs(value):.0%}")
         propensity = "propensity P(gold | query); dashed: density ratio of ten"
         return label_axes(ax, propensity, "share of the source's labels", legend="above", ncols=2)
-
-
-class _Measure(NamedTuple):
-    name: str
-    measured: Measured
-    verdict: str
 
 
 def support_bounds(kappa: float) -> tuple[float, float]:
@@ -187,68 +176,47 @@ def overlap_report(data: Any, **options: Unpack[LabelOptions]) -> OverlapReport:
     PASS
     """
     table = LabelTable(data, options)
-    shortage = check_sample_size(table.counts)
+    is_gold, level = np.asarray(table.rows.is_gold, dtype=bool), table.level
+    known = {"level": level, "n_gold": int(is_gold.sum()), "n_preference": int((~is_gold).sum())}
+    shortage = check_either_sample_size(table.counts)
     if shortage is not None:
-        is_gold = np.asarray(table.rows.is_gold, dtype=bool)
         unknown: dict[str, Any] = dict.fromkeys(("gold_out_of_support", *_JUDGED), UNKNOWN)
-        return OverlapReport.inconclusive(
-            shortage,
-            **unknown,
-            n_gold=int(is_gold.sum()),
-            n_preference=int((~is_gold).sum()),
-            level=table.level,
-            verdicts=dict.fromkeys(_JUDGED, Verdict.INCONCLUSIVE),
-        )
+        unknown["verdicts"] = dict.fromkeys(_JUDGED, Verdict.INCONCLUSIVE)
+        return OverlapReport.inconclusive(shortage, **unknown, **known)
     labels, fitted = table.labels, table.nuisances("propensity")
-    propensity = _recalibrated(labels, fitted)
+    propensity = fitted.propensity_
     if table.is_paired:
-        # Queries with both labels overlap by design, whatever a model believes.
-        nothing, everything = Measured(0.0, 0.0, 0.0), Measured(1.0, 1.0, 1.0)
-        found: dict[str, Any] = dict.fromkeys(_JUDGED, everything)
-        found |= {"out_of_support": nothing, "gold_out_of_support": nothing}
-        verdicts = dict.fromkeys(_JUDGED, Verdict.PASS)
-        reason = "Every query carries both labels, so that the overlap is complete by design."
-        finding = Finding(Verdict.PASS, None, reason)
-        propensity = np.full(len(propensity), 0.5)
-    else:
-        found = _measured(labels, propensity, table.level)
-        judged = {name: (found[name].lower, found[name].upper) for name in _JUDGED}
-        verdicts = {name: LIMITS[name].judge(*ends) for name, ends in judged.items()}
-        finding = _judge(worst(list(verdicts.values())), found, labels)
+        propensity = np.full(len(propensity), 0.5)  # by design, whatever a model believes
+    elif np.ptp(propensity) > 0:
+        policy = PropensityPolicy(clip=None, calibrate="sigmoid")
+        weight = labels.share * len(propensity)
+        propensity = policy.apply(propensity, is_gold, weight).propensity
+    found = _shares(labels, propensity, level)
+    verdicts = {name: LIMITS[name].judge(*found[name][1:]) for name in _JUDGED}
     return OverlapReport(
         **found,
-        n_gold=labels.n_gold,
-        n_preference=labels.n_preference,
         n_clipped=fitted.overlap_.n_clipped,
         n_trimmed=fitted.overlap_.n_trimmed,
-        level=table.level,
         verdicts=verdicts,
         propensity=propensity,
-        is_gold=labels.is_gold,
-        **finding._asdict(),
+        is_gold=is_gold,
+        **known,
+        **_judge(worst(list(verdicts.values())), found, table)._asdict(),
     )
 
 
-def _recalibrated(labels: ScaledLabels, fitted: Nuisances) -> FloatArray:
-    raw = fitted.propensity_
-    if np.ptp(raw) == 0:
-        return raw
-    policy = PropensityPolicy(clip=None, calibrate="sigmoid")
-    return policy.apply(raw, labels.is_gold, labels.share * len(raw)).propensity
-
-
-def _measured(labels: ScaledLabels, propensity: FloatArray, level: float) -> dict[str, Measured]:
+def _shares(labels: ScaledLabels, propensity: FloatArray, level: float) -> dict[str, Measured]:
+    """Return the shares of an `OverlapReport`, by name."""
+    if np.ptp(propensity) == 0:  # as of a random draw: nothing is rarer anywhere
+        nothing, everything = Measured(0.0, 0.0, 0.0), Measured(1.0, 1.0, 1.0)
+        shares = dict.fromkeys(("out_of_support", "gold_out_of_support"), nothing)
+        return shares | dict.fromkeys(("effective_gold", "effective_preference"), everything)
     is_gold, share, clusters = labels.is_gold, labels.share, labels.clusters
     low, high = support_bounds(float(share @ is_gold))
     of_preference, of_gold = np.where(is_gold, 0.0, share), np.where(is_gold, share, 0.0)
-    # With one propensity for all, as of a random draw, nothing is rarer anywhere.
-    missing = {name: Measured(0.0, 0.0, 0.0) for name in ("out_of_support", "gold_out_of_support")}
-    if np.ptp(propensity) > 0:
-        missing = {
-            "out_of_support": share_interval(propensity < low, of_preference, clusters, level),
-            "gold_out_of_support": share_interval(propensity > high, of_gold, clusters, level),
-        }
-    return missing | {
+    return {
+        "out_of_support": share_interval(propensity < low, of_preference, clusters, level),
+        "gold_out_of_support": share_interval(propensity > high, of_gold, clusters, level),
         "effective_gold": _effective(labels, propensity, level),
         "effective_preference": _effective(labels, 1 - propensity, level),
     }
@@ -256,8 +224,6 @@ def _measured(labels: ScaledLabels, propensity: FloatArray, level: float) -> dic
 
 def _effective(labels: ScaledLabels, own: FloatArray, level: float) -> Measured:
     """Effective share of a source's labels, 1 / (E own E(1 / own)) with its propensity."""
-    if np.ptp(own) == 0:
-        return Measured(1.0, 1.0, 1.0)
     share = labels.share
     mean, inverse = float(share @ own), float(share @ (1 / own))
     influence = -share * ((own / mean - 1) + (1 / own / inverse - 1))
@@ -267,30 +233,30 @@ def _effective(labels: ScaledLabels, own: FloatArray, level: float) -> Measured:
     return found._replace(upper=min(1.0, found.upper))
 
 
-def _judge(verdict: Verdict, found: dict[str, Measured], labels: ScaledLabels) -> Finding:
-    missing = found["out_of_support"]
-    if verdict is Verdict.PASS:
-        return Finding(verdict, None, "Gold queries cover the ground of the preference queries.")
-    if verdict is Verdict.INCONCLUSIVE:
+def _judge(verdict: Verdict, found: dict[str, Measured], table: LabelTable) -> Finding:
+    missing, n, needed = found["out_of_support"], table.labels.n_preference, None
+    if table.is_paired:
+        reason = "Every query carries both labels, so that the overlap is complete by design."
+    elif verdict is Verdict.PASS:
+        reason = "Gold queries cover the ground of the preference queries."
+    elif verdict is Verdict.INCONCLUSIVE:
         wanted = (LIMITS["out_of_support"].fails - LIMITS["out_of_support"].passes) / 2
-        needed = rows_needed(labels.n_preference, (missing.upper - missing.lower) / 2, wanted)
-        where = "" if labels.clusters is None else ", in as many more groups,"
-        return Finding(
-            verdict,
-            needed,
-            f"The overlap is open; {about(needed, labels.n_preference)} preference labels{where} "
-            f"would settle it, {labels.n_preference} are there.",
+        needed = rows_needed(n, (missing.upper - missing.lower) / 2, wanted)
+        where = "" if table.labels.clusters is None else ", in as many more groups,"
+        reason = (
+            f"The overlap is open; {about(needed, n)} preference labels{where} would settle it, "
+            f"{n} are there."
         )
-    return Finding(
-        verdict,
-        None,
-        f"For {missing.value:.0%} of the preference labels hardly any gold query is alike; "
-        f"{found['effective_gold'].value:.0%} of the gold labels are left after weighting. Trim "
-        "(PropensityPolicy), or collect gold labels where they are missing.",
-    )
+    else:
+        reason = (
+            f"For {missing.value:.0%} of the preference labels hardly any gold query is alike; "
+            f"{found['effective_gold'].value:.0%} of the gold labels are left after weighting. "
+            "Trim (PropensityPolicy), or collect gold labels where they are missing."
+        )
+    return Finding(verdict, needed, reason)
 
 
-WORDS = {
+_PREDICTED = {
     "marginal_outcome": "label given the query",
     "gold_outcome": "gold label given the query",
     "preference_outcome": "preference label given the query",
@@ -323,11 +289,6 @@ class NuisanceQuality(Judged):
     verdicts: dict[str, Verdict]
 
     _TITLE = "Quality of the nuisances, out of fold"
-    _ROWS = "_losses"
-    _COLUMNS = (
-        "nuisance=name, predicts, labels, measure, value=measured.value, ci_low=measured.lower, "
-        "ci_high=measured.upper, verdict"
-    )
     _FACTS = {"level": "{self.level:g}", "verdict": "{self.verdict}"}
     _NOTES = (
         "Intervals are over new labels, with the fitted models held fixed. A nuisance that",
@@ -335,45 +296,41 @@ class NuisanceQuality(Judged):
         "{self.reason}",
     )
 
-    @property
-    def _losses(self) -> list[_Loss]:
-        measures = [(name, "R2", found) for name, found in self.r2.items()]
-        measures += [
-            ("propensity", "log loss", self.log_loss),
-            ("propensity", "log loss / constant", self.log_loss_ratio),
+    def to_frame(self) -> pd.DataFrame:
+        """Return the numbers, one row per nuisance and measure."""
+        import pandas as pd
+
+        losses = [(name, "R2", found) for name, found in self.r2.items()]
+        losses += [("propensity", "log loss / constant", self.log_loss_ratio)]
+        rows = [
+            (name, _PREDICTED[name], self.n[name], measure, *found, str(self.verdicts[name]))
+            for name, measure, found in losses
         ]
-        return [
-            _Loss(
-                name,
-                WORDS[name],
-                self.n[name],
-                measure,
-                found,
-                "" if measure == "log loss" else self.verdicts[name],
-            )
-            for name, measure, found in measures
-        ]
+        log_loss = (*rows[-1][:3], "log loss", *self.log_loss, "")
+        rows.insert(-1, log_loss)  # by itself it has no verdict
+        head = (
+            "nuisance",
+            "predicts",
+            "labels",
+            "measure",
+            "value",
+            "ci_low",
+            "ci_high",
+            "verdict",
+        )
+        return pd.DataFrame(rows, columns=head)
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the out-of-fold R2 of the outcome models and the propensity's gain in log loss."""
         drawn = {**self.r2, "propensity": self.log_loss_ratio.mapped(1.0, -1.0)}
         value, lower, upper = np.array(list(drawn.values())).T
         ax = new_axes(ax, height=2.6)
-        ax = draw_dots([WORDS[name] for name in drawn], value, lower, upper, ax)
+        ax = draw_dots([_PREDICTED[name] for name in drawn], value, lower, upper, ax)
         return label_axes(ax, "share of the loss explained out of fold")
 
 
-class _Loss(NamedTuple):
-    name: str
-    predicts: str
-    labels: int
-    measure: str
-    measured: Measured
-    verdict: str
-
-
 _SMALLEST = 1e-12
-_OUTCOMES = tuple(WORDS)[:3]
+_OUTCOMES = tuple(_PREDICTED)[:3]
 
 
 @validated(random_state=["random_state"])
@@ -403,35 +360,55 @@ def nuisance_quality(data: Any, **options: Unpack[LabelOptions]) -> NuisanceQual
     """
     table = LabelTable(data, options)
     counts, level = table.counts, table.level
-    shortage = check_sample_size(counts)
+    both = counts.gold + counts.preference
+    n = dict(zip(_PREDICTED, (both, counts.gold, counts.preference, both), strict=True))
+    shortage = check_either_sample_size(counts)
     if shortage is not None:
-        both = counts.gold + counts.preference
         return NuisanceQuality.inconclusive(
             shortage,
             r2=dict.fromkeys(_OUTCOMES, UNKNOWN),
             log_loss=UNKNOWN,
             log_loss_ratio=UNKNOWN,
-            n=dict(zip(WORDS, (both, counts.gold, counts.preference, both), strict=True)),
+            n=n,
             level=level,
-            verdicts=dict.fromkeys(WORDS, Verdict.INCONCLUSIVE),
+            verdicts=dict.fromkeys(n, Verdict.INCONCLUSIVE),
         )
     labels, fitted = table.labels, table.nuisances(*ALL_NUISANCES)
     everywhere = np.ones(len(labels.y), dtype=bool)
-    of_outcomes = (fitted.marginal_outcome_, fitted.gold_outcome_, fitted.preference_outcome_)
-    rows = (everywhere, labels.is_gold, ~labels.is_gold)
-    parts = dict(zip(_OUTCOMES, zip(of_outcomes, rows, strict=True), strict=True))
-    error = {name: _error_ratio(labels, *part, level) for name, part in parts.items()}
-    log_loss, ratio = _log_losses(labels, fitted.propensity_, level)
-    verdicts = {
-        name: LIMITS["outcome_error"].judge(found.lower, found.upper)
-        for name, found in error.items()
+    outcomes = (
+        (fitted.marginal_outcome_, everywhere),
+        (fitted.gold_outcome_, labels.is_gold),
+        (fitted.preference_outcome_, ~labels.is_gold),
+    )
+    error = {
+        name: _squared_error(labels, prediction, rows, level)
+        for name, (prediction, rows) in zip(_OUTCOMES, outcomes, strict=True)
     }
-    verdicts["propensity"] = LIMITS["propensity_error"].judge(ratio.lower, ratio.upper)
+    log_loss, ratio = _log_loss(labels, fitted.propensity_, level)
+    losses, limits = {**error, "propensity": ratio}, dict.fromkeys(error, LIMITS["outcome_error"])
+    limits["propensity"] = LIMITS["propensity_error"]
+    verdicts = {name: limits[name].judge(*loss[1:]) for name, loss in losses.items()}
     leaking = [name for name in error if 1 - error[name].upper > LIMITS["leak"].passes]
-    for name in leaking:
-        verdicts[name] = Verdict.CAUTION
+    verdicts |= dict.fromkeys(leaking, Verdict.CAUTION)
+    needed = [
+        rows_needed(n[name], (loss.upper - loss.lower) / 2, (limit.fails - limit.passes) / 2)
+        for (name, loss), limit in zip(losses.items(), limits.values(), strict=True)
+        if verdicts[name] is Verdict.INCONCLUSIVE
+    ]
     verdict = worst(list(verdicts.values()))
-    n = {name: int(part[1].sum()) for name, part in parts.items()} | {"propensity": len(labels.y)}
+    if leaking:
+        label = _PREDICTED[leaking[0]]
+        reason = (
+            f"The features predict the {label} almost perfectly: look for the label among them."
+        )
+    elif verdict is Verdict.PASS:
+        reason = "No nuisance is worse than a constant."
+    else:
+        reason = (
+            "Not shown to be as good as a constant. More labels, or fewer features that say more, "
+            "may help; where queries were drawn at random for gold labels, propensity='constant' "
+            "(--propensity constant) says so."
+        )
     return NuisanceQuality(
         r2={name: found.mapped(1.0, -1.0) for name, found in error.items()},
         log_loss=log_loss,
@@ -440,101 +417,62 @@ def nuisance_quality(data: Any, **options: Unpack[LabelOptions]) -> NuisanceQual
         level=level,
         verdicts=verdicts,
         verdict=verdict,
-        needed=_needed({**error, "propensity": ratio}, n, verdicts),
-        reason=_reason(verdicts, leaking),
+        needed=max(filter(None, needed), default=None),
+        reason=reason,
     )
 
 
-def _error_ratio(
+def _squared_error(
     labels: ScaledLabels, prediction: FloatArray, rows: NDArray[np.bool_], level: float
 ) -> Measured:
     """Mean squared error over that of the mean label, 1 - R2."""
-    share = labels.share[rows] / labels.share[rows].sum()
-    y = labels.y[rows]
-    own, base = (y - prediction[rows]) ** 2, (y - share @ y) ** 2
-    error, variance = max(float(share @ own), _SMALLEST), float(share @ base)
-    influence = share * (own / error - base / variance)
-    constant = float(share @ y)
-    from_constant = prediction[rows] - constant
-    noise = noise_share(error - variance, float(share @ from_constant**2))
-    shared = np.sqrt(noise) * share * 2 * (y - prediction[rows]) * from_constant / error
-    return log_interval(
-        error / variance,
-        influence,
-        share,
-        labels.is_gold[rows],
-        _clusters(labels, rows),
-        level,
-        shared_influence=shared,
+    y, predicted = labels.y[rows], prediction[rows]
+    mean = np.average(y, weights=labels.share[rows])
+    own, constant = (y - predicted) ** 2, (y - mean) ** 2
+    return _loss_ratio(
+        labels, rows, own, constant, 2 * (y - predicted), predicted - mean, 1.0, level
     )
 
 
-def _log_losses(
+def _log_loss(
     labels: ScaledLabels, propensity: FloatArray, level: float
 ) -> tuple[Measured, Measured]:
+    """Log loss of the propensity, and over that of the gold share."""
     share, is_gold = labels.share, labels.is_gold
-    p = np.clip(propensity, _SMALLEST, 1 - _SMALLEST)
-    kappa = float(share @ is_gold)
-    own = -np.log(np.where(is_gold, p, 1 - p))
-    base = float(-xlogy(kappa, kappa) - xlogy(1 - kappa, 1 - kappa))
+    p, kappa = np.clip(propensity, _SMALLEST, 1 - _SMALLEST), float(share @ is_gold)
+    own, constant = (-np.log(np.where(is_gold, q, 1 - q)) for q in (p, kappa))
     loss = float(share @ own)
-    rows = np.ones(len(own), dtype=bool)
-    clusters = _clusters(labels, rows)
-    # The entropy of the gold share moves by log((1 - kappa) / kappa) per unit of the share.
-    entropy_influence = np.log((1 - kappa) / kappa) * (is_gold - kappa) / base
-    of_loss = log_interval(loss, share * (own / loss - 1), share, is_gold, clusters, level)
-    influence = share * (own / loss - 1 - entropy_influence)
+    found = log_interval(loss, share * (own / loss - 1), share, is_gold, labels.clusters, level)
     # Near a constant the log loss is quadratic in the log odds, with curvature p (1 - p) / 2.
-    from_constant = np.log(p / (1 - p)) - np.log(kappa / (1 - kappa))
-    curvature = kappa * (1 - kappa) / 2
-    noise = noise_share(loss - base, curvature * float(share @ from_constant**2))
-    shared = np.sqrt(noise) * share * (is_gold - p) * from_constant / loss
-    ratio = log_interval(
-        loss / base, influence, share, is_gold, clusters, level, shared_influence=shared
+    curvature, distance = kappa * (1 - kappa) / 2, logit(p) - logit(kappa)
+    rows = np.ones(len(own), dtype=bool)
+    return found, _loss_ratio(labels, rows, own, constant, is_gold - p, distance, curvature, level)
+
+
+def _loss_ratio(
+    labels: ScaledLabels,
+    rows: NDArray[np.bool_],
+    own: FloatArray,
+    constant: FloatArray,
+    slope: FloatArray,
+    distance: FloatArray,
+    curvature: float,
+    level: float,
+) -> Measured:
+    """Mean loss of predictions over that of the best constant, from both losses of each label.
+
+    Near the constant a mean loss rises by `curvature` times the mean squared `distance` of the
+    predictions from it; `slope` is the derivative of a label's own loss (see `noise_share`).
+    """
+    share, clusters = labels.share[rows] / labels.share[rows].sum(), labels.clusters
+    loss, base = max(float(share @ own), _SMALLEST), float(share @ constant)
+    noise = noise_share(loss - base, curvature * float(share @ distance**2))
+    return log_interval(
+        loss / base,
+        share * (own / loss - constant / base),
+        share,
+        labels.is_gold[rows],
+        None if clusters is None else np.unique(clusters[rows], return_inverse=True)[1],
+        level,
+        shared_influence=np.sqrt(noise) * share * slope * distance / loss,
     )
-    return of_loss, ratio
-
-
-def _needed(
-    losses: dict[str, Measured], n: dict[str, int], verdicts: dict[str, Verdict]
-) -> int | None:
-    """Labels of the open nuisance that would bring its interval to one side of the limits."""
-    wanted = [
-        rows_needed(n[name], (loss.upper - loss.lower) / 2, (limit.fails - limit.passes) / 2)
-        for name, loss in losses.items()
-        for limit in [LIMITS["propensity_error" if name == "propensity" else "outcome_error"]]
-        if verdicts[name] is Verdict.INCONCLUSIVE
-    ]
-    return max((count for count in wanted if count is not None), default=None)
-
-
-def _clusters(labels: ScaledLabels, rows: NDArray[np.bool_]) -> Clusters:
-    if labels.clusters is None:
-        return None
-    return np.unique(labels.clusters[rows], return_inverse=True)[1].reshape(-1)
-
-
-def _reason(verdicts: dict[str, Verdict], leaking: list[str]) -> str:
-    if leaking:
-        return (
-            f"The features predict the {WORDS[leaking[0]]} almost perfectly: look for the label "
-            "among them."
-        )
-    bad = [name for name, verdict in verdicts.items() if verdict is not Verdict.PASS]
-    if not bad:
-        return "No nuisance is worse than a constant."
-    worse = ", ".join(WORDS[name] for name in bad)
-    return f"Not shown to be as good as a constant: {worse}. {advice_on(bad)}"
-
-
-def advice_on(nuisances: list[str]) -> str:
-    """Say what may help where nuisances are not shown to be as good as a constant."""
-    said = []
-    if any(name != "propensity" for name in nuisances):
-        said.append("More labels, or fewer features that say more, may help.")
-    if "propensity" in nuisances:
-        said.append(
-            "If queries were drawn at random for gold labels, say so with propensity='constant' "
-            "(--propensity constant)."
-        )
-    return " ".join(said)
