@@ -1,7 +1,7 @@
-"""Verdicts, and every limit behind one, with the reason why it stands where it does.
+"""Verdicts, and the decision thresholds behind them, with the reason why each stands where it does.
 
 Nothing else in the package compares an estimate with a constant of its own: a reader who disagrees
-with a verdict finds the limit, and the sentence that defends it, here.
+with a verdict finds the threshold, and the sentence that defends it, here.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import re
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
-
-_ONE = {"queries": "query", "labels": "label", "groups": "group", "rows": "row"}
 
 
 class Verdict(StrEnum):
@@ -31,7 +29,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Limit:
+class DecisionThreshold:
     """Two bounds on a quantity: good up to the first, bad beyond the second.
 
     Parameters
@@ -46,7 +44,7 @@ class Limit:
 
     Examples
     --------
-    >>> share = Limit(0.05, 0.20, "share of rows", "An example.")
+    >>> share = DecisionThreshold(0.05, 0.20, "share of rows", "An example.")
     >>> print(share.judge(0.01, 0.04), share.judge(0.25, 0.30), share.judge(0.01, 0.30))
     PASS FAIL INCONCLUSIVE
     >>> print(share.judge(0.03, 0.10))
@@ -59,41 +57,26 @@ class Limit:
     why: str
 
     def judge(self, lower: float, upper: float) -> Verdict:
-        """Compare an interval with the two bounds.
+        """Compare an interval with the two bounds; NaN stands for one that could not be had.
 
         The whole interval must be good for PASS and bad for FAIL; one that reaches from good to
         bad is INCONCLUSIVE; everything else is CAUTION.
-
-        Parameters
-        ----------
-        lower, upper : float
-            Ends of the confidence interval; NaN stands for an interval that could not be had.
         """
         if math.isnan(lower) or math.isnan(upper):
             return Verdict.INCONCLUSIVE
         sign = -1.0 if self.fails < self.passes else 1.0
+        passes, fails = sign * self.passes, sign * self.fails
         best, worst_end = sorted((sign * lower, sign * upper))
-        if worst_end <= sign * self.passes:
+        if worst_end <= passes:
             return Verdict.PASS
-        if best > sign * self.fails:
+        if best > fails:
             return Verdict.FAIL
-        if best <= sign * self.passes and worst_end > sign * self.fails:
-            return Verdict.INCONCLUSIVE
-        return Verdict.CAUTION
+        return Verdict.INCONCLUSIVE if best <= passes and worst_end > fails else Verdict.CAUTION
 
 
 @dataclass(frozen=True)
 class Minimum:
-    """The fewest rows with which a claim is judged at all.
-
-    Parameters
-    ----------
-    count : int
-    what : str
-        What is counted.
-    why : str
-        One sentence that defends the count.
-    """
+    """The fewest rows with which a claim is judged at all: what is counted, and why so many."""
 
     count: int
     what: str
@@ -105,21 +88,10 @@ class Minimum:
 
 
 def rows_needed(n: int, margin: float, wanted: float) -> int | None:
-    """Return how many rows would shrink a margin of error to the wanted one.
+    """Return how many rows would shrink the margin of error of `n` rows to the wanted one.
 
-    Margins shrink with the square root of the number of rows that carry the information.
-
-    Parameters
-    ----------
-    n : int
-        Rows that gave the margin.
-    margin, wanted : float
-        Half widths of intervals, in one unit.
-
-    Returns
-    -------
-    int or None
-        At least `n`; None where no number of rows would do.
+    At least `n`: margins shrink with the square root of the number of rows that carry the
+    information. None where no number of rows would do.
 
     Examples
     --------
@@ -166,7 +138,7 @@ def scarce(n: int, what: str) -> str:
     """
     if n != 1:
         return f"{n} {what} are too few"
-    one = re.sub("queries|labels|groups|rows", lambda many: _ONE[many[0]], what, count=1)
+    one = re.sub(r"ies\b|s\b", lambda plural: "y" * (plural[0] == "ies"), what, count=1)
     return f"1 {one} is too few"
 
 
@@ -182,19 +154,7 @@ def worst(verdicts: list[Verdict]) -> Verdict:
     return max(verdicts, key=order.index, default=Verdict.INCONCLUSIVE)
 
 
-__all__ = [
-    "LIMITS",
-    "MINIMA",
-    "MOST_SKEWNESS",
-    "Limit",
-    "Minimum",
-    "Verdict",
-    "limits_table",
-    "rows_needed",
-    "worst",
-]
-
-MINIMA = {
+MINIMUM_SAMPLE_SIZES = {
     "paired_queries": Minimum(
         30,
         "queries with both labels",
@@ -266,64 +226,64 @@ MINIMA = {
 # above 0.4 it rests on six values or fewer.
 MOST_SKEWNESS = 0.4
 
-LIMITS = {
-    "mean_shift": Limit(
+DECISION_THRESHOLDS = {
+    "mean_shift": DecisionThreshold(
         0.1,
         0.1,
         "size of the mean shift, in standard deviations of the preference labels",
         "Half of what is called a small effect (0.2): a smaller shift moves hardly a query across "
         "a threshold.",
     ),
-    "out_of_support": Limit(
+    "out_of_support": DecisionThreshold(
         0.05,
         0.20,
         "share of preference labels where gold queries are more than ten times rarer",
         "Ten times rarer means a standard error about three times larger; a twentieth of such "
         "rows changes little, a fifth decides the mean.",
     ),
-    "effective_gold": Limit(
+    "effective_gold": DecisionThreshold(
         0.5,
         0.2,
         "effective sample size of the gold labels, as a share of their number",
         "Half the labels lost to weighting widens intervals by 1.4, four fifths lost by 2.2, which "
         "is where more labels cost less than a better design.",
     ),
-    "effective_preference": Limit(
+    "effective_preference": DecisionThreshold(
         0.5,
         0.2,
         "effective sample size of the preference labels, as a share of their number",
         "The same loss of precision as for gold labels; it matters less only where preference "
         "labels are far more numerous.",
     ),
-    "outcome_error": Limit(
+    "outcome_error": DecisionThreshold(
         1.05,
         1.25,
         "out-of-fold squared error of an outcome model over that of the mean label (1 - R2)",
         "At 1 the model knows nothing, which is harmless; above 1 it adds noise, by 5% hardly "
         "visible, by 25% as if a fifth of the labels had been thrown away.",
     ),
-    "leak": Limit(
+    "leak": DecisionThreshold(
         0.95,
         0.99,
         "out-of-fold R2 of an outcome model",
         "Labels of single queries are noisy: features that predict them to 95% probably contain "
         "the label.",
     ),
-    "propensity_error": Limit(
+    "propensity_error": DecisionThreshold(
         1.02,
         1.10,
         "out-of-fold log loss of the propensity over that of the constant gold share",
         "At 1 the sources cannot be told apart, which is the best case; a model that is worse than "
         "a constant puts noise into every weight.",
     ),
-    "robustness": Limit(
+    "robustness": DecisionThreshold(
         2.0,
         1.0,
         "robustness value of the interval over the strength of the strongest observed feature",
         "Below 1 an unmeasured difference no stronger than a feature that we do see would explain "
         "the shift away; twice as strong as anything seen is implausible.",
     ),
-    "slope": Limit(
+    "slope": DecisionThreshold(
         0.5,
         0.0,
         "calibration slope of predicted differences between queries",
@@ -331,34 +291,34 @@ LIMITS = {
         "differences are noise and should be shrunk. An interval above 1 that reaches beyond 2 is "
         "no pass either: the true differences may be more than twice those predicted.",
     ),
-    "extrapolation": Limit(
+    "extrapolation": DecisionThreshold(
         4.0,
         10.0,
         "labels that are asked about, over those that the pilot trained on",
         "Sizes of training differ fourfold within the pilot, so that a law that holds there may be "
         "trusted about as far again; ten times as far it is a guess.",
     ),
-    "constraint": Limit(
+    "constraint": DecisionThreshold(
         0.0,
         0.0,
         "excess over the limit of a share, a saving or a quality, in its own unit",
         "The limit is the user's own: whatever is shown to exceed it breaks the constraint, and no "
         "tolerance of ours softens it.",
     ),
-    "drift": Limit(
+    "drift": DecisionThreshold(
         0.2,
         0.05,
         "anytime-valid p-value against the claim that queries come as they came before",
         "The alarm is raised below the level that the user chose for false ones (by default 5%); "
         "below 20%, a factor of five, it is worth a look.",
     ),
-    "gold_draw": Limit(
+    "gold_draw": DecisionThreshold(
         0.1,
         0.1,
         "relative distance of the gold labels drawn from those expected",
         "Debiased scores are off by about as much as the stated chances of being drawn are.",
     ),
-    "density_ratio": Limit(
+    "density_ratio": DecisionThreshold(
         10.0,
         10.0,
         "density of preference queries over that of gold queries, at one query",
@@ -368,14 +328,19 @@ LIMITS = {
 }
 
 
-def limits_table() -> Any:
-    """Return all limits and minima as a DataFrame, for the method section of a report."""
+LIMITS, MINIMA = DECISION_THRESHOLDS, MINIMUM_SAMPLE_SIZES  # former names, kept for one release
+
+
+def decision_thresholds() -> Any:
+    """Return all thresholds and minimum sample sizes as a DataFrame, as a report prints them."""
     import pandas as pd
 
-    limits = [{"limit": name} | asdict(limit) for name, limit in LIMITS.items()]
+    thresholds = [{"limit": name} | asdict(one) for name, one in DECISION_THRESHOLDS.items()]
     minima = [
-        {"limit": name, "passes": minimum.count, "fails": math.nan}
-        | {"what": minimum.what, "why": minimum.why}
-        for name, minimum in MINIMA.items()
+        {"limit": name, "passes": size.count, "what": size.what, "why": size.why}
+        for name, size in MINIMUM_SAMPLE_SIZES.items()
     ]
-    return pd.DataFrame(limits + minima)
+    return pd.DataFrame(thresholds + minima)
+
+
+limits_table = decision_thresholds  # its former name, kept for one release

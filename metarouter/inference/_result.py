@@ -35,17 +35,7 @@ class Result(Printed):
 
     @abstractmethod
     def plot(self, ax: Any = None) -> Any:
-        """Draw the result.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            None makes a new figure.
-
-        Returns
-        -------
-        matplotlib Axes
-        """
+        """Draw the result on matplotlib Axes, by default those of a new figure; return them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -107,22 +107,20 @@ class OverlapReport(Judged):
     def plot(self, ax: Any = None) -> Any:
         """Draw the propensities of gold and of preference labels, mirrored."""
         ax = new_axes(ax)
-        edges = np.linspace(0.0, 1.0, 41)
         for name, rows, sign, colour, hatch in (
             ("gold", self.is_gold, 1, "#E69F00", None),
             ("preference", ~self.is_gold, -1, "#0072B2", "///"),
         ):
-            n = max(1, int(rows.sum()))
-            ax.bar(
-                edges[:-1],
-                sign * np.histogram(self.propensity[rows], edges)[0] / n,
-                width=np.diff(edges),
-                align="edge",
+            values = self.propensity[rows]
+            ax.hist(
+                values,
+                bins=np.linspace(0.0, 1.0, 41),
+                weights=np.full(values.size, sign / max(1, values.size)),
                 color=colour,
                 edgecolor=OUTLINE,
                 linewidth=0.3,
                 hatch=hatch,
-                label=f"{name} labels ({rows.sum()})",
+                label=f"{name} labels ({values.size})",
             )
         kappa = self.n_gold / max(1, self.n_gold + self.n_preference)
         for bound in support_bounds(kappa):
@@ -359,36 +357,17 @@ def nuisance_quality(data: Any, **options: Unpack[LabelOptions]) -> NuisanceQual
     (True, ['marginal_outcome', 'gold_outcome', 'preference_outcome'])
     """
     table = LabelTable(data, options)
-    counts, level = table.counts, table.level
+    counts = table.counts
     both = counts.gold + counts.preference
     n = dict(zip(_PREDICTED, (both, counts.gold, counts.preference, both), strict=True))
+    losses, log_loss = dict.fromkeys(n, UNKNOWN), UNKNOWN
     shortage = check_either_sample_size(counts)
-    if shortage is not None:
-        return NuisanceQuality.inconclusive(
-            shortage,
-            r2=dict.fromkeys(_OUTCOMES, UNKNOWN),
-            log_loss=UNKNOWN,
-            log_loss_ratio=UNKNOWN,
-            n=n,
-            level=level,
-            verdicts=dict.fromkeys(n, Verdict.INCONCLUSIVE),
-        )
-    labels, fitted = table.labels, table.nuisances(*ALL_NUISANCES)
-    everywhere = np.ones(len(labels.y), dtype=bool)
-    outcomes = (
-        (fitted.marginal_outcome_, everywhere),
-        (fitted.gold_outcome_, labels.is_gold),
-        (fitted.preference_outcome_, ~labels.is_gold),
-    )
-    error = {
-        name: _squared_error(labels, prediction, rows, level)
-        for name, (prediction, rows) in zip(_OUTCOMES, outcomes, strict=True)
-    }
-    log_loss, ratio = _log_loss(labels, fitted.propensity_, level)
-    losses, limits = {**error, "propensity": ratio}, dict.fromkeys(error, LIMITS["outcome_error"])
+    if shortage is None:
+        losses, log_loss = _losses(table)
+    limits = dict.fromkeys(_OUTCOMES, LIMITS["outcome_error"])
     limits["propensity"] = LIMITS["propensity_error"]
     verdicts = {name: limits[name].judge(*loss[1:]) for name, loss in losses.items()}
-    leaking = [name for name in error if 1 - error[name].upper > LIMITS["leak"].passes]
+    leaking = [name for name in _OUTCOMES if 1 - losses[name].upper > LIMITS["leak"].passes]
     verdicts |= dict.fromkeys(leaking, Verdict.CAUTION)
     needed = [
         rows_needed(n[name], (loss.upper - loss.lower) / 2, (limit.fails - limit.passes) / 2)
@@ -409,17 +388,37 @@ def nuisance_quality(data: Any, **options: Unpack[LabelOptions]) -> NuisanceQual
             "may help; where queries were drawn at random for gold labels, propensity='constant' "
             "(--propensity constant) says so."
         )
+    finding = shortage or Finding(verdict, max(filter(None, needed), default=None), reason)
     return NuisanceQuality(
-        r2={name: found.mapped(1.0, -1.0) for name, found in error.items()},
+        r2={name: losses[name].mapped(1.0, -1.0) for name in _OUTCOMES},
         log_loss=log_loss,
-        log_loss_ratio=ratio,
+        log_loss_ratio=losses["propensity"],
         n=n,
-        level=level,
+        level=table.level,
         verdicts=verdicts,
-        verdict=verdict,
-        needed=max(filter(None, needed), default=None),
-        reason=reason,
+        **finding._asdict(),
     )
+
+
+def _losses(table: LabelTable) -> tuple[dict[str, Measured], Measured]:
+    """Measure the loss of every nuisance over that of a constant, and the log loss by itself."""
+    labels, fitted, level = table.labels, table.nuisances(*ALL_NUISANCES), table.level
+    is_gold, everywhere = labels.is_gold, np.ones(len(labels.y), dtype=bool)
+    losses = {
+        name: _squared_error(labels, getattr(fitted, f"{name}_"), rows, level)
+        for name, rows in zip(_OUTCOMES, (everywhere, is_gold, ~is_gold), strict=True)
+    }
+    p = np.clip(fitted.propensity_, _SMALLEST, 1 - _SMALLEST)
+    kappa = float(labels.share @ is_gold)
+    own, constant = (-np.log(np.where(is_gold, q, 1 - q)) for q in (p, kappa))
+    # Near a constant the log loss is quadratic in the log odds, with curvature p (1 - p) / 2.
+    curvature, distance = kappa * (1 - kappa) / 2, logit(p) - logit(kappa)
+    losses["propensity"] = _loss_ratio(
+        labels, everywhere, own, constant, is_gold - p, distance, curvature, level
+    )
+    loss = float(labels.share @ own)
+    influence = labels.share * (own / loss - 1)
+    return losses, log_interval(loss, influence, labels.share, is_gold, labels.clusters, level)
 
 
 def _squared_error(
@@ -432,21 +431,6 @@ def _squared_error(
     return _loss_ratio(
         labels, rows, own, constant, 2 * (y - predicted), predicted - mean, 1.0, level
     )
-
-
-def _log_loss(
-    labels: ScaledLabels, propensity: FloatArray, level: float
-) -> tuple[Measured, Measured]:
-    """Log loss of the propensity, and over that of the gold share."""
-    share, is_gold = labels.share, labels.is_gold
-    p, kappa = np.clip(propensity, _SMALLEST, 1 - _SMALLEST), float(share @ is_gold)
-    own, constant = (-np.log(np.where(is_gold, q, 1 - q)) for q in (p, kappa))
-    loss = float(share @ own)
-    found = log_interval(loss, share * (own / loss - 1), share, is_gold, labels.clusters, level)
-    # Near a constant the log loss is quadratic in the log odds, with curvature p (1 - p) / 2.
-    curvature, distance = kappa * (1 - kappa) / 2, logit(p) - logit(kappa)
-    rows = np.ones(len(own), dtype=bool)
-    return found, _loss_ratio(labels, rows, own, constant, is_gold - p, distance, curvature, level)
 
 
 def _loss_ratio(

@@ -31,7 +31,6 @@ from metarouter.inference.labels import (
     column_position,
     doubly_robust_mean,
     fitted_nuisances,
-    orthogonal_scores,
     overlap_weighted_slope,
 )
 from metarouter.nuisance import Nuisances
@@ -61,13 +60,13 @@ class SensitivityElements(NamedTuple):
 def nonparametric_elements(labels: ScaledLabels, nuisances: Nuisances) -> SensitivityElements:
     """Elements of the doubly robust mean: alpha = t / p - (1 - t) / (1 - p)."""
     estimate = doubly_robust_mean(labels, nuisances)
-    inside, is_gold = orthogonal_scores(labels, nuisances).inside, labels.is_gold
-    p = np.where(inside, nuisances.propensity_, 0.5)
+    is_gold, share = labels.is_gold, estimate.leverage
+    p = np.where(share > 0, nuisances.propensity_, 0.5)
     own = np.where(is_gold, nuisances.gold_outcome_, nuisances.preference_outcome_)
     # nu^2 = 2 E m(alpha) - E alpha^2 is insensitive to errors of p, as theta is.
     riesz2 = 2 / (p * (1 - p)) - np.where(is_gold, 1 / p, 1 / (1 - p)) ** 2
-    nu2 = float(estimate.leverage @ riesz2)
-    return _elements(labels, estimate, estimate.leverage, own, nu2, riesz2 - nu2)
+    nu2 = float(share @ riesz2)
+    return _elements(labels, estimate, share, own, nu2, riesz2 - nu2)
 
 
 def linear_elements(labels: ScaledLabels, nuisances: Nuisances) -> SensitivityElements:

@@ -7,31 +7,31 @@ import pytest
 
 import metarouter.inference._limits as module
 from metarouter.inference._limits import (
-    LIMITS,
-    MINIMA,
-    Limit,
+    DECISION_THRESHOLDS,
+    MINIMUM_SAMPLE_SIZES,
+    DecisionThreshold,
     Verdict,
-    limits_table,
+    decision_thresholds,
     rows_needed,
     worst,
 )
 
 
-@pytest.mark.parametrize("name", [*LIMITS, *MINIMA])
+@pytest.mark.parametrize("name", [*DECISION_THRESHOLDS, *MINIMUM_SAMPLE_SIZES])
 def test_every_limit_has_a_sentence_that_defends_it(name):
-    limit = LIMITS.get(name) or MINIMA[name]
+    limit = DECISION_THRESHOLDS.get(name) or MINIMUM_SAMPLE_SIZES[name]
     assert limit.why.endswith(".")
     assert len(limit.why.split()) >= 8
     assert limit.what
 
 
 def test_all_limits_stand_in_one_table():
-    frame = limits_table()
-    assert sorted(frame["limit"]) == sorted([*LIMITS, *MINIMA])
+    frame = decision_thresholds()
+    assert sorted(frame["limit"]) == sorted([*DECISION_THRESHOLDS, *MINIMUM_SAMPLE_SIZES])
 
 
 def test_more_may_be_better():
-    share = Limit(0.5, 0.2, "effective share", "An example.")
+    share = DecisionThreshold(0.5, 0.2, "effective share", "An example.")
     assert share.judge(0.6, 0.9) is Verdict.PASS
     assert share.judge(0.05, 0.1) is Verdict.FAIL
     assert share.judge(0.3, 0.4) is Verdict.CAUTION
@@ -39,7 +39,7 @@ def test_more_may_be_better():
 
 
 def test_an_interval_that_could_not_be_had_is_inconclusive():
-    assert LIMITS["slope"].judge(float("nan"), float("nan")) is Verdict.INCONCLUSIVE
+    assert DECISION_THRESHOLDS["slope"].judge(float("nan"), float("nan")) is Verdict.INCONCLUSIVE
 
 
 def test_failure_is_graver_than_ignorance():
@@ -70,4 +70,4 @@ def test_no_verdict_is_given_without_a_limit_from_the_one_file():
     for path in judges:
         text = path.read_text()
         below_zero = "upper < 0" in text or "value < -margin" in text
-        assert "LIMITS" in text or below_zero, path.name
+        assert "DECISION_THRESHOLDS" in text or "LIMITS" in text or below_zero, path.name
