@@ -24,7 +24,12 @@ from benchmarks._labelled_worlds import (
 )
 from metarouter import Nuisances
 from metarouter.datasets import LabelledQueries
-from metarouter.inference import LIMITS, nuisance_quality, overlap_report, sensitivity_analysis
+from metarouter.inference import (
+    DECISION_THRESHOLDS,
+    nuisance_quality,
+    overlap_report,
+    sensitivity_analysis,
+)
 from metarouter.inference.labels import fitted_nuisances, scaled_labels
 
 
@@ -83,7 +88,7 @@ def support(rng: np.random.Generator, n: int, *, tilt: float) -> Hits:
     report = overlap_report(table.data, nuisances=fitted, scaling=None)
     rows = table.data.training_rows()
     kappa = rows.is_gold.mean()
-    odds = kappa / (1 - kappa) / LIMITS["density_ratio"].passes
+    odds = kappa / (1 - kappa) / DECISION_THRESHOLDS["density_ratio"].passes
     curve = np.polyfit(logit(fitted.propensity_), logit(report.propensity), 1)
     node = np.linspace(-8.5, 8.5, 4001)  # of the fitted index, which is normal
     weight = np.exp(-(node**2) / 2) / np.exp(-(node**2) / 2).sum()

@@ -19,7 +19,7 @@ import pandas as pd
 from benchmarks import _monitored_streams as streams
 from benchmarks._command_line import parser_of, write_tables
 from benchmarks._repetitions import Counts, count_unfinished
-from metarouter.inference._limits import MINIMA
+from metarouter.inference._limits import MINIMUM_SAMPLE_SIZES
 from metarouter.inference.monitoring._inputs import N_ALARMS
 from metarouter.inference.monitoring._quantities import QUANTITIES
 
@@ -88,7 +88,7 @@ def run_costs(world: str, rounds: int, seed: int) -> Counts:
     rows = np.arange(1, streams.LENGTH + 1)
     for child in np.random.SeedSequence([seed, 2]).spawn(rounds):
         for name, outside in COSTS[world](np.random.default_rng(child)).items():
-            add(counts, name, ever(outside, rows, MINIMA["monitored_costs"].count))
+            add(counts, name, ever(outside, rows, MINIMUM_SAMPLE_SIZES["monitored_costs"].count))
     return counts
 
 
@@ -96,7 +96,7 @@ def run_quality(world: str, rounds: int, seed: int) -> Counts:
     counts: Counts = {}
     kind, cut, probability = QUALITY[world]
     truth = streams.true_gains(kind, cut)
-    least = MINIMA["monitored_gold"].count
+    least = MINIMUM_SAMPLE_SIZES["monitored_gold"].count
     for child in np.random.SeedSequence([seed, 3]).spawn(rounds):
         rng = np.random.default_rng(child)
         for name, found in streams.quality(rng, kind, cut, probability, truth).items():

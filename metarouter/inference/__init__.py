@@ -20,7 +20,8 @@ if TYPE_CHECKING:  # the names below, for readers of types
     from metarouter.inference.planning import *  # noqa: F403
 
 _ROOMS = {
-    "_limits": "LIMITS limits_table MINIMA Verdict",
+    "_limits": "DECISION_THRESHOLDS decision_thresholds LIMITS limits_table MINIMA "
+    "MINIMUM_SAMPLE_SIZES Verdict",
     "bands": "BandOptions cost_quality_band CostQualityBand CurveBand efficiency_gain_band "
     "performance_gap_band PerformanceGapBand qini_band rank_weighted_effects "
     "RankWeightedEffects ScoredQueries toc_band",

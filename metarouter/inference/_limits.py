@@ -73,6 +73,10 @@ class DecisionThreshold:
             return Verdict.FAIL
         return Verdict.INCONCLUSIVE if best <= passes and worst_end > fails else Verdict.CAUTION
 
+    def rows_needed(self, n: int, lower: float, upper: float) -> int | None:
+        """Return how many rows would bring an interval from `n` rows to one side of the bounds."""
+        return rows_needed(n, (upper - lower) / 2, abs(self.fails - self.passes) / 2)
+
 
 @dataclass(frozen=True)
 class Minimum:

@@ -27,6 +27,7 @@ UNDECLARED = {
     "average_gap",
     "copy_templates",
     "final_estimator",
+    "decision_thresholds",
     "limits_table",
     "markdown_table",
     "model_names",

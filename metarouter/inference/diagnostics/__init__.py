@@ -1,4 +1,4 @@
-"""Can the data bear it? Overlap, nuisances, and what may have gone unmeasured."""
+"""Data diagnostics: overlap, nuisances, and what may have gone unmeasured."""
 
 from __future__ import annotations
 

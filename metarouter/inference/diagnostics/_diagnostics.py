@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Unpack
 
-from metarouter.inference._limits import MINIMA, Verdict, worst
+from metarouter.inference._limits import MINIMUM_SAMPLE_SIZES, Verdict, worst
 from metarouter.inference._result import Judged, Result
 from metarouter.inference.bias import (
     CalibrationTest,
@@ -221,7 +221,7 @@ def _check(claim: str, quantity: str, measured: Measured, found: Judged) -> Chec
 
 
 def _count_check(name: str, there: int) -> Check:
-    minimum = MINIMA[name]
+    minimum = MINIMUM_SAMPLE_SIZES[name]
     short = minimum.missing(there) > 0
     return Check(
         f"enough {minimum.what}",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from metarouter.inference._limits import LIMITS, Verdict, about, rows_needed, worst
+from metarouter.inference._limits import DECISION_THRESHOLDS, Verdict, about, worst
 from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import (
     UNKNOWN,
@@ -91,7 +91,7 @@ class OverlapReport(Judged):
         """Return the numbers, one row per share."""
         import pandas as pd
 
-        rarer = f"{LIMITS['density_ratio'].passes:g} times rarer"
+        rarer = f"{DECISION_THRESHOLDS['density_ratio'].passes:g} times rarer"
         shares = {
             f"preference labels where gold is {rarer}": "out_of_support",
             f"gold labels where preference is {rarer}": "gold_out_of_support",
@@ -134,7 +134,7 @@ class OverlapReport(Judged):
 
 def support_bounds(kappa: float) -> tuple[float, float]:
     """Return the propensities at which one source is ten times rarer than the other."""
-    ratio, odds = LIMITS["density_ratio"].passes, kappa / max(1e-12, 1 - kappa)
+    ratio, odds = DECISION_THRESHOLDS["density_ratio"].passes, kappa / max(1e-12, 1 - kappa)
     return odds / ratio / (1 + odds / ratio), odds * ratio / (1 + odds * ratio)
 
 
@@ -175,12 +175,13 @@ def overlap_report(data: Any, **options: Unpack[LabelOptions]) -> OverlapReport:
     """
     table = LabelTable(data, options)
     is_gold, level = np.asarray(table.rows.is_gold, dtype=bool), table.level
-    known = {"level": level, "n_gold": int(is_gold.sum()), "n_preference": int((~is_gold).sum())}
+    known: dict[str, Any] = {"level": level, "n_gold": int(is_gold.sum())}
+    known["n_preference"] = len(is_gold) - known["n_gold"]
     shortage = check_either_sample_size(table.counts)
     if shortage is not None:
-        unknown: dict[str, Any] = dict.fromkeys(("gold_out_of_support", *_JUDGED), UNKNOWN)
-        unknown["verdicts"] = dict.fromkeys(_JUDGED, Verdict.INCONCLUSIVE)
-        return OverlapReport.inconclusive(shortage, **unknown, **known)
+        known |= dict.fromkeys(("gold_out_of_support", *_JUDGED), UNKNOWN)
+        verdicts = dict.fromkeys(_JUDGED, Verdict.INCONCLUSIVE)
+        return OverlapReport.inconclusive(shortage, verdicts=verdicts, **known)
     labels, fitted = table.labels, table.nuisances("propensity")
     propensity = fitted.propensity_
     if table.is_paired:
@@ -190,9 +191,9 @@ def overlap_report(data: Any, **options: Unpack[LabelOptions]) -> OverlapReport:
         weight = labels.share * len(propensity)
         propensity = policy.apply(propensity, is_gold, weight).propensity
     found = _shares(labels, propensity, level)
-    verdicts = {name: LIMITS[name].judge(*found[name][1:]) for name in _JUDGED}
+    verdicts = {name: DECISION_THRESHOLDS[name].judge(*found[name][1:]) for name in _JUDGED}
+    known |= found
     return OverlapReport(
-        **found,
         n_clipped=fitted.overlap_.n_clipped,
         n_trimmed=fitted.overlap_.n_trimmed,
         verdicts=verdicts,
@@ -238,8 +239,7 @@ def _judge(verdict: Verdict, found: dict[str, Measured], table: LabelTable) -> F
     elif verdict is Verdict.PASS:
         reason = "Gold queries cover the ground of the preference queries."
     elif verdict is Verdict.INCONCLUSIVE:
-        wanted = (LIMITS["out_of_support"].fails - LIMITS["out_of_support"].passes) / 2
-        needed = rows_needed(n, (missing.upper - missing.lower) / 2, wanted)
+        needed = DECISION_THRESHOLDS["out_of_support"].rows_needed(n, *missing[1:])
         where = "" if table.labels.clusters is None else ", in as many more groups,"
         reason = (
             f"The overlap is open; {about(needed, n)} preference labels{where} would settle it, "
@@ -298,25 +298,18 @@ class NuisanceQuality(Judged):
         """Return the numbers, one row per nuisance and measure."""
         import pandas as pd
 
-        losses = [(name, "R2", found) for name, found in self.r2.items()]
-        losses += [("propensity", "log loss / constant", self.log_loss_ratio)]
-        rows = [
-            (name, _PREDICTED[name], self.n[name], measure, *found, str(self.verdicts[name]))
-            for name, measure, found in losses
+        verdicts = self.verdicts
+        measures: list[tuple[str, str, Measured, str]] = [
+            *((name, "R2", found, verdicts[name]) for name, found in self.r2.items()),
+            ("propensity", "log loss", self.log_loss, ""),
+            ("propensity", "log loss / constant", self.log_loss_ratio, verdicts["propensity"]),
         ]
-        log_loss = (*rows[-1][:3], "log loss", *self.log_loss, "")
-        rows.insert(-1, log_loss)  # by itself it has no verdict
-        head = (
-            "nuisance",
-            "predicts",
-            "labels",
-            "measure",
-            "value",
-            "ci_low",
-            "ci_high",
-            "verdict",
-        )
-        return pd.DataFrame(rows, columns=head)
+        rows = [
+            (name, _PREDICTED[name], self.n[name], measure, *found, str(verdict))
+            for name, measure, found, verdict in measures
+        ]
+        head = "nuisance, predicts, labels, measure, value, ci_low, ci_high, verdict"
+        return pd.DataFrame(rows, columns=head.split(", "))
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the out-of-fold R2 of the outcome models and the propensity's gain in log loss."""
@@ -364,22 +357,21 @@ def nuisance_quality(data: Any, **options: Unpack[LabelOptions]) -> NuisanceQual
     shortage = check_either_sample_size(counts)
     if shortage is None:
         losses, log_loss = _losses(table)
-    limits = dict.fromkeys(_OUTCOMES, LIMITS["outcome_error"])
-    limits["propensity"] = LIMITS["propensity_error"]
+    limits = dict.fromkeys(n, DECISION_THRESHOLDS["outcome_error"])
+    limits["propensity"] = DECISION_THRESHOLDS["propensity_error"]
     verdicts = {name: limits[name].judge(*loss[1:]) for name, loss in losses.items()}
-    leaking = [name for name in _OUTCOMES if 1 - losses[name].upper > LIMITS["leak"].passes]
+    most = DECISION_THRESHOLDS["leak"].passes
+    leaking = [name for name in _OUTCOMES if 1 - losses[name].upper > most]
     verdicts |= dict.fromkeys(leaking, Verdict.CAUTION)
     needed = [
-        rows_needed(n[name], (loss.upper - loss.lower) / 2, (limit.fails - limit.passes) / 2)
-        for (name, loss), limit in zip(losses.items(), limits.values(), strict=True)
-        if verdicts[name] is Verdict.INCONCLUSIVE
+        limits[name].rows_needed(n[name], *losses[name][1:])
+        for name, verdict in verdicts.items()
+        if verdict is Verdict.INCONCLUSIVE
     ]
     verdict = worst(list(verdicts.values()))
     if leaking:
         label = _PREDICTED[leaking[0]]
-        reason = (
-            f"The features predict the {label} almost perfectly: look for the label among them."
-        )
+        reason = f"Features predict the {label} almost perfectly: look for the label among them."
     elif verdict is Verdict.PASS:
         reason = "No nuisance is worse than a constant."
     else:
@@ -404,10 +396,13 @@ def _losses(table: LabelTable) -> tuple[dict[str, Measured], Measured]:
     """Measure the loss of every nuisance over that of a constant, and the log loss by itself."""
     labels, fitted, level = table.labels, table.nuisances(*ALL_NUISANCES), table.level
     is_gold, everywhere = labels.is_gold, np.ones(len(labels.y), dtype=bool)
-    losses = {
-        name: _squared_error(labels, getattr(fitted, f"{name}_"), rows, level)
-        for name, rows in zip(_OUTCOMES, (everywhere, is_gold, ~is_gold), strict=True)
-    }
+    losses = {}
+    for name, rows in zip(_OUTCOMES, (everywhere, is_gold, ~is_gold), strict=True):
+        y, predicted = labels.y[rows], getattr(fitted, f"{name}_")[rows]
+        mean, residual = np.average(y, weights=labels.share[rows]), y - predicted
+        losses[name] = _loss_ratio(
+            labels, rows, residual**2, (y - mean) ** 2, 2 * residual, predicted - mean, 1.0, level
+        )
     p = np.clip(fitted.propensity_, _SMALLEST, 1 - _SMALLEST)
     kappa = float(labels.share @ is_gold)
     own, constant = (-np.log(np.where(is_gold, q, 1 - q)) for q in (p, kappa))
@@ -419,18 +414,6 @@ def _losses(table: LabelTable) -> tuple[dict[str, Measured], Measured]:
     loss = float(labels.share @ own)
     influence = labels.share * (own / loss - 1)
     return losses, log_interval(loss, influence, labels.share, is_gold, labels.clusters, level)
-
-
-def _squared_error(
-    labels: ScaledLabels, prediction: FloatArray, rows: NDArray[np.bool_], level: float
-) -> Measured:
-    """Mean squared error over that of the mean label, 1 - R2."""
-    y, predicted = labels.y[rows], prediction[rows]
-    mean = np.average(y, weights=labels.share[rows])
-    own, constant = (y - predicted) ** 2, (y - mean) ** 2
-    return _loss_ratio(
-        labels, rows, own, constant, 2 * (y - predicted), predicted - mean, 1.0, level
-    )
 
 
 def _loss_ratio(

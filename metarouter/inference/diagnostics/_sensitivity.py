@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from metarouter.inference._limits import LIMITS, Verdict
+from metarouter.inference._limits import DECISION_THRESHOLDS, Verdict
 from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import (
     Clusters,
@@ -62,7 +62,8 @@ def nonparametric_elements(labels: ScaledLabels, nuisances: Nuisances) -> Sensit
     estimate = doubly_robust_mean(labels, nuisances)
     is_gold, share = labels.is_gold, estimate.leverage
     p = np.where(share > 0, nuisances.propensity_, 0.5)
-    own = np.where(is_gold, nuisances.gold_outcome_, nuisances.preference_outcome_)
+    outcomes = nuisances.gold_outcome_, nuisances.preference_outcome_
+    own: FloatArray = np.asarray(np.where(is_gold, *outcomes))
     # nu^2 = 2 E m(alpha) - E alpha^2 is insensitive to errors of p, as theta is.
     riesz2 = 2 / (p * (1 - p)) - np.where(is_gold, 1 / p, 1 / (1 - p)) ** 2
     nu2 = float(share @ riesz2)
@@ -404,7 +405,12 @@ def sensitivity_analysis(
     for name, columns in _benchmark_columns(data, labels, benchmark).items():
         without = _fitted_without(columns, labels, fitted, needed, table.random_state)
         observed.append(scenario_like(name, elements, elements_of(labels, without), level))
-    observed += _strongest(elements, observed, level)
+    if len(observed) > 1:
+        # What is unmeasured may matter for labels and source, where no single feature does.
+        outcome = max((one.outcome for one in observed), key=lambda gain: gain.value)
+        source = max((one.source for one in observed), key=lambda gain: gain.value)
+        bound = bias_bound(elements, confounding_strength(outcome.value, source.value), level)
+        observed.append(Scenario("strongest of these", outcome, source, 1.0, np.nan, bound))
     plain = bias_bound(elements, 0.0, level)
     robustness = robustness_value(elements, null)
     of_interval = robustness_of_interval(elements, null, level)
@@ -459,22 +465,6 @@ def _fitted_without(
     return fitted_nuisances(left, recipe, needed, seed)
 
 
-def _strongest(
-    elements: SensitivityElements, observed: list[Scenario], level: float
-) -> list[Scenario]:
-    """Combine the strongest gain for the labels with the strongest gain for the source.
-
-    A feature that matters for one of the two only would bias nothing, but what is unmeasured need
-    not be so kind.
-    """
-    if len(observed) < 2:
-        return []
-    outcome = max((scenario.outcome for scenario in observed), key=lambda gain: gain.value)
-    source = max((scenario.source for scenario in observed), key=lambda gain: gain.value)
-    bound = bias_bound(elements, confounding_strength(outcome.value, source.value), level)
-    return [Scenario("strongest of these", outcome, source, 1.0, np.nan, bound)]
-
-
 def _curve(
     elements: SensitivityElements, robustness: float, observed: list[Scenario], level: float
 ) -> FloatArray:
@@ -512,7 +502,7 @@ def _judge(of_interval: float, observed: list[Scenario], is_paired: bool) -> Fin
         )
     else:
         ratio = of_interval / strongest
-        verdict = LIMITS["robustness"].judge(ratio, ratio)
+        verdict = DECISION_THRESHOLDS["robustness"].judge(ratio, ratio)
         reason = (
             f"To explain the shift away a difference would have to be {ratio:.1f} times as strong "
             "as the strongest features that were left out."

@@ -17,7 +17,7 @@ from metarouter import OverlapRegion
 from metarouter.datasets import LabelledQueries, make_judged_queries
 from metarouter.exceptions import BudgetError, DataError, MetaRouterError
 from metarouter.inference import (
-    MINIMA,
+    MINIMUM_SAMPLE_SIZES,
     CertifiedThreshold,
     Verdict,
     compare_all_pairs,
@@ -201,10 +201,10 @@ def test_with_few_gold_labels_claims_are_open_and_say_how_many_would_do(n_gold: 
     assert verdicts[0] is Verdict.INCONCLUSIVE
     assert verdicts[2:] == [Verdict.INCONCLUSIVE] * len(verdicts[2:])
     assert all("? Open. " in claim.text for claim in (claims[0], *claims[2:]))
-    assert f"{MINIMA['gold_rows_held_out'].count} would do" in claims[-1].text
-    if n_gold < MINIMA["gold_rows"].count:
+    assert f"{MINIMUM_SAMPLE_SIZES['gold_rows_held_out'].count} would do" in claims[-1].text
+    if n_gold < MINIMUM_SAMPLE_SIZES["gold_rows"].count:
         assert verdicts[1] is Verdict.INCONCLUSIVE
-        assert f"{MINIMA['gold_rows'].count} would do" in claims[1].text
+        assert f"{MINIMUM_SAMPLE_SIZES['gold_rows'].count} would do" in claims[1].text
         assert plan.verdict is Verdict.INCONCLUSIVE
         assert "Efficiency gain" not in {table.caption for table in document.tables()}
     assert re.search(r"\bnan\b", render(document, "md"), re.IGNORECASE) is None

@@ -11,7 +11,7 @@ from scipy.stats import ttest_1samp
 from metarouter import GainScaler, MetaRouter
 from metarouter.datasets import LabelledQueries, make_healthbench_like, make_judged_queries
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._limits import LIMITS, MINIMA, Verdict
+from metarouter.inference._limits import DECISION_THRESHOLDS, MINIMUM_SAMPLE_SIZES, Verdict
 from metarouter.inference.bias._mean_shift import mean_shift_test
 from metarouter.inference.labels import (
     augmented,
@@ -222,7 +222,7 @@ def test_an_open_verdict_says_how_many_labels_would_do(make):
     test = mean_shift_test(make.labelled(60, both=True, mean=0.0, slope=0), scaling=None)
     half = (test.upper - test.lower) / 2
     # Settled as soon as the interval leaves zero, or stays within the limit.
-    limit = LIMITS["mean_shift"].passes * test.unit
+    limit = DECISION_THRESHOLDS["mean_shift"].passes * test.unit
     wanted = max(abs(test.value), limit - abs(test.value))
     assert test.needed == pytest.approx(60 * (half / wanted) ** 2, abs=1)
     assert f"about {test.needed} queries" in test.reason
@@ -232,9 +232,9 @@ def test_an_open_verdict_says_how_many_labels_would_do(make):
 def test_too_few_labels_give_no_number_but_the_number_that_would_do(make):
     few = make.labelled(40, tilt=0.0)
     test = mean_shift_test(few)
-    assert few.n_gold < MINIMA["gold_rows"].count
+    assert few.n_gold < MINIMUM_SAMPLE_SIZES["gold_rows"].count
     assert str(test.verdict) == "INCONCLUSIVE"
-    assert test.needed == MINIMA["gold_rows"].count
+    assert test.needed == MINIMUM_SAMPLE_SIZES["gold_rows"].count
     assert np.isnan([test.value, test.se, test.lower, test.upper, test.p_value]).all()
     assert f"{few.n_gold} gold labels are too few" in test.summary()
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from oracles import inference_tests as naive
 from scipy.special import expit
+from sklearn.ensemble import ExtraTreesClassifier
 
 from metarouter.datasets import TrainingRows
 from metarouter.exceptions import MetaRouterError
@@ -224,6 +225,16 @@ def test_too_few_labels_give_no_number(make):
     assert np.isnan(found.robustness)
     assert found.to_frame().empty
     assert "30 would do" in found.summary()
+
+
+def test_weights_whose_variance_is_estimated_below_zero_leave_the_verdict_open(make):
+    forest = ExtraTreesClassifier(20, random_state=0)  # its propensities reach 0 and 1
+    noisy = make.recipe().set_params(propensity=forest)
+    found = sensitivity_analysis(make.labelled(400, tilt=0.0), nuisances=noisy, random_state=0)
+    assert str(found.verdict) == "INCONCLUSIVE"
+    assert "no bound follows" in found.reason
+    assert found.scenarios == ()
+    assert np.isnan(found.robustness)
 
 
 def test_choices_that_mean_nothing_are_refused(make):
