@@ -168,6 +168,7 @@ def overlap_report(data: Any, **options: Unpack[LabelOptions]) -> OverlapReport:
     --------
     >>> from sklearn.linear_model import LogisticRegression
     >>> from metarouter.datasets import make_judged_queries
+    >>> from metarouter.nuisance import Nuisances
     >>> data = make_judged_queries(1000, gold_share=0.2, random_state=0)
     >>> recipe = Nuisances(propensity=LogisticRegression())
     >>> print(overlap_report(data, nuisances=recipe, random_state=0).verdict)
@@ -343,6 +344,7 @@ def nuisance_quality(data: Any, **options: Unpack[LabelOptions]) -> NuisanceQual
     --------
     >>> from sklearn.linear_model import LinearRegression, LogisticRegression
     >>> from metarouter.datasets import make_judged_queries
+    >>> from metarouter.nuisance import Nuisances
     >>> data = make_judged_queries(1000, gold_share=0.3, random_state=0)
     >>> recipe = Nuisances(outcome=LinearRegression(), propensity=LogisticRegression())
     >>> quality = nuisance_quality(data, nuisances=recipe, random_state=0)

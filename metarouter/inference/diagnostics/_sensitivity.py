@@ -368,6 +368,7 @@ def sensitivity_analysis(
     --------
     >>> from sklearn.linear_model import LinearRegression, LogisticRegression
     >>> from metarouter.datasets import make_judged_queries
+    >>> from metarouter.nuisance import Nuisances
     >>> data = make_judged_queries(1500, gold_share=0.3, bias=1.0, random_state=0)
     >>> recipe = Nuisances(outcome=LinearRegression(), propensity=LogisticRegression())
     >>> analysis = sensitivity_analysis(data, nuisances=recipe, random_state=0)
