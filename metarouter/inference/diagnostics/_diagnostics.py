@@ -28,7 +28,7 @@ from metarouter.inference.labels import (
     LabelOptions,
     LabelTable,
     as_held_out,
-    check_either_sample_size,
+    check_sample_size,
 )
 from metarouter.nuisance import ALL_NUISANCES
 from metarouter.shift import ShiftLearner
@@ -246,8 +246,8 @@ def _checks(
 def _calibrations(table: LabelTable, model: Any, options: LabelOptions) -> list[CalibrationTest]:
     """Test shift and gain by one set of held-out predictions, where labels allow it."""
     predictions = model
-    if check_either_sample_size(table.counts, "gold_rows_held_out") is None:
-        predictions = as_held_out(model, table.data, table.labels, "shift", table.random_state)
+    if check_sample_size(table.counts, "gold_rows_held_out") is None:
+        predictions = as_held_out(table, model, "shift")
     effects: tuple[Effect, ...] = ("shift", "gain")
     return [
         calibration_test(table.data, predictions, effect=effect, **options)

@@ -178,7 +178,7 @@ def overlap_report(data: Any, **options: Unpack[LabelOptions]) -> OverlapReport:
     is_gold, level = np.asarray(table.rows.is_gold, dtype=bool), table.level
     known: dict[str, Any] = {"level": level, "n_gold": int(is_gold.sum())}
     known["n_preference"] = len(is_gold) - known["n_gold"]
-    shortage = check_either_sample_size(table.counts)
+    shortage = check_sample_size(table.counts)
     if shortage is not None:
         known |= dict.fromkeys(("gold_out_of_support", *_JUDGED), UNKNOWN)
         verdicts = dict.fromkeys(_JUDGED, Verdict.INCONCLUSIVE)
@@ -356,7 +356,7 @@ def nuisance_quality(data: Any, **options: Unpack[LabelOptions]) -> NuisanceQual
     both = counts.gold + counts.preference
     n = dict(zip(_PREDICTED, (both, counts.gold, counts.preference, both), strict=True))
     losses, log_loss = dict.fromkeys(n, UNKNOWN), UNKNOWN
-    shortage = check_either_sample_size(counts)
+    shortage = check_sample_size(counts)
     if shortage is None:
         losses, log_loss = _losses(table)
     limits = dict.fromkeys(n, DECISION_THRESHOLDS["outcome_error"])

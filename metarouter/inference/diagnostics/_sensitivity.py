@@ -380,7 +380,7 @@ def sensitivity_analysis(
     known: dict[str, Any] = {"null": null, "level": level, "method": method}
     known |= {"n_gold": counts.gold, "n_preference": counts.preference}
     open_because = partial(SensitivityAnalysis.inconclusive, scenarios=(), curve=np.empty((0, 5)))
-    shortage = check_either_sample_size(counts)
+    shortage = check_sample_size(counts)
     if shortage is not None:
         return open_because(shortage, **known)
     labels, (elements_of, needed) = table.labels, _METHODS[method]
