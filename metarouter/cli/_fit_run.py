@@ -21,8 +21,8 @@ from metarouter.cli.fit import FitSettings
 from metarouter.cli.outputs import output_file
 from metarouter.datasets import LabelledQueries
 from metarouter.exceptions import BudgetError, DataError
+from metarouter.inference.labels import too_few_to_cross_fit
 from metarouter.nuisance import Nuisances
-from metarouter.reporting._held_out_routers import too_few_to_cross_fit
 from metarouter.reporting.certified_router import CertifiedRouter, certify_router, fit_router
 from metarouter.routing import (
     AdaptiveMetaRouter,

@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from metarouter.base_learners import default_regressor
 from metarouter.datasets import LabelledQueries
 from metarouter.evaluation import RouterComparison, compare_routers
-from metarouter.reporting._held_out_routers import held_out_routers
+from metarouter.inference.labels import held_out_routers
 from metarouter.routing import (
     AdaptiveMetaRouter,
     MetaRouter,

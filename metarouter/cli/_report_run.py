@@ -24,6 +24,7 @@ from metarouter.datasets._table import with_text
 from metarouter.datasets._table_files import read_table_file
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference.guarantees import as_delta, constraint_of
+from metarouter.inference.labels import too_few_to_cross_fit
 from metarouter.inference.planning import as_prices
 from metarouter.judging import JudgeProfile, profile_table
 from metarouter.reporting import (
@@ -34,7 +35,6 @@ from metarouter.reporting import (
 )
 from metarouter.reporting._analyse import DEFAULT_SHARE, attempt
 from metarouter.reporting._document import Findings, Paragraph, Unanswered
-from metarouter.reporting._held_out_routers import too_few_to_cross_fit
 from metarouter.reporting._write_document import FORMATS
 from metarouter.reporting.certified_router import CertifiedRouter
 from metarouter.routing import save_router

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from metarouter.inference.bias import MeanShift, mean_shift
 from metarouter.reporting._analyse import ReportSettings, RoutingAnalysis, analyse
 from metarouter.reporting._claims import (
     Claim,
@@ -13,7 +14,6 @@ from metarouter.reporting._claims import (
     verdict,
 )
 from metarouter.reporting._document import Document
-from metarouter.reporting._mean_shift import MeanShift, mean_shift
 from metarouter.reporting._report_method import package_versions
 from metarouter.reporting._routing_report import routing_report
 from metarouter.reporting._study_report import (

@@ -44,13 +44,18 @@ from metarouter.inference import (
 )
 from metarouter.inference._limits import scarce
 from metarouter.inference.guarantees import as_constraints
-from metarouter.inference.labels import FIRST_TRAINING_FOLDS, LabelTable, scaled_labels
+from metarouter.inference.labels import (
+    FIRST_TRAINING_FOLDS,
+    HeldOutRouters,
+    LabelTable,
+    held_out_routers,
+    scaled_labels,
+)
 from metarouter.judging import JudgeProfile
 from metarouter.nuisance import ALL_NUISANCES, Nuisances
 from metarouter.overlap_region import OverlapRegion
 from metarouter.reporting._claims import META_ROUTERS
 from metarouter.reporting._document import Unanswered
-from metarouter.reporting._held_out_routers import HeldOutRouters, held_out_routers
 from metarouter.reporting.certified_router import CertifiedRouter, certify_router
 from metarouter.routing import GivenCost, ThresholdRouter
 from metarouter.utils.arguments import validated

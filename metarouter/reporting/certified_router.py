@@ -26,8 +26,8 @@ from metarouter.inference import (
     doubly_robust_gains,
 )
 from metarouter.inference.guarantees import as_constraints
+from metarouter.inference.labels import fold_of_each_query
 from metarouter.nuisance import Nuisances
-from metarouter.reporting._held_out_routers import fold_of_each_query
 from metarouter.routing._pipeline import split_router, with_w
 
 __all__ = ["CertifiedRouter", "certify_router", "fit_router"]

@@ -9,8 +9,7 @@ from sklearn.linear_model import Ridge
 from metarouter import MetaRouter
 from metarouter.datasets import LabelledQueries
 from metarouter.inference import rank_weighted_effects
-from metarouter.inference.labels import Scheme
-from metarouter.reporting._held_out_routers import held_out_routers
+from metarouter.inference.labels import Scheme, held_out_routers
 
 ROUNDS = 400
 # A mean is what a router learns from noise: with a heavy penalty the folds differ in level alone.

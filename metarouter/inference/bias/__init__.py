@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from metarouter.inference.bias._mean_shift import MeanShiftTest, mean_shift_test
+from metarouter.inference.bias._mean_shift import (
+    MeanShift,
+    MeanShiftTest,
+    mean_shift,
+    mean_shift_test,
+)
 from metarouter.inference.bias._predictions import (
     CalibrationTest,
     SortedGroupEffects,

@@ -1,13 +1,15 @@
-"""Is there bias? The test of the mean shift."""
+"""Is there bias? The mean shift and its test, and the mean shift that a fitted router has found."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Unpack
 
 import numpy as np
 from scipy.special import betaincinv, stdtrit
 
+from metarouter.datasets import TrainingRows
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import LIMITS, MINIMA, MOST_SKEWNESS, Verdict, about, rows_needed
 from metarouter.inference._result import Finding, Judged
@@ -18,6 +20,7 @@ from metarouter.inference.intervals import (
     FloatArray,
     choose_covariance,
     cluster_sums,
+    interval_of,
     p_value_of,
     skewed_limits,
     skewness_of,
@@ -26,6 +29,7 @@ from metarouter.inference.intervals import (
 from metarouter.inference.labels import (
     LabelOptions,
     LabelTable,
+    ScaledLabels,
     ShiftEstimate,
     augmented,
     check_sample_size,
@@ -33,7 +37,11 @@ from metarouter.inference.labels import (
     doubly_robust_mean,
     overlap_weighted_slope,
     paired_mean,
+    scaled_labels,
 )
+from metarouter.nuisance import Nuisances
+from metarouter.routing import MetaRouter
+from metarouter.shift import ConstantShift, DRLearner, RLearner
 from metarouter.utils.arguments import validated
 from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import BAR, MEAN, OUTLINE, reference_line
@@ -248,7 +256,7 @@ def mean_shift_test(
     if shortage is not None:
         known |= {"how": "nothing, there are too few labels", "factor_is": "not estimated"}
         return MeanShiftTest.inconclusive(shortage, **known)
-    labels, estimate = table.labels, _estimate(table, method)
+    labels, estimate = table.labels, _estimate(table.labels, method, table.nuisances)
     if method == "paired" and estimate.clusters is None and covariance in ("auto", "cluster"):
         # The two rows of one query are one difference, not a cluster: only larger groups are.
         covariance = "t"
@@ -289,16 +297,17 @@ def mean_shift_test(
     )
 
 
-def _estimate(table: LabelTable, method: str) -> ShiftEstimate:
+def _estimate(
+    labels: ScaledLabels, method: str, nuisances: Callable[..., Nuisances]
+) -> ShiftEstimate:
     if method == "paired":
-        return paired_mean(table.labels)
+        return paired_mean(labels)
     if method == "aipw":
-        fitted = table.nuisances("propensity", "gold_outcome", "preference_outcome")
-        return doubly_robust_mean(table.labels, augmented(table.labels, fitted))
+        fitted = nuisances("propensity", "gold_outcome", "preference_outcome")
+        return doubly_robust_mean(labels, augmented(labels, fitted))
     if method == "overlap":
-        fitted = table.nuisances("marginal_outcome", "propensity")
-        return overlap_weighted_slope(table.labels, fitted)
-    return difference_of_means(table.labels)
+        return overlap_weighted_slope(labels, nuisances("marginal_outcome", "propensity"))
+    return difference_of_means(labels)
 
 
 def _least_margin(
@@ -362,3 +371,69 @@ def _judge(
             f"{about(needed, n)} {noun} would settle it, {n} are there."
         )
     return Finding(verdict, needed, reason)
+
+
+_METHODS = {DRLearner: "aipw", RLearner: "overlap", ConstantShift: "difference"}
+
+
+@dataclass(frozen=True)
+class MeanShift:
+    """Estimate of E Delta, in units of the preference labels.
+
+    Parameters
+    ----------
+    value, se : float
+        Estimate and standard error, as `mean_shift_test` computes them: where the factor between
+        the two scales was estimated, its error is part of it.
+    df : float
+        Degrees of freedom of the standard error.
+    how : str
+        What was averaged.
+    """
+
+    value: float
+    se: float
+    df: float
+    how: str
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Return the confidence interval of the mean shift."""
+        lower, upper = interval_of(self.value, self.se, self.df, level)
+        return float(lower), float(upper)
+
+    def __str__(self) -> str:
+        low, high = self.interval()
+        return f"{self.value:+.3f} (s.e. {self.se:.3f}, 95% interval {low:+.3f} to {high:+.3f})"
+
+
+@validated()
+def mean_shift(model: MetaRouter, rows: TrainingRows) -> MeanShift | None:
+    """Estimate the mean shift from what a fitted meta-router has kept.
+
+    A mean of predictions Delta-hat inherits the bias of the final regression and has no simple
+    standard error. The mean of the doubly robust pseudo-outcomes does (Kennedy 2023; it is the
+    augmented inverse-propensity estimate), and so does the residual-on-residual slope. Rows that
+    the propensity policy has trimmed tell nothing of a shift and are left out.
+
+    Parameters
+    ----------
+    model : MetaRouter
+        Fitted on `rows`, with an R-, DR- or constant shift.
+    rows : TrainingRows
+
+    Returns
+    -------
+    MeanShift or None
+        None where no shift is estimated.
+    """
+    shift = getattr(model, "shift_", None)
+    methods = [method for kind, method in _METHODS.items() if isinstance(shift, kind)]
+    if shift is None or not methods or shift.is_zero_:
+        return None
+    labels = scaled_labels(rows, model.scaler_)
+    found = _estimate(labels, methods[0], lambda *_: shift.nuisances_)
+    spread = variance_of_mean(*found[1:5], choose_covariance("auto", found.clusters))
+    inside, how = shift.in_overlap_, found.how
+    if not inside.all():
+        how += f", over the {int(inside.sum())} of {inside.size} labels within the overlap"
+    return MeanShift(found.value, float(np.sqrt(spread.variance)), spread.df, how)

@@ -5,14 +5,10 @@ from __future__ import annotations
 from metarouter.inference.intervals._least_squares import (
     LinearFit,
     WaldTest,
+    correlation_of,
+    sup_t_quantile,
     wald_test,
     weighted_least_squares,
-)
-from metarouter.inference.intervals._limits import (
-    bounded_limits,
-    correlation_of,
-    reach_of_scores,
-    sup_t_quantile,
 )
 from metarouter.inference.intervals._variances import (
     UNKNOWN,
@@ -25,6 +21,7 @@ from metarouter.inference.intervals._variances import (
     RatioErrors,
     RegressionCovariance,
     as_clusters,
+    bounded_limits,
     choose_covariance,
     cluster_sums,
     fieller,
@@ -32,6 +29,7 @@ from metarouter.inference.intervals._variances import (
     log_interval,
     noise_share,
     p_value_of,
+    reach_of_scores,
     share_interval,
     skewed_limits,
     skewness_of,

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from scipy.special import fdtrc
 
 from metarouter.exceptions import DataError
-from metarouter.inference.intervals._limits import correlation_of, sup_t_quantile
 from metarouter.inference.intervals._variances import (
     Clusters,
     FloatArray,
@@ -27,6 +26,45 @@ from metarouter.inference.intervals._variances import (
 )
 
 _CHUNK = 512
+_DRAWS = 40_000
+_SEED = 20_240_601
+
+
+def correlation_of(covariance: FloatArray) -> FloatArray:
+    """Return the correlation matrix of a covariance matrix; an estimate without error is alone."""
+    scale = np.sqrt(np.diag(covariance))
+    scale = np.where(scale > 0, scale, 1.0)
+    correlation = covariance / np.outer(scale, scale)
+    np.fill_diagonal(correlation, 1.0)
+    return correlation
+
+
+def sup_t_quantile(correlation: FloatArray, df: float, level: float) -> float:
+    """Quantile of the largest absolute t statistic (Montiel Olea & Plagborg-Moller 2019).
+
+    Estimates plus and minus this many standard errors cover all truths at once with probability
+    `level`. It is drawn with a fixed seed: the same correlation gives the same number.
+
+    Parameters
+    ----------
+    correlation : array of shape (k, k)
+    df : float
+        Degrees of freedom of the standard errors, taken as one common estimate of scale.
+    level : float
+
+    Examples
+    --------
+    >>> round(sup_t_quantile(np.eye(1), 1e6, 0.95), 1)
+    2.0
+    >>> bool(sup_t_quantile(np.eye(5), 50, 0.95) > 2.6)
+    True
+    """
+    rng = np.random.default_rng(_SEED)
+    value, vector = np.linalg.eigh(correlation)
+    root = vector * np.sqrt(np.clip(value, 0, None))
+    largest = np.abs(rng.standard_normal((_DRAWS, len(value))) @ root.T).max(axis=1)
+    scale = np.sqrt(rng.chisquare(df, _DRAWS) / df) if np.isfinite(df) else 1.0
+    return float(np.quantile(largest / scale, level))
 
 
 class LinearFit(NamedTuple):
@@ -80,12 +118,8 @@ def weighted_least_squares(
     Parameters
     ----------
     design : array of shape (n, k)
-    outcome : array of shape (n,)
-    share : array of shape (n,)
-        Weights that sum to one; rows of weight 0 count only where they have further influence.
-    is_gold : array of bool of shape (n,)
-        For the degrees of freedom.
-    clusters : array of int of shape (n,) or None
+    outcome, share, is_gold, clusters : array of shape (n,)
+        Rows of weight 0 count only where the factor has influence.
     covariance : {"HC3", "cluster"}
     names : list of str
         Of the columns, for errors.

@@ -1,5 +1,11 @@
 """Variances of estimates from the influence of every row on them, and intervals from these.
 
+Throughout, of n rows, `share` (n,) are weights that sum to one, which are the leverages of the rows
+on a mean; `is_gold` (n,) says which rows carry gold labels, for the degrees of freedom; `clusters`
+(n,) numbers those that depend on each other, None where every row stands for itself. Covariances
+are "t", s^2 / n; "HC3", which divides each influence value by one minus its leverage (MacKinnon &
+White 1985); or "cluster", which does so with whole clusters: the jackknife over them (CR3).
+
 Influence values here are influence functions times a row's share of all rows. Those of one row
 are added over everything that the row enters (a mean, the factor between the two scales of
 labels); those of rows that depend on each other are added over the cluster. The variance is the
@@ -34,6 +40,10 @@ Clusters = NDArray[np.intp] | None
 Covariance = Literal["auto", "t", "HC3", "cluster"]
 RegressionCovariance = Literal["auto", "HC3", "cluster"]
 Alternative = Literal["two-sided", "less", "greater"]
+
+_STRAIGHT = 1e-6  # skewness below which the cubic is a straight line to all digits
+_HALVINGS = 45
+_BETS = 25  # from one over the bounds' width down to a 4096th of it
 
 
 class MeanVariance(NamedTuple):
@@ -95,20 +105,7 @@ def variance_of_mean(
     clusters: Clusters,
     covariance: str,
 ) -> MeanVariance:
-    """Variance of a weighted mean from its influence values.
-
-    Parameters
-    ----------
-    influence : array of shape (n,)
-        Sums to zero.
-    share : array of shape (n,)
-        Weights that sum to one: the leverage of each row on the mean.
-    is_gold : array of bool of shape (n,)
-        For the degrees of freedom.
-    clusters : array of int of shape (n,) or None
-    covariance : {"t", "HC3", "cluster"}
-        "t" is s^2 / n; "HC3" divides each influence value by one minus its leverage (MacKinnon &
-        White 1985); "cluster" does so with whole clusters, which is the jackknife over them (CR3).
+    """Variance of a weighted mean from its influence values (n,), which sum to zero.
 
     Raises
     ------
@@ -137,15 +134,9 @@ def welch_df(summed: FloatArray, is_gold: NDArray[np.bool_], clusters: Clusters)
     """Degrees of freedom of a sum of squares, by column (Welch 1947, Satterthwaite 1946).
 
     A few gold labels often carry nearly all of the variance. It is then known as badly as from
-    those few, however many preference labels there are: with units of several kinds (gold,
-    preference, both), df = V^2 / sum over kinds of V_kind^2 / (n_kind - 1).
-
-    Parameters
-    ----------
-    summed : array of shape (n_units, k)
-        Influence values, added over clusters.
-    is_gold : array of bool of shape (n,)
-    clusters : array of int of shape (n,) or None
+    those few, however many preference labels there are: with clusters of several kinds (gold,
+    preference, both), df = V^2 / sum over kinds of V_kind^2 / (n_kind - 1). `summed`, of shape
+    (n_clusters, k), holds influence values, added over clusters.
     """
     has_gold, has_preference = (
         cluster_sums(rows.astype(float), clusters) > 0 for rows in (is_gold, ~is_gold)
@@ -185,9 +176,6 @@ def p_value_of(
     less, greater = stdtr(df, np.maximum(t, cubic)), stdtr(df, -np.minimum(t, cubic))
     both = np.minimum(1.0, 2 * np.minimum(less, greater))
     return {"two-sided": both, "less": less, "greater": greater}[alternative]
-
-
-_STRAIGHT = 1e-6  # skewness below which the cubic is a straight line to all digits
 
 
 class Limits(NamedTuple):
@@ -329,10 +317,6 @@ def log_interval(
     value : float
     log_influence : array of shape (n,)
         Influence of each row on the logarithm; sums to about zero.
-    share : array of shape (n,)
-        Leverages of the rows.
-    is_gold, clusters
-        As in `variance_of_mean`.
     level : float
     shared_influence : array of shape (n,), optional
         The part of the influence that is counted twice (see `noise_share`).
@@ -400,3 +384,85 @@ def share_interval(
     lower = 0.0 if p <= 0 else max(0.0, float(centre - margin))
     upper = 1.0 if p >= 1 else min(1.0, float(centre + margin))
     return Measured(p, lower, upper)
+
+
+def reach_of_scores(bounds: tuple[float, float], p: float) -> tuple[float, float]:
+    """Return how far debiased scores of gains within bounds reach below and above zero.
+
+    A score is m + (r - m) / p where a label r was drawn and m elsewhere, with r within (low, high)
+    and m within them or 0, so that it reaches as far as max(high, 0) (1 / p - 1) - low / p below
+    zero.
+
+    Parameters
+    ----------
+    bounds : pair of float
+    p : float
+        Smallest chance of a label.
+    """
+    low, high = bounds
+    below = max(high, 0.0) * (1 / p - 1) - low / p
+    above = max(-low, 0.0) * (1 / p - 1) + high / p
+    return max(0.0, -low, below), max(0.0, high, above)
+
+
+def bounded_limits(
+    total: ArrayLike,
+    squares: ArrayLike,
+    n: ArrayLike,
+    alpha: ArrayLike,
+    reach: tuple[float, float],
+    unit: float,
+) -> Limits:
+    """Return a confidence sequence for the mean of bounded numbers, exact at any count.
+
+    For numbers x_i >= -c with conditional means m_i and a bet 0 < b < 1 / c,
+
+        exp(b sum (x_i - m_i) - psi(b) sum x_i^2),   psi(b) = (-log(1 - c b) - c b) / c^2,
+
+    is a supermartingale that starts at 1 at most (Fan, Grama & Liu 2015; Howard et al. 2021,
+    theorem 4, the prediction of every x_i being 0), and so is every mixture of it over bets. It is
+    an empirical Bernstein bound: the squares that were seen take the place of the worst variance,
+    and a tail that has not been seen is paid for by the bound c. The other end is that of -x.
+
+    Parameters
+    ----------
+    total, squares, n : array-like of one shape
+        Sums of the numbers and of their squares, and counts, so far.
+    alpha : array-like
+        Chance that the mean so far of the conditional means is ever left out.
+    reach : pair of float
+        How far the numbers can reach below and above 0.
+    unit : float
+        The bets are shares of one over this, fixed beforehand.
+
+    References
+    ----------
+    Howard, Ramdas, McAuliffe & Sekhon (2021), Time-uniform, nonparametric, nonasymptotic confidence
+    sequences, Annals of Statistics 49, theorem 4.
+
+    Examples
+    --------
+    >>> lower, upper = bounded_limits([100.0], [300.0], [1000.0], 0.05, (1.0, 5.0), 5.0)
+    >>> bool(0.01 < lower[0] < 0.1 < upper[0] < 0.19)
+    True
+    """
+    total, squares, n = (np.asarray(column, dtype=np.float64) for column in (total, squares, n))
+    level = np.log(2.0 / np.asarray(alpha, dtype=np.float64))
+    excess = [_largest_excess(squares, level, end, unit) for end in reach]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return Limits((total - excess[0]) / n, (total + excess[1]) / n)
+
+
+def _largest_excess(squares: FloatArray, level: FloatArray, c: float, unit: float) -> FloatArray:
+    """Return the s at which the evidence of b s - psi(b) squares, mixed over bets, is the level."""
+    bets = 2.0 ** (-np.arange(_BETS) / 2.0) / unit
+    b = bets[c * bets < 1.0, None]  # a bet that could lose all is never made
+    psi = (-np.log1p(-c * b) - c * b) / c**2 if c > 0 else b**2 / 2
+    flat, of_all = np.ravel(squares), level + np.log(_BETS)
+    # At least one bet alone must be worth the level, at most the best one is.
+    low, high = (np.min((worth + psi * flat) / b, axis=0) for worth in (level, of_all))
+    for _ in range(_HALVINGS):
+        half = (low + high) / 2.0
+        enough = np.logaddexp.reduce(b * half - psi * flat, axis=0) >= of_all
+        low, high = np.where(enough, low, half), np.where(enough, half, high)
+    return high.reshape(squares.shape)

@@ -6,13 +6,15 @@ from metarouter.inference.labels._doubly_robust import DoublyRobustGains, doubly
 from metarouter.inference.labels._held_out import (
     FIRST_TRAINING_FOLDS,
     HeldOutPredictions,
+    HeldOutRouters,
     Scheme,
     as_held_out,
-    fit_predict,
+    fold_of_each_query,
     held_out_predictions,
+    held_out_routers,
     predict_folds,
     ranks_within_folds,
-    stratified_folds,
+    too_few_to_cross_fit,
 )
 from metarouter.inference.labels._labels import (
     Counts,

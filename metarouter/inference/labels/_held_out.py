@@ -1,8 +1,12 @@
-"""Predictions for rows that their model has not seen, in an order that keeps tests honest."""
+"""Predictions for rows that their model has not seen, in an order that keeps tests honest.
+
+Of labels by one model (`held_out_predictions`), and of queries by several routers
+(`held_out_routers`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,14 +15,20 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.utils import get_tags
 
+from metarouter.datasets import LabelledQueries
+from metarouter.datasets._labelled_queries import take_rows
 from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.fitting import FitLedger
+from metarouter.inference._limits import scarce
 from metarouter.inference._result import Result
 from metarouter.inference.intervals import FloatArray
 from metarouter.inference.labels._labels import Effect, LabelTable, Scaling, scaled_labels
 from metarouter.routing import MetaRouter
 from metarouter.shift import ShiftLearner
 from metarouter.utils.arguments import validated
+from metarouter.utils.groups import count_groups, group_codes
 from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.random import seed_of, seeded
 from metarouter.utils.style import BAR, OUTLINE, reference_line
@@ -28,9 +38,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+Rows = NDArray[np.intp]
 Scheme = Literal["forward", "cross_fit"]
 
 FIRST_TRAINING_FOLDS = 2
+_FEWEST_GOLD = 20
 
 
 @dataclass(frozen=True)
@@ -49,7 +61,7 @@ class HeldOutPredictions(Result):
 
     shift: FloatArray
     gain: FloatArray
-    fold: NDArray[np.intp]
+    fold: Rows
     scheme: str
 
     _TITLE = "Held-out predictions"
@@ -62,7 +74,7 @@ class HeldOutPredictions(Result):
     _NOTES = ("In units of the preference labels.",)
 
     @property
-    def _taken(self) -> NDArray[np.intp]:
+    def _taken(self) -> Rows:
         return self.fold[self.fold >= 0]
 
     @property
@@ -92,10 +104,10 @@ class HeldOutPredictions(Result):
 
 
 def predict_folds(
-    fold: NDArray[np.intp],
+    fold: Rows,
     scheme: Scheme,
-    predict: Callable[[NDArray[np.intp], NDArray[np.intp]], Mapping[Any, FloatArray]],
-) -> tuple[dict[Any, FloatArray], NDArray[np.intp]]:
+    predict: Callable[[Rows, Rows], Mapping[Any, FloatArray]],
+) -> tuple[dict[Any, FloatArray], Rows]:
     """Predict folds by models of others, as `held_out_predictions` says.
 
     Parameters
@@ -147,7 +159,7 @@ def fit_predict(recipe: Any, data: TrainingData, X: Any) -> dict[str, FloatArray
     return found
 
 
-def ranks_within_folds(values: FloatArray, fold: NDArray[np.intp]) -> FloatArray:
+def ranks_within_folds(values: FloatArray, fold: Rows) -> FloatArray:
     """Return the place of every row within its fold, between 0 and 1; NaN where the fold is -1.
 
     Each fold has a model of its own, and the level of a model is the mean of the labels that it has
@@ -162,7 +174,7 @@ def ranks_within_folds(values: FloatArray, fold: NDArray[np.intp]) -> FloatArray
     return ranks
 
 
-def stratified_folds(kind: NDArray[Any], groups: Any, n_folds: int, seed: int) -> NDArray[np.intp]:
+def stratified_folds(kind: NDArray[Any], groups: Any, n_folds: int, seed: int) -> Rows:
     """Give every row the number of its fold: folds are alike in kind, groups kept together.
 
     Parameters
@@ -290,3 +302,97 @@ def as_held_out(table: LabelTable, predictions: Any, effect: Effect) -> HeldOutP
             f"{held_out.size} labels; give a model that predicts it."
         )
     return predictions
+
+
+@dataclass(frozen=True)
+class HeldOutRouters:
+    """What several routers predict for queries that they have not seen.
+
+    Parameters
+    ----------
+    gains : dict of str to ndarray of shape (n_queries,)
+        psi-hat in the units of the gold labels; NaN where nothing was predicted.
+    shifts : dict of str to ndarray of shape (n_queries,)
+        Delta-hat of those routers that learn one, in units of the preference labels.
+    fold : ndarray of int of shape (n_queries,)
+        Queries of one number were predicted by one model; -1 where nothing was predicted.
+    scheme : {"forward", "cross_fit"}
+    """
+
+    gains: dict[str, FloatArray]
+    shifts: dict[str, FloatArray]
+    fold: Rows
+    scheme: Scheme
+
+    def ranks(self) -> dict[str, FloatArray]:
+        """Return the place of every query within its fold, as `ranks_within_folds` does."""
+        return {name: ranks_within_folds(gain, self.fold) for name, gain in self.gains.items()}
+
+
+def too_few_to_cross_fit(queries: LabelledQueries, folds: int) -> str:
+    """Say why the labels do not allow predictions out of fold; nothing where they do."""
+    needed = max(_FEWEST_GOLD, 2 * folds)
+    if queries.n_gold < needed:
+        return f"{scarce(queries.n_gold, 'gold labels')}, {needed} are needed"
+    for kind, labelled in (("gold", queries.has_gold), ("preference", queries.has_preference)):
+        if queries.groups is not None and labelled.any():
+            n_groups = count_groups(queries.groups[labelled])
+            if n_groups < 2 * folds:
+                return f"{n_groups} groups with {kind} labels are too few, {2 * folds} are needed"
+    return ""
+
+
+def held_out_routers(
+    queries: LabelledQueries,
+    routers: Mapping[str, Any],
+    folds: int,
+    seed: int,
+    *,
+    scheme: Scheme,
+    encoders: Sequence[Any] = (),
+) -> HeldOutRouters:
+    """Predict queries by routers that were fitted on other folds.
+
+    Parameters
+    ----------
+    queries : LabelledQueries
+    routers : dict of str to MetaRouter or AdaptiveMetaRouter
+        Unfitted.
+    folds : int
+        Stratified by which labels a query carries; groups stay together.
+    seed : int
+    scheme : {"forward", "cross_fit"}
+        As of `held_out_predictions`.
+    encoders : sequence of transformers, default=()
+        What turns queries into vectors, fitted anew for every fold.
+    """
+    X, encoders = queries.X, list(encoders)
+    if encoders and not get_tags(encoders[0]).requires_fit:
+        # An encoder that learns nothing gives the same vectors in every fold.
+        X, encoders = clone(encoders[0]).fit(X).transform(X), []
+
+    def predict(train: Rows, test: Rows) -> dict[tuple[str, str], FloatArray]:
+        train_X, test_X = take_rows(X, train), take_rows(X, test)
+        for encoder in map(clone, encoders):
+            train_X, test_X = encoder.fit_transform(train_X), encoder.transform(test_X)
+        rows, found = queries.subset(train).training_rows(), {}
+        # training_rows() counts queries within the training folds.
+        train_X = take_rows(train_X, rows.query)
+        data = TrainingData(train_X, rows.y, rows.is_gold, rows.sample_weight, rows.groups)
+        with FitLedger(reuse=True):
+            for name, router in routers.items():
+                for kind, column in fit_predict(router, data, test_X).items():
+                    found[kind, name] = column
+        return found
+
+    columns, fold = predict_folds(fold_of_each_query(queries, folds, seed), scheme, predict)
+    gains = {name: column for (kind, name), column in columns.items() if kind == "gain"}
+    shifts = {name: column for (kind, name), column in columns.items() if kind == "shift"}
+    return HeldOutRouters(gains, shifts, fold, scheme)
+
+
+def fold_of_each_query(queries: LabelledQueries, folds: int, seed: int) -> Rows:
+    """Deal queries into folds, stratified by their labels; groups stay together."""
+    groups = None if queries.groups is None else group_codes(queries.groups)
+    kind = 2 * queries.has_gold.astype(int) + queries.has_preference
+    return stratified_folds(kind, groups, folds, seed)

@@ -11,7 +11,7 @@ from sklearn.linear_model import Ridge
 
 from metarouter import MetaRouter
 from metarouter.datasets import LabelledQueries, make_judged_queries
-from metarouter.reporting._held_out_routers import HeldOutRouters, held_out_routers
+from metarouter.inference.labels import HeldOutRouters, held_out_routers
 
 # Without calibration, whose folds depend on the order of the rows.
 ROUTERS = {"gold_only": MetaRouter(regressor=Ridge(), sources="gold", calibrate=False)}

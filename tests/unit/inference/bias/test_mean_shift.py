@@ -12,7 +12,7 @@ from metarouter import GainScaler, MetaRouter
 from metarouter.datasets import LabelledQueries, make_healthbench_like, make_judged_queries
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import DECISION_THRESHOLDS, MINIMUM_SAMPLE_SIZES, Verdict
-from metarouter.inference.bias._mean_shift import mean_shift_test
+from metarouter.inference.bias._mean_shift import mean_shift, mean_shift_test
 from metarouter.inference.labels import (
     augmented,
     difference_of_means,
@@ -23,7 +23,6 @@ from metarouter.inference.labels import (
     scaled_labels,
 )
 from metarouter.nuisance import ALL_NUISANCES
-from metarouter.reporting._mean_shift import mean_shift
 
 
 def test_paired_test_with_a_given_factor_is_the_t_test_of_the_paper(make):

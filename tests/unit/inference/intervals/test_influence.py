@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import ttest_1samp, ttest_ind
 
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference.intervals._limits import correlation_of, sup_t_quantile
+from metarouter.inference.intervals import correlation_of, sup_t_quantile
 from metarouter.inference.intervals._variances import (
     as_clusters,
     choose_covariance,
