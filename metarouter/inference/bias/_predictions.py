@@ -205,21 +205,21 @@ def calibration_test(
     design = multiplier[:, None] * np.column_stack([mean, prediction - mean])
     fit = labels.regress(outcome, design, share, kind, list(NAMES))
     n_gold = int((taken & labels.is_gold).sum())
-    lower, upper = fit.interval(table.level)
+    limits = fit.limits(table.level)
+    slope, lower, upper = (
+        float(column[1]) for column in (fit.coefficient, limits["lower"], limits["upper"])
+    )
     return CalibrationTest(
         coefficient=fit.coefficient,
-        se=fit.se,
-        df=fit.df,
-        lower=lower,
-        upper=upper,
         p_value=p_value_of(fit.coefficient / fit.se, fit.df, "greater"),
         p_calibrated=p_value_of((fit.coefficient - 1) / fit.se, fit.df),
         scheme=held_out.scheme,
         covariance=kind,
         n_gold=n_gold,
         n_preference=int(taken.sum()) - n_gold,
+        **limits,
         **known,
-        **_judge(float(fit.coefficient[1]), float(lower[1]), float(upper[1]), n_gold)._asdict(),
+        **_judge(slope, lower, upper, n_gold)._asdict(),
     )
 
 
@@ -433,8 +433,6 @@ def sorted_group_effects(
     names = [f"group {k + 1}" for k in range(n_groups)]
     slope = scores.gold / labels.factor
     fit = labels.regress(scores.of(effect), design, share, kind, names, slope=slope)
-    lower, upper = fit.interval(table.level)
-    margin = fit.margin(table.level)
     weights = np.zeros(n_groups)
     weights[0], weights[-1] = -1.0, 1.0
     contrast = float(weights @ fit.coefficient)
@@ -444,12 +442,6 @@ def sorted_group_effects(
     return SortedGroupEffects(
         predicted=(share * np.where(taken, prediction, 0.0)) @ design / (share @ design),
         value=fit.coefficient,
-        se=fit.se,
-        df=fit.df,
-        lower=lower,
-        upper=upper,
-        simultaneous_lower=fit.coefficient - margin,
-        simultaneous_upper=fit.coefficient + margin,
         n_rows=design.sum(axis=0).astype(np.intp),
         n_gold=n_gold,
         contrast=contrast,
@@ -459,6 +451,7 @@ def sorted_group_effects(
         contrast_p_value=float(p_value_of(contrast / se, df, "greater")),
         scheme=held_out.scheme,
         covariance=kind,
+        **fit.limits(table.level, first=0),
         **known,
         **_judge_contrast(contrast, low, high, int(n_gold.sum()))._asdict(),
     )

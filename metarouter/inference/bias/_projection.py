@@ -208,24 +208,19 @@ def best_linear_projection(
     outcome, slope = scores.of(effect), scores.gold / labels.factor
     fit = labels.regress(outcome, design, share, kind, ["mean", *names], slope=slope, centred=True)
     joint = wald_test(fit, list(range(1, k)))
-    lower, upper = fit.interval(table.level)
-    margin = fit.margin(table.level, slice(1, None))
+    limits = fit.limits(table.level, first=1)
+    margin = limits["simultaneous_upper"][1:] - fit.coefficient[1:]
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = fit.coefficient / fit.se
         size = margin * np.sqrt(share @ design[:, 1:] ** 2) / labels.preference_sd
         reach = np.abs(fit.coefficient[1:]) * size / margin + size
     return BestLinearProjection(
         coefficient=fit.coefficient,
-        se=fit.se,
-        df=fit.df,
-        lower=lower,
-        upper=upper,
-        simultaneous_lower=np.append(lower[0], fit.coefficient[1:] - margin),
-        simultaneous_upper=np.append(upper[0], fit.coefficient[1:] + margin),
         statistic=statistic,
         p_value=p_value_of(statistic, fit.df),
         joint=joint,
         covariance=kind,
+        **limits,
         **known,
         **_judge(joint.p_value < 1 - table.level, reach, size, known)._asdict(),
     )

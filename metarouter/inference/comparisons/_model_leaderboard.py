@@ -29,7 +29,6 @@ from metarouter.inference._result import Result
 from metarouter.inference.comparisons._router_comparisons import all_pairs
 from metarouter.inference.intervals import (
     FloatArray,
-    correlation_of,
     interval_of,
     sup_t_quantile,
 )
@@ -284,9 +283,9 @@ def _board(
     inside = influence[queries]
     score, covariance = mean + correction, inside.T @ inside
     se = np.sqrt(np.diag(covariance))
-    margin = sup_t_quantile(correlation_of(covariance), df, level) * se
+    margin = sup_t_quantile(covariance, df, level) * se
     _, pairs = all_pairs(len(models))
-    of_pairs = sup_t_quantile(correlation_of(pairs.T @ covariance @ pairs), df, level)
+    of_pairs = sup_t_quantile(pairs.T @ covariance @ pairs, df, level)
     spread = np.add.outer(se**2, se**2) - 2 * covariance
     better = np.subtract.outer(score, score) > of_pairs * np.sqrt(np.clip(spread, 0.0, None))
     ranks = 1.0 + better.sum(axis=0), len(models) - better.sum(axis=1)

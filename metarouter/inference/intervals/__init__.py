@@ -5,7 +5,6 @@ from __future__ import annotations
 from metarouter.inference.intervals._least_squares import (
     LinearFit,
     WaldTest,
-    correlation_of,
     sup_t_quantile,
     wald_test,
     weighted_least_squares,

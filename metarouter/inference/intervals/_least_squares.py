@@ -10,7 +10,7 @@ Welch's.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,24 +30,16 @@ _DRAWS = 40_000
 _SEED = 20_240_601
 
 
-def correlation_of(covariance: FloatArray) -> FloatArray:
-    """Return the correlation matrix of a covariance matrix; an estimate without error is alone."""
-    scale = np.sqrt(np.diag(covariance))
-    scale = np.where(scale > 0, scale, 1.0)
-    correlation = covariance / np.outer(scale, scale)
-    np.fill_diagonal(correlation, 1.0)
-    return correlation
-
-
-def sup_t_quantile(correlation: FloatArray, df: float, level: float) -> float:
+def sup_t_quantile(covariance: FloatArray, df: float, level: float) -> float:
     """Quantile of the largest absolute t statistic (Montiel Olea & Plagborg-Moller 2019).
 
     Estimates plus and minus this many standard errors cover all truths at once with probability
-    `level`. It is drawn with a fixed seed: the same correlation gives the same number.
+    `level`. It is drawn with a fixed seed: the same covariance gives the same number.
 
     Parameters
     ----------
-    correlation : array of shape (k, k)
+    covariance : array of shape (k, k)
+        Of the estimates, in any unit: their correlation counts. One without error is alone.
     df : float
         Degrees of freedom of the standard errors, taken as one common estimate of scale.
     level : float
@@ -59,12 +51,16 @@ def sup_t_quantile(correlation: FloatArray, df: float, level: float) -> float:
     >>> bool(sup_t_quantile(np.eye(5), 50, 0.95) > 2.6)
     True
     """
+    scale = np.sqrt(np.diag(covariance))
+    scale = np.where(scale > 0, scale, 1.0)
+    correlation = covariance / np.outer(scale, scale)
+    np.fill_diagonal(correlation, 1.0)
     rng = np.random.default_rng(_SEED)
     value, vector = np.linalg.eigh(correlation)
     root = vector * np.sqrt(np.clip(value, 0, None))
     largest = np.abs(rng.standard_normal((_DRAWS, len(value))) @ root.T).max(axis=1)
-    scale = np.sqrt(rng.chisquare(df, _DRAWS) / df) if np.isfinite(df) else 1.0
-    return float(np.quantile(largest / scale, level))
+    spread = np.sqrt(rng.chisquare(df, _DRAWS) / df) if np.isfinite(df) else 1.0
+    return float(np.quantile(largest / spread, level))
 
 
 class LinearFit(NamedTuple):
@@ -79,16 +75,21 @@ class LinearFit(NamedTuple):
         """Standard errors of the coefficients."""
         return np.sqrt(np.diag(self.covariance))
 
-    def interval(self, level: float) -> tuple[FloatArray, FloatArray]:
-        """Limits of every coefficient by itself."""
-        lower, upper = interval_of(self.coefficient, self.se, self.df, level)
-        return lower, upper
+    def limits(self, level: float, first: int | None = None) -> dict[str, Any]:
+        """Return errors, degrees of freedom and pointwise limits, by the names that results use.
 
-    def margin(self, level: float, columns: slice = slice(None)) -> FloatArray:
-        """Half widths of intervals that hold for some coefficients at once."""
-        correlation = correlation_of(self.covariance[columns, columns])
-        critical = sup_t_quantile(correlation, float(self.df[columns].min()), level)
-        return critical * self.se[columns]
+        With `first`, limits that hold at once for the coefficients from that one on are among them;
+        of those before it they are the pointwise ones.
+        """
+        value, se = self.coefficient, self.se
+        lower, upper = interval_of(value, se, self.df, level)
+        found = {"se": se, "df": self.df, "lower": lower, "upper": upper}
+        if first is not None:
+            several = self.covariance[first:, first:]
+            margin = sup_t_quantile(several, float(self.df[first:].min()), level) * se[first:]
+            found["simultaneous_lower"] = np.append(lower[:first], value[first:] - margin)
+            found["simultaneous_upper"] = np.append(upper[:first], value[first:] + margin)
+        return found
 
 
 class WaldTest(NamedTuple):

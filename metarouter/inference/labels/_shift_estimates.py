@@ -1,18 +1,4 @@
-"""The mean shift E Delta, estimated in four ways, each with the influence of every row on it.
-
-The doubly robust mean takes nuisances without the shrinkage of the learners that fitted them.
-Forests, and whatever else is regularised, predict too little: regressed on truth their predictions
-have slopes of about three quarters. An augmented inverse-propensity mean has as its bias the
-product of the errors of the outcome and of the propensity, and where both are shrunk along the
-same features the errors have one sign everywhere. With default forests a true null was then
-rejected in .10 to .19 of samples of 300 instead of .05. Both are therefore augmented, out of fold
-(.045 to .053 of samples of 300; at 100 labels .06 to .08, see ``docs/inference_tests.md``):
-
-    mu  ->  mu + b (1, mu, X),   least squares of y - mu on (1, mu, X) among the labels of a source;
-    p   ->  the logistic regression, with a ridge penalty, of the source on (logit p, X).
-
-To mend one of the two alone can make the bias larger: it is their product that counts.
-"""
+"""The mean shift E Delta, estimated in four ways, each with the influence of every row on it."""
 
 from __future__ import annotations
 
@@ -45,17 +31,24 @@ _LEAST_PROPENSITY = 0.01
 def augmented(labels: ScaledLabels, fitted: Nuisances) -> Nuisances:
     """Return a copy of fitted nuisances whose shrinkage is taken out.
 
+    Forests, and whatever else is regularised, predict too little: regressed on truth their
+    predictions have slopes of about three quarters. An augmented inverse-propensity mean has as its
+    bias the product of the errors of the outcome and of the propensity, and where both are shrunk
+    along the same features the errors have one sign everywhere. Out of fold therefore
+
+        mu  ->  mu + b (1, mu, X),  least squares of y - mu on (1, mu, X), labels of one source;
+        p   ->  the logistic regression, with a ridge penalty, of the source on (logit p, X).
+
+    To mend one of the two alone can make the bias larger: it is their product that counts. A
+    constant propensity, as of a randomised design, is kept. Where X has more columns than a tenth
+    of the scarcer source's labels, or more than ten, its leading principal components take their
+    place. Folds keep queries (groups) together.
+
     Parameters
     ----------
     labels : ScaledLabels
     fitted : Nuisances
-        With a propensity and the outcomes of both sources. A constant propensity, as of a
-        randomised design, is kept.
-
-    Notes
-    -----
-    Where X has more columns than a tenth of the scarcer source's labels, or more than ten, its
-    leading principal components take their place. Folds keep queries (groups) together.
+        With a propensity and the outcomes of both sources.
     """
     is_gold, rows = labels.is_gold, labels.rows
     share = np.where(fitted.overlap_.in_overlap, labels.share, 0.0)
