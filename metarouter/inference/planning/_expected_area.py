@@ -6,27 +6,23 @@ power law of the numbers of labels, with its uncertainty.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
-from sklearn.base import clone
 
 from metarouter.datasets import LabelledQueries
 from metarouter.datasets._labelled_queries import take_rows
 from metarouter.evaluation._efficiency_gain import rank_gains
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._limits import LIMITS, MINIMA, Verdict, scarce
+from metarouter.inference._limits import LIMITS, Verdict
 from metarouter.inference._result import Finding, Judged
-from metarouter.inference.intervals import FloatArray
-from metarouter.inference.planning._pilot import Prices
-from metarouter.inference.planning._plan import as_prices, verdict_alone
+from metarouter.inference.intervals import FloatArray, interval_of
+from metarouter.inference.planning._plan import Labels, Prices, as_prices, too_few, verdict_alone
 from metarouter.routing import MetaRouter
 from metarouter.utils.arguments import validated
-from metarouter.utils.columns import as_level
 from metarouter.utils.groups import group_codes
 from metarouter.utils.parameters import NUMBERS, REGRESSOR, whole
 from metarouter.utils.plotting import label_axes, new_axes, show_numbers_on_log_axis
@@ -34,83 +30,38 @@ from metarouter.utils.random import seed_of, seeded
 from metarouter.utils.style import reference_line
 
 
-class Cells(NamedTuple):
-    """Numbers of training labels, shape (k,) each."""
-
-    n_gold: FloatArray
-    n_preference: FloatArray
-
-
-def areas_of_subsamples(
-    data: LabelledQueries,
-    router: Any,
-    cells: Cells,
-    n_test: int,
-    rounds: int,
-    seed: int,
-    n_jobs: int | None,
-) -> FloatArray:
-    """Train on nested random parts of the pilot, and evaluate on gold labels left out.
-
-    Returns
-    -------
-    ndarray of shape (rounds, k)
-        Areas of the efficiency gain, without bias for the test queries being few.
-    """
-    sources = np.random.SeedSequence(seed).spawn(rounds)
-    rows = joblib.Parallel(n_jobs=n_jobs)(
-        joblib.delayed(_one_round)(data, router, cells, n_test, source) for source in sources
-    )
-    return np.array(rows)
-
-
-def _one_round(
-    data: LabelledQueries, router: Any, cells: Cells, n_test: int, source: np.random.SeedSequence
+def _areas_of_one_round(
+    data: LabelledQueries, router: Any, cells: Labels, n_test: int, source: np.random.SeedSequence
 ) -> list[float]:
+    """Train on nested random parts of the pilot, and evaluate on gold labels left out."""
     rng = np.random.default_rng(source)
     seed = int(rng.integers(2**31))
-    test, train = _split(data, n_test, rng)
-    gold = rng.permutation(train[data.has_gold[train]])
-    preference = rng.permutation(train[data.has_preference[train]])
-    return [
-        _area(_trained(data, router, gold[: int(g)], preference[: int(p)], seed), data, test)
-        for g, p in zip(*cells, strict=True)
-    ]
-
-
-def _split(
-    data: LabelledQueries, n_test: int, rng: np.random.Generator
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Draw whole groups until enough gold labels are in the test part; the rest trains."""
+    # Whole groups are drawn until enough gold labels are in the test part; the rest trains.
     unit = np.arange(data.n_queries) if data.groups is None else group_codes(data.groups)
-    n_gold = np.bincount(unit, weights=data.has_gold)
-    drawn = rng.permutation(np.flatnonzero(n_gold))
-    n_drawn = 1 + int(np.searchsorted(np.cumsum(n_gold[drawn]), n_test))
-    in_test = np.isin(unit, drawn[:n_drawn])
-    return np.flatnonzero(in_test & data.has_gold), np.flatnonzero(~in_test)
+    of_unit = np.bincount(unit, weights=data.has_gold)
+    drawn = rng.permutation(np.flatnonzero(of_unit))
+    in_test = np.isin(unit, drawn[: 1 + np.searchsorted(np.cumsum(of_unit[drawn]), n_test)])
+    gold = rng.permutation(np.flatnonzero(~in_test & data.has_gold))
+    preference = rng.permutation(np.flatnonzero(~in_test & data.has_preference))
+    areas = []
+    for n_gold, n_preference in zip(*cells, strict=True):
+        part = replace(
+            data,
+            gold=_only(data.gold, gold[: int(n_gold)]),
+            preference=_only(data.preference, preference[: int(n_preference)]),
+        )
+        rows = part.subset(part.has_gold | part.has_preference).training_rows()
+        fitted = seeded(router, seed).fit(
+            rows.X, rows.y, rows.is_gold, sample_weight=rows.sample_weight, groups=rows.groups
+        )
+        areas.append(_area(fitted, data, np.flatnonzero(in_test & data.has_gold)))
+    return areas
 
 
-def _trained(
-    data: LabelledQueries,
-    router: Any,
-    gold: NDArray[np.intp],
-    preference: NDArray[np.intp],
-    seed: int,
-) -> Any:
-    labels = np.full((2, data.n_queries), np.nan)
-    labels[0, gold], labels[1, preference] = data.gold[gold], data.preference[preference]
-    kept = np.flatnonzero(~np.isnan(labels).all(axis=0))
-    rows = LabelledQueries(
-        X=take_rows(data.X, kept),
-        gold=labels[0, kept],
-        preference=labels[1, kept],
-        groups=None if data.groups is None else data.groups[kept],
-        weight=None if data.weight is None else data.weight[kept],
-        preference_weight=None if data.preference_weight is None else data.preference_weight[kept],
-    ).training_rows()
-    return seeded(clone(router), seed).fit(
-        rows.X, rows.y, rows.is_gold, sample_weight=rows.sample_weight, groups=rows.groups
-    )
+def _only(labels: FloatArray, rows: NDArray[np.intp]) -> FloatArray:
+    kept = np.full(labels.size, np.nan)
+    kept[rows] = labels[rows]
+    return kept
 
 
 def _area(router: Any, data: LabelledQueries, test: NDArray[np.intp]) -> float:
@@ -142,6 +93,8 @@ class LearningCurve(NamedTuple):
     coefficient : ndarray of shape (e, c)
     covariance, contrast_covariance : ndarray of shape (e, c, c)
         For the area, and for differences of it, from which what is common to a round is gone.
+    largest : Labels
+        The most labels that were trained on, arrays of shape (1,).
     has_preference : bool
         Whether the number of preference labels was varied.
     df : float
@@ -153,44 +106,36 @@ class LearningCurve(NamedTuple):
     coefficient: FloatArray
     covariance: FloatArray
     contrast_covariance: FloatArray
+    largest: Labels
     has_preference: bool
     df: float
 
-    def forecast(self, cells: Cells, minus: Cells | None = None) -> Forecast:
-        """Return the area with these numbers of labels, or what it is beyond that with others.
+    def area(self, labels: Labels) -> Forecast:
+        """Return the area with these numbers of labels."""
+        return self._forecast(_terms(labels, self.has_preference), self.covariance)
 
-        Parameters
-        ----------
-        cells : Cells
-        minus : Cells, optional
-            Of one element.
-        """
-        values, variances = [], []
-        covariance = self.covariance if minus is None else self.contrast_covariance
-        for k, exponent in enumerate(self.exponent):
-            x = _terms(cells, exponent, self.has_preference)
-            if minus is not None:
-                x = x - _terms(minus, exponent, self.has_preference)
-            values.append(x @ self.coefficient[k])
-            variances.append(np.einsum("ij,jk,ik->i", x, covariance[k], x))
-        value = self.weight @ np.array(values)
+    def increase(self, labels: Labels) -> Forecast:
+        """Return what the area is beyond that with the most labels of the pilot."""
+        x = _terms(labels, self.has_preference) - _terms(self.largest, self.has_preference)
+        return self._forecast(x, self.contrast_covariance)
+
+    def _forecast(self, x: FloatArray, covariance: FloatArray) -> Forecast:
+        values = np.einsum("emc,ec->em", x, self.coefficient)
+        variances = np.einsum("emc,ecd,emd->em", x, covariance, x)
+        value = self.weight @ values
         # What the exponents disagree about is uncertain too.
-        between = self.weight @ (np.array(values) - value) ** 2
-        return Forecast(value, np.sqrt(self.weight @ np.array(variances) + between))
-
-    def critical(self, level: float) -> float:
-        """Return how many standard errors make an interval."""
-        return float(stdtrit(self.df, 0.5 + level / 2))
+        variances += (values - value) ** 2
+        return Forecast(value, np.sqrt(self.weight @ variances))
 
 
-def fit_learning_curve(areas: FloatArray, cells: Cells, test_to_train: float) -> LearningCurve:
+def fit_learning_curve(areas: FloatArray, cells: Labels, test_to_train: float) -> LearningCurve:
     """Fit the inverse power law to the areas of subsamples.
 
     Parameters
     ----------
     areas : ndarray of shape (rounds, k)
-    cells : Cells
-        Of k elements.
+    cells : Labels
+        Arrays of shape (k,), the largest last.
     test_to_train : float
         Test queries per training query.
 
@@ -211,55 +156,44 @@ def fit_learning_curve(areas: FloatArray, cells: Cells, test_to_train: float) ->
     queries together with training labels, and two rounds share it only where they share both: r
     is q times the share of the labels that a cell trains on.
     """
-    rounds = len(areas)
-    mean = areas.mean(axis=0)
-    spread = (1 / rounds + test_to_train) * np.cov(areas, rowvar=False)
+    rounds, mean = len(areas), areas.mean(axis=0)
     centred = areas - areas.mean(axis=1, keepdims=True)
+    spread = (1 / rounds + test_to_train) * np.cov(areas, rowvar=False)
     noise = (1 / rounds + test_to_train) * np.var(centred, axis=0, ddof=1).mean()
-    shared = _shared_by_rounds(cells, test_to_train)
+    in_test = test_to_train / (1 + test_to_train)
+    gold = (1 - in_test) * cells.n_gold / cells.n_gold.max()
+    preference = cells.n_preference / max(1.0, cells.n_preference.max())
+    r = in_test * np.maximum(gold, preference)
+    shared = np.sqrt(r / (1 - r))
     contrast_spread = (1 / rounds + np.outer(shared, shared)) * np.cov(centred, rowvar=False)
     has_preference = np.unique(cells.n_preference).size > 1
-    coefficients, covariances, contrasts, misfit = [], [], [], []
-    for exponent in _EXPONENTS:
-        x = _terms(cells, exponent, has_preference)
-        projection = np.linalg.pinv(x)
-        coefficient = projection @ mean
-        # More labels do not harm: a loss that comes out negative is taken to be none.
-        used = np.append(True, coefficient[1:] > 0)
-        projection = np.zeros_like(projection)
-        projection[used] = np.linalg.pinv(x[:, used])
-        coefficient = projection @ mean
-        coefficients.append(coefficient)
-        full = np.linalg.pinv(x)  # the sign is uncertain too, so errors are those of the free fit
-        covariances.append(full @ spread @ full.T)
-        contrasts.append(full @ contrast_spread @ full.T)
-        misfit.append(float(np.sum((mean - x @ coefficient) ** 2)) / noise)
-    likelihood = np.exp(-(np.array(misfit) - min(misfit)) / 2)
+    x = _terms(cells, has_preference)
+    free = np.linalg.pinv(x)
+    # More labels do not harm: a loss that comes out negative is taken to be none.
+    used = free @ mean > 0
+    used[:, 0] = True
+    coefficient = used * (np.linalg.pinv(x * used[:, None], rcond=1e-12) @ mean)
+    misfit = np.sum((mean - np.einsum("ekc,ec->ek", x, coefficient)) ** 2, axis=1) / noise
+    likelihood = np.exp(-(misfit - misfit.min()) / 2)
+    # The sign is uncertain too, so errors are those of the free fit.
+    of_errors = free.swapaxes(1, 2)
     return LearningCurve(
         _EXPONENTS,
         likelihood / likelihood.sum(),
-        np.array(coefficients),
-        np.array(covariances),
-        np.array(contrasts),
+        coefficient,
+        free @ spread @ of_errors,
+        free @ contrast_spread @ of_errors,
+        Labels(cells.n_gold[-1:], cells.n_preference[-1:]),
         has_preference,
         float(rounds - 1),
     )
 
 
-def _shared_by_rounds(cells: Cells, test_to_train: float) -> FloatArray:
-    """Return sqrt(r / (1 - r)) for each cell, r being the correlation of two rounds."""
-    in_test = test_to_train / (1 + test_to_train)
-    gold = (1 - in_test) * cells.n_gold / cells.n_gold.max()
-    preference = cells.n_preference / max(1.0, cells.n_preference.max())
-    r = in_test * np.maximum(gold, preference)
-    return np.sqrt(r / (1 - r))
-
-
-def _terms(cells: Cells, exponent: float, has_preference: bool) -> FloatArray:
-    columns = [np.ones(len(cells.n_gold)), -(cells.n_gold**-exponent)]
-    if has_preference:
-        columns.append(-(cells.n_preference**-exponent))
-    return np.column_stack(columns)
+def _terms(labels: Labels, has_preference: bool) -> FloatArray:
+    """Return what the coefficients of the law are multiplied by, (e, m, c)."""
+    counts = labels if has_preference else labels[:1]
+    powers = [-(count ** -_EXPONENTS[:, None]) for count in counts]
+    return np.stack([np.ones_like(powers[0]), *powers], axis=-1)
 
 
 @dataclass(frozen=True)
@@ -288,26 +222,21 @@ class ForecastPoint:
 
 
 def points_of(
-    curve: LearningCurve, wanted: Cells, largest: Cells, prices: Prices, level: float
+    curve: LearningCurve | None, wanted: Labels, prices: Prices, level: float
 ) -> tuple[ForecastPoint, ...]:
-    """Forecast the area at every wanted pair, and its increase over the largest of the pilot."""
-    critical = curve.critical(level)
-    area, more = curve.forecast(wanted), curve.forecast(wanted, minus=largest)
-    lower, upper = more.value - critical * more.se, more.value + critical * more.se
-    # More labels do no harm: that is how the law is fitted, and it bounds the increase too.
-    above = (wanted.n_gold >= largest.n_gold) & (wanted.n_preference >= largest.n_preference)
-    below = (wanted.n_gold <= largest.n_gold) & (wanted.n_preference <= largest.n_preference)
-    lower = np.where(above, np.maximum(lower, 0.0), lower)
-    upper = np.where(below, np.minimum(upper, 0.0), upper)
-    margin = critical * area.se
-    columns = (area.value, area.value - margin, area.value + margin, more.value, lower, upper)
-    return _points(wanted, prices, np.array(columns))
-
-
-def _points(wanted: Cells, prices: Prices, columns: FloatArray) -> tuple[ForecastPoint, ...]:
-    cost = wanted.n_gold * prices.gold + wanted.n_preference * prices.preference
-    counts = (wanted.n_gold.astype(int), wanted.n_preference.astype(int), cost)
-    rows = zip(*(column.tolist() for column in (*counts, *columns)), strict=True)
+    """Forecast the area at every wanted pair, and its increase; NaN where there is no curve."""
+    columns: Any = np.full((6, wanted.n_gold.size), np.nan)
+    if curve is not None:
+        area, more, largest = curve.area(wanted), curve.increase(wanted), curve.largest
+        lower, upper = interval_of(*more, curve.df, level)
+        # More labels do no harm: that is how the law is fitted, and it bounds the increase too.
+        above = (wanted.n_gold >= largest.n_gold) & (wanted.n_preference >= largest.n_preference)
+        below = (wanted.n_gold <= largest.n_gold) & (wanted.n_preference <= largest.n_preference)
+        lower = np.where(above, np.maximum(lower, 0.0), lower)
+        upper = np.where(below, np.minimum(upper, 0.0), upper)
+        columns = (area.value, *interval_of(*area, curve.df, level), more.value, lower, upper)
+    columns = (*(count.astype(int) for count in wanted), wanted.cost(prices), *columns)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
     return tuple(ForecastPoint(*row) for row in rows)
 
 
@@ -324,8 +253,8 @@ class ExpectedArea(Judged):
         The rows of the frame; NaN where the pilot is too small.
     prices : Prices
     rounds : int
-    cells : Cells
-        Numbers of labels that the router was trained on.
+    cells : Labels
+        Numbers of labels that the router was trained on, shape (k,).
     areas : ndarray of shape (rounds, k)
         What it reached.
     curve : LearningCurve or None
@@ -334,7 +263,7 @@ class ExpectedArea(Judged):
     points: tuple[ForecastPoint, ...]
     prices: Prices
     rounds: int
-    cells: Cells = field(repr=False)
+    cells: Labels = field(repr=False)
     areas: FloatArray = field(repr=False)
     curve: LearningCurve | None = field(repr=False)
 
@@ -344,6 +273,12 @@ class ExpectedArea(Judged):
         "n_gold, n_preference, cost, area, ci_low=lower, ci_high=upper, increase, "
         "increase_low=increase_lower, increase_high=increase_upper"
     )
+    _FACTS = {
+        "gold labels trained on": "{self._trained_on}",
+        "rounds": "{self.rounds}",
+        "level": "{self.level:g}",
+        "verdict": "{self.verdict}",
+    }
     _NOTES = (
         "{self.reason}",
         "increase: over the area with the labels that the pilot trained on. Intervals hold the "
@@ -371,47 +306,34 @@ class ExpectedArea(Judged):
             )
         gold = np.linspace(20, money / self.prices.gold, 400)[:-1]
         preference = (money - gold * self.prices.gold) / self.prices.preference
-        tried = Cells(np.floor(gold), np.maximum(1.0, np.floor(preference)))
-        best = int(np.argmax(self.curve.forecast(tried).value))
-        chosen = Cells(tried.n_gold[[best]], tried.n_preference[[best]])
-        return points_of(self.curve, chosen, self._largest, self.prices, self.level)[0]
-
-    @property
-    def _largest(self) -> Cells:
-        return Cells(self.cells.n_gold[-1:], self.cells.n_preference[-1:])
+        tried = Labels(np.floor(gold), np.maximum(1.0, np.floor(preference)))
+        points = points_of(self.curve, tried, self.prices, self.level)
+        return max(points, key=lambda point: point.area)
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the learning curve over the number of gold labels, with the pilot's areas."""
         ax = new_axes(ax, height=4.2)
         if self.curve is None:
             return verdict_alone(ax, self.verdict)
-        mean = self.areas.mean(axis=0)
-        largest = float(self.cells.n_preference[-1])
-        shown = self.cells.n_preference == largest
-        last = max(float(self.cells.n_gold[-1]), *(float(point.n_gold) for point in self.points))
-        gold = np.geomspace(self.cells.n_gold[0], last, 80)
-        made = self.curve.forecast(Cells(gold, np.full(80, largest)))
-        margin = self.curve.critical(self.level) * made.se
+        n_gold, n_preference = self.cells
+        shown = n_preference == n_preference[-1]
+        last = max(n_gold[-1], *(point.n_gold for point in self.points))
+        gold = np.geomspace(n_gold[0], last, 80)
+        area = self.curve.area(Labels(gold, np.full(80, n_preference[-1])))
         color = "#0072B2"
-        ax.plot(gold, made.value, color=color, label=f"{largest:.0f} preference labels")
-        ends = (made.value - margin, made.value + margin)
-        ax.fill_between(gold, *ends, color=color, alpha=0.18, linewidth=0)
-        ax.plot(self.cells.n_gold[shown], mean[shown], "o", color="#1A1A1A", label="pilot")
-        ax.axvline(self.cells.n_gold[-1], **reference_line())
+        ax.plot(gold, area.value, color=color, label=f"{n_preference[-1]:.0f} preference labels")
+        limits = interval_of(*area, self.curve.df, self.level)
+        ax.fill_between(gold, *limits, color=color, alpha=0.18, linewidth=0)
+        mean = self.areas.mean(axis=0)
+        ax.plot(n_gold[shown], mean[shown], "o", color="#1A1A1A", label="pilot")
+        ax.axvline(n_gold[-1], **reference_line())
         show_numbers_on_log_axis(ax)
         y = "area of the efficiency gain, in gold units"
         return label_axes(ax, "gold labels", y, legend="lower right")
 
-    def _facts(self) -> dict[str, str]:
-        trained = "none"
-        if self.cells.n_gold.size:
-            trained = f"{self.cells.n_gold[0]:.0f} to {self.cells.n_gold[-1]:.0f}"
-        return {
-            "gold labels trained on": trained,
-            "rounds": f"{self.rounds}",
-            "level": f"{self.level:g}",
-            "verdict": str(self.verdict),
-        }
+    @property
+    def _trained_on(self) -> str:
+        return "{:.0f} to {:.0f}".format(*self.cells.n_gold[[0, -1]]) if self.curve else "none"
 
 
 _GOLD_SIZES, _PREFERENCE_SIZES = 4, 2
@@ -422,6 +344,8 @@ _SMALLEST_PART = 1 / 4
     router=[REGRESSOR, None],
     n_gold=[whole(), NUMBERS],
     n_preference=[whole(at_least=0), NUMBERS, None],
+    rounds=[whole(at_least=3)],
+    n_test=[whole(at_least=2), None],
     random_state=["random_state"],
 )
 def expected_area(
@@ -502,44 +426,40 @@ def expected_area(
     >>> print(forecast.verdict)
     CAUTION
     """
-    level, prices = as_level(level), as_prices(gold_price, preference_price)
-    if n_test is not None and n_test < 2:
-        raise MetaRouterError(f"n_test={n_test} leaves no area to measure; give at least 2.")
-    if rounds < 3:
-        raise MetaRouterError(f"rounds={rounds} leaves no errors to speak of; give at least 3.")
-    wanted = _wanted(n_gold, n_preference, data.n_preference)
-    known: dict[str, Any] = {"prices": prices, "level": level, "rounds": rounds}
-    least = MINIMA["gold_rows_learning_curve"]
-    if least.missing(data.n_gold):
-        reason = f"{scarce(data.n_gold, least.what)}; {least.count} would do. {least.why}"
+    prices = as_prices(gold_price, preference_price)
+    wanted = _wanted(n_gold, data.n_preference if n_preference is None else n_preference)
+    shortage = too_few("gold_rows_learning_curve", data.n_gold)
+    if shortage is not None:
         return ExpectedArea.inconclusive(
-            Finding(Verdict.INCONCLUSIVE, least.count, reason),
-            points=_points(wanted, prices, np.full((6, wanted.n_gold.size), np.nan)),
-            cells=Cells(np.empty(0), np.empty(0)),
+            shortage,
+            points=points_of(None, wanted, prices, level),
+            prices=prices,
+            rounds=rounds,
+            cells=Labels(np.empty(0), np.empty(0)),
             areas=np.empty((0, 0)),
-            **known,
+            level=level,
         )
-    held_out = max(25, data.n_gold // 4) if n_test is None else int(n_test)
+    held_out = max(25, data.n_gold // 4) if n_test is None else n_test
     cells = _cells(data, held_out)
     router = MetaRouter() if router is None else router
-    seed = seed_of(random_state)
-    areas = areas_of_subsamples(data, router, cells, held_out, rounds, seed, n_jobs)
-    largest = Cells(cells.n_gold[-1:], cells.n_preference[-1:])
-    curve = fit_learning_curve(areas, cells, held_out / float(largest.n_gold[0]))
-    verdict, reason = _judge(wanted, largest, curve.has_preference)
+    rows = joblib.Parallel(n_jobs=n_jobs)(
+        joblib.delayed(_areas_of_one_round)(data, router, cells, held_out, source)
+        for source in np.random.SeedSequence(seed_of(random_state)).spawn(rounds)
+    )
+    curve = fit_learning_curve(np.array(rows), cells, held_out / cells.n_gold[-1])
     return ExpectedArea(
-        points=points_of(curve, wanted, largest, prices, level),
+        points=points_of(curve, wanted, prices, level),
+        prices=prices,
+        rounds=rounds,
         cells=cells,
-        areas=areas,
+        areas=np.array(rows),
         curve=curve,
-        verdict=verdict,
-        needed=None,
-        reason=reason,
-        **known,
+        level=level,
+        **_judge(wanted, curve)._asdict(),
     )
 
 
-def _cells(data: LabelledQueries, n_test: int) -> Cells:
+def _cells(data: LabelledQueries, n_test: int) -> Labels:
     """Cross some numbers of gold labels with some of preference labels; the largest is last."""
     # Where groups are kept together the test part can be larger, by at most one group less one.
     largest_group = 1
@@ -558,39 +478,34 @@ def _cells(data: LabelledQueries, n_test: int) -> Cells:
     if preference >= 100:
         preferences = np.geomspace(_SMALLEST_PART * preference, preference, _PREFERENCE_SIZES)
     grid = np.meshgrid(golds, preferences.round(), indexing="ij")
-    return Cells(grid[0].ravel(), grid[1].ravel())
+    return Labels(grid[0].ravel(), grid[1].ravel())
 
 
-def _wanted(n_gold: ArrayLike, n_preference: ArrayLike | None, of_pilot: int) -> Cells:
-    given = of_pilot if n_preference is None else n_preference
+def _wanted(n_gold: ArrayLike, n_preference: ArrayLike) -> Labels:
     try:
-        gold, preference = (
-            np.array(column, dtype=np.float64)
-            for column in np.broadcast_arrays(np.atleast_1d(n_gold), np.atleast_1d(given))
-        )
-    except (TypeError, ValueError):
-        gold = preference = np.empty(0)
-    possible = np.isfinite(gold) & (gold >= 1) & np.isfinite(preference) & (preference >= 0)
-    if not (possible.size and possible.all()) or gold.ndim != 1:
+        wanted = np.array(np.broadcast_arrays(np.atleast_1d(n_gold), n_preference), dtype=float)
+    except ValueError:
+        wanted = np.empty((2, 0))
+    possible = np.isfinite(wanted) & (wanted >= np.array([[1.0], [0.0]]))
+    if wanted.ndim != 2 or not wanted.size or not possible.all():
         raise MetaRouterError(
             "n_gold must hold numbers from 1 up, and n_preference as many from 0 up."
         )
-    return Cells(gold, preference)
+    return Labels(*wanted)
 
 
-def _judge(wanted: Cells, largest: Cells, has_preference: bool) -> tuple[Verdict, str]:
-    reach = _reach(wanted.n_gold, largest.n_gold[0])
-    if has_preference:
-        reach = max(reach, _reach(wanted.n_preference, largest.n_preference[0]))
+def _judge(wanted: Labels, curve: LearningCurve) -> Finding:
+    """Judge the claim that the law may be trusted as far as it is asked about."""
+    gold, preference = (float(count[0]) for count in curve.largest)
+    reach = float(wanted.n_gold.max()) / gold
+    if curve.has_preference:
+        reach = max(reach, float(wanted.n_preference.max()) / preference)
     verdict = LIMITS["extrapolation"].judge(reach, reach)
-    words = (
+    reason = (
         f"The forecast reaches {reach:.1f} times as far as the labels that the pilot trained on "
-        f"({largest.n_gold[0]:.0f} gold, {largest.n_preference[0]:.0f} preference)"
+        f"({gold:.0f} gold, {preference:.0f} preference)"
     )
     if verdict is Verdict.FAIL:
-        return Verdict.INCONCLUSIVE, f"{words}: too far; ask again with more labels."
-    return verdict, f"{words}."
-
-
-def _reach(wanted: FloatArray, largest: float) -> float:
-    return float(wanted.max() / largest)
+        reason += ": too far; ask again with more labels"
+        verdict = Verdict.INCONCLUSIVE
+    return Finding(verdict, None, f"{reason}.")

@@ -11,13 +11,11 @@ are placed among queries that all carry a preference label ("nested"), n_queries
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
-from sklearn.base import clone
 from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 
 from metarouter.base_learners import default_regressor
@@ -36,13 +34,15 @@ from metarouter.inference.labels import (
     paired_mean,
 )
 from metarouter.nuisance import Nuisances
-from metarouter.utils.columns import as_finite_column, check_same_length
+from metarouter.utils.columns import as_finite_column, as_weight, check_same_length
 from metarouter.utils.random import seed_of, seeded
 
 Quantity = Literal["mean_shift", "mean_gain", "area"]
 Design = Literal["auto", "separate", "nested"]
 
 _MOST_UNLEARNED = 0.9
+_SPLITS = 5
+_TRAINED_ON = 0.8  # of the gold labels, by out-of-fold predictions in five folds
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,9 @@ class Part:
     n: int
     unlearned: float = 0.0
 
+    def __str__(self) -> str:
+        return f"{self.value:.4f} (s.e. {self.se:.4f})" if self.n else ""
+
 
 NOTHING = Part(0.0, 0.0, 0)
 
@@ -72,7 +75,7 @@ def part_of(
     influence: FloatArray,
     clusters: Clusters,
     n: int,
-    slope: FloatArray | None = None,
+    slope: FloatArray | float = 1.0,
     unlearned: float = 0.0,
 ) -> Part:
     """Return the part of `n` labels from their influence values.
@@ -82,8 +85,8 @@ def part_of(
     influence : ndarray of shape (n_rows,)
     clusters : ndarray of int or None
     n : int
-    slope : ndarray of shape (n_rows,), optional
-        Influence of a residual of one; the same everywhere by default.
+    slope : float or ndarray of shape (n_rows,), default=1.0
+        Influence of a residual of one.
     unlearned : float, default=0.0
         Share of the part that is owed to predictions that learned from too few labels.
 
@@ -95,18 +98,16 @@ def part_of(
     6.666667
     """
     summed = cluster_sums(influence, clusters)
-    there = summed != 0
-    squares = summed[there] ** 2
+    squares = summed[summed != 0] ** 2
     m = max(2, squares.size)
-    spread = float(np.std(squares, ddof=1)) if squares.size > 1 else np.nan
-    if squares.size:
+    value, spread = n * m / (m - 1) * squares.sum(), np.nan
+    if squares.size > 1:
         # A small pilot rarely shows its tails: residuals are taken to have those of the normal at
         # least, E(e^4) = 3 E(e^2)^2.
-        usual = np.ones(influence.size) if slope is None else slope**2
-        usual = cluster_sums(np.where(influence != 0, usual, 0.0), clusters)[there]
+        usual = cluster_sums(np.where(influence != 0, slope**2, 0.0), clusters)[summed != 0]
         usual = usual * squares.mean() / usual.mean()
-        spread = max(spread, float(np.sqrt(3 * (usual**2).mean() - usual.mean() ** 2)))
-    value = n * m / (m - 1) * squares.sum()
+        normal = np.sqrt(3 * (usual**2).mean() - usual.mean() ** 2)
+        spread = max(np.std(squares, ddof=1), normal)
     return Part(value, n * np.sqrt(m) * spread, n, unlearned * value)
 
 
@@ -127,17 +128,8 @@ class LabelVariance:
     nested: bool
 
     def at(self, n_gold: Any, n_preference: Any) -> Any:
-        """Return the variance with these numbers of labels.
-
-        Parameters
-        ----------
-        n_gold, n_preference : float or ndarray
-        """
+        """Return the variance with these numbers of labels, floats or arrays."""
         return sum(part.value / n for part, n in self._parts(n_gold, n_preference))
-
-    def learned_at(self, n_gold: Any, n_preference: Any) -> Any:
-        """Return the variance if predictions of gold labels had nothing left to learn."""
-        return self.at(n_gold, n_preference) - self.gold.unlearned / n_gold
 
     def error_at(self, n_gold: float, n_preference: float) -> float:
         """Return how far, in standard errors, the variance may come out from what is expected.
@@ -161,75 +153,11 @@ class LabelVariance:
         return [(part, n) for part, n in parts if part.value > 0]
 
 
-class Prices(NamedTuple):
-    """What one label costs, in one unit of money."""
-
-    gold: float
-    preference: float
-
-
-class Labels(NamedTuple):
-    """Numbers of labels of either source."""
-
-    gold: float
-    preference: float
-
-    def cost(self, prices: Prices) -> float:
-        """Return what they cost."""
-        return self.gold * prices.gold + self.preference * prices.preference
-
-
-def labels_for(money: float, share: float, prices: Prices) -> Labels:
-    """Spend a share of the money on gold labels and the rest on preference labels."""
-    return Labels(share * money / prices.gold, (1 - share) * money / prices.preference)
-
-
-def best_share(variance: LabelVariance, prices: Prices) -> float:
-    """Return the share of the money that should be spent on gold labels.
-
-    It does not depend on the amount, because a variance of twice the labels is half as large.
-
-    Notes
-    -----
-    By Lagrange, labels of two kinds with variances a / n_gold + b / n_preference should be bought
-    in the proportion n_gold / n_preference = sqrt(a c_preference / (b c_gold)), as in Neyman's
-    allocation; with a the residual and b the explained variance of the gold label this is the
-    cost-optimal policy of arXiv 2506.07949. With the third part for the queries there is no closed
-    form, but the variance is convex in the share.
-
-    Where gold labels lie among queries with preference labels there are at most as many of them,
-    so that the share is at most c_gold / (c_gold + c_preference).
-
-    Examples
-    --------
-    >>> from metarouter.inference.planning._pilot import NOTHING, Part
-    >>> parts = LabelVariance(Part(4.0, 0, 9), Part(1.0, 0, 9), NOTHING, nested=False)
-    >>> round(best_share(parts, Prices(1.0, 0.01)), 4)  # sqrt(4) to sqrt(1 * 0.01)
-    0.9524
-    """
-    most = prices.gold / (prices.gold + prices.preference) if variance.nested else 1.0
-    a = variance.gold.value
-    b = variance.preference.value + (variance.query.value if variance.nested else 0.0)
-    if variance.nested or variance.query.value == 0:
-        weight = np.sqrt([a * prices.gold, b * prices.preference])
-        return float(min(most, weight[0] / weight.sum()))
-
-    def spread(share: float) -> float:
-        return float(variance.at(*labels_for(1.0, share, prices)))
-
-    found = minimize_scalar(spread, bounds=(1e-6, most - 1e-9), method="bounded")
-    return float(found.x)
-
-
 class Pilot(NamedTuple):
-    """An estimate from the pilot, and the parts of its variance.
-
-    `unit` is in words what the estimate is measured in.
-    """
+    """An estimate from the pilot, and the parts of its variance."""
 
     pilot_value: float
     variance: LabelVariance
-    unit: str
 
 
 def shift_pilot(table: LabelTable, nested: bool) -> Pilot:
@@ -241,32 +169,28 @@ def shift_pilot(table: LabelTable, nested: bool) -> Pilot:
     labels = table.labels
     if nested:
         pairs = paired_mean(labels)
-        n_pairs = pairs.values.size
-        variance = LabelVariance(
-            part_of(pairs.influence, pairs.clusters, n_pairs), NOTHING, NOTHING, nested=True
-        )
-        return Pilot(pairs.value, variance, "units of the preference labels")
+        part = part_of(pairs.influence, pairs.clusters, pairs.values.size)
+        return Pilot(pairs.value, LabelVariance(part, NOTHING, NOTHING, nested=True))
     fitted = table.nuisances("propensity", "gold_outcome", "preference_outcome")
+    of_gold, of_preference = fitted.gold_outcome_, fitted.preference_outcome_
+    p, missed = fitted.propensity_, labels.y - of_gold
     scores = orthogonal_scores(labels, fitted)
-    share = labels.share_within(scores.inside)
-    value = float(share @ scores.shift)
-    of_factor = labels.factor_influence * float(share @ scores.gold) / labels.factor
-    missed = labels.y - fitted.gold_outcome_
-    at_gold = (labels.y, missed, labels.is_gold, share, fitted.propensity_, labels.clusters)
-    unlearned = _unlearned(table.options, labels.rows.X, *at_gold)
-    gold = share * (scores.gold - fitted.gold_outcome_)
-    preference = share * (fitted.preference_outcome_ - scores.preference)
-    query = share * (fitted.gold_outcome_ - fitted.preference_outcome_)
     is_gold, clusters = labels.is_gold, labels.clusters
-    of_gold = np.where(is_gold, gold + of_factor, 0.0)
-    of_preference = np.where(is_gold, 0.0, preference + of_factor)
+    share = labels.share_within(scores.inside)
+    of_factor = labels.factor_influence * float(share @ scores.gold) / labels.factor
+    gold = np.where(is_gold, share * (scores.gold - of_gold) + of_factor, 0.0)
+    preference = np.where(is_gold, 0.0, share * (of_preference - scores.preference) + of_factor)
+    query = share * (of_gold - of_preference)
+    unlearned = _unlearned(
+        table.options, labels.rows.X, labels.y, missed, is_gold, share, p, clusters
+    )
     variance = LabelVariance(
-        part_of(of_gold, clusters, labels.n_gold, unlearned=unlearned),
-        part_of(of_preference, clusters, labels.n_preference),
+        part_of(gold, clusters, labels.n_gold, unlearned=unlearned),
+        part_of(preference, clusters, labels.n_preference),
         part_of(query - share * query.sum(), clusters, is_gold.size),
         nested=False,
     )
-    return Pilot(value, variance, "units of the preference labels")
+    return Pilot(float(share @ scores.shift), variance)
 
 
 def gain_pilot(
@@ -282,38 +206,39 @@ def gain_pilot(
     the prediction of the label, gold labels bring E[u^2 (o - m)^2], and queries the rest of the
     variance of the influence.
     """
-    scored = _scored(data, nested, propensity, options)
-    weight = np.ones(scored.score.size)
-    if scored.sample_weight is not None:
-        weight = np.asarray(scored.sample_weight, dtype=np.float64)
+    if nested and isinstance(data, LabelledQueries):
+        data = _with_preference(data)
+    scored = _scored(data, propensity, options)
+    p, weight = scored.propensity, as_weight(scored.sample_weight, scored.score.size)
     share = weight / weight.sum()
     clusters = as_clusters(scored.groups)
-    mean = float(share @ scored.score)
-    if psi_hat is None:
-        value, slope, influence = mean, np.ones(share.size), scored.score - mean
-    else:
+    value = float(share @ scored.score)
+    slope, influence = np.ones(share.size), scored.score - value
+    if psi_hat is not None:
         prediction = as_finite_column(psi_hat, "psi_hat")
         check_same_length("psi_hat", prediction.size, "the pilot", share.size)
-        ranked = rank_gains(scored.score - mean, prediction, share)
-        value, influence = area_influence(scored.score - mean, ranked, share)
+        centred = influence
+        ranked = rank_gains(centred, prediction, share)
+        value, influence = area_influence(centred, ranked, share)
         slope = ranked.distribution - 0.5
-    gold, n_gold = scored.is_gold & (share > 0), scored.n_gold
+    gold = scored.is_gold & (share > 0)
     residual = np.where(gold, slope * (scored.score - scored.prediction), 0.0)
-    unlearned = 0.0
+    by_label, unlearned = share * slope, 0.0
     if isinstance(data, LabelledQueries):
-        X = _with_preference(data) if nested else data.X
         missed = data.gold - scored.prediction
-        at_gold = (missed, scored.is_gold, share * slope, scored.propensity, clusters)
-        unlearned = _unlearned(options, X, data.gold, *at_gold)
-    gold_part = part_of(
-        share * residual, clusters, n_gold, share * slope / scored.propensity, unlearned
-    )
-    # What the influence would be, had the gold label itself been put in for its score.
-    own = (influence - (1 - scored.propensity) * residual)[gold]
-    variance = LabelVariance(
-        gold_part, NOTHING, _rest(own, (share / scored.propensity)[gold], gold_part), nested
-    )
-    return Pilot(value, variance, "gold units")
+        unlearned = _unlearned(
+            options, data.X, data.gold, missed, scored.is_gold, by_label, p, clusters
+        )
+    gold_part = part_of(share * residual, clusters, scored.n_gold, by_label / p, unlearned)
+    # What the influence would be, had the gold label itself been put in for its score. The queries
+    # bring what the gold labels do not bring by themselves.
+    own, weight = (influence - (1 - p) * residual)[gold], (share / p)[gold]
+    weight = weight / weight.sum()
+    squares = (own - weight @ own) ** 2
+    total = float(weight @ squares)
+    error = float(np.sqrt(np.sum((weight * (squares - total)) ** 2)))
+    rest = Part(max(0.0, total - gold_part.value), error, own.size)
+    return Pilot(value, LabelVariance(gold_part, NOTHING, rest, nested))
 
 
 def _unlearned(
@@ -337,10 +262,6 @@ def _unlearned(
     return min(_MOST_UNLEARNED, owed / residual_square) if residual_square > 0 else 0.0
 
 
-_SPLITS = 5
-_TRAINED_ON = 0.8  # of the gold labels, by out-of-fold predictions in five folds
-
-
 def unlearned_square(
     recipe: Nuisances | None,
     X: Any,
@@ -354,19 +275,7 @@ def unlearned_square(
 
     It is part of the mean squared residual, and would be gone with ever more gold labels. It is 0
     where that cannot be told: no query without a gold label, or one outcome model for both sources.
-
-    Parameters
-    ----------
-    recipe : Nuisances or None
-    X : array-like of shape (n, d)
-    y : ndarray of shape (n,)
-        Read where `is_gold`.
-    is_gold : ndarray of bool, shape (n,)
-    weight : ndarray of shape (n,)
-        In the mean over rows whose units have no gold label.
-    clusters : ndarray of int or None
-        Rows that belong together are never in two halves.
-    seed : int
+    The mean is weighted, over rows whose units have no gold label.
 
     Notes
     -----
@@ -378,35 +287,21 @@ def unlearned_square(
     elsewhere = np.flatnonzero(~np.isin(codes, codes[is_gold]) & (weight > 0))
     if (recipe is not None and recipe.pooled_outcome) or not elsewhere.size:
         return 0.0
-    given = None if recipe is None else recipe.outcome
-    model = seeded(default_regressor() if given is None else clone(given), seed)
-    rng = np.random.default_rng(seed)
-    labelled = np.unique(codes[is_gold])
+    model, rng = seeded(_outcome_model(recipe), seed), np.random.default_rng(seed)
+    labelled, unseen = np.unique(codes[is_gold]), take_rows(X, elsewhere)
     squares = np.zeros(elsewhere.size)
     for _ in range(_SPLITS):
         first = np.isin(codes, rng.permutation(labelled)[: labelled.size // 2])
         one, other = (
-            predict_mean(
-                fit_model(model, take_rows(X, np.flatnonzero(half)), y[half]),
-                take_rows(X, elsewhere),
-            )
+            predict_mean(fit_model(model, take_rows(X, np.flatnonzero(half)), y[half]), unseen)
             for half in (is_gold & first, is_gold & ~first)
         )
         squares += (one - other) ** 2 / 2 / _SPLITS
     return float(np.average(squares, weights=weight[elsewhere])) * 0.5 / _TRAINED_ON
 
 
-def _rest(influence: FloatArray, weight: FloatArray, gold: Part) -> Part:
-    """Return the variance of the influence less what the gold labels bring by themselves."""
-    weight = weight / weight.sum()
-    squares = (influence - weight @ influence) ** 2
-    total = float(weight @ squares)
-    error = float(np.sqrt(np.sum((weight * (squares - total)) ** 2)))
-    return Part(max(0.0, total - gold.value), error, influence.size)
-
-
 def _scored(
-    data: LabelledQueries | DoublyRobustGains, nested: bool, propensity: Any, options: LabelOptions
+    data: LabelledQueries | DoublyRobustGains, propensity: Any, options: LabelOptions
 ) -> DoublyRobustGains:
     if isinstance(data, DoublyRobustGains):
         return data
@@ -415,32 +310,25 @@ def _scored(
             f"the pilot is a {type(data).__name__}; give LabelledQueries, or for a gain "
             "DoublyRobustGains."
         )
-    X = _with_preference(data) if nested else data.X
     recipe = options.get("nuisances") or Nuisances(n_jobs=options.get("n_jobs"))
-    random_state = options.get("random_state")
-    everywhere = bool(data.has_gold.all())
-    given = _cross_predicted(X, data, recipe, seed_of(random_state)) if everywhere else None
-    queries = LabelledQueries(
-        X=X, gold=data.gold, preference=data.preference, groups=data.groups, weight=data.weight
-    )
+    random_state, predicted = options.get("random_state"), None
+    if data.has_gold.all():
+        seed = seed_of(random_state)
+        folds = KFold(5, shuffle=True, random_state=seed) if data.groups is None else GroupKFold(5)
+        model = seeded(_outcome_model(recipe), seed)
+        predicted = cross_val_predict(model, data.X, data.gold, groups=data.groups, cv=folds)
     return doubly_robust_gains(
-        queries,
-        recipe,
-        gold_outcome=given,
-        propensity=propensity,
-        random_state=random_state,
+        data, recipe, gold_outcome=predicted, propensity=propensity, random_state=random_state
     )
 
 
-def _cross_predicted(X: Any, data: LabelledQueries, recipe: Nuisances, seed: int) -> FloatArray:
-    model = default_regressor() if recipe.outcome is None else clone(recipe.outcome)
-    folds = KFold(5, shuffle=True, random_state=seed) if data.groups is None else GroupKFold(5)
-    fitted = cross_val_predict(seeded(model, seed), X, data.gold, groups=data.groups, cv=folds)
-    return np.asarray(fitted, dtype=np.float64)
+def _outcome_model(recipe: Nuisances | None) -> Any:
+    given = None if recipe is None else recipe.outcome
+    return default_regressor() if given is None else given
 
 
-def _with_preference(data: LabelledQueries) -> Any:
-    """Return the features with the preference label as one more."""
+def _with_preference(data: LabelledQueries) -> LabelledQueries:
+    """Return the queries with the preference label as one more feature."""
     missing = int((~data.has_preference).sum())
     if missing:
         raise DataError(
@@ -448,25 +336,16 @@ def _with_preference(data: LabelledQueries) -> Any:
             f"{data.n_queries} have none: leave those out, or plan design='separate'."
         )
     if hasattr(data.X, "assign"):
-        return data.X.assign(**{"preference label": data.preference})
-    return np.column_stack([np.asarray(data.X, dtype=np.float64), data.preference])
+        X = data.X.assign(**{"preference label": data.preference})
+    else:
+        X = np.column_stack([np.asarray(data.X, dtype=np.float64), data.preference])
+    return replace(data, X=X, feature_names=None)
 
 
 def is_nested(data: Any, design: Design) -> bool:
-    """Say which design is planned; by itself it is that of the pilot.
-
-    Raises
-    ------
-    MetaRouterError
-        If the design is unknown.
-    """
-    if design not in ("auto", "separate", "nested"):
-        raise MetaRouterError(
-            f"design={design!r} is unknown; choose 'auto', 'separate' or 'nested'."
-        )
+    """Say which design is planned; by itself it is that of the pilot."""
     if design != "auto":
         return design == "nested"
     if isinstance(data, LabelledQueries):
-        both: NDArray[np.bool_] = data.has_gold & data.has_preference
-        return bool(2 * both.sum() >= data.has_gold.sum())
+        return 2 * data.n_paired >= data.n_gold
     return isinstance(data, DoublyRobustGains)

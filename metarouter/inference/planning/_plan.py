@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Unpack
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize_scalar
 from scipy.special import nctdtr, ndtri, stdtrit
 
 from metarouter.exceptions import MetaRouterError
@@ -18,42 +18,93 @@ from metarouter.inference._result import Finding, Judged
 from metarouter.inference.labels import (
     LabelOptions,
     LabelTable,
-    as_rows,
     check_sample_size,
-    count_labels,
 )
 from metarouter.inference.planning._pilot import (
     NOTHING,
     Design,
-    Labels,
     LabelVariance,
     Pilot,
-    Prices,
     Quantity,
-    best_share,
     gain_pilot,
     is_nested,
-    labels_for,
     shift_pilot,
 )
-from metarouter.routing._cost_model import is_real
 from metarouter.utils.arguments import validated
-from metarouter.utils.columns import as_level
-from metarouter.utils.parameters import check_options
+from metarouter.utils.parameters import check_argument, check_options, number
 from metarouter.utils.plotting import label_axes, new_axes, show_numbers_on_log_axis
-
-
-def verdict_alone(ax: Any, verdict: Verdict) -> Any:
-    """Write the verdict in the middle of empty axes, and return these."""
-    ax.text(0.5, 0.5, str(verdict), ha="center", transform=ax.transAxes)
-    return ax
-
 
 _NAMES = {
     "mean_shift": "mean shift of the preference labels",
     "mean_gain": "mean gold gain",
     "area": "area of the efficiency gain",
 }
+_FEWEST = MINIMA["gold_rows"].count
+_MOST_MONEY = 1e12
+_ROUNDING = 1e-20  # what it leaves of a variance that is 0
+_ABOVE_ZERO = number(above=0)
+
+
+class Prices(NamedTuple):
+    """What one label costs, in one unit of money."""
+
+    gold: float
+    preference: float
+
+
+def as_prices(gold: float, preference: float) -> Prices:
+    """Validate the prices of one label of either kind."""
+    for name, price in (("gold_price", gold), ("preference_price", preference)):
+        check_argument(name, price, [_ABOVE_ZERO])
+    return Prices(float(gold), float(preference))
+
+
+class Labels(NamedTuple):
+    """Numbers of labels of either source, floats or arrays of shape (k,)."""
+
+    n_gold: Any
+    n_preference: Any
+
+    def cost(self, prices: Prices) -> Any:
+        """Return what they cost."""
+        return self.n_gold * prices.gold + self.n_preference * prices.preference
+
+
+def labels_for(money: float, share: float, prices: Prices) -> Labels:
+    """Spend a share of the money on gold labels and the rest on preference labels."""
+    return Labels(share * money / prices.gold, (1 - share) * money / prices.preference)
+
+
+def most_on_gold(variance: LabelVariance, prices: Prices) -> float:
+    """Return the share of the money that gold labels can take: nested ones need preferences."""
+    return prices.gold / sum(prices) if variance.nested else 1.0
+
+
+def best_share(variance: LabelVariance, prices: Prices) -> float:
+    """Return the share of the money that should be spent on gold labels.
+
+    It does not depend on the amount, because a variance of twice the labels is half as large.
+
+    Notes
+    -----
+    By Lagrange, labels of two kinds with variances a / n_gold + b / n_preference should be bought
+    in the proportion n_gold / n_preference = sqrt(a c_preference / (b c_gold)), as in Neyman's
+    allocation; with a the residual and b the explained variance of the gold label this is the
+    cost-optimal policy of arXiv 2506.07949. With the third part for the queries there is no closed
+    form, but the variance is convex in the share.
+    """
+    most = most_on_gold(variance, prices)
+    a, b = variance.gold.value, variance.preference.value
+    if variance.nested:
+        b += variance.query.value
+    if variance.nested or variance.query.value == 0:
+        gold, preference = np.sqrt([a * prices.gold, b * prices.preference])
+        return float(min(most, gold / (gold + preference)))
+
+    def spread(share: float) -> float:
+        return float(variance.at(*labels_for(1.0, share, prices)))
+
+    return float(minimize_scalar(spread, bounds=(1e-6, most - 1e-9), method="bounded").x)
 
 
 @dataclass(frozen=True)
@@ -82,40 +133,6 @@ class PlanOption:
     power: float
 
 
-def option_of(
-    name: str,
-    labels: Labels,
-    variance: LabelVariance,
-    prices: Prices,
-    level: float,
-    difference: float | None,
-) -> PlanOption:
-    """Work out what an estimate from these labels will be like."""
-    spread = float(variance.at(*labels))
-    df = float(variance.df_at(*labels))
-    critical = float(stdtrit(df, 0.5 + level / 2))
-    half_width = critical * spread**0.5
-    # Variances are positive: their errors are taken on the logarithmic scale.
-    factor = float(np.exp(ndtri(0.5 + level / 2) * variance.error_at(*labels) / spread / 2))
-    return PlanOption(
-        name=name,
-        n_gold=int(labels.gold),
-        n_preference=int(labels.preference),
-        cost=labels.cost(prices),
-        half_width=half_width,
-        # More labels than the pilot had teach predictions more; how much is not known before.
-        lower=critical * float(variance.learned_at(*labels)) ** 0.5 / factor,
-        upper=half_width * factor,
-        power=np.nan if difference is None else _power(difference / spread**0.5, df, critical),
-    )
-
-
-def _power(distance: float, df: float, critical: float) -> float:
-    """Power of a two-sided t test whose null hypothesis is `distance` standard errors away."""
-    missed = nctdtr(df, distance, critical) - nctdtr(df, distance, -critical)
-    return float(1 - missed) if np.isfinite(missed) else 1.0
-
-
 @dataclass(frozen=True)
 class LabelPlan(Judged):
     """How many gold and preference labels to buy, and what they will give.
@@ -135,7 +152,6 @@ class LabelPlan(Judged):
         Wanted of the test for a difference.
     pilot_value : float
         The pilot's estimate, in `unit`.
-    unit : str
     variance : LabelVariance
         Parts of the variance of one label.
     share : float
@@ -150,7 +166,6 @@ class LabelPlan(Judged):
     aim: tuple[str, float]
     power: float
     pilot_value: float
-    unit: str
     variance: LabelVariance = field(repr=False)
     share: float
     options: tuple[PlanOption, ...]
@@ -159,12 +174,38 @@ class LabelPlan(Judged):
     _COLUMNS = (
         "split=name, n_gold, n_preference, cost, half_width, ci_low=lower, ci_high=upper, power"
     )
+    _FACTS = {
+        "aim": "{self.aim[0]} {self.aim[1]:g}",
+        "power": "{self._wanted_power}",
+        "design": "{self.design}",
+        "price of a gold label": "{self.prices.gold:g}",
+        "price of a preference label": "{self.prices.preference:g}",
+        "estimate of the pilot": "{self.pilot_value:.4f} {self.unit}",
+        "share of money on gold": "{self.share:.3f}",
+        "level": "{self.level:g}",
+        "verdict": "{self.verdict}",
+        "variance of one gold": "{self.variance.gold}",
+        "variance of one preference": "{self.variance.preference}",
+        "variance of one query": "{self.variance.query}",
+    }
     _NOTES = (
         "{self.reason}",
         "ci: what the half width may come out as, since pilot and plan are both samples, and "
         "since more labels teach predictions more; too short where rare labels are large. "
         "Planned labels are taken to be like those of the pilot.",
     )
+
+    def _title(self) -> str:
+        return f"Labels for the {_NAMES[self.quantity]}"
+
+    @property
+    def _wanted_power(self) -> str:
+        return f"{self.power:g}" if self.aim[0] == "difference" else ""
+
+    @property
+    def unit(self) -> str:
+        """What the estimate is measured in."""
+        return "units of the preference labels" if self.quantity == "mean_shift" else "gold units"
 
     @property
     def n_gold(self) -> int:
@@ -186,7 +227,9 @@ class LabelPlan(Judged):
         """Expected half width of the interval under the plan."""
         return self.options[0].half_width if self.options else np.nan
 
-    def at(self, n_gold: int, n_preference: int, difference: float | None = None) -> PlanOption:
+    def at(
+        self, n_gold: int, n_preference: int, difference: float | None = None, name: str = "given"
+    ) -> PlanOption:
         """Work out what other numbers of labels would give.
 
         Parameters
@@ -194,13 +237,35 @@ class LabelPlan(Judged):
         n_gold, n_preference : int
         difference : float, optional
             For the power of the test.
+        name : str, default="given"
 
         Returns
         -------
         PlanOption
         """
-        labels = Labels(n_gold, n_preference)
-        return option_of("given", labels, self.variance, self.prices, self.level, difference)
+        labels, variance = Labels(n_gold, n_preference), self.variance
+        spread, df = float(variance.at(*labels)), float(variance.df_at(*labels))
+        critical = float(stdtrit(df, 0.5 + self.level / 2))
+        # More labels than the pilot had teach predictions more; how much is not known before.
+        learned = spread - variance.gold.unlearned / n_gold
+        # Variances are positive: their errors are taken on the logarithmic scale.
+        z = ndtri(0.5 + self.level / 2)
+        factor = float(np.exp(z * variance.error_at(*labels) / spread / 2))
+        power = np.nan
+        if difference is not None:
+            distance = difference / spread**0.5
+            missed = nctdtr(df, distance, critical) - nctdtr(df, distance, -critical)
+            power = float(1 - missed) if np.isfinite(missed) else 1.0
+        return PlanOption(
+            name=name,
+            n_gold=int(n_gold),
+            n_preference=int(n_preference),
+            cost=labels.cost(self.prices),
+            half_width=critical * spread**0.5,
+            lower=critical * learned**0.5 / factor,
+            upper=critical * spread**0.5 * factor,
+            power=power,
+        )
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the half width over the money, for the best and for an even split."""
@@ -208,17 +273,12 @@ class LabelPlan(Judged):
         if not self.options:
             return verdict_alone(ax, self.verdict)
         money = self.cost * np.geomspace(0.25, 4, 60)
-        even = 0.5
-        if self.design == "nested":
-            even = min(even, self.prices.gold / (self.prices.gold + self.prices.preference))
+        even = min(0.5, most_on_gold(self.variance, self.prices))
         for share, color, dash, name in (
             (self.share, "#0072B2", "-", "cost-optimal split"),
             (even, "#E69F00", "--", "half the money each"),
         ):
-            made = [
-                self.at(*labels_for(amount, share, self.prices))  # type: ignore[arg-type]
-                for amount in money
-            ]
+            made = [self.at(*labels_for(amount, share, self.prices)) for amount in money]
             width = [option.half_width for option in made]
             ax.plot(money, width, color=color, linestyle=dash, linewidth=1.6, label=name)
             if share == self.share:
@@ -230,36 +290,20 @@ class LabelPlan(Judged):
         x = "money, in the unit of the prices"
         return label_axes(ax, x, "half width of the interval", legend="best")
 
-    def _title(self) -> str:
-        return f"Labels for the {_NAMES[self.quantity]}"
 
-    def _facts(self) -> dict[str, str]:
-        aim, wanted = self.aim
-        more = f" with power {self.power:g}" if aim == "difference" else ""
-        variance = self.variance
-        parts = {"gold": variance.gold, "preference": variance.preference, "query": variance.query}
-        return {
-            "aim": f"{aim} {wanted:g}{more}",
-            "design": self.design,
-            "price of a gold label": f"{self.prices.gold:g}",
-            "price of a preference label": f"{self.prices.preference:g}",
-            "estimate of the pilot": f"{self.pilot_value:.4f} {self.unit}".strip(),
-            "share of money on gold": f"{self.share:.3f}",
-            "level": f"{self.level:g}",
-            "verdict": str(self.verdict),
-        } | {
-            f"variance of one {name}": f"{part.value:.4f} (s.e. {part.se:.4f})"
-            for name, part in parts.items()
-            if part.n
-        }
+def verdict_alone(ax: Any, verdict: Verdict) -> Any:
+    """Write the verdict in the middle of empty axes, and return these."""
+    ax.text(0.5, 0.5, str(verdict), ha="center", transform=ax.transAxes)
+    return ax
 
 
-_FEWEST = MINIMA["gold_rows"].count
-_MOST_MONEY = 1e12
-_ROUNDING = 1e-20  # what it leaves of a variance that is 0
-
-
-@validated(random_state=["random_state"])
+@validated(
+    money=[_ABOVE_ZERO, None],
+    half_width=[_ABOVE_ZERO, None],
+    difference=[_ABOVE_ZERO, None],
+    power=[number(above=0, below=1)],
+    random_state=["random_state"],
+)
 def plan_labels(
     data: Any,
     *,
@@ -353,84 +397,87 @@ def plan_labels(
     True
     """
     check_options(options, LabelOptions, "plan_labels")
-    level = as_level(options.get("level", 0.95))
-    prices = as_prices(gold_price, preference_price)
-    aim = _one_aim({"money": money, "half_width": half_width, "difference": difference})
-    if not 0 < power < 1:
-        raise MetaRouterError(f"power is {power!r}; give a probability between 0 and 1.")
+    aims = {"money": money, "half_width": half_width, "difference": difference}
+    given = [(name, float(value)) for name, value in aims.items() if value is not None]
+    if len(given) != 1:
+        raise MetaRouterError(f"{len(given)} aims are given; give one of {', '.join(aims)}.")
     if (quantity == "area") != (psi_hat is not None):
         raise MetaRouterError("psi_hat belongs to quantity='area': give both, or neither.")
-    nested = is_nested(data, design)
-    known: dict[str, Any] = {
-        "quantity": quantity,
-        "design": "nested" if nested else "separate",
-        "prices": prices,
-        "level": level,
-        "aim": aim,
-        "power": power,
-    }
-    shortage = _shortage(data, quantity, nested)
-    if shortage is not None:
-        none = Pilot(np.nan, LabelVariance(NOTHING, NOTHING, NOTHING, nested), "")
-        return LabelPlan.inconclusive(shortage, options=(), **none._asdict(), **known)
+    prices, nested = as_prices(gold_price, preference_price), is_nested(data, design)
+    pilot = Pilot(np.nan, LabelVariance(NOTHING, NOTHING, NOTHING, nested))
     if quantity == "mean_shift":
-        pilot = shift_pilot(LabelTable(data, options), nested)
+        table = LabelTable(data, options)
+        shortage = check_sample_size(table.counts, "paired_queries" if nested else "gold_rows")
+        if shortage is None:
+            pilot = shift_pilot(table, nested)
     else:
-        pilot = gain_pilot(data, nested, psi_hat, propensity, options)
-    return _planned(pilot, known)
+        shortage = too_few("gold_rows", int(getattr(data, "n_gold", _FEWEST)))
+        if shortage is None:
+            pilot = gain_pilot(data, nested, psi_hat, propensity, options)
+    plan = LabelPlan.inconclusive(
+        shortage or Finding(Verdict.INCONCLUSIVE, None, ""),
+        quantity=quantity,
+        design="nested" if nested else "separate",
+        prices=prices,
+        level=options.get("level", 0.95),
+        aim=given[0],
+        power=power,
+        options=(),
+        **pilot._asdict(),
+    )
+    return _solved(plan) if shortage is None else plan
 
 
-def _planned(pilot: Pilot, known: dict[str, Any]) -> LabelPlan:
-    variance, prices, level = pilot.variance, known["prices"], known["level"]
-    (aim, wanted), power = known["aim"], known["power"]
+def too_few(minimum: str, there: int) -> Finding | None:
+    """Return INCONCLUSIVE where a minimum of `MINIMA` is not met, else None."""
+    least = MINIMA[minimum]
+    if not least.missing(there):
+        return None
+    reason = f"{scarce(there, least.what)}; {least.count} would do. {least.why}"
+    return Finding(Verdict.INCONCLUSIVE, least.count, reason)
 
-    def without(needed: int | None, reason: str) -> LabelPlan:
-        finding = Finding(Verdict.INCONCLUSIVE, needed, reason)
-        return LabelPlan.inconclusive(finding, options=(), **pilot._asdict(), **known)
 
+def _solved(plan: LabelPlan) -> LabelPlan:
+    """Fill in how the money is best spent, or why that cannot be said."""
+    variance, prices, (aim, wanted) = plan.variance, plan.prices, plan.aim
     if variance.at(1, 1) < _ROUNDING:
-        return without(
-            None, "The labels of the pilot do not vary, which says nothing about how many would do."
-        )
-    share = best_share(variance, prices)
-    least = Labels(_FEWEST, _FEWEST).cost(prices)
-    difference = wanted if aim == "difference" else None
+        why = "The labels of the pilot do not vary, which says nothing about how many would do."
+        return replace(plan, reason=why)
+    share, difference = best_share(variance, prices), wanted if aim == "difference" else None
 
     def option(money: float, share: float, name: str) -> PlanOption:
-        labels = _labels(money, share, variance, prices)
-        return option_of(name, labels, variance, prices, level, difference)
+        return plan.at(*_whole_labels(money, share, variance, prices), difference, name)
 
     def short(money: float) -> float:
         there = option(money, share, "")
-        return there.half_width - wanted if aim == "half_width" else power - there.power
+        return there.half_width - wanted if aim == "half_width" else plan.power - there.power
 
-    money: Any = wanted if aim == "money" else _least(short, least)
+    least = Labels(_FEWEST, _FEWEST).cost(prices)
     if aim == "money" and wanted < least:
-        return without(
-            _FEWEST,
+        why = (
             f"{wanted:g} buys fewer than the {_FEWEST} labels of each kind that an interval needs; "
-            f"{least:g} would do.",
+            f"{least:g} would do."
         )
+        return replace(plan, needed=_FEWEST, reason=why)
+    money = wanted if aim == "money" else _least_money(short, least)
     if money is None:
-        most = f"{_MOST_MONEY:g} in money reaches {aim}={wanted:g}"
-        return without(None, f"No number of labels below {most}.")
+        why = f"No number of labels below {_MOST_MONEY:g} in money reaches {aim}={wanted:g}."
+        return replace(plan, reason=why)
     best = option(money, share, "cost-optimal")
-    equal = prices.gold / (prices.gold + prices.preference)
-    even = option(money, min(0.5, equal) if variance.nested else 0.5, "half the money each")
+    even = option(money, min(0.5, most_on_gold(variance, prices)), "half the money each")
+    equal = option(money, prices.gold / sum(prices), "as many of each")
     ratio = (even.half_width / best.half_width) ** 2
-    return LabelPlan(
+    return replace(
+        plan,
         share=share,
-        options=(best, even, option(money, equal, "as many of each")),
+        options=(best, even, equal),
         verdict=Verdict.PASS,
-        needed=None,
         reason=f"{best.n_gold} gold and {best.n_preference} preference labels for {best.cost:.6g}; "
         f"splitting the money evenly would cost {ratio:.2f} times as much for the same width.",
-        **pilot._asdict(),
-        **known,
     )
 
 
-def _labels(money: float, share: float, variance: LabelVariance, prices: Prices) -> Labels:
+def _whole_labels(money: float, share: float, variance: LabelVariance, prices: Prices) -> Labels:
     """Whole numbers of labels, with enough of each kind for an interval and for its nuisances."""
     gold, preference = labels_for(money, share, prices)
     gold = max(_FEWEST, min(gold, (money - _FEWEST * prices.preference) / prices.gold))
@@ -441,7 +488,7 @@ def _labels(money: float, share: float, variance: LabelVariance, prices: Prices)
     return Labels(math.floor(gold + 1e-9), math.floor(preference + 1e-9))
 
 
-def _least(short: Callable[[float], float], least: float) -> float | None:
+def _least_money(short: Callable[[float], float], least: float) -> float | None:
     """Find the least money at which nothing is short any more."""
     if short(least) <= 0:
         return least
@@ -457,34 +504,3 @@ def _least(short: Callable[[float], float], least: float) -> float | None:
             return found
         found *= 1.0005
     return most
-
-
-def _shortage(data: Any, quantity: str, nested: bool) -> Finding | None:
-    if quantity != "mean_shift":
-        there = int(getattr(data, "n_gold", _FEWEST))
-        words = f"{scarce(there, 'gold labels')} to plan on; {_FEWEST} would do."
-        return Finding(Verdict.INCONCLUSIVE, _FEWEST, words) if there < _FEWEST else None
-    counts = count_labels(as_rows(data))
-    if nested:
-        return check_sample_size(counts, "paired_queries")
-    return check_sample_size(counts)
-
-
-def _one_aim(aims: dict[str, float | None]) -> tuple[str, float]:
-    given = {name: value for name, value in aims.items() if value is not None}
-    if len(given) != 1:
-        raise MetaRouterError(f"{len(given)} aims are given; give one of {', '.join(aims)}.")
-    ((name, value),) = given.items()
-    return name, _above_zero(name, value, "number")
-
-
-def as_prices(gold: float, preference: float) -> Prices:
-    """Validate the prices of one label of either kind."""
-    prices = {"gold_price": gold, "preference_price": preference}
-    return Prices(*(_above_zero(name, price, "price") for name, price in prices.items()))
-
-
-def _above_zero(name: str, value: Any, what: str) -> float:
-    if not is_real(value) or value <= 0:
-        raise MetaRouterError(f"{name} is {value!r}; give a finite {what} above 0.", parameter=name)
-    return float(value)

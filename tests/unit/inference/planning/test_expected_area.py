@@ -9,7 +9,8 @@ from metarouter import ConstantShift, MetaRouter
 from metarouter.datasets import LabelledQueries, make_judged_queries
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference import expected_area
-from metarouter.inference.planning._expected_area import Cells, fit_learning_curve
+from metarouter.inference.planning._expected_area import fit_learning_curve
+from metarouter.inference.planning._plan import Labels
 
 
 def router():
@@ -22,7 +23,7 @@ def pilot(n=600, gold_share=0.25, **given):
 
 def cells():
     gold, preference = np.meshgrid([25.0, 50.0, 100.0, 200.0], [200.0, 800.0], indexing="ij")
-    return Cells(gold.ravel(), preference.ravel())
+    return Labels(gold.ravel(), preference.ravel())
 
 
 def law(cells, exponent=0.5):
@@ -35,26 +36,25 @@ def test_a_law_without_noise_is_found_and_continued(exponent):
     areas = law(cells(), exponent) + 1e-6 * rng.normal(size=(20, 8))
     curve = fit_learning_curve(areas, cells(), 0.3)
     assert curve.exponent[np.argmax(curve.weight)] == exponent
-    beyond = Cells(np.array([1000.0]), np.array([5000.0]))
-    assert curve.forecast(beyond).value == pytest.approx(law(beyond, exponent), abs=1e-4)
+    beyond = Labels(np.array([1000.0]), np.array([5000.0]))
+    assert curve.area(beyond).value == pytest.approx(law(beyond, exponent), abs=1e-4)
 
 
 def test_noise_that_all_sizes_share_leaves_the_increase_certain():
     rng = np.random.default_rng(0)
     areas = law(cells()) + 0.1 * rng.normal(size=(20, 1)) + 1e-6 * rng.normal(size=(20, 8))
     curve = fit_learning_curve(areas, cells(), 0.3)
-    beyond, last = Cells(np.array([1000.0]), np.array([5000.0])), Cells(*(c[-1:] for c in cells()))
-    assert curve.forecast(beyond).se > 0.03
-    more = curve.forecast(beyond, minus=last)
+    beyond = Labels(np.array([1000.0]), np.array([5000.0]))
+    assert curve.area(beyond).se > 0.03
+    more = curve.increase(beyond)
     assert more.se < 0.001
-    assert more.value == pytest.approx(law(beyond) - law(last), abs=1e-3)
+    assert more.value == pytest.approx(law(beyond) - law(curve.largest), abs=1e-3)
 
 
 def test_the_increase_is_known_about_as_well_as_it_is_said_to_be():
     """Areas lose the square of a mean of the training labels, and gain what tests make of it."""
     rng, sizes = np.random.default_rng(0), np.array([38.0, 60.0, 95.0, 150.0])
-    of, beyond = Cells(sizes, np.zeros(4)), Cells(np.array([450.0]), np.zeros(1))
-    last = Cells(sizes[-1:], np.zeros(1))
+    of, beyond = Labels(sizes, np.zeros(4)), Labels(np.array([450.0]), np.zeros(1))
 
     def areas_of_one_round(labels):
         order = rng.permutation(200)
@@ -69,7 +69,7 @@ def test_the_increase_is_known_about_as_well_as_it_is_said_to_be():
             np.array([areas_of_one_round(labels) for _ in range(10)]), of, 1 / 3
         )
         sharp = curve._replace(weight=(curve.exponent == 1.0).astype(float))
-        more = sharp.forecast(beyond, minus=last)
+        more = sharp.increase(beyond)
         increase.append(more.value[0])
         variance.append(more.se[0] ** 2)
     said, true = np.sqrt(np.mean(variance)), np.std(increase)
@@ -89,8 +89,8 @@ def test_labels_that_do_harm_are_taken_to_do_nothing():
     rng = np.random.default_rng(0)
     areas = 0.2 - 0.01 * np.log(cells().n_gold) + 1e-3 * rng.normal(size=(20, 8))
     curve = fit_learning_curve(areas, cells(), 0.3)
-    beyond = Cells(np.array([200.0, 1000.0]), np.array([800.0, 800.0]))
-    value = curve.forecast(beyond).value
+    beyond = Labels(np.array([200.0, 1000.0]), np.array([800.0, 800.0]))
+    value = curve.area(beyond).value
     assert value[0] == pytest.approx(value[1], abs=2e-3)
 
 
@@ -120,7 +120,7 @@ def test_the_best_split_of_money_spends_no_more():
     found = expected_area(pilot(), router(), n_gold=200, rounds=4, random_state=0)
     best = found.best(300)
     assert best.cost <= 300
-    even = found.curve.forecast(Cells(np.array([150.0]), np.array([15000.0]))).value[0]
+    even = found.curve.area(Labels(np.array([150.0]), np.array([15000.0]))).value[0]
     assert best.area >= even
     with pytest.raises(MetaRouterError, match="fewer than 20"):
         found.best(5)
@@ -165,8 +165,8 @@ def test_groups_stay_on_one_side():
         ({"n_gold": ["a"]}, MetaRouterError, "n_gold holds values"),
         ({"n_gold": [1, 2], "n_preference": [1, 2, 3]}, MetaRouterError, "as many"),
         ({"n_gold": 100, "n_preference": np.nan}, MetaRouterError, "n_preference"),
-        ({"n_gold": 100, "n_test": 1}, MetaRouterError, "n_test=1"),
-        ({"n_gold": 100, "rounds": 1}, MetaRouterError, "rounds=1"),
+        ({"n_gold": 100, "n_test": 1}, MetaRouterError, "n_test is 1"),
+        ({"n_gold": 100, "rounds": 1}, MetaRouterError, "rounds is 1"),
         ({"n_gold": 100, "n_test": 140}, DataError, "n_test=140"),
         ({"n_gold": 100, "preference_price": -1}, MetaRouterError, "preference_price"),
     ],

@@ -18,12 +18,10 @@ from metarouter.inference.planning._pilot import (
     NOTHING,
     LabelVariance,
     Part,
-    Prices,
-    best_share,
-    labels_for,
     part_of,
     unlearned_square,
 )
+from metarouter.inference.planning._plan import Prices, best_share, labels_for
 from metarouter.nuisance import Nuisances
 
 RECIPE = Nuisances(outcome=LinearRegression(), propensity="constant", random_state=0)
@@ -60,13 +58,13 @@ def test_the_split_of_judge_and_gold_is_that_of_the_cost_optimal_policy():
     variance = parts(residual, 0, total - residual, nested=True)
     labels = labels_for(1000.0, best_share(variance, prices), prices)
     share = cost_optimal_share(residual, total, prices.gold, prices.preference)
-    assert labels.gold / labels.preference == pytest.approx(share)
+    assert labels.n_gold / labels.n_preference == pytest.approx(share)
 
 
 def test_a_worthless_judge_is_asked_no_more_often_than_needed():
     variance = parts(1.0, 0, 1e-9, nested=True)
     labels = labels_for(1000.0, best_share(variance, Prices(1.0, 0.5)), Prices(1.0, 0.5))
-    assert labels.gold == pytest.approx(labels.preference)
+    assert labels.n_gold == pytest.approx(labels.n_preference)
 
 
 def test_the_parts_make_up_the_error_of_the_pilot_itself(make):
