@@ -18,10 +18,8 @@ from metarouter.inference.bands._curves import (
     ScoredQueries,
     as_queries,
     curve_at,
-    in_rows,
-    scored_queries,
 )
-from metarouter.inference.bands._deviations import (
+from metarouter.inference.bands._estimates import (
     BandOptions,
     BandResult,
     estimated,

@@ -12,19 +12,9 @@ from numpy.typing import ArrayLike
 
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference.bands._curve_bands import curve_line, somewhere_above_zero
-from metarouter.inference.bands._curves import Gold, Kept, curve_at, scored_queries
-from metarouter.inference.bands._deviations import (
-    BandOptions,
-    BandResult,
-    errors_at_ends,
-    estimated,
-)
-from metarouter.inference.intervals import (
-    FloatArray,
-    cluster_sums,
-    skewed_limits,
-    third_over_second,
-)
+from metarouter.inference.bands._curves import Gold, Kept, as_queries, curve_at
+from metarouter.inference.bands._estimates import BandOptions, BandResult, errors_at_ends, estimated
+from metarouter.inference.intervals import FloatArray, skewed_limits, third_over_second
 from metarouter.utils.arguments import validated
 from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import random_line
@@ -111,25 +101,18 @@ class CostQualityBand(BandResult):
         ax = new_axes(ax, height=4.2)
         (drawn,) = ax.plot(self.cost, self.quality, **curve_line(name))
         if band and np.isfinite(self.critical):
-            ax.fill_between(*self._covered(), color=drawn.get_color(), alpha=0.18, linewidth=0)
-        cheap, low, dear, high = self.ends
-        ax.plot([cheap, dear], [low, high], **random_line())
-        return label_axes(ax, "cost per query", "quality per query", legend="best")
+            from matplotlib.patches import PathPatch
+            from matplotlib.path import Path
 
-    def _covered(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Lowest and highest quality of all rectangles that reach a cost."""
-        costs = np.linspace(self.cost_lower.min(), self.cost_upper.max(), 400)
-        reach = (self.cost_lower <= costs[:, None]) & (costs[:, None] <= self.cost_upper)
-        low = np.where(reach, self.quality_lower, np.inf).min(axis=1)
-        high = np.where(reach, self.quality_upper, -np.inf).max(axis=1)
-        order = np.argsort(self.cost, kind="stable")
-        # Between rectangles that do not touch, their limits are joined by straight lines.
-        between = [
-            np.interp(costs, self.cost[order], limit[order])
-            for limit in (self.quality_lower, self.quality_upper)
-        ]
-        gap = ~reach.any(axis=1)
-        return costs, np.where(gap, between[0], low), np.where(gap, between[1], high)
+            left, right = self.cost_lower, self.cost_upper
+            low, high = self.quality_lower, self.quality_upper
+            corners = [left, low, right, low, right, high, left, high, left, low]
+            boxes = np.stack(corners, axis=1).reshape(-1, 5, 2)
+            covered = Path.make_compound_path(*(Path(box, closed=True) for box in boxes))
+            ax.add_patch(PathPatch(covered, color=drawn.get_color(), alpha=0.18, linewidth=0))
+        cost, quality = self.ends[::2], self.ends[1::2]
+        ax.plot(cost, quality, **random_line())
+        return label_axes(ax, "cost per query", "quality per query", legend="best")
 
 
 @validated()
@@ -150,9 +133,9 @@ def cost_quality_band(
     ----------
     gold_gain, psi_hat
         As in `efficiency_gain_band`.
-    cost : array-like of shape (n,)
-        What the primary model costs beyond the alternative. Single queries may cost less, but not
-        all together.
+    cost : array-like of shape (n,), optional
+        As of `ScoredQueries`; one of the two gives it. Single queries may cost less with the
+        primary model, but not all together.
     alternative_quality, alternative_cost : array-like of shape (n,), optional
         Quality and cost of the alternative model; left out, quality and cost are given in excess
         of these.
@@ -164,7 +147,7 @@ def cost_quality_band(
     DataError
         If the inputs are malformed, or the primary model does not cost more.
     MetaRouterError
-        If a setting is out of its range.
+        If a setting is out of its range, or there are no costs.
 
     See Also
     --------
@@ -189,7 +172,7 @@ def cost_quality_band(
     0  0.48     0.33       0.32           0.27
     1  1.50     0.33       0.31           0.26
     """
-    queries = scored_queries(gold_gain, psi_hat, options, cost)
+    queries = as_queries(gold_gain, options, psi_hat=psi_hat, cost=cost)
     if queries.cost is None:
         raise MetaRouterError(
             "cost is missing: give what the primary model costs beyond the alternative."
@@ -234,7 +217,7 @@ def cost_quality_band(
 
     found = estimated(statistic, influence, queries, options)
     usage, n_effective = curve.points(queries.sums()).usage[0], queries.effective_units
-    skew = third_over_second(cluster_sums(influence(), queries.clusters))
+    skew = third_over_second(queries.by_unit(influence()))
     quality, cost_added, advantage = (slice(k * usage.size, (k + 1) * usage.size) for k in range(3))
     critical = found.taken(slice(2 * usage.size)).critical()
     columns: dict[str, Any] = {}

@@ -18,21 +18,11 @@ from metarouter.inference.bands._curves import (
     Gold,
     Kept,
     ScoredQueries,
+    as_queries,
     curve_at,
-    scored_queries,
 )
-from metarouter.inference.bands._deviations import (
-    BandOptions,
-    BandResult,
-    errors_at_ends,
-    estimated,
-)
-from metarouter.inference.intervals import (
-    FloatArray,
-    cluster_sums,
-    skewed_limits,
-    third_over_second,
-)
+from metarouter.inference.bands._estimates import BandOptions, BandResult, errors_at_ends, estimated
+from metarouter.inference.intervals import FloatArray, skewed_limits, third_over_second
 from metarouter.utils.arguments import validated
 from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import random_line, router_styles
@@ -229,11 +219,11 @@ def efficiency_gain_band(
     Parameters
     ----------
     gold_gain : array-like of shape (n,), DoublyRobustGains or ScoredQueries
-        The gold labels of `ScoredQueries`, which may themselves stand here and then hold psi-hat,
-        costs, weights and groups, too.
+        Gold labels of the test queries, or their doubly robust scores; or `ScoredQueries`, which
+        say what these arrays are and take the place of all, weights and groups among them.
     psi_hat, cost : array-like of shape (n,), optional
-        As of `ScoredQueries`. With costs, which then lie from zero up, usage is the share of the
-        extra cost that is spent, and random routing that of the same spend.
+        As of `ScoredQueries`. With costs, all from zero up, usage is the share of the extra cost
+        that is spent, and random routing that of the same spend.
     grid : array-like, optional
         Increasing usages at which to give the curve; by default 0, 0.01, ..., 1.
     thresholds : array-like, optional
@@ -282,7 +272,7 @@ def efficiency_gain_band(
     >>> print(band.verdict, band.reason)
     PASS The band lies above zero at usages from 0.01 to 0.99.
     """
-    queries = scored_queries(gold_gain, psi_hat, options, cost).by_cost()
+    queries = as_queries(gold_gain, options, psi_hat=psi_hat, cost=cost).by_cost()
     return _router_band("efficiency_gain", queries, grid, thresholds, options)
 
 
@@ -327,7 +317,7 @@ def toc_band(
     0        1.0   0.17   1.43      1.17       1.69
     1        0.0   0.48   0.86      0.72       1.00
     """
-    queries = scored_queries(gold_gain, psi_hat, options)
+    queries = as_queries(gold_gain, options, psi_hat=psi_hat)
     return _router_band("toc", queries, grid, thresholds, options)
 
 
@@ -367,7 +357,7 @@ def qini_band(
     0   0.25   0.33      0.27       0.40
     1   1.00   0.02     -0.12       0.15
     """
-    queries = scored_queries(gold_gain, psi_hat, options, cost).by_cost()
+    queries = as_queries(gold_gain, options, psi_hat=psi_hat, cost=cost).by_cost()
     return _router_band("qini", queries, grid, thresholds, options)
 
 
@@ -398,23 +388,17 @@ def curve_band(
 ) -> CurveBand:
     """Put limits, a band and a verdict around a curve.
 
-    Parameters
-    ----------
-    curve, queries, options, reference
-        As of the band.
-    statistic : callable
-        What is drawn on halves of the queries, shape (b, m), from booleans of shape (b, n).
-    influence : callable
-        Influence times share on some of its points, shape (n, some).
+    Its values on halves of the queries, shape (b, m), are computed by `statistic`, influence times
+    share on some of its points, shape (n, some), by `influence`.
     """
     found = estimated(statistic, lambda: influence(slice(None)), queries, options)
     critical = found.taken(curve.shown).critical()
     usage = curve.points(queries.sums()).usage[0]
-    step, clusters = max(1, _CELLS // queries.n), queries.clusters
+    step = max(1, _CELLS // queries.n)
     parts = (influence(slice(k, k + step)) for k in range(0, usage.size, step))
-    skew = np.concatenate([third_over_second(cluster_sums(part, clusters)) for part in parts])
-    n_effective, scale = queries.units_for_errors, curve.scale(usage)
-    both = curve.name != "qini"
+    skew = np.concatenate([third_over_second(queries.by_unit(part)) for part in parts])
+    n_effective, both = queries.units_for_errors, curve.name != "qini"
+    scale = usage if curve.name == "toc" else 1.0
     se, skewness = errors_at_ends(found.se, usage, n_effective, skew=skew, scale=scale, both=both)
     band = skewed_limits(found.value, se, critical, skewness)
     # Read near two standard errors, symmetric limits do unless few gains carry the variance.

@@ -155,12 +155,12 @@ class ScoredQueries:
         self.is_gold = np.ones(self.n, dtype=bool) if is_gold is None else is_gold[self.order]
         self.clusters = None if unit is None else as_clusters(unit[self.order])
         self.n_gold = int(self.is_gold.sum())
-        gold_by_unit = cluster_sums(self.is_gold.astype(float), self.clusters)
+        gold_by_unit = self.by_unit(self.is_gold.astype(float))
         self.n_units, self.n_gold_units = gold_by_unit.size, int((gold_by_unit > 0).sum())
         self.is_scored = psi_hat is not None
-        self._sort(self.column(in_rows(self) if psi_hat is None else psi_hat, "psi_hat"))
+        self._sort(-self.order if psi_hat is None else self.column(psi_hat, "psi_hat"))
 
-    def _sort(self, score: FloatArray) -> None:
+    def _sort(self, score: NDArray[Any]) -> None:
         # Within ties the order is that of the weights: the order of the rows never matters.
         place = np.lexsort((self.share, -score))
         for name in ("order", "gain", "share", "spent", "cost", "is_gold", "clusters"):
@@ -182,14 +182,12 @@ class ScoredQueries:
         queries._sort(self.column(psi_hat, name))
         return queries
 
-    def by_cost(self) -> ScoredQueries:
-        """Count usage as a share of the extra cost, if there is any.
+    def in_rows(self) -> ScoredQueries:
+        """Sort the same queries as they were given."""
+        return self.sorted_by(-np.arange(self.n_given))
 
-        Raises
-        ------
-        DataError
-            If costs are negative or all zero.
-        """
+    def by_cost(self) -> ScoredQueries:
+        """Count usage as a share of the extra cost, if there is any; it is then not negative."""
         if self.cost is None:
             return self
         if (self.cost < 0).any():
@@ -206,6 +204,10 @@ class ScoredQueries:
         queries.per_cost = True
         queries.spent = self.share * self.cost / float(self.share @ self.cost)
         return queries
+
+    def by_unit(self, values: FloatArray) -> FloatArray:
+        """Add values, shape (n, ...), over independent units."""
+        return cluster_sums(values, self.clusters)
 
     def sums(self, kept: Kept | None = None) -> RunningSums:
         """Add up what is spent and gained, on all queries or on halves of them."""
@@ -224,7 +226,7 @@ class ScoredQueries:
     def effective_units(self) -> float:
         """Number of equally heavy units that would leave as much uncertainty (Kish 1965)."""
         share = self.share * self.is_gold
-        return float(share.sum() ** 2 / np.sum(cluster_sums(share, self.clusters) ** 2))
+        return float(share.sum() ** 2 / np.sum(self.by_unit(share) ** 2))
 
     @property
     def units_for_errors(self) -> float:
@@ -235,8 +237,7 @@ class ScoredQueries:
         queries hold a single such one, and tell as little as three others would. Up to the kurtosis
         of 4.5, half as much again as the normal distribution's, nothing is taken off.
         """
-        centred = self.gain - self.share @ self.gain
-        summed = cluster_sums(self.share * centred, self.clusters)
+        summed = self.by_unit(self.share * (self.gain - self.share @ self.gain))
         second, fourth = float((summed**2).sum()), float((summed**4).sum())
         if not second > 0:
             return self.effective_units
@@ -247,43 +248,21 @@ class ScoredQueries:
 Gold = ArrayLike | DoublyRobustGains | ScoredQueries
 
 
-def in_rows(queries: ScoredQueries) -> FloatArray:
-    """Return scores that leave queries in the order in which they were given."""
-    return -np.arange(queries.n_given, dtype=np.float64)
-
-
 def as_queries(
     gold_gain: Gold, options: Mapping[str, Any], **arrays: ArrayLike | None
 ) -> ScoredQueries:
-    """Return queries that were given as such, or make them of arrays.
-
-    Raises
-    ------
-    DataError
-        As by `ScoredQueries`.
-    MetaRouterError
-        If an array is given twice.
-    """
+    """Return queries that were given as such, or make them of arrays; check those named here."""
+    needs_scores = "psi_hat" in arrays
     arrays |= {name: options.get(name) for name in ("sample_weight", "groups")}
-    if not isinstance(gold_gain, ScoredQueries):
-        return ScoredQueries(gold_gain, **arrays)
-    twice = [name for name, values in arrays.items() if values is not None]
-    if twice:
+    given = [name for name, values in arrays.items() if values is not None]
+    queries = gold_gain
+    if not isinstance(queries, ScoredQueries):
+        queries = ScoredQueries(queries, **arrays)
+    elif given:
         raise MetaRouterError(
-            f"{twice[0]} is given beside ScoredQueries: give it to them, and not again here."
+            f"{given[0]} is given beside ScoredQueries: give it to them, and not again here."
         )
-    return gold_gain
-
-
-def scored_queries(
-    gold_gain: Gold,
-    psi_hat: ArrayLike | None,
-    options: Mapping[str, Any],
-    cost: ArrayLike | None = None,
-) -> ScoredQueries:
-    """Return queries with the scores of a router, whose errors are those of `as_queries`."""
-    queries = as_queries(gold_gain, options, psi_hat=psi_hat, cost=cost)
-    if not queries.is_scored:
+    if needs_scores and not queries.is_scored:
         raise MetaRouterError(
             "psi_hat is missing: give what the router sorts queries by, here or to ScoredQueries."
         )
@@ -303,22 +282,12 @@ class Curve:
     """A curve, and where it is read: at usages, or at scores that were fixed beforehand.
 
     At a usage the threshold is estimated anew by every half; at a score usage is what varies.
-
-    Parameters
-    ----------
-    name : {"efficiency_gain", "toc", "qini"}
-    at : ndarray of shape (m,)
-        Increasing usages or falling scores.
-    block : ndarray of int of shape (m,) or None
-        Number of blocks whose score reaches each score; None at usages.
-    shown
-        Index of the points that were asked for; errors near the ends rest on the others.
     """
 
     name: CurveName
-    at: FloatArray
-    block: NDArray[np.intp] | None = None
-    shown: Any = ...
+    at: FloatArray  # (m,) increasing usages, or falling scores
+    block: NDArray[np.intp] | None = None  # at scores: how many blocks have one as high
+    shown: Any = ...  # the points that were asked for; errors near the ends rest on the others
 
     @property
     def threshold(self) -> FloatArray | None:
@@ -358,16 +327,13 @@ class Curve:
         mean = np.divide(gained, usage, out=np.zeros_like(gained), where=usage > 0)
         return np.where(usage > 0, mean - total, 0.0)
 
-    def scale(self, usage: FloatArray) -> FloatArray:
-        """Return what turns the curve into a running sum: the usage for the TOC, a mean."""
-        return usage if self.name == "toc" else np.ones_like(usage)
-
     def influence(self, queries: ScoredQueries, columns: slice = slice(None)) -> FloatArray:
         """Influence of every query on some points, times its share, shape (n, n_points)."""
         sums = queries.sums()
         points = self.points(sums)
         usage, gained, total = points.usage[0, columns], points.gained[0, columns], points.total[0]
         relative = 0.0 if self.name == "qini" else 1.0
+        scale = usage if self.name == "toc" else 1.0
         if self.block is None:
             kappa = _gain_at_the_margin(sums, usage, queries.effective_units)
         elif self.name == "toc":
@@ -386,7 +352,7 @@ class Curve:
             sent = _sent(start[rows], end[rows], usage)
             moved = gain[rows] * sent - gained - relative * usage * (gain[rows] - total)
             moved -= kappa * extra[rows] * (sent - usage)
-            influence[rows] = share[rows] * moved / self.scale(usage)
+            influence[rows] = share[rows] * moved / scale
         return influence
 
 
@@ -425,15 +391,7 @@ def _gain_at_the_margin(sums: RunningSums, usage: FloatArray, n_effective: float
 def curve_at(
     name: CurveName, queries: ScoredQueries, grid: ArrayLike | None, thresholds: ArrayLike | None
 ) -> Curve:
-    """Return a curve at usages, by default 0, 0.01, ..., 1, or at scores to send queries from.
-
-    Raises
-    ------
-    MetaRouterError
-        If both are given.
-    DataError
-        If either is malformed, or the TOC would be a mean over too few queries.
-    """
+    """Return a curve at usages, by default 0, 0.01, ..., 1, or at scores to send queries from."""
     if thresholds is None:
         usage = as_grid(grid)
         if name == "toc" and grid is None:

@@ -13,8 +13,8 @@ from metarouter.exceptions import DataError
 from metarouter.inference._limits import Verdict, about, rows_needed
 from metarouter.inference._result import Finding
 from metarouter.inference.bands._curve_bands import UsageBand, above_zero
-from metarouter.inference.bands._curves import Curve, Gold, Kept, scored_queries
-from metarouter.inference.bands._deviations import (
+from metarouter.inference.bands._curves import Curve, Gold, Kept, as_queries
+from metarouter.inference.bands._estimates import (
     BandOptions,
     Estimates,
     errors_at_ends,
@@ -155,17 +155,17 @@ def performance_gap_band(
     2  CPT(80%)   0.38    0.33     0.44
     """
     check_target(target)
-    queries = scored_queries(gold_gain, psi_hat, options)
-    mean = float(queries.share @ queries.gain)
+    queries = as_queries(gold_gain, options, psi_hat=psi_hat)
+    wanted = as_grid(grid)
+    # Call thresholds are looked for everywhere, whatever usages are to be given.
+    curve = Curve("qini", np.union1d(wanted, as_grid(None)))
+    shown = np.searchsorted(curve.at, wanted)
+    mean = float(curve.points(queries.sums()).total[0, 0])
     if mean <= 0:
         raise DataError(
             f"The mean gold_gain is {mean:g} on these {queries.n} queries: the primary model is "
             "not the better one, so there is no gap to recover; swap the models."
         )
-    wanted = as_grid(grid)
-    # Call thresholds are looked for everywhere, whatever usages are to be given.
-    curve = Curve("qini", np.union1d(wanted, as_grid(None)))
-    shown = np.searchsorted(curve.at, wanted)
 
     def statistic(kept: Kept) -> FloatArray:
         """Y at all usages, its integral, and the gap Y(1), shape (b, m + 2)."""
@@ -245,12 +245,11 @@ def _judge(
 ) -> Finding:
     if not np.isfinite(lower):
         needed = rows_needed(n, gap_margin, gap)
-        return Finding(
-            Verdict.INCONCLUSIVE,
-            needed,
+        reason = (
             "The gap between the models is not significantly different from zero, so that no share "
-            "of it is known; "
-            f"if its estimate is right, {about(needed, n)} gold labels would do, {n} are there.",
+            f"of it is known; if it is {gap:.3g}, {about(needed, n)} gold labels would do, {n} are "
+            "there."
         )
+        return Finding(Verdict.INCONCLUSIVE, needed, reason)
     margin = apgr - lower if apgr > 0.5 else upper - apgr
     return above_zero("APGR less the 0.5 of random routing", apgr - 0.5, margin, n)

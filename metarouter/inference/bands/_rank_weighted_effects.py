@@ -34,9 +34,9 @@ from metarouter.inference.bands._curves import (
     Kept,
     RunningSums,
     ScoredQueries,
-    scored_queries,
+    as_queries,
 )
-from metarouter.inference.bands._deviations import (
+from metarouter.inference.bands._estimates import (
     BandOptions,
     BandResult,
     estimated,
@@ -251,7 +251,7 @@ def rank_weighted_effects(
     1        autoc  0.902  0.055   0.793    1.011      0.0
     2  qini_scaled  0.994  0.054   0.888    1.100      0.0
     """
-    queries = scored_queries(gold_gain, psi_hat, options)
+    queries = as_queries(gold_gain, options, psi_hat=psi_hat)
 
     def statistic(kept: Kept) -> FloatArray:
         if average == "queries":

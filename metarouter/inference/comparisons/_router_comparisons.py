@@ -27,10 +27,8 @@ from metarouter.inference.bands import (
     curve_band,
     effects_over_usage,
     estimated,
-    in_rows,
     method_for_ranks,
     rank_weighted_influence,
-    scored_queries,
 )
 from metarouter.inference.intervals import FloatArray, p_value_of
 from metarouter.utils.arguments import validated
@@ -124,8 +122,8 @@ def difference_band(
     """
     if reference is None:
         raise MetaRouterError("reference is missing: give what the other router sorts queries by.")
-    router = scored_queries(gold_gain, psi_hat, options)
-    base = router.sorted_by(in_rows(router))
+    router = as_queries(gold_gain, options, psi_hat=psi_hat)
+    base = router.in_rows()
     other = router.sorted_by(reference, "reference")
     routers = RoutersOnQueries(base, {"router": router, "reference": other})
     at = curve_at(curve, base, grid, None).anchored(base)
@@ -308,8 +306,7 @@ def compare_all_pairs(
         raise MetaRouterError(
             f"there is one router, {next(iter(predictions))!r}: give at least two to compare."
         )
-    given = as_queries(gold_gain, options)
-    queries = given.sorted_by(in_rows(given))
+    queries = as_queries(gold_gain, options).in_rows()
     routers = RoutersOnQueries(
         queries,
         {

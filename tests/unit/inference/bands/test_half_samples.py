@@ -5,7 +5,7 @@ import pytest
 from ranked_queries import queries
 
 from metarouter.inference import ScoredQueries, efficiency_gain_band
-from metarouter.inference.bands import _deviations, estimated
+from metarouter.inference.bands import _estimates, estimated
 
 
 def test_half_samples_of_a_mean_spread_like_its_standard_error():
@@ -22,7 +22,7 @@ def test_half_samples_of_a_mean_spread_like_its_standard_error():
 def test_same_seed_gives_the_same_band_whatever_the_chunks(monkeypatch):
     gain, score = queries()
     first = efficiency_gain_band(gain, score, random_state=3)
-    monkeypatch.setattr(_deviations, "_CELLS", 3 * len(gain))
+    monkeypatch.setattr(_estimates, "_CELLS", 3 * len(gain))
     second = efficiency_gain_band(gain, score, random_state=3)
     assert second.band_lower == pytest.approx(first.band_lower, abs=1e-12)
     third = efficiency_gain_band(gain, score, random_state=4)

@@ -25,7 +25,7 @@ from scipy.special import stdtrit
 from metarouter.inference._limits import MINIMA, Verdict, scarce
 from metarouter.inference._result import Finding, Judged
 from metarouter.inference.bands._curves import Kept, ScoredQueries, least_share
-from metarouter.inference.intervals import FloatArray, cluster_sums
+from metarouter.inference.intervals import FloatArray
 from metarouter.utils.parameters import check_argument, check_options, whole
 
 BandMethod = Literal["half_sample", "influence"]
@@ -111,19 +111,15 @@ class Estimates:
 
     Parameters
     ----------
-    queries : ScoredQueries
     value : ndarray of shape (m,)
     errors : ndarray of shape (k, m)
         Such that ``errors.T @ errors`` is the covariance matrix of the estimates: deviations of
         half-samples, each of them a draw of all errors, or influence values of independent units,
         whose sum with normal multipliers is one. NaN where queries are too few.
-    method : {"half_sample", "influence"}
-    level : float
-    n_draws : int
-        Draws of all errors, from which the quantiles of the largest are read.
-    rng : Generator
     shortage : Finding or None
         INCONCLUSIVE where intervals would not hold their level.
+    queries, method, level, n_draws, rng
+        What errors come from; of `n_draws` draws of all of them the quantiles are read.
     """
 
     queries: ScoredQueries
@@ -218,13 +214,6 @@ def estimated(
     options : BandOptions
     auto, n_draws
         Where the options do not say.
-
-    Raises
-    ------
-    DataError
-        If one of them is out of its range.
-    TypeError
-        If there is no such option.
     """
     check_options(options, BandOptions, "a band")
     method, n_draws = options.get("method", "auto"), options.get("n_draws", n_draws)
@@ -247,7 +236,7 @@ def estimated(
     if found.method == "half_sample":
         return replace(found, errors=_half_samples(statistic, found))
     n_units = queries.n_units
-    errors = cluster_sums(influence(), queries.clusters) * np.sqrt(n_units / (n_units - 1))
+    errors = queries.by_unit(influence()) * np.sqrt(n_units / (n_units - 1))
     return replace(found, errors=errors)
 
 
