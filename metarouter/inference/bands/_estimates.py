@@ -226,8 +226,8 @@ def estimated(
         value=value,
         errors=np.full((1, value.size), np.nan),
         method=auto if method == "auto" else method,
-        level=options.get("level", 0.95),
-        n_draws=n_draws,
+        level=float(options.get("level", 0.95)),
+        n_draws=int(n_draws),
         rng=np.random.default_rng(seed),
         shortage=_too_few(queries),
     )
