@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from metarouter.evaluation._intervals import corrected_error, normal_quantile, student_quantile
+from metarouter.evaluation._intervals import normal_quantile
+from metarouter.evaluation._study_estimates import Interval, over_rounds
 from metarouter.reporting._document import counted
 from metarouter.utils.arguments import validated
 from metarouter.utils.columns import FloatArray
-from metarouter.utils.markdown import with_interval
 from metarouter.utils.style import router_label
 
 if TYPE_CHECKING:
@@ -129,24 +130,15 @@ def check_claims(
     list of Claim
         By number of gold labels, then by router.
     """
-    claims: list[Claim] = []
-    for baseline in (name for name in baselines if name in result.routers):
-        here = result.paired_differences(baseline, level=level, interval="monte_carlo")
-        other = result.paired_differences(baseline, level=level, interval="corrected")
-        for mine, theirs in zip(here.itertuples(), other.itertuples(), strict=True):
-            if mine.router in meta_routers:
-                claims.append(
-                    Claim(
-                        router=str(mine.router),
-                        baseline=baseline,
-                        n_gold=int(mine.n_gold),
-                        difference=float(mine.difference),
-                        this_table=(float(mine.ci_low), float(mine.ci_high)),
-                        other_tables=(float(theirs.ci_low), float(theirs.ci_high)),
-                    )
-                )
-    place = {name: k for k, name in enumerate((*meta_routers, *baselines))}
-    return sorted(claims, key=lambda c: (c.n_gold, place[c.router], place[c.baseline]))
+    studied = set(result.routers)
+    claims = []
+    for n_gold, router, baseline in product(sorted(result.n_gold), meta_routers, baselines):
+        if {router, baseline} <= studied and router != baseline:
+            lead = _areas(result, router, n_gold) - _areas(result, baseline, n_gold)
+            difference, here = _mean(result, lead, level, "monte_carlo")
+            _, elsewhere = _mean(result, lead, level, "corrected")
+            claims.append(Claim(router, baseline, n_gold, difference, here, elsewhere))
+    return claims
 
 
 @validated()
@@ -175,7 +167,7 @@ def check_trends(result: StudyResult, *, level: float = 0.95) -> list[Trend]:
         return _areas(result, router, most) - _areas(result, router, fewest)
 
     def trend(statement: str, change: FloatArray, margin: float = 0.0) -> Trend:
-        return Trend(statement, *_corrected(result, change, level), margin)
+        return Trend(statement, *_mean(result, change, level, "corrected"), margin)
 
     studied = [name for name in (*META_ROUTERS, "gold_only", "pooled") if name in result.routers]
     trends = [
@@ -200,15 +192,12 @@ def _areas(result: StudyResult, router: str, n_gold: int) -> FloatArray:
     return result.area[:, result.routers.index(router), result.n_gold.index(n_gold)]
 
 
-def _corrected(
-    result: StudyResult, values: FloatArray, level: float
+def _mean(
+    result: StudyResult, values: FloatArray, level: float, interval: Interval
 ) -> tuple[float, tuple[float, float]]:
-    """Mean of one value per round, with its interval for other tables."""
-    margin = student_quantile(level, len(values)) * float(
-        corrected_error(values[:, None], result.test_to_train)[0]
-    )
-    mean = float(np.mean(values))
-    return mean, (mean - margin, mean + margin)
+    """Mean of one value per round, with its interval."""
+    found = over_rounds(values, result.test_to_train, level, interval)
+    return float(found.mean), (float(found.low), float(found.high))
 
 
 def claim_sentences(claims: list[Claim]) -> list[str]:
@@ -246,24 +235,6 @@ def _verdict_text(verdicts: dict[str, str]) -> str:
         if names:
             parts.append(f"{joined} {counted(names)}")
     return ", ".join(parts)
-
-
-def claims_frame(claims: list[Claim]) -> pd.DataFrame:
-    """Lay out claims for a report: difference, both intervals, both verdicts."""
-    import pandas as pd
-
-    rows = [
-        {
-            "gold labels": claim.n_gold,
-            "claim": f"{router_label(claim.router)} above {router_label(claim.baseline)}",
-            "difference (95%, this table)": with_interval(claim.difference, *claim.this_table),
-            "this table": claim.verdict_here,
-            "95%, other tables": f"{claim.other_tables[0]:+.4f} to {claim.other_tables[1]:+.4f}",
-            "other tables": claim.verdict_elsewhere,
-        }
-        for claim in claims
-    ]
-    return pd.DataFrame(rows)
 
 
 @validated()

@@ -31,10 +31,6 @@ WORDS = {
     "estimates, psi-hat, to the primary model",
     "usage": "share of the queries sent to the primary model",
 }
-_OF_STUDIES = {
-    "held, reversed, not significantly different": "the 95% interval of the claimed difference "
-    "lies above zero, below zero, or holds zero",
-}
 ROUTERS = {
     "oracle": "learned from the gold label of every training query",
     "adaptive": "gold labels regressed on a score that is learned from the preference labels; how "
@@ -50,23 +46,15 @@ ROUTERS = {
 }
 
 
-def glossary(routers: Iterable[str]) -> str:
-    """Explain the words of a report, and the routers in it, as a markdown list.
-
-    Parameters
-    ----------
-    routers : iterable of str
-        Those that are not of the house are left out.
+def glossary(routers: Iterable[str]) -> dict[str, str]:
+    """Explain the words of both reports, and the routers in them that are of the house.
 
     Examples
     --------
-    >>> print(glossary(["pooled"]).splitlines()[-1])
-    - **pooled**: learned from both kinds of labels, taken as they are.
+    >>> glossary(["pooled", "my own"])["pooled"]
+    'learned from both kinds of labels, taken as they are'
     """
-    names = {router_label(name): ROUTERS[name] for name in routers if name in ROUTERS}
-    return "\n".join(
-        f"- **{word}**: {means}." for word, means in {**WORDS, **_OF_STUDIES, **names}.items()
-    )
+    return WORDS | {router_label(name): ROUTERS[name] for name in routers if name in ROUTERS}
 
 
 _PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "joblib", "xgboost", "econml")
@@ -140,7 +128,7 @@ def method_section(analysis: RoutingAnalysis) -> Section:
         (Bullets(_HOW),),
         (
             Section("Settings", (Terms(_settings(analysis)),)),
-            Section("Limits behind the verdicts", (_limits(), _minima())),
+            Section("Limits behind the verdicts", _limits()),
             Section("Sources", (Bullets(_CITATIONS),)),
         ),
     )
@@ -172,28 +160,18 @@ def _settings(analysis: RoutingAnalysis) -> dict[str, str]:
     return {name: value for name, value in settings.items() if value}
 
 
-def _limits() -> Table:
-    found = LIMITS.values()
-    return table(
-        "Limits",
-        {
-            "quantity": [limit.what for limit in found],
-            "good up to": [f"{limit.passes:g}" for limit in found],
-            "bad beyond": [f"{limit.fails:g}" for limit in found],
-            "why": [limit.why for limit in found],
-        },
-    )
-
-
-def _minima() -> Table:
-    found = MINIMA.values()
-    return table(
-        "The fewest labels with which anything is said",
-        {
-            "counted": [minimum.what for minimum in found],
-            "fewest": [minimum.count for minimum in found],
-            "why": [minimum.why for minimum in found],
-        },
+def _limits() -> tuple[Table, Table]:
+    limits, minima = list(LIMITS.values()), list(MINIMA.values())
+    columns = {
+        "quantity": "what",
+        "good up to": [f"{limit.passes:g}" for limit in limits],
+        "bad beyond": [f"{limit.fails:g}" for limit in limits],
+        "why": "why",
+    }
+    fewest = {"counted": "what", "fewest": "count", "why": "why"}
+    return (
+        table("Limits", columns, of=limits),
+        table("The fewest labels with which anything is said", fewest, of=minima),
     )
 
 
@@ -213,8 +191,5 @@ _WORDS = {
 
 def glossary_section() -> Section:
     """Explain the words and the routers."""
-    routers = {router_label(name): ROUTERS[name] for name in default_routers(adaptive=True)}
-    return Section(
-        "Words",
-        (Paragraph("As they are used in this report."), Terms({**WORDS, **_WORDS, **routers})),
-    )
+    words = {**WORDS, **_WORDS, **glossary(default_routers(adaptive=True))}
+    return Section("Words", (Paragraph("As they are used in this report."), Terms(words)))

@@ -12,12 +12,12 @@ from metarouter.evaluation._study_estimates import ALL_PAIRS
 from metarouter.reporting._claims import (
     check_claims,
     claim_sentences,
-    claims_frame,
     compare_splits,
     differing_verdicts,
 )
 from metarouter.reporting._document import counted
 from metarouter.reporting._report_method import glossary, package_versions
+from metarouter.reporting._write_document import fill
 from metarouter.utils.arguments import validated
 from metarouter.utils.files import atomic_path, write_text
 from metarouter.utils.markdown import markdown_table, settings_table
@@ -88,28 +88,6 @@ def save_efficiency_gain_figure(
 
 AREA_COLUMNS = ["router", "n_gold", "area", "se"]
 
-_AREA_MEANS = (
-    "The efficiency gain is what a router gains per query over random routing that sends the same "
-    "share of queries to the primary model, in units of the gold labels. The area is its mean over "
-    "all shares from 0 to 1. Random routing has area 0 by definition. The oracle was trained on "
-    "the gold label of every training query: it shows what more gold labels could bring."
-)
-_CAUTION = (
-    "**What the standard errors mean.** Every round splits the same table, so the rounds are not "
-    "independent studies. The plain standard error (s.e.) shrinks with more rounds and says how "
-    "well the mean over splits of *this very table* is known; published curves show this one. The "
-    "corrected standard error (Nadeau and Bengio 2003) also counts that training sets overlap and "
-    "that test queries recur: it says what to expect on *another table of this size from the same "
-    "source*, and more rounds do not bring it to zero. It is approximate and rather too wide than "
-    "too narrow. Neither speaks about queries of another kind, nor about gold labels that were not "
-    "placed at random. Every interval stands for itself at 95%: of many claims, some will look "
-    "significant by chance."
-)
-_GROUPED_CAUTION = (
-    " Here whole groups were split, and the corrected standard error does not know how few groups "
-    "there are: with a dozen of them the verdicts on other tables are surer than they should be."
-)
-
 
 @dataclass(frozen=True)
 class StudyReport:
@@ -139,68 +117,26 @@ class StudyReport:
 
     def to_markdown(self) -> str:
         """Return the report as markdown."""
-        sizes = counted(map(str, sorted(self.result.n_gold)))
-        parts = [
-            f"# {self.title}",
-            *(part for head, text in self.sections for part in (f"## {head}", text)),
-            "## Area under the efficiency gain",
-            _AREA_MEANS,
-            areas_table(self.result),
-            "![Efficiency gain against the share of queries sent to the primary model]"
-            "(efficiency_gain.png)",
-            "Bands: 95%, pointwise, over splits of this table.",
-            _CAUTION + (_GROUPED_CAUTION if self.result.grouped else ""),
-            "## Do the meta-routers gain more?",
-            self._verdicts(),
-            "## All paired differences",
-            f"Each pair of routers with {sizes} gold labels is in `paired_differences.csv`; those "
-            "against pooling, with corrected 95% intervals:",
-            _differences_table(self.result),
-        ]
-        if self.random_split is not None:
-            parts += ["## Splits by group, and random splits", self._splits(self.random_split)]
-        parts += ["## What was run", settings_table({**self.settings, **self._software()})]
-        if self.notes:
-            parts.append("\n".join(f"- {note}" for note in self.notes))
-        parts.append(_work_done(self.result, self.random_split))
-        parts += ["## Words", glossary(self.result.routers)]
-        return "\n\n".join(part for part in parts if part) + "\n"
-
-    def _verdicts(self) -> str:
-        claims = check_claims(self.result)
-        if not claims:
-            return "No meta-router was compared with a baseline."
-        here = [claim.verdict_here for claim in claims]
-        elsewhere = [claim.verdict_elsewhere for claim in claims]
-        alike = here.count("not significantly different")
-        counts = (
-            f"Of {len(claims)} comparisons on this table, the meta-routers are better in "
-            f"{here.count('held')}, worse in {here.count('reversed')} and not "
-            f"significantly different in {alike}; for other tables like it they are better in "
-            f"{elsewhere.count('held')} and worse in {elsewhere.count('reversed')}."
+        result, split = self.result, self.random_split
+        claims, splits, differing = check_claims(result), None, []
+        if split is not None:
+            splits, differing = compare_splits(result, split), differing_verdicts(result, split)
+        versions = ", ".join(f"{name} {number}" for name, number in package_versions().items())
+        return fill(
+            "study.md",
+            report=self,
+            result=result,
+            areas=_router_table(in_order(result.areas()), "router, n_gold, area, se, se_corrected"),
+            claims=claims,
+            sentences=claim_sentences(claims),
+            sizes=counted(map(str, sorted(result.n_gold))),
+            differences=_differences_table(result),
+            splits=splits,
+            splits_table=None if splits is None else _splits_table(splits),
+            differing=differing,
+            settings=settings_table({**self.settings, "versions": versions}),
+            words=glossary(result.routers),
         )
-        sentences = "\n".join(f"- {sentence}" for sentence in claim_sentences(claims))
-        return "\n\n".join([counts, sentences, markdown_table(claims_frame(claims))])
-
-    def _splits(self, random_split: StudyResult) -> str:
-        frame = compare_splits(self.result, random_split)
-        differing = differing_verdicts(self.result, random_split)
-        intro = (
-            "The main result tests on whole groups, which no training query belongs to. Random "
-            "splits put queries of one group on both sides, and so measure how well a router does "
-            "on groups that it has seen. "
-            f"{int(frame['differ'].sum())} of {len(frame)} areas differ by more than splitting "
-            "noise (95%)."
-        )
-        verdicts = (
-            "Verdicts that hang on the split:\n\n" + "\n".join(f"- {line}" for line in differing)
-            if differing
-            else "No verdict on this table hangs on the split."
-        )
-        return "\n\n".join([intro, _splits_table(frame), verdicts])
-
-    def _software(self) -> dict[str, str]:
-        return {"versions": ", ".join(f"{n} {v}" for n, v in package_versions().items())}
 
 
 @validated()
@@ -246,11 +182,6 @@ def write_frame(frame: pd.DataFrame, path: Path) -> Path:
     return path
 
 
-def areas_table(result: StudyResult) -> str:
-    """Return the areas as a markdown table, with both standard errors."""
-    return _router_table(in_order(result.areas()), "router, n_gold, area, se, se_corrected")
-
-
 def _differences_table(result: StudyResult) -> str:
     frame = result.paired_differences("pooled" if "pooled" in result.routers else None)
     columns = "router, n_gold, difference, se, se_corrected, ci_low, ci_high"
@@ -279,22 +210,6 @@ def _router_table(frame: pd.DataFrame, columns: str, **heads: str) -> str:
     """Write columns of a frame of routers under the heads that readers know."""
     named = frame.assign(router=frame["router"].map(router_label))[columns.split(", ")]
     return markdown_table(named.rename(columns=_HEADS | heads))
-
-
-def _work_done(result: StudyResult, random_split: StudyResult | None) -> str:
-    inside, total = float(result.seconds_inside.sum()), float(result.seconds.sum())
-    text = (
-        f"Work: {int(result.fits.sum())} base-learner fits ({result.fits.mean():.1f} per round, "
-        f"another {result.reused.mean():.1f} per round were shared), {total:.1f} seconds of "
-        f"computing in {result.n_rounds} rounds, {inside:.1f} of them inside base learners and "
-        f"{total - inside:.1f} ({(total - inside) / total:.1%}) outside."
-    )
-    if random_split is not None:
-        text += (
-            f" The random splits took another {int(random_split.fits.sum())} fits and "
-            f"{float(random_split.seconds.sum()):.1f} seconds."
-        )
-    return text
 
 
 def in_order(frame: pd.DataFrame) -> pd.DataFrame:

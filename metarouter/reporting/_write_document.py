@@ -31,6 +31,8 @@ from metarouter.reporting._document import (
 )
 from metarouter.utils.arguments import validated
 from metarouter.utils.files import atomic_path, write_text
+from metarouter.utils.markdown import with_interval
+from metarouter.utils.style import router_label
 from metarouter.utils.tables import escaped
 
 if TYPE_CHECKING:
@@ -145,19 +147,23 @@ def render(document: Document, form: DocumentFormat, figures: str = ".") -> str:
     if form == "json":
         content = {"schema": _SCHEMA} | _plain(document)
         return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    text = _template(form).render(document=document, figures=figures, version=__version__)
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n" if form in _PICTURES else text + "\n"
+    return fill(f"report.{form}", document=document, figures=figures, version=__version__)
+
+
+def fill(name: str, **content: Any) -> str:
+    """Fill in a template, such as "report.html"; one line at most is left blank."""
+    return re.sub(r"\n{3,}", "\n\n", _template(name).render(content)).strip() + "\n"
 
 
 @cache
-def _template(form: DocumentFormat) -> jinja2.Template:
+def _template(name: str) -> jinja2.Template:
     import jinja2
 
     # LaTeX is full of braces.
-    start, end = ("<<", ">>") if form == "tex" else ("{{", "}}")
+    start, end = ("<<", ">>") if name.endswith("tex") else ("{{", "}}")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("metarouter.reporting"),
-        autoescape=form == "html",
+        autoescape=name.endswith("html"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -170,8 +176,10 @@ def _template(form: DocumentFormat) -> jinja2.Template:
         md=_markdown,
         tex=_latex,
         tex_columns=_latex_columns,
+        label=router_label,
+        with_interval=with_interval,
     )
-    return environment.get_template(f"report.{form}.jinja")
+    return environment.get_template(f"{name}.jinja")
 
 
 def _markdown(text: Any) -> str:
