@@ -14,7 +14,7 @@ from metarouter.cli.console import print_frame
 from metarouter.datasets import LabelledQueries
 from metarouter.datasets._labelled_queries import TrainingRows
 from metarouter.reporting import mean_shift, verdict
-from metarouter.reporting._report_routing import threshold_text
+from metarouter.reporting._routing_report import threshold_text
 from metarouter.reporting.certified_router import CertifiedRouter
 from metarouter.routing import AdaptiveMetaRouter, ThresholdRouter, TunedThreshold
 from metarouter.routing._pipeline import split_router

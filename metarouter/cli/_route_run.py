@@ -30,7 +30,7 @@ from metarouter.datasets._table_checks import as_numbers
 from metarouter.datasets._table_files import SEPARATORS, SUFFIXES, read_table_file
 from metarouter.exceptions import BudgetError, DataError, RouterFileError
 from metarouter.inference import certify_predictions
-from metarouter.reporting._report_routing import threshold_text
+from metarouter.reporting._routing_report import threshold_text
 from metarouter.routing import (
     GivenCost,
     ThresholdRouter,

@@ -123,22 +123,17 @@ class ReportSettings:
     deploy: tuple[str, ...] = ()
 
     @property
-    def recipe(self) -> Nuisances:
-        """The nuisances, unfitted."""
-        return Nuisances(
+    def options(self) -> dict[str, Any]:
+        """What estimates and plans are told, in their own names; the nuisances are not fitted."""
+        shared = {"random_state": self.seed, "n_jobs": self.n_jobs}
+        nuisances = Nuisances(
             outcome=self.regressor,
             propensity="constant" if self.propensity == "constant" else None,
             cv=self.folds,
             method=self.method,
-            random_state=self.seed,
-            n_jobs=self.n_jobs,
+            **shared,
         )
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """What estimates and plans are told, in their own names."""
-        known = {"level": self.level, "random_state": self.seed, "n_jobs": self.n_jobs}
-        return {"nuisances": self.recipe, **known}
+        return {"nuisances": nuisances, "level": self.level, **shared}
 
     @property
     def prices(self) -> dict[str, Any]:
@@ -466,15 +461,14 @@ def _routing_results(
     certified: CertifiedRouter | Unanswered | None,
 ) -> RoutingResults:
     """Measure the recommended router on queries that it has not seen, and compare all."""
-    inside, level, router = held_out.fold >= 0, settings.level, settings.router
+    inside, router = held_out.fold >= 0, settings.router
     tested = queries.subset(inside)
     all_ranks = {name: rank[inside] for name, rank in held_out.ranks().items()}
     rows = tested.has_gold
     ranks = {name: rank[rows] for name, rank in all_ranks.items()}
     gold, rank = tested.gold[rows], ranks[router]
-    on_gold: dict[str, Any] = {
-        "level": level,
-        "random_state": settings.seed,
+    seeded: dict[str, Any] = {"level": settings.level, "random_state": settings.seed}
+    on_gold = seeded | {
         "sample_weight": None if tested.weight is None else tested.weight[rows],
         "groups": None if tested.groups is None else tested.groups[rows],
     }
@@ -482,13 +476,7 @@ def _routing_results(
     scores = everywhere = None
     if not rows.all():
         scores = attempt(_scores, tested, settings, held_out.gains[router][inside])
-        everywhere = attempt(
-            rank_weighted_effects,
-            scores,
-            all_ranks[router],
-            level=level,
-            random_state=settings.seed,
-        )
+        everywhere = attempt(rank_weighted_effects, scores, all_ranks[router], **seeded)
     pilot = scores if isinstance(scores, DoublyRobustGains) else tested
     return RoutingResults(
         n_gold=int(rows.sum()),
@@ -518,7 +506,7 @@ def _scores(queries: LabelledQueries, settings: ReportSettings, psi_hat: Any) ->
         queries,
         gold_outcome=psi_hat,
         propensity=queries.n_gold / queries.n_queries if drawn else None,
-        **settings.options | {"nuisances": settings.recipe.set_params(method="cv")},
+        **replace(settings, method="cv").options,
     )
 
 
@@ -528,18 +516,14 @@ def _cost_quality(
     if queries.cost_primary is None or queries.cost_alternative is None:
         return None
     rows = queries.has_gold
-    alternative = queries.cost_alternative[rows]
-    extra = queries.cost_primary[rows] - alternative
+    primary, alternative = queries.cost_primary[rows], queries.cost_alternative[rows]
     options = {"alternative_cost": alternative, **on_gold}
-    return attempt(cost_quality_band, queries.gold[rows], rank, extra, **options)
+    return attempt(cost_quality_band, queries.gold[rows], rank, primary - alternative, **options)
 
 
 def _certified(queries: LabelledQueries, settings: ReportSettings) -> CertifiedRouter:
     """Certify the router of the settings, which weighs costs where there are some."""
-    costs: Any = {
-        "cost_primary": queries.cost_primary,
-        "cost_alternative": queries.cost_alternative,
-    }
+    costs: Any = {name: getattr(queries, name) for name in ("cost_primary", "cost_alternative")}
     known = all(column is not None for column in costs.values())
     model = _routers(settings, settings.scaling)[settings.router]
     return certify_router(
@@ -548,7 +532,7 @@ def _certified(queries: LabelledQueries, settings: ReportSettings) -> CertifiedR
         settings.constraints,
         delta=settings.delta,
         level=settings.level,
-        nuisances=settings.recipe.set_params(method="cv"),
+        nuisances=replace(settings, method="cv").options["nuisances"],
         gold_at_random=settings.propensity == "constant",
         cost_inputs=costs if known else None,
         random_state=settings.seed,

@@ -201,13 +201,7 @@ def _mean(
 
 
 def claim_sentences(claims: list[Claim]) -> list[str]:
-    """Say what the claims of each router and number of gold labels come to.
-
-    Returns
-    -------
-    list of str
-        One sentence or two per router and number of gold labels.
-    """
+    """Say what the claims come to, in one sentence per router and number of gold labels."""
     grouped: dict[tuple[int, str], list[Claim]] = {}
     for claim in claims:
         grouped.setdefault((claim.n_gold, claim.router), []).append(claim)
@@ -215,11 +209,11 @@ def claim_sentences(claims: list[Claim]) -> list[str]:
     for (n_gold, router), about in grouped.items():
         here = _verdict_text({c.baseline: c.verdict_here for c in about})
         elsewhere = _verdict_text({c.baseline: c.verdict_elsewhere for c in about})
-        sentence = f"With {n_gold} gold labels, {router_label(router)} is {here} on this table"
-        if here == elsewhere:
-            sentences.append(f"{sentence}; for other tables like it the verdicts are the same.")
-        else:
-            sentences.append(f"{sentence}; for other tables like it: {elsewhere}.")
+        others = " the verdicts are the same" if here == elsewhere else f": {elsewhere}"
+        sentences.append(
+            f"With {n_gold} gold labels, {router_label(router)} is {here} on this table; for other "
+            f"tables like it{others}."
+        )
     return sentences
 
 

@@ -55,9 +55,8 @@ def labels_section(queries: LabelledQueries) -> Parts:
         "all": queries.n_queries,
     }
     yield Paragraph(
-        "A label is the quality of the primary model's answer minus that of the alternative's: "
-        "above zero where the primary model is better. Gold labels come from the trustworthy "
-        "evaluation, preference labels from the cheap one."
+        "A label is the quality of the primary model's answer minus that of the alternative's. "
+        "Gold labels come from the trustworthy evaluation, preference labels from the cheap one."
     )
     yield table(
         "Queries by the labels that they carry",
@@ -66,8 +65,8 @@ def labels_section(queries: LabelledQueries) -> Parts:
     notes = list(queries.notes)
     if queries.groups is not None:
         notes.append(
-            f"{count_groups(queries.groups)} groups: queries of one group may depend on each "
-            "other; they stay in one fold, and errors count groups"
+            f"{count_groups(queries.groups)} groups of queries that may depend on each other: they "
+            "stay in one fold, and errors count groups"
         )
     if queries.weight is not None:
         notes.append("queries are weighted by the column of weights")
@@ -80,8 +79,8 @@ def checks_section(found: Diagnostics, region: OverlapRegion | Unanswered | None
     """Give a verdict per check, and what is behind it."""
     yield Paragraph(
         "PASS: the whole interval is good. FAIL: the whole interval is bad. CAUTION: between. "
-        "INCONCLUSIVE: the labels cannot tell; 'needed' says how many gold labels would, all "
-        "else equal. The limits stand in the section on how it was done."
+        "INCONCLUSIVE: the labels cannot tell; 'needed' says how many gold labels would. Limits "
+        "stand in the section on how it was done."
     )
     yield table(
         "Verdict per check",
@@ -92,8 +91,7 @@ def checks_section(found: Diagnostics, region: OverlapRegion | Unanswered | None
             "value": map(_measured, found.checks),
             "needed": "needed",
         },
-        f"{percent(found.level)} intervals; of the robustness value, the value and that of its "
-        "interval.",
+        "Beside the robustness value stands that of the interval.",
         of=found.checks,
     )
     reasons = [
@@ -129,9 +127,8 @@ def _overlap(report: OverlapReport, region: OverlapRegion | Unanswered | None) -
             "share": "value, ci_low, ci_high",
             "verdict": [Verdict(verdict) if verdict else "" for verdict in frame["verdict"]],
         },
-        f"{percent(report.level)} intervals are over new queries, with the fitted propensity "
-        f"held fixed. The propensity policy clipped {report.n_clipped} and trimmed "
-        f"{report.n_trimmed} labels.",
+        f"Intervals are over new queries, with the fitted propensity held fixed. "
+        f"{report.n_clipped} labels were clipped, {report.n_trimmed} trimmed.",
         of=frame,
         percent=True,
         decimals=1,
@@ -149,9 +146,8 @@ def _overlap(report: OverlapReport, region: OverlapRegion | Unanswered | None) -
         yield Paragraph(f"Where both sources have queries was not found: {region.reason}")
     elif region is not None:
         yield Paragraph(
-            f"By the ratio of the densities of both sources, {region.summary()} The bias of "
-            "preference labels outside is extrapolated: MetaRouter(overlap=OverlapRegion()) "
-            "keeps to the overlap, and only gold labels tell of the gain outside it."
+            f"By the ratio of the densities of both sources, {region.summary()} Outside, the bias "
+            "is extrapolated; MetaRouter(overlap=OverlapRegion()) keeps to the overlap."
         )
 
 
@@ -187,10 +183,9 @@ def _sensitivity(found: SensitivityAnalysis, main: str) -> Parts:
                 "bound.interval_lower, bound.interval_upper"
             ),
         },
-        "c_y is the share of the labels' residual variance that the difference explains, "
-        "c_d the gain in the variance of the weights; those of the first row are assumed. "
-        f"Robustness value {found.robustness:.3f}; that of the interval "
-        f"{found.robustness_interval:.3f}.",
+        "c_y is the share of the labels' residual variance that the difference explains, c_d the "
+        "gain in the variance of the weights; those of the first row are assumed. Robustness value "
+        f"{found.robustness:.3f}; that of the interval {found.robustness_interval:.3f}.",
         of=found.scenarios,
     )
 
@@ -212,10 +207,9 @@ _PREDICTED = {
 def bias_section(analysis: RoutingAnalysis) -> Parts:
     """Say whether cheap labels are biased, for which queries, and whether it is predicted."""
     yield Paragraph(
-        "The shift is what has to be added to a cheap (preference) label, on average over "
-        "queries of one kind, to make it a trustworthy (gold) one. A positive shift means "
-        "that cheap labels understate the primary model. Shifts are in units of the "
-        "preference labels, after the gold labels were brought to their scale."
+        "The shift is what has to be added to a cheap (preference) label, on average over queries "
+        "of one kind, to make it a trustworthy (gold) one; where it is positive, cheap labels "
+        "understate the primary model. It is in units of the preference labels."
     )
     yield _mean(analysis.mean_shifts, analysis.diagnostics.mean_shift)
     yield _along_features(analysis.projection)
@@ -229,9 +223,8 @@ def bias_section(analysis: RoutingAnalysis) -> Parts:
 def _mean(shifts: Mapping[str, MeanShiftTest | Unanswered], main: MeanShiftTest) -> Parts:
     yield verdict_of(main)
     note = (
-        f"Each interval holds by itself at {percent(main.level)}. The verdict is on the claim that "
-        "there is no bias on average: PASS says that it is shown to be small, FAIL that it is "
-        "large. 'Needed' is the number of gold labels (pairs) that would settle an open verdict."
+        "Each interval holds by itself. The claim is that there is no bias on average: PASS says "
+        "that it is shown to be small, FAIL that it is large."
     )
     if np.isfinite(main.factor):
         note += f" Gold labels were multiplied by {main.factor:.4g} ({main.factor_is})."
@@ -264,8 +257,7 @@ def _mean(shifts: Mapping[str, MeanShiftTest | Unanswered], main: MeanShiftTest)
         (mean,) = cells(main, "value, lower, upper", signed=True)
         yield Figure(
             "shift_histogram",
-            f"Histogram of the {what} (as figure S2 of Meta-Router), with the mean and its "
-            f"{percent(main.level)} interval.",
+            f"Histogram of the {what}, with the mean and its interval.",
             f"Histogram of the {what}; the mean is {mean} {PREFERENCE}.",
             main.plot,
         )
@@ -288,7 +280,7 @@ def _along_features(found: BestLinearProjection) -> Parts:
             f"{level} for all slopes at once": "simultaneous_lower, simultaneous_upper",
             "p value": "p_value",
         },
-        f"Intervals hold by themselves at {level}; p values are for each coefficient by itself. "
+        f"Intervals of changes and p values are for each coefficient by itself. "
         f"That all slopes are zero: {PValue(found.joint.p_value).in_a_sentence}.",
         of=found,
         at=slopes,
@@ -297,8 +289,7 @@ def _along_features(found: BestLinearProjection) -> Parts:
     if len(found.names) >= 2 and bool((found.se[slopes] > 0).all()):
         yield Figure(
             "shift_projection",
-            "How the shift changes with each feature: pointwise intervals thick, simultaneous "
-            "thin.",
+            "Change of the shift with each feature: pointwise intervals thick, simultaneous thin.",
             "Dots with intervals, one per feature; the same numbers stand in the table above.",
             found.plot,
             size=(6.2, 1.6 + 0.28 * (len(found.names) - 1)),
@@ -343,9 +334,8 @@ def _in_groups(found: SortedGroupEffects) -> Parts:
 @section("Are the predictions right?")
 def _calibration(tests: tuple[CalibrationTest, ...]) -> Parts:
     yield Paragraph(
-        "Models were fitted on some labels and tested on others. Where a prediction is "
-        "calibrated, both coefficients are 1; where it knows nothing of the differences "
-        "between queries, the second is 0."
+        "Of predictions for labels that the models have not seen. Where they are calibrated both "
+        "coefficients are 1; where they know nothing of differences the second is 0."
     )
     said = [Finding(f"{_PREDICTED[test.effect]}: {test.reason}", test.verdict) for test in tests]
     yield Findings(tuple(said))
@@ -361,7 +351,7 @@ def _calibration(tests: tuple[CalibrationTest, ...]) -> Parts:
             "p value, above 0": "p_value",
             "p value, equals 1": "p_calibrated",
         },
-        f"{percent(tests[0].level)} intervals, two-sided; p values above 0 are one-sided.",
+        "Intervals are two-sided; p values above 0 are one-sided.",
         of=tests,
         decimals=2,
     )
@@ -393,12 +383,10 @@ _FAVOURED = {
 def judges_section(judges: tuple[JudgeProfile, ...]) -> Parts:
     """Say what is known of those who gave the preference labels."""
     yield Paragraph(
-        "Verdicts are in -1 to 1, above zero for the primary. Both orders and all draws of a query "
-        "count as one observation. The last rows are one least squares regression of the verdict, "
-        "each at the others held fixed; noise in the gold labels pulls the verdict per unit of "
-        "gold label towards 0 and leaves part of the quality to whatever goes with it. Where one "
-        "of the two models is the judge itself in every row, its liking for its own answers is "
-        "part of the verdict where gold calls it equal."
+        "Verdicts are in -1 to 1, above zero for the primary; both orders and all draws of a query "
+        "are one observation. The last rows are one regression of the verdict; noise in the gold "
+        "labels pulls the verdict per unit of gold label towards 0. Where one of the models is the "
+        "judge, its liking for its own answers is part of the verdict where gold calls it equal."
     )
     for profile in judges:
         rows = list(profile.to_frame().itertuples())
@@ -413,7 +401,7 @@ def judges_section(judges: tuple[JudgeProfile, ...]) -> Parts:
                 ],
                 "queries": [int(row.queries) for row in rows],
             },
-            f"{percent(profile.level)} intervals, each by itself, clustered by query.",
+            "Intervals are for each by itself, clustered by query.",
         )
 
 

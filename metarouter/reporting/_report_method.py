@@ -102,22 +102,18 @@ _CITATIONS = (
 )
 _FORESTS = "extremely randomised forests with the package's settings"
 _HOW = (
-    "Scale. Gold labels are multiplied by one factor that brings them to the scale of the "
-    "preference labels. It is the same in all folds, so that this one number alone knows labels "
-    "that routers are tested on. Where it is estimated from the variances its own error is part of "
-    "every standard error of a mean shift.",
+    "Scale. One factor, the same in all folds, brings gold labels to the scale of the preference "
+    "labels. Where it is estimated from the variances its error is part of every standard error of "
+    "a mean shift.",
     "Nuisances. The outcome models and the propensity (how likely a query is to carry a gold "
-    "label) are predicted for queries that the models have not seen, once, and shared by all "
-    "checks.",
-    "Held-out predictions. The queries are cut into folds. Each fold from the third on is "
-    "predicted by routers that learned from all folds before it. Predicting every fold by a "
-    "router of all others uses more labels but voids the tests: on pure noise, two-sided 5% tests "
-    "of the area rejected in 15% of our tables that way and in 5% to 6% this way. Routers are "
-    "compared by the place of a query within its fold. They learned from 40% to 80% of the "
-    "labels, so that a router of all labels should do no worse on average.",
+    "label) are predicted out of sample, once, and shared by all checks.",
+    "Held-out predictions. Each fold from the third on is predicted by routers that learned from "
+    "all folds before it, 40% to 80% of the labels. Routers of all other folds would void the "
+    "tests: on pure noise, two-sided 5% tests of the area rejected in 15% of our tables that way "
+    "and in 5% to 6% this way. Queries are ranked within their fold.",
     "Errors. Standard errors are HC3, or jackknife over groups where queries belong together; "
-    "bands of curves come from recomputing the curve on random halves of the queries, and are "
-    "over new queries with the routers held fixed.",
+    "bands of curves recompute the curve on random halves of the queries. All are over new queries "
+    "with the routers held fixed.",
 )
 
 

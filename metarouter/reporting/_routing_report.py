@@ -1,28 +1,48 @@
-"""The report on a table of labels, and its first section: what to do, and what was found."""
+"""The report on a table of labels: what to do, what was found, and what routing gains."""
 
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
 from metarouter._version import __version__
-from metarouter.inference import CertifiedThreshold, CurveBand, Verdict
-from metarouter.reporting._analyse import RoutingAnalysis
+from metarouter.inference import (
+    CertifiedThreshold,
+    ConstraintEstimate,
+    CostQualityBand,
+    CurveBand,
+    LabelPlan,
+    RankWeightedEffects,
+    Verdict,
+)
+from metarouter.reporting._analyse import (
+    DEFAULT_SHARE,
+    ReportSettings,
+    RoutingAnalysis,
+    RoutingResults,
+)
 from metarouter.reporting._document import (
     GOLD,
     PREFERENCE,
     Document,
+    Estimate,
+    Figure,
     Finding,
     Findings,
     Paragraph,
     Parts,
     Unanswered,
     cells,
+    columns_of,
     counted,
+    decimals_of,
     has_limits,
     percent,
     section,
+    table,
+    verdict_of,
 )
 from metarouter.reporting._report_labels import (
     bias_section,
@@ -31,17 +51,52 @@ from metarouter.reporting._report_labels import (
     labels_section,
 )
 from metarouter.reporting._report_method import glossary_section, method_section
-from metarouter.reporting._report_routing import (
-    comparison_section,
-    curve_figure,
-    gains_section,
-    plan_finding,
-    planning_section,
-    threshold_section,
-    threshold_text,
-)
+from metarouter.reporting.certified_router import CertifiedRouter
 from metarouter.utils.arguments import validated
-from metarouter.utils.style import router_label
+from metarouter.utils.style import router_label, router_styles
+
+
+@validated()
+def routing_report(analysis: RoutingAnalysis, *, title: str | None = None) -> Document:
+    """Write an analysis as a document.
+
+    Parameters
+    ----------
+    analysis : RoutingAnalysis
+    title : str, optional
+        By default one that names the data.
+
+    Examples
+    --------
+    >>> from metarouter.datasets import make_judged_queries
+    >>> from metarouter.reporting import analyse
+    >>> few = make_judged_queries(60, 6, gold_share=0.2, random_state=0)
+    >>> document = routing_report(analyse(few))
+    >>> [section.title for section in document.sections][:3]
+    ['Summary', 'The labels', 'Can the data bear it?']
+    >>> print(document.sections[0].blocks[1].items[-2].verdict)
+    INCONCLUSIVE
+    """
+    settings, routing = analysis.settings, analysis.routing
+    certified = routing if isinstance(routing, Unanswered) else routing.certified
+    return Document(
+        title=title or f"Routing report: {analysis.queries.name}",
+        subtitle=f"Made by metarouter {__version__}, seed {settings.seed}.",
+        sections=(
+            summary_section(analysis),
+            labels_section(analysis.queries),
+            checks_section(analysis.diagnostics, analysis.overlap_region),
+            bias_section(analysis),
+            *([judges_section(analysis.judges)] if analysis.judges else []),
+            gains_section(routing, analysis),
+            comparison_section(routing, settings.router),
+            threshold_section(certified, settings),
+            planning_section(analysis),
+            method_section(analysis),
+            glossary_section(),
+        ),
+    )
+
 
 _EXAMPLE_USAGE = 0.3
 
@@ -50,17 +105,15 @@ _EXAMPLE_USAGE = 0.3
 def summary_section(analysis: RoutingAnalysis) -> Parts:
     """Say what to do, then what was found, each finding with its verdict, and draw the curve."""
     queries, routing = analysis.queries, analysis.routing
-    tested = ""
-    if not isinstance(routing, Unanswered):
-        tested = (
-            f" Routers were tested on {routing.n_gold} of the {queries.n_gold} gold labels, which "
-            "they had not seen."
-        )
+    alternative, primary = (
+        "" if name == role else f" ({name})"
+        for name, role in zip(analysis.settings.models, ReportSettings.models, strict=True)
+    )
     yield Paragraph(
         f"{queries.name}: {queries.n_queries} queries, {queries.n_gold} with a gold label, "
         f"{queries.n_preference} with a preference label, {queries.n_paired} with both. Should a "
-        f"query go to {_models(analysis)}? All intervals are at "
-        f"{percent(analysis.settings.level)}.{tested}"
+        f"query go to the primary, costlier model{primary} or to the alternative{alternative}? "
+        f"All intervals are at {percent(analysis.settings.level)}."
     )
     findings = [_action(analysis), _checks(analysis), _bias(analysis), _where(analysis)]
     if isinstance(routing, Unanswered):
@@ -73,14 +126,6 @@ def summary_section(analysis: RoutingAnalysis) -> Parts:
     yield Findings(tuple(findings))
     if not isinstance(routing, Unanswered) and has_limits(routing.gain):
         yield curve_figure("efficiency_gain", routing.gain, analysis.settings.router)
-
-
-def _models(analysis: RoutingAnalysis) -> str:
-    """Name the models, with their roles where the names do not say them."""
-    alternative, primary = analysis.settings.models
-    if (alternative, primary) == ("alternative", "primary"):
-        return "the primary model, which costs more, or to the alternative"
-    return f"{primary} (the primary, costlier model) or to {alternative} (the alternative)"
 
 
 def _action(analysis: RoutingAnalysis) -> Finding:
@@ -194,43 +239,336 @@ def _threshold(found: CertifiedThreshold | Unanswered) -> Finding:
     return Finding(f"Which threshold is safe? {said}", found.verdict)
 
 
-@validated()
-def routing_report(analysis: RoutingAnalysis, *, title: str | None = None) -> Document:
-    """Write an analysis as a document.
+_SHOWN_USAGES = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+_EFFECTS = {
+    "area": "area under the efficiency gain (Qini coefficient)",
+    "autoc": "AUTOC (mean of the TOC)",
+    "qini_scaled": "scaled Qini coefficient (area times the root of 12)",
+}
 
-    Parameters
-    ----------
-    analysis : RoutingAnalysis
-    title : str, optional
-        By default one that names the data.
 
-    Examples
-    --------
-    >>> from metarouter.datasets import make_judged_queries
-    >>> from metarouter.reporting import analyse
-    >>> few = make_judged_queries(60, 6, gold_share=0.2, random_state=0)
-    >>> document = routing_report(analyse(few))
-    >>> [section.title for section in document.sections][:3]
-    ['Summary', 'The labels', 'Can the data bear it?']
-    >>> print(document.sections[0].blocks[1].items[-2].verdict)
-    INCONCLUSIVE
-    """
-    settings, routing = analysis.settings, analysis.routing
-    certified = routing if isinstance(routing, Unanswered) else routing.certified
-    return Document(
-        title=title or f"Routing report: {analysis.queries.name}",
-        subtitle=f"Made by metarouter {__version__}, seed {settings.seed}.",
-        sections=(
-            summary_section(analysis),
-            labels_section(analysis.queries),
-            checks_section(analysis.diagnostics, analysis.overlap_region),
-            bias_section(analysis),
-            *([judges_section(analysis.judges)] if analysis.judges else []),
-            gains_section(routing, analysis),
-            comparison_section(routing, settings.router),
-            threshold_section(certified, settings),
-            planning_section(analysis),
-            method_section(analysis),
-            glossary_section(),
+@section("What routing gains")
+def gains_section(found: RoutingResults, analysis: RoutingAnalysis) -> Parts:
+    """Say what the recommended router gains over random routing."""
+    name, band, level = analysis.settings.router, found.gain, percent(found.gain.level)
+    yield Paragraph(
+        f"The {router_label(name)} router was chosen before looking, and tested on "
+        f"{found.n_gold} of {analysis.queries.n_gold} gold labels, which it had not seen; the "
+        f"first two of {analysis.settings.folds} folds only train. The efficiency gain is what it "
+        "gains per query over random routing of the same share. The summary shows the curve."
+    )
+    yield verdict_of(band)
+    if has_limits(band):
+        at, shares = _shown(band)
+        yield table(
+            "Efficiency gain at some shares",
+            {
+                "share sent to the primary model": shares,
+                ("efficiency gain", GOLD): "value, lower, upper",
+                f"{level} for all shares at once": "band_lower, band_upper",
+            },
+            "Limits at one share that is chosen beforehand, and limits at all shares at once.",
+            of=band,
+            at=at,
+            signed=True,
+        )
+    yield _effects(found.effects, found.effects_everywhere)
+    yield _toc(found.toc, name)
+    if found.cost_quality is not None:
+        yield _costs(found.cost_quality, name)
+
+
+def curve_figure(file: str, band: CurveBand, name: str) -> Figure:
+    """Draw an efficiency gain or a targeting curve with its band."""
+    words = "Efficiency gain" if band.curve == "efficiency_gain" else "Targeting curve (TOC)"
+    best = int(np.argmax(band.value))
+    (top,) = cells(band, "value, lower, upper", [best], signed=True)
+    return Figure(
+        file,
+        f"{words} against the share of queries sent to the primary model. Shaded: the "
+        f"{percent(band.level)} band that holds at all shares at once; dotted: limits at one.",
+        f"Curve with band; its highest point is {top} {GOLD} at a share of "
+        f"{band.usage[best]:.0%}. {band.reason}",
+        lambda ax: band.plot(ax, name=name),
+        size=(5.2, 3.9),
+        data=columns_of(
+            band, "usage, value, low=lower, high=upper, band_low=band_lower, band_high=band_upper"
         ),
+    )
+
+
+def _shown(band: CurveBand | CostQualityBand) -> tuple[list[int], list[str]]:
+    """Return the points nearest to some shares, and these shares as they are written."""
+    at = [int(np.argmin(np.abs(band.usage - usage))) for usage in _SHOWN_USAGES]
+    return at, [f"{band.usage[k]:.0%}" for k in at]
+
+
+@section("What the ranking is worth")
+def _effects(
+    main: RankWeightedEffects, everywhere: RankWeightedEffects | Unanswered | None
+) -> Parts:
+    yield verdict_of(main)
+    sources = {"gold labels": main}
+    note = "Intervals are over new queries. All are 0 for a ranking that knows nothing."
+    if isinstance(everywhere, RankWeightedEffects):
+        sources["all queries"] = everywhere
+        note += (
+            " Doubly robust scores stand for the queries without a gold label; the two sources "
+            "differ where gold queries are of another kind."
+        )
+    elif isinstance(everywhere, Unanswered):
+        note += f" Doubly robust scores could not be had: {everywhere.reason}"
+    yield table(
+        "Rank-weighted effects of the router",
+        {
+            "effect": [_EFFECTS[name] for of in sources.values() for name in of.effects],
+            "estimated from": [source for source, of in sources.items() for _ in of.effects],
+            ("value", GOLD): "value, lower, upper",
+            "p value": "p_value",
+        },
+        note,
+        of=list(sources.values()),
+        signed=True,
+    )
+
+
+@section("Does it know the best queries?")
+def _toc(band: CurveBand, name: str) -> Parts:
+    yield Paragraph(
+        "The targeting curve (TOC) is the mean gold label of the queries that are sent first, "
+        "beyond that of all queries: it shows whether the router knows the best queries."
+    )
+    yield verdict_of(band)
+    if has_limits(band):
+        yield curve_figure("toc", band, name)
+
+
+@section("What quality costs")
+def _costs(found: CostQualityBand, name: str) -> Parts:
+    yield verdict_of(found)
+    if not has_limits(found):
+        return
+    at, shares = _shown(found)
+    yield Figure(
+        "cost_quality",
+        "Cost per query of the router, and its quality beyond the alternative model's, with limits "
+        "that hold at all points at once; straight: random routing.",
+        f"Quality against cost per query of the {router_label(name)}. {found.reason}",
+        lambda ax: found.plot(ax, name=name),
+        data=columns_of(
+            found,
+            "usage, cost, cost_low=cost_lower, cost_high=cost_upper, quality, "
+            "quality_low=quality_lower, quality_high=quality_upper",
+        ),
+    )
+    costs = cells(found, "cost, cost_lower, cost_upper", at, decimals=decimals_of(found.cost))
+    gains = cells(found, "advantage, advantage_band_lower, advantage_band_upper", at, signed=True)
+    yield table(
+        "Cost, quality and advantage at some shares",
+        {
+            "share sent": shares,
+            ("cost", "per query"): costs,
+            ("quality beyond the alternative", GOLD): "quality, quality_lower, quality_upper",
+            ("advantage over random routing at the same cost", GOLD): gains,
+        },
+        f"All limits hold at all shares at once ({percent(found.level)}).",
+        of=found,
+        at=at,
+    )
+
+
+@section("Which router?")
+def comparison_section(found: RoutingResults, name: str) -> Parts:
+    """Compare the routers of the paper on the same gold labels."""
+    pairs = found.pairs
+    yield Paragraph(
+        "All routers learned from the same labels and were tested on the same gold labels, which "
+        "none had seen. Limits and p values of differences hold for all pairs at once."
+    )
+    yield verdict_of(pairs)
+    if not has_limits(pairs):
+        return
+    beaten = ("beaten", "not shown to be beaten")
+    yield _all_curves({name: found.gain, **found.others}, name)
+    yield table(
+        "Area under the efficiency gain",
+        {
+            "router": "routers",
+            ("area", GOLD): "value, lower, upper",
+            "compared with all others": [
+                beaten[router in pairs.not_beaten] for router in pairs.routers
+            ],
+        },
+        "Intervals are for each router by itself. Random routing has area 0.",
+        of=pairs,
+        signed=True,
+    )
+    columns = "difference, low=difference_lower, high=difference_upper"
+    yield Figure(
+        "router_differences",
+        "Differences in the area under the efficiency gain, with limits for all pairs at once.",
+        "Dots with intervals, one per pair; the same numbers stand in the table below.",
+        pairs.plot,
+        size=(6.0, 1.2 + 0.26 * len(pairs.first)),
+        data=columns_of(pairs, columns),
+    )
+    both = zip(pairs.first, pairs.second, strict=True)
+    yield table(
+        "All pairs of routers",
+        {
+            "pair": [f"{first} minus {second}" for first, second in both],
+            ("difference in area", GOLD): columns,
+            "adjusted p value": "p_value_stepdown",
+        },
+        "Limits (max-t) and p values (step-down of Romano and Wolf) hold for all pairs at once.",
+        of=pairs,
+        signed=True,
+    )
+
+
+def _all_curves(curves: dict[str, CurveBand], main: str) -> Figure:
+    of_main = curves[main]
+
+    def draw(ax: Any) -> None:
+        for name, style in router_styles(curves).items():
+            band = curves[name]
+            (drawn,) = ax.plot(band.usage, band.value, **style.line() | {"markevery": 12})
+            if name == main:
+                ends, color = (band.band_lower, band.band_upper), drawn.get_color()
+                ax.fill_between(band.usage, *ends, color=color, alpha=0.15, linewidth=0)
+        ax.axhline(0.0, color="#7F7F7F", linewidth=0.9)
+        ax.set_xlim(0, 1)
+        ax.set_xlabel("share of queries sent to the primary model")
+        ax.set_ylabel("efficiency gain per query")
+        above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 3}
+        ax.legend(frameon=False, fontsize="small", handlelength=3.2, **above)
+
+    data: dict[str, Any] = {"usage": of_main.usage}
+    for name, band in curves.items():
+        data |= {name: band.value, f"{name}_low": band.lower, f"{name}_high": band.upper}
+    return Figure(
+        "all_routers",
+        f"Efficiency gain of all routers on the same gold labels, with the band of the "
+        f"{router_label(main)} router. Whether two differ is for the differences below to say.",
+        "One curve per router; the areas under them stand in the table below.",
+        draw,
+        size=(5.4, 4.4),
+        data=data,
+    )
+
+
+_SHARES = ("max_cost_ratio", "min_gap_share", "min_saving")
+
+
+@section("Recommended threshold")
+def threshold_section(certified: CertifiedRouter, settings: ReportSettings) -> Parts:
+    """Recommend a threshold, with what it keeps and what it costs."""
+    found, (_, primary) = certified.threshold, settings.models
+    yield Paragraph(
+        f"The {router_label(settings.router)} router sends a query to {primary} where its "
+        "predicted gain exceeds the threshold w (times the extra cost, where costs are weighed). "
+        "It keeps what is demanded on new queries of the same kind, except with probability "
+        f"{settings.delta:g} over the labels at hand. {certified.summary() * found.is_certified}"
+    )
+    if not settings.demands:
+        yield Paragraph(
+            f"Nothing was demanded: at most {DEFAULT_SHARE:.0%} of the queries go to {primary}. "
+            "Name your own budget or quality to have it kept."
+        )
+    advice = f"No threshold is recommended. {found.reason}"
+    if found.is_certified:
+        advice = (
+            f"Recommended: w = {found.w:.4g} (certified from {found.certified_low:.4g} to "
+            f"{found.certified_high:.4g}). {found.reason}"
+        )
+    yield Findings((Finding(advice, found.verdict),))
+    if settings.deploy and found.is_certified:
+        yield Paragraph(f"To deploy this very router: {'; then '.join(settings.deploy)}")
+    kept = found.estimates
+    closest = "Where the constraints come closest to being kept"
+    yield table(
+        "What the threshold keeps and costs" if found.is_certified else closest,
+        {
+            "quantity": "description",
+            "demanded": "limit_text",
+            "observed": map(_seen, kept),
+            "p value of a broken constraint": "p_value",
+            "labels": "n",
+        },
+        f"Intervals hold for this threshold by itself; the guarantee ({found.guarantee}) is about "
+        "the constraints, and the one router that is deployed. Other sections look at routers "
+        "that learned from more or fewer labels.",
+        of=kept,
+    )
+    if found.path.distance:
+        yield Figure(
+            "threshold",
+            "Distance of each constraint from its limit, in standard errors; above zero it is kept "
+            "on the labels at hand. Shaded: certified thresholds.",
+            f"One curve per constraint. {found.reason}",
+            found.plot,
+            size=(5.2, 4.2 + 0.25 * len(found.path.distance)),
+            data={"usage": found.path.usage_ratio, **found.path.distance},
+        )
+
+
+def _seen(kept: ConstraintEstimate) -> Estimate:
+    share = kept.name in _SHARES or kept.constraint.is_count
+    ends = (kept.value, kept.lower, kept.upper)
+    return Estimate(*ends, percent=share, decimals=1 if share else decimals_of(ends))
+
+
+def threshold_text(found: CertifiedThreshold) -> str:
+    """Say what a certified threshold keeps, and what it was seen to do, with intervals."""
+    kept = [f"{one.description} {one.limit_text}" for one in found.estimates if one.is_demanded]
+    seen = counted(f"{one.description} {_seen(one)}" for one in found.estimates)
+    return (
+        f"w = {found.w:.4g} keeps the {counted(kept)} on new queries, except with probability "
+        f"{found.delta:g}. Observed: {seen}."
+    )
+
+
+@section("How many labels?")
+def planning_section(analysis: RoutingAnalysis) -> Parts:
+    """Say how many labels would make the open claims clear."""
+    settings, routing = analysis.settings, analysis.routing
+    yield Paragraph(
+        "Plans take the labels at hand as a pilot, and count these too. A gold label is priced at "
+        f"{settings.gold_price:g}, a preference label at {settings.preference_price:g}."
+    )
+    area = routing if isinstance(routing, Unanswered) else routing.area_plan
+    plans = {
+        "To find a mean shift of a tenth of a standard deviation": analysis.shift_plan,
+        "To halve the interval of the router's area": area,
+    }
+    for title, plan in plans.items():
+        yield section(title)(_plan)(plan)
+
+
+def plan_finding(plan: LabelPlan | Unanswered, question: str = "") -> Finding:
+    """Say what to buy; a verdict stands there only where no plan can be made."""
+    verdict = None if plan.verdict is Verdict.PASS else plan.verdict
+    return Finding(f"{question} {plan.reason}".strip(), verdict)
+
+
+def _plan(plan: LabelPlan) -> Parts:
+    yield Findings((plan_finding(plan),))
+    if not plan.options:
+        return
+    columns: dict[str | tuple[str, str], Any] = {
+        "split": "name",
+        "gold labels": "n_gold",
+        "preference labels": "n_preference",
+        "price": [round(option.cost, 2) for option in plan.options],
+        "half width of the interval": "half_width, lower, upper",
+    }
+    if plan.aim[0] == "difference":
+        columns["power"] = [round(option.power, 2) for option in plan.options]
+    yield table(
+        "Ways to spend the money",
+        columns,
+        "Expected half width, with the uncertainty that the pilot leaves about it. Power is at the "
+        "expected half width.",
+        of=plan.options,
+        decimals=4,
     )

@@ -20,8 +20,8 @@ from metarouter.reporting._report_method import glossary, package_versions
 from metarouter.reporting._write_document import fill
 from metarouter.utils.arguments import validated
 from metarouter.utils.files import atomic_path, write_text
-from metarouter.utils.markdown import markdown_table, settings_table
-from metarouter.utils.style import ROUTER_ORDER, router_label
+from metarouter.utils.markdown import settings_table
+from metarouter.utils.style import ROUTER_ORDER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,6 +119,7 @@ class StudyReport:
         """Return the report as markdown."""
         result, split = self.result, self.random_split
         claims, splits, differing = check_claims(result), None, []
+        reference = "pooled" if "pooled" in result.routers else None
         if split is not None:
             splits, differing = compare_splits(result, split), differing_verdicts(result, split)
         versions = ", ".join(f"{name} {number}" for name, number in package_versions().items())
@@ -126,13 +127,12 @@ class StudyReport:
             "study.md",
             report=self,
             result=result,
-            areas=_router_table(in_order(result.areas()), "router, n_gold, area, se, se_corrected"),
+            areas=in_order(result.areas()),
             claims=claims,
             sentences=claim_sentences(claims),
             sizes=counted(map(str, sorted(result.n_gold))),
-            differences=_differences_table(result),
+            differences=result.paired_differences(reference),
             splits=splits,
-            splits_table=None if splits is None else _splits_table(splits),
             differing=differing,
             settings=settings_table({**self.settings, "versions": versions}),
             words=glossary(result.routers),
@@ -180,36 +180,6 @@ def write_frame(frame: pd.DataFrame, path: Path) -> Path:
     with atomic_path(path) as temporary:
         frame.to_csv(temporary, index=False)
     return path
-
-
-def _differences_table(result: StudyResult) -> str:
-    frame = result.paired_differences("pooled" if "pooled" in result.routers else None)
-    columns = "router, n_gold, difference, se, se_corrected, ci_low, ci_high"
-    minus = f"minus {router_label(frame['reference'].iloc[0])}"
-    return _router_table(frame, columns, difference=minus)
-
-
-def _splits_table(frame: pd.DataFrame) -> str:
-    frame = frame.assign(differ=frame["differ"].map({True: "yes", False: "no"}))
-    return _router_table(frame, ", ".join(frame.columns), difference="random minus group")
-
-
-_HEADS = {
-    "n_gold": "gold labels",
-    "se": "s.e.",
-    "se_corrected": "corrected s.e.",
-    "ci_low": "95% low",
-    "ci_high": "95% high",
-    "area_grouped": "area, by group",
-    "area_random": "area, random",
-    "differ": "differ?",
-}
-
-
-def _router_table(frame: pd.DataFrame, columns: str, **heads: str) -> str:
-    """Write columns of a frame of routers under the heads that readers know."""
-    named = frame.assign(router=frame["router"].map(router_label))[columns.split(", ")]
-    return markdown_table(named.rename(columns=_HEADS | heads))
 
 
 def in_order(frame: pd.DataFrame) -> pd.DataFrame:

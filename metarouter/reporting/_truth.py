@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from metarouter.evaluation import compare_routers
 from metarouter.exceptions import DataError
 from metarouter.utils.arguments import validated
+from metarouter.utils.columns import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,21 +53,21 @@ def truth_frame(models: Mapping[str, Any], queries: LabelledQueries) -> pd.DataF
         )
     import pandas as pd
 
-    psi = queries.truth.gold_psi
-    gains = {name: model.predict(queries.X) for name, model in models.items()}
-    compared = compare_routers(psi, {**gains, TRUE_GAIN: psi}, reference=TRUE_GAIN)
-    rows = []
-    for name, model in models.items():
-        shift = getattr(model, "shift_", None)
-        estimate = None if shift is None else shift.predict(queries.X)
-        rows.append(
-            {
-                "router": name,
-                **_agreement("shift", estimate, queries.truth.delta),
-                **_agreement("gain", gains[name], psi),
-            }
-        )
-    rows.append({"router": TRUE_GAIN, **_agreement("gain", psi, psi)})
+    psi, delta = queries.truth.gold_psi, queries.truth.delta
+    unknown = np.full(psi.size, np.nan)
+    gains = {name: model.predict(queries.X) for name, model in models.items()} | {TRUE_GAIN: psi}
+    shifts = {
+        name: model.shift_.predict(queries.X)
+        for name, model in models.items()
+        if getattr(model, "shift_", None) is not None
+    }
+    compared = compare_routers(psi, gains, reference=TRUE_GAIN)
+    rows = [
+        {"router": name}
+        | _agreement("shift", shifts.get(name, unknown), delta)
+        | _agreement("gain", gain, psi)
+        for name, gain in gains.items()
+    ]
     return pd.DataFrame(rows).assign(
         area=compared.area,
         area_se=compared.area_se,
@@ -76,11 +76,7 @@ def truth_frame(models: Mapping[str, Any], queries: LabelledQueries) -> pd.DataF
     )
 
 
-def _agreement(
-    what: str, estimate: NDArray[np.float64] | None, truth: NDArray[np.float64]
-) -> dict[str, float]:
-    if estimate is None:
-        return {f"{what}_correlation": np.nan, f"{what}_rmse": np.nan}
+def _agreement(what: str, estimate: FloatArray, truth: FloatArray) -> dict[str, float]:
     varies = min(np.ptp(estimate), np.ptp(truth)) > 0
     return {
         f"{what}_correlation": float(np.corrcoef(estimate, truth)[0, 1]) if varies else np.nan,

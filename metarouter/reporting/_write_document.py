@@ -31,7 +31,7 @@ from metarouter.reporting._document import (
 )
 from metarouter.utils.arguments import validated
 from metarouter.utils.files import atomic_path, write_text
-from metarouter.utils.markdown import with_interval
+from metarouter.utils.markdown import format_cell, with_interval
 from metarouter.utils.style import router_label
 from metarouter.utils.tables import escaped
 
@@ -172,10 +172,11 @@ def _template(name: str) -> jinja2.Template:
     )
     environment.filters.update(
         kind=lambda block: type(block).__name__,
-        image=_image,
+        image=lambda figure: base64.b64encode(drawn(figure, "svg")).decode(),
         md=_markdown,
         tex=_latex,
         tex_columns=_latex_columns,
+        cell=format_cell,
         label=router_label,
         with_interval=with_interval,
     )
@@ -196,10 +197,11 @@ _MOST_AS_TEXT = 0x17F  # Latin letters with accents, which fonts in the encoding
 
 def _latex(text: Any) -> str:
     """Escape commands of LaTeX, and name the characters that fonts lack."""
-    return "".join(_PLAIN.get(letter) or _letter(letter) for letter in " ".join(str(text).split()))
+    flat = " ".join(str(text).split())
+    return "".join(_PLAIN.get(letter) or _latex_letter(letter) for letter in flat)
 
 
-def _letter(letter: str) -> str:
+def _latex_letter(letter: str) -> str:
     if ord(letter) > _MOST_AS_TEXT or not letter.isprintable():
         return f"{{[U+{ord(letter):04X}]}}"
     return escaped(letter)
@@ -283,8 +285,3 @@ def canvas_of(figure: Figure) -> Any:
     FigureCanvasAgg(canvas)
     figure.draw(canvas.subplots())
     return canvas
-
-
-def _image(figure: Figure) -> str:
-    svg = base64.b64encode(drawn(figure, "svg")).decode("ascii")
-    return f"data:image/svg+xml;base64,{svg}"
