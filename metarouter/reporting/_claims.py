@@ -169,21 +169,20 @@ def check_trends(result: StudyResult, *, level: float = 0.95) -> list[Trend]:
     def trend(statement: str, change: FloatArray, margin: float = 0.0) -> Trend:
         return Trend(statement, *_mean(result, change, level, "corrected"), margin)
 
-    studied = [name for name in (*META_ROUTERS, "gold_only", "pooled") if name in result.routers]
+    studied, span = set(result.routers), f"from n_gold = {fewest} to {most}"
     trends = [
         trend(
             f"{name}: lead over gold_only larger at n_gold = {fewest} than at {most}",
             rise("gold_only") - rise(name),
         )
         for name in META_ROUTERS
-        if name in studied and "gold_only" in studied
+        if {name, "gold_only"} <= studied
     ]
-    trends += [
-        trend(f"{name} rises from n_gold = {fewest} to {most}", rise(name)) for name in studied
-    ]
-    if {"oracle", "preference_only"} <= set(result.routers):
+    rising = [name for name in (*META_ROUTERS, "gold_only", "pooled") if name in studied]
+    trends += [trend(f"{name} rises {span}", rise(name)) for name in rising]
+    if {"oracle", "preference_only"} <= studied:
         margin = FLAT_MARGIN * float(_areas(result, "oracle", fewest).mean())
-        flat = f"preference_only flat (within {margin:.4f}) from n_gold = {fewest} to {most}"
+        flat = f"preference_only flat (within {margin:.4f}) {span}"
         trends.append(trend(flat, rise("preference_only"), margin))
     return trends
 

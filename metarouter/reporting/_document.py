@@ -177,16 +177,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under columns.
-
-    Parameters
-    ----------
-    caption : str
-    columns : tuple of Column
-    rows : tuple of tuple of Cell
-    note : str, default=""
-        What a reader must know to read it.
-    """
+    """Rows of cells under columns; the note says what a reader must know to read it."""
 
     caption: str
     columns: tuple[Column, ...]
@@ -251,13 +242,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """A report.
-
-    Parameters
-    ----------
-    title, subtitle : str
-    sections : tuple of Section
-    """
+    """A report: sections under a title."""
 
     title: str
     subtitle: str
@@ -300,10 +285,8 @@ def table(
 
     Parameters
     ----------
-    caption : str
     columns : dict
         The cells of each column, or the attributes of a result that `cells` makes them of.
-    note : str, default=""
     of : object, optional
         That result.
     **style

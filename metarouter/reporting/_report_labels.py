@@ -156,14 +156,10 @@ def _sensitivity(found: SensitivityAnalysis, main: str) -> Parts:
     middle = ""
     if found.scenarios:
         (theta,) = cells(found, "value, lower, upper", signed=True)
+        pairs = ", which rests on pairs, within which nothing unmeasured can differ"
         middle = (
-            f" The bounds lie around {theta} {PREFERENCE}, the doubly robust mean with the "
-            "nuisances as they are fitted. The section on bias "
-        )
-        middle += (
-            "rests on pairs: both labels of one query, between which nothing unmeasured can differ."
-            if main == "paired"
-            else "takes their shrinkage out first; quote its estimate."
+            f" The bounds lie around {theta} {PREFERENCE}, the doubly robust mean without a "
+            f"correction of its shrinkage; quote the section on bias{pairs * (main == 'paired')}."
         )
     yield Paragraph(
         "Gold and preference queries may differ by something that is not in the table. How strong "

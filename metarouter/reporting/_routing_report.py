@@ -407,7 +407,7 @@ def comparison_section(found: RoutingResults, name: str) -> Parts:
     yield Figure(
         "router_differences",
         "Differences in the area under the efficiency gain, with limits for all pairs at once.",
-        "Dots with intervals, one per pair; the same numbers stand in the table below.",
+        "Dots with intervals, one per pair; their numbers stand in the table below.",
         pairs.plot,
         size=(6.0, 1.2 + 0.26 * len(pairs.first)),
         data=columns_of(pairs, columns),

@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 
     from metarouter.evaluation import StudyResult
 
-_PANEL_WIDTH = 4.4
-_HEIGHT = 4.8
-_DOTS_PER_INCH = 150
-
 
 @validated()
 def save_efficiency_gain_figure(
@@ -61,8 +57,7 @@ def save_efficiency_gain_figure(
 
     sizes = sorted(result.n_gold)
     figure = Figure(
-        figsize=(max(6.4, _PANEL_WIDTH * len(sizes)), _HEIGHT),
-        layout=ConstrainedLayoutEngine(wspace=0.05),
+        figsize=(max(6.4, 4.4 * len(sizes)), 4.8), layout=ConstrainedLayoutEngine(wspace=0.05)
     )
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
@@ -70,19 +65,11 @@ def save_efficiency_gain_figure(
         display = EfficiencyGainDisplay.from_curves(result.mean_curves(size))
         display.plot(panel, legend=False, title=f"{size} gold labels")
         panel.label_outer()
-    handles = list(display.lines_.values())
     figure.suptitle(f"What routing gains over random routing: {title or result.data_name}")
-    figure.legend(
-        handles=handles,
-        labels=[str(line.get_label()) for line in handles],
-        loc="outside lower center",
-        ncols=4,
-        frameon=False,
-        fontsize="small",
-        handlelength=3.2,
-    )
+    place = {"loc": "outside lower center", "ncols": 4, "handlelength": 3.2}
+    figure.legend(handles=[*display.lines_.values()], frameon=False, fontsize="small", **place)
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=_DOTS_PER_INCH)
+        figure.savefig(temporary, dpi=150)
     return Path(path)
 
 
@@ -156,23 +143,19 @@ def write_study_report(report: StudyReport, folder: str | os.PathLike[str]) -> l
         ``areas_intervals.csv``, ``paired_differences.csv``, ``curves.csv`` and, with a study of
         random splits, ``areas_random_split.csv``.
     """
-    out = Path(folder)
+    out, areas = Path(folder), in_order(report.result.areas())
     files = [
-        write_areas(report.result, out / "areas.csv"),
+        write_frame(areas[AREA_COLUMNS], out / "areas.csv"),
         save_efficiency_gain_figure(report.result, out / "efficiency_gain.png"),
-        write_frame(in_order(report.result.areas()), out / "areas_intervals.csv"),
+        write_frame(areas, out / "areas_intervals.csv"),
         write_frame(report.result.paired_differences(ALL_PAIRS), out / "paired_differences.csv"),
         write_frame(report.result.curves(), out / "curves.csv"),
     ]
     if report.random_split is not None:
-        files.append(write_areas(report.random_split, out / "areas_random_split.csv"))
+        areas = in_order(report.random_split.areas())[AREA_COLUMNS]
+        files.append(write_frame(areas, out / "areas_random_split.csv"))
     write_text(out / "report.md", report.to_markdown())
     return [out / "report.md", *files]
-
-
-def write_areas(result: StudyResult, path: Path) -> Path:
-    """Write the areas with exactly the columns router, n_gold, area, se."""
-    return write_frame(in_order(result.areas())[AREA_COLUMNS], path)
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> Path:
@@ -185,9 +168,8 @@ def write_frame(frame: pd.DataFrame, path: Path) -> Path:
 def in_order(frame: pd.DataFrame) -> pd.DataFrame:
     """Sort rows by number of gold labels, and routers as they stand in legends."""
     place = {name: k for k, name in enumerate(ROUTER_ORDER)}
-    key = frame["router"].map(lambda name: place.get(name, len(place)))
-    return (
-        frame.assign(_place=key)
-        .sort_values(["n_gold", "_place"], kind="stable")
-        .drop(columns="_place")
-    )
+
+    def key(column: pd.Series) -> pd.Series:
+        return column.map(place).fillna(len(place)) if column.name == "router" else column
+
+    return frame.sort_values(["n_gold", "router"], key=key)
