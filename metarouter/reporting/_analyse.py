@@ -125,7 +125,7 @@ class ReportSettings:
     @property
     def options(self) -> dict[str, Any]:
         """What estimates and plans are told, in their own names; the nuisances are not fitted."""
-        shared = {"random_state": self.seed, "n_jobs": self.n_jobs}
+        shared: dict[str, Any] = {"random_state": self.seed, "n_jobs": self.n_jobs}
         nuisances = Nuisances(
             outcome=self.regressor,
             propensity="constant" if self.propensity == "constant" else None,

@@ -275,7 +275,7 @@ class Unanswered(NamedTuple):
 
 def table(
     caption: str,
-    columns: Mapping[str | tuple[str, str], Iterable[Cell] | str],
+    columns: Mapping[Any, Iterable[Cell] | str],
     note: str = "",
     *,
     of: Any = None,

@@ -555,7 +555,7 @@ def _plan(plan: LabelPlan) -> Parts:
     yield Findings((plan_finding(plan),))
     if not plan.options:
         return
-    columns: dict[str | tuple[str, str], Any] = {
+    columns: dict[str, Any] = {
         "split": "name",
         "gold labels": "n_gold",
         "preference labels": "n_preference",

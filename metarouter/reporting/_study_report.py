@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from metarouter.evaluation._study_estimates import ALL_PAIRS
 from metarouter.reporting._claims import (
@@ -66,7 +66,7 @@ def save_efficiency_gain_figure(
         display.plot(panel, legend=False, title=f"{size} gold labels")
         panel.label_outer()
     figure.suptitle(f"What routing gains over random routing: {title or result.data_name}")
-    place = {"loc": "outside lower center", "ncols": 4, "handlelength": 3.2}
+    place: dict[str, Any] = {"loc": "outside lower center", "ncols": 4, "handlelength": 3.2}
     figure.legend(handles=[*display.lines_.values()], frameon=False, fontsize="small", **place)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=150)

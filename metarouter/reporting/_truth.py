@@ -63,9 +63,11 @@ def truth_frame(models: Mapping[str, Any], queries: LabelledQueries) -> pd.DataF
     }
     compared = compare_routers(psi, gains, reference=TRUE_GAIN)
     rows = [
-        {"router": name}
-        | _agreement("shift", shifts.get(name, unknown), delta)
-        | _agreement("gain", gain, psi)
+        {
+            "router": name,
+            **_agreement("shift", shifts.get(name, unknown), delta),
+            **_agreement("gain", gain, psi),
+        }
         for name, gain in gains.items()
     ]
     return pd.DataFrame(rows).assign(
