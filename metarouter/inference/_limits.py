@@ -185,20 +185,17 @@ MINIMUM_SAMPLE_SIZES = {
     "gold_rows_learning_curve": Minimum(
         100,
         "gold labels for a learning curve",
-        "A quarter is left out to measure areas, and the smallest of the four sizes that train is "
-        "a quarter of the others: about twenty gold labels.",
+        "A quarter measures areas, and a quarter of the rest, about twenty, trains the least.",
     ),
     "rows_per_group": Minimum(
         10,
         "gold labels in a sorted group",
-        "The mean of a group rests on its gold labels, and with fewer than ten of them its "
-        "standard error is itself too uncertain to be printed.",
+        "With fewer than ten the standard error of a mean is itself too uncertain to be printed.",
     ),
     "rows_per_coefficient": Minimum(
         10,
         "gold labels per coefficient of a projection",
-        "The usual ten observations per coefficient, counted in gold labels because they carry "
-        "the information about the shift.",
+        "The usual ten per coefficient, of the labels that carry information about the shift.",
     ),
     "clusters": Minimum(
         10,
@@ -221,8 +218,7 @@ MINIMUM_SAMPLE_SIZES = {
     "monitored_rows": Minimum(
         30,
         "rows of the stream to watch for drift",
-        "An alarm needs a factor of 20, and bets of the size that we make can hardly win that on "
-        "fewer rows: silence would say nothing.",
+        "An alarm needs a factor of 20, which bets of our size can hardly win on fewer rows.",
     ),
 }
 
@@ -235,8 +231,7 @@ DECISION_THRESHOLDS = {
         0.1,
         0.1,
         "size of the mean shift, in standard deviations of the preference labels",
-        "Half of what is called a small effect (0.2): a smaller shift moves hardly a query across "
-        "a threshold.",
+        "Half of what is called a small effect (0.2): it moves hardly a query over a threshold.",
     ),
     "out_of_support": DecisionThreshold(
         0.05,
@@ -256,8 +251,7 @@ DECISION_THRESHOLDS = {
         0.5,
         0.2,
         "effective sample size of the preference labels, as a share of their number",
-        "The same loss of precision as for gold labels; it matters less only where preference "
-        "labels are far more numerous.",
+        "As for gold labels; less matters only where preference labels are far more numerous.",
     ),
     "outcome_error": DecisionThreshold(
         1.05,
@@ -270,15 +264,13 @@ DECISION_THRESHOLDS = {
         0.95,
         0.99,
         "out-of-fold R2 of an outcome model",
-        "Labels of single queries are noisy: features that predict them to 95% probably contain "
-        "the label.",
+        "Labels of single queries are noisy: what predicts 95% of them probably holds the label.",
     ),
     "propensity_error": DecisionThreshold(
         1.02,
         1.10,
         "out-of-fold log loss of the propensity over that of the constant gold share",
-        "At 1 the sources cannot be told apart, which is the best case; a model that is worse than "
-        "a constant puts noise into every weight.",
+        "At 1, the best case, sources cannot be told apart; above, every weight gets more noise.",
     ),
     "robustness": DecisionThreshold(
         2.0,
@@ -306,15 +298,13 @@ DECISION_THRESHOLDS = {
         0.0,
         0.0,
         "excess over the limit of a share, a saving or a quality, in its own unit",
-        "The limit is the user's own: whatever is shown to exceed it breaks the constraint, and no "
-        "tolerance of ours softens it.",
+        "The limit is the user's own: what is shown to exceed it breaks it, without tolerance.",
     ),
     "drift": DecisionThreshold(
         0.2,
         0.05,
         "anytime-valid p-value against the claim that queries come as they came before",
-        "The alarm is raised below the level that the user chose for false ones (by default 5%); "
-        "below 20%, a factor of five, it is worth a look.",
+        "The user's level of false alarms (by default 5%); at a factor of four worth a look.",
     ),
     "gold_draw": DecisionThreshold(
         0.1,
@@ -326,8 +316,7 @@ DECISION_THRESHOLDS = {
         10.0,
         10.0,
         "density of preference queries over that of gold queries, at one query",
-        "The bound behind 'out of support': where gold queries are ten times rarer than elsewhere "
-        "a tenth of the information is left.",
+        "The bound behind 'out of support': ten times rarer leaves a tenth of the information.",
     ),
 }
 

@@ -120,6 +120,7 @@ class Diagnostics(Result):
 
 
 UNBIASED = "preference labels unbiased on average"
+UNCONFOUNDED = "no unmeasured difference explains the shift"
 # Claim and quantity of every verdict of an overlap report and of nuisances, by its name there.
 _CLAIMS = {
     "out_of_support": ("gold covers the preference queries", "share out of support"),
@@ -177,32 +178,21 @@ def check_data(
     overlap = overlap_report(data, **options)
     quality = nuisance_quality(data, **options)
     sensitivity = sensitivity_analysis(data, benchmark=benchmark, **options)
-    calibrations = [] if model is None else _calibrations(table, model, options)
+    calibrations = {} if model is None else _calibrations(table, model, options)
     robustness = Measured(sensitivity.robustness, sensitivity.robustness_interval, float("nan"))
-    ratio = {"propensity": quality.log_loss_ratio}
+    mean = Measured(shift.value, shift.lower, shift.upper)
     checks = [
         _count_check("gold_rows", counts.gold),
         _count_check("preference_rows", counts.preference),
         *_checks(overlap, {name: getattr(overlap, name) for name in overlap.verdicts}),
-        *_checks(quality, quality.r2 | ratio),
-        _check(
-            "no unmeasured difference explains the shift",
-            "robustness value",
-            robustness,
-            sensitivity,
-        ),
-        _check(
-            UNBIASED,
-            f"mean shift ({shift.method})",
-            Measured(shift.value, shift.lower, shift.upper),
-            shift,
-        ),
+        *_checks(quality, quality.r2 | {"propensity": quality.log_loss_ratio}),
+        _check(UNCONFOUNDED, "robustness value", robustness, sensitivity),
+        _check(UNBIASED, f"mean shift ({shift.method})", mean, shift),
     ]
-    for test in calibrations:
+    for effect, test in calibrations.items():
         slope = (float(column[1]) for column in (test.coefficient, test.lower, test.upper))
-        claim = f"predicted differences of the {test.effect} are real"
+        claim = f"predicted differences of the {effect} are real"
         checks.append(_check(claim, "calibration slope", Measured(*slope), test))
-    by_effect = {test.effect: test for test in calibrations}
     return Diagnostics(
         checks=tuple(checks),
         level=table.level,
@@ -211,8 +201,8 @@ def check_data(
         overlap=overlap,
         nuisances=quality,
         sensitivity=sensitivity,
-        shift_calibration=by_effect.get("shift"),
-        gain_calibration=by_effect.get("gain"),
+        shift_calibration=calibrations.get("shift"),
+        gain_calibration=calibrations.get("gain"),
     )
 
 
@@ -243,13 +233,17 @@ def _checks(
         yield Check(*_CLAIMS[name], measured[name], verdict, needed, reason)
 
 
-def _calibrations(table: LabelTable, model: Any, options: LabelOptions) -> list[CalibrationTest]:
+def _calibrations(
+    table: LabelTable, model: Any, options: LabelOptions
+) -> dict[Effect, CalibrationTest]:
     """Test shift and gain by one set of held-out predictions, where labels allow it."""
     predictions = model
     if check_sample_size(table.counts, "gold_rows_held_out") is None:
         predictions = as_held_out(table, model, "shift")
-    effects: tuple[Effect, ...] = ("shift", "gain")
-    return [
-        calibration_test(table.data, predictions, effect=effect, **options)
-        for effect in effects[: 1 if isinstance(model, ShiftLearner) else 2]
-    ]
+    effects: tuple[Effect, ...] = (
+        ("shift",) if isinstance(model, ShiftLearner) else ("shift", "gain")
+    )
+    return {
+        effect: calibration_test(table.data, predictions, effect=effect, **options)
+        for effect in effects
+    }

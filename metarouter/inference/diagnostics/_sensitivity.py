@@ -431,16 +431,12 @@ def sensitivity_analysis(
 def _benchmark_columns(data: Any, labels: ScaledLabels, benchmark: Any) -> dict[str, list[int]]:
     """Return the columns that each benchmark leaves out."""
     names = column_names(data)
+    position = partial(column_position, names=names, argument="benchmark")
     if isinstance(benchmark, str):
         benchmark = _strongest_columns(labels) if benchmark == "auto" else [benchmark]
     if isinstance(benchmark, Mapping):
-        return {
-            str(name): [column_position(item, names, "benchmark") for item in items]
-            for name, items in benchmark.items()
-        }
-    chosen = () if benchmark is None else benchmark
-    positions = [column_position(item, names, "benchmark") for item in chosen]
-    return {names[k]: [k] for k in positions}
+        return {str(name): list(map(position, items)) for name, items in benchmark.items()}
+    return {names[k]: [k] for k in map(position, () if benchmark is None else benchmark)}
 
 
 def _strongest_columns(labels: ScaledLabels) -> list[int]:

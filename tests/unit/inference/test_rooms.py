@@ -14,7 +14,7 @@ HOUSE = "metarouter.inference."
 FLOORS = (
     {"intervals"},
     {"labels"},
-    {"bias", "curves", "guarantees", "planning"},
+    {"bias", "guarantees", "planning"},
     {"bands", "diagnostics", "monitoring"},
     {"comparisons"},
 )
