@@ -385,7 +385,7 @@ class BanditRouter(BaseRouter):
         Raises
         ------
         DataError
-            One sentence that names what is wrong, where, and the mend.
+            If X, quality, cost or another argument is malformed.
         """
         self._require_quality(quality)
         with self._anew() as fresh:
@@ -429,7 +429,7 @@ class BanditRouter(BaseRouter):
         Raises
         ------
         DataError
-            One sentence that names what is wrong, where, and the mend.
+            If X, quality, cost or another argument is malformed.
         """
         feedback = (X, action, quality, cost, latency, propensity)
         if not hasattr(self, "arms_"):

@@ -107,7 +107,7 @@ class _Play:
         n_rounds = replay.n_rounds
         self.arm, self.propensity = np.zeros(n_rounds, dtype=np.intp), np.zeros(n_rounds)
         self.shown = Revealed(np.zeros((n_rounds, replay.n_outcomes)))
-        self.told, self.arrival = np.zeros(n_rounds), np.zeros(n_rounds)
+        self.feedback, self.arrival = np.zeros(n_rounds), np.zeros(n_rounds)
         self.learned = np.zeros(n_rounds, dtype=bool)
         self._on_its_way: list[tuple[float, int]] = []
         _prepare(router, self.replay)
@@ -134,7 +134,7 @@ class _Play:
         arm = self.arm[rounds] = positions_of(action, self.replay.arms)
         shown = self.replay.reveal(rounds, arm)
         self.shown.outcomes[rounds] = shown.outcomes
-        self.told[rounds] = shown.quality + self.stream.error[rounds, arm]
+        self.feedback[rounds] = shown.quality + self.stream.error[rounds, arm]
         self.arrival[rounds] = rounds + self.stream.delay[rounds, arm]
         for row in rounds.tolist():
             heappush(self._on_its_way, (float(self.arrival[row]), row))
@@ -160,7 +160,7 @@ class _Play:
         self.router.partial_fit(
             _rows(self.X, rows),
             action[known],
-            self.told[rows],
+            self.feedback[rows],
             *self.shown.outcomes[rows, 1:].T,
             propensity=self.propensity[rows],
         )
@@ -185,7 +185,7 @@ class _Play:
             oracle_reward=possible.max(axis=1),
             cost_cap=caps[0] if caps else 1.0,
             latency_cap=caps[1] if len(caps) > 1 else 1.0,
-            told=self.told,
+            feedback=self.feedback,
             arrival=self.arrival,
             learned=self.learned,
         )

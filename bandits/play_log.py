@@ -36,7 +36,7 @@ class PlayLog:
     propensity : ndarray of shape (n,)
         Probability with which each was chosen.
     quality : ndarray of shape (n,)
-        What came of it.
+        Observed outcomes.
     cost, latency : ndarray of shape (n,) or None
     preference : ndarray of shape (n, 2) or, with latencies, (n, 3)
         Weights that each round was played with.
@@ -48,8 +48,8 @@ class PlayLog:
         tau: the router's ``cost_cap`` or, without one, the largest cost in the replay.
     latency_cap : float
         The same for latencies.
-    told : ndarray of shape (n,)
-        The quality that the feedback told; it differs from `quality` where feedback is poisoned.
+    feedback : ndarray of shape (n,)
+        The quality that was reported; it differs from `quality` where feedback is poisoned.
     arrival : ndarray of shape (n,)
         The round after which the feedback arrived; inf where it never did.
     learned : ndarray of bool, shape (n,)
@@ -67,7 +67,7 @@ class PlayLog:
     reward: Array
     oracle_reward: Array
     cost_cap: float
-    told: Array
+    feedback: Array
     arrival: Array
     learned: NDArray[np.bool_]
     latency: Array | None = None
@@ -77,6 +77,11 @@ class PlayLog:
     def n_rounds(self) -> int:
         """Number of rounds."""
         return len(self.action)
+
+    @property
+    def told(self) -> Array:
+        """Former name of `feedback`, kept for one release."""
+        return self.feedback
 
     @property
     def regret(self) -> Array:
@@ -119,7 +124,7 @@ class PlayLog:
     def to_logged(self) -> LoggedFeedback:
         """Return what an operator would have on file, for evaluation off policy.
 
-        These are the rounds whose feedback arrived, with the rewards as they were told, marked as
+        These are the rounds whose feedback arrived, with the rewards that were reported, marked as
         adaptive: the router learned from these very rows.
 
         Raises
@@ -130,13 +135,13 @@ class PlayLog:
         from bandits.off_policy import LoggedFeedback
 
         arrived = self.arrival < self.n_rounds
-        told = self.reward + self.preference[:, 0] * (self.told - self.quality)
+        reported = self.reward + self.preference[:, 0] * (self.feedback - self.quality)
         return LoggedFeedback(
             np.asarray(self.X, dtype=np.float64)[arrived],
             self.action[arrived],
             self.propensity[arrived],
-            told[arrived],
+            reported[arrived],
             arms=self.arms,
-            reward_range=reward_range(self.told, self.preference),
+            reward_range=reward_range(self.feedback, self.preference),
             adaptive=True,
         )

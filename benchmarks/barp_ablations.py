@@ -5,8 +5,8 @@
 Splits, seeds and rewards are those of ``bandits study``. Differences are paired by query
 and clustered by seed and query. `rises` counts the steps of the dial, over all seeds, at which the
 test cost or score went up while the weight of cost grew. `hypervolume` is the area between the
-points of the dial, the cost of the dearest model and a score of 0, as a share of the whole, of
-each seed.
+points of the dial, the cost of the most expensive model and a score of 0, as a share of the whole,
+of each seed.
 """
 
 from __future__ import annotations
@@ -126,8 +126,8 @@ def rows_of(result: BanditStudyResult, split: str) -> list[str]:
     tabulated = [result.dial.index(w) for w in result.w_cost]
     volumes = np.array(
         [
-            [dominated_area(cost[k], score[k], dearest) for k in range(len(cost))]
-            for cost, score, dearest in swept
+            [dominated_area(cost[k], score[k], largest) for k in range(len(cost))]
+            for cost, score, largest in swept
         ]
     )
     informed = volumes[:, -1]

@@ -99,11 +99,11 @@ def volumes(result: BanditStudyResult, names: Mapping[str, str], split: str) -> 
     Standard errors and intervals are over seeds.
     """
     queries = tested_queries(result, result.dial[0], split)
-    dearest = np.max([_by_seed(queries, cost) for cost in queries.cost.T], axis=0)
+    largest_cost = np.max([_by_seed(queries, cost) for cost in queries.cost.T], axis=0)
     areas = {}
     for router in names:
         score, cost = points_of_seeds(result, router, split)
-        seeds = zip(cost, score, dearest, strict=True)
+        seeds = zip(cost, score, largest_cost, strict=True)
         areas[router] = np.array([dominated_area(*seed) for seed in seeds])
     first = next(iter(names))
     rows = []

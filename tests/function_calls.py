@@ -127,7 +127,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "category_means": lambda: {
         "values": X, "labels": ["a", "b"] * (N // 2), "categories": ["a", "b"],
     },
-    "dominated_area": lambda: {"cost": [0.1, 0.5], "score": [0.2, 0.9], "dearest": 1.0},
+    "dominated_area": lambda: {"cost": [0.1, 0.5], "score": [0.2, 0.9], "largest_cost": 1.0},
     "router_table": lambda: {
         "routers": {"a": PSI > 0}, "X": X, "quality": QUALITY, "cost": COSTS, "groups": GROUPS,
         "preference": (0.5, 0.5),

@@ -14,18 +14,18 @@ __all__ = ["dominated_area"]
 
 
 @validated()
-def dominated_area(cost: ArrayLike, score: ArrayLike, dearest: float) -> float:
-    """Return the mean, over all costs up to the dearest, of the best score to be had for less.
+def dominated_area(cost: ArrayLike, score: ArrayLike, largest_cost: float) -> float:
+    """Return the mean, over all costs up to the largest, of the best score to be had for less.
 
-    That is the hypervolume of the points with respect to (dearest cost, score 0), as a share of
+    That is the hypervolume of the points with respect to (largest cost, score 0), as a share of
     the rectangle up to a score of 1; a cost below all points buys a score of 0.
 
     Parameters
     ----------
     cost, score : array of shape (n,)
         Points that can be had, in any order; costs are at least 0, scores lie in [0, 1].
-    dearest : float
-        The largest cost that counts, in the unit of `cost`; above 0.
+    largest_cost : float
+        The largest that counts, in the unit of `cost`; above 0.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def dominated_area(cost: ArrayLike, score: ArrayLike, dearest: float) -> float:
     >>> dominated_area(np.array([1.0, 2.0]), np.array([0.5, 1.0]), 4.0)
     0.625
     """
-    check_parameter("dearest", dearest, lambda value: value > 0, "a cost above 0")
+    check_parameter("largest_cost", largest_cost, lambda value: value > 0, "a cost above 0")
     cost, score = (
         check_outcome(name, values, np.size(cost))
         for name, values in (("cost", cost), ("score", score))
@@ -49,6 +49,6 @@ def dominated_area(cost: ArrayLike, score: ArrayLike, dearest: float) -> float:
             "point, and scores on that scale."
         )
     order = np.argsort(cost, kind="stable")
-    edges = np.minimum(np.append(cost[order], dearest), dearest)
+    edges = np.minimum(np.append(cost[order], largest_cost), largest_cost)
     best = np.maximum.accumulate(score[order])
-    return float((best * np.diff(edges)).sum() / dearest)
+    return float((best * np.diff(edges)).sum() / largest_cost)

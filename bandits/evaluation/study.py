@@ -149,7 +149,7 @@ class BanditStudy:
         ]
         cap = self._cap(matrix, splits)
         for split, (_, of_routers) in zip(splits, chance, strict=True):
-            # One seed for all: a router's numbers do not hang on which others are played.
+            # One seed for all: a router's numbers do not depend on which others are played.
             router_seed = int(of_routers.generate_state(1)[0])
             played = SeedPlay(matrix, split, cap, dial, router_seed, self.pair)
             routers = {**self.routers, FULL_INFORMATION: RegressionRouter()}

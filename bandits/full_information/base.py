@@ -62,7 +62,7 @@ class FullInformationRouter(BaseRouter):
         Raises
         ------
         DataError
-            One sentence that names what is wrong, where, and the mend.
+            If X, quality, cost or latency is malformed.
         """
         self._require_quality(quality)
         with self._anew() as fresh:

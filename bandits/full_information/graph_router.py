@@ -68,7 +68,7 @@ class GraphRouter(TradeOffRouter):
     arm starts from a vector of its own that is learned. A query's edge to its task is written as
     the two of them side by side, as in the authors' code, in which arms alone receive messages: a
     new query has no edges to arms. Messages are averaged and normalised node by node, instead of
-    summed and normalised over all nodes, so that an arm's node does not hang on how many queries
+    summed and normalised over all nodes, so that an arm's node does not depend on how many queries
     there are. All arms of the highest utility are labelled 1, where the code takes the first. The
     checkpoint is chosen by utility on queries held back from training, by F1 there; a copy of
     GraphRouter in wide use chooses it on the test set.

@@ -35,8 +35,8 @@ def stabilising_weights(weight: Array, n_arms: int) -> Array:
 
     Examples
     --------
-    >>> steady = stabilising_weights(np.tile([2.0, 0.0], 200), n_arms=2)
-    >>> bool(np.ptp(steady) < 0.02)
+    >>> weights = stabilising_weights(np.tile([2.0, 0.0], 200), n_arms=2)
+    >>> bool(np.ptp(weights) < 0.02)
     True
     """
     squares = np.concatenate([[0.0], np.cumsum(weight**2)[:-1]])

@@ -32,7 +32,7 @@ class LoggedFeedback:
         Probability, in (0, 1], with which each action was chosen when it was chosen. Several
         loggers may be mixed.
     reward : array of shape (n,)
-        What came of it, one finite number per row.
+        Observed outcome, one finite number per row.
     arms : iterable
         Names of all arms.
     reward_range : pair of float, default=(0, 1)

@@ -107,9 +107,9 @@ def off_policy_value(
     weight, scores = evidence.weight, _scores(evidence, method, cut)
     value, se = formulas.mean_and_error(scores)
     if method == "stabilised":
-        steady = stabilising_weights(weight, target.shape[1])
-        value, se = stabilised_mean_and_error(scores, steady)
-        weight = steady * weight
+        stabilised = stabilising_weights(weight, target.shape[1])
+        value, se = stabilised_mean_and_error(scores, stabilised)
+        weight = stabilised * weight
     if kind == "empirical_likelihood":
         lower, upper = intervals.likelihood_bounds(evidence, level)
     elif kind == "cressie_read":

@@ -22,7 +22,7 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 class Sizes(NamedTuple):
-    """What the shapes of the parameters hang on."""
+    """What the shapes of the parameters depend on."""
 
     n_features: int
     n_arms: int

@@ -40,7 +40,7 @@ def place_arm(state: PolicyState, X: Array, outcomes: Array) -> None:
     X : ndarray of shape (n, d)
         Queries that the arm was tried on.
     outcomes : ndarray of shape (n, m)
-        What came of it.
+        Observed outcomes.
     """
     outcomes = state.caps.cut(outcomes)
     last = state.n_arms - 1

@@ -26,7 +26,7 @@ FOLDS = 5
 
 
 class Shown(NamedTuple):
-    """Chosen arms and what came of them."""
+    """Chosen arms and their observed outcomes."""
 
     arm: Rows  # (n,)
     outcomes: Array  # (n, m) quality and, where known, cost and latency, cut at their caps
@@ -59,7 +59,7 @@ class Source(ABC):
 
     @abstractmethod
     def parts(self) -> tuple[Any, ...]:
-        """Return all arrays that a training from this source hangs on."""
+        """Return all arrays on which training from this source depends."""
 
 
 class ReplaySource(Source):

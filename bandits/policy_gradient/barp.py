@@ -246,7 +246,7 @@ class BaRP(PolicyRouter):
         action : array of shape (n,)
             Names of the arms that were called.
         quality, cost, latency : array of shape (n,)
-            What came of it.
+            Observed outcomes.
         propensity : array of shape (n,)
             Probability with which each action was chosen.
         arms : iterable, optional
@@ -259,7 +259,7 @@ class BaRP(PolicyRouter):
         Raises
         ------
         DataError
-            One sentence that names what is wrong, where, and the mend.
+            If X, action, an outcome or propensity is malformed.
         """
         if propensity is None:
             raise DataError("propensity is None; give the probability of every logged action.")
@@ -299,7 +299,7 @@ class BaRP(PolicyRouter):
         X : array of shape (n, n_features), optional
             Queries that the new arm was tried on.
         quality, cost, latency : array of shape (n,), optional
-            What came of it.
+            Observed outcomes.
 
         Raises
         ------

@@ -76,7 +76,7 @@ class MissingFeedback(Scenario):
 
 @dataclass(frozen=True)
 class CensoredFeedback(Scenario):
-    """Whether feedback comes hangs on what it would say (missing not at random).
+    """Whether feedback comes depends on what it would say (missing not at random).
 
     People thank for a very good answer or complain of a very bad one. The share that stays silent
     runs linearly from the least quality in the replay to the largest.

@@ -87,7 +87,7 @@ def fetch_llmrouter_14task(
     -------
     LabelledQueries
         Both labels on every query: gold gains in [-1, 1] and votes in {-1, 0, 1}. There is no
-        `truth`: psi of real answers is not known, and eta hangs on it.
+        `truth`: psi of real answers is not known, and eta depends on it.
 
     Raises
     ------

@@ -71,7 +71,7 @@ def read_routerbench(
     Raises
     ------
     DataError
-        One sentence that names the column, the rows and the mend: a file that cannot be read, a
+        If the table is malformed, by column and rows: a file that cannot be read, a
         model without scores or costs, a cell that is empty, no number, infinite or (a cost)
         negative, an identifier that stands twice, a task that is not there.
 

@@ -148,13 +148,13 @@ def clustered_means(values: ArrayLike, groups: ArrayLike | None = None) -> Estim
 
 
 def clustered_variance(
-    pull: FloatArray, clusters: tuple[_Clusters, ...] | None
+    influence_values: FloatArray, clusters: tuple[_Clusters, ...] | None
 ) -> tuple[FloatArray, FloatArray]:
     """Variance, and its degrees of freedom, of estimates with given influence values.
 
     Parameters
     ----------
-    pull : ndarray of shape (n, m)
+    influence_values : ndarray of shape (n, m)
         What each row adds to each estimate: its influence times its share of all rows.
     clusters : tuple of one or two ndarray of int of shape (n,), or None
         As `as_clusters` gives them; None takes every row for itself.
@@ -165,12 +165,12 @@ def clustered_variance(
         NaN with fewer than two clusters.
     """
     if clusters is None:
-        return _one_way(pull)
-    one_way = [_one_way(_summed(pull, numbers)) for numbers in clusters]
+        return _one_way(influence_values)
+    one_way = [_one_way(_summed(influence_values, numbers)) for numbers in clusters]
     if len(one_way) == 1:
         return one_way[0]
     (first, first_df), (second, second_df) = one_way
-    both = _one_way(_summed(pull, _crossed(*clusters)))[0]
+    both = _one_way(_summed(influence_values, _crossed(*clusters)))[0]
     # Noise can make the sum smaller than one of its parts, or even negative.
     variance = np.maximum(first + second - both, np.maximum(first, second))
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -211,15 +211,15 @@ def _crossed(first: _Clusters, second: _Clusters) -> _Clusters:
     return np.asarray(np.unique(pair, return_inverse=True)[1].reshape(-1), dtype=np.intp)
 
 
-def _summed(pull: FloatArray, numbers: _Clusters) -> FloatArray:
-    total = np.zeros((int(numbers.max()) + 1, pull.shape[1]))
-    np.add.at(total, numbers, pull)
+def _summed(influence_values: FloatArray, numbers: _Clusters) -> FloatArray:
+    total = np.zeros((int(numbers.max()) + 1, influence_values.shape[1]))
+    np.add.at(total, numbers, influence_values)
     return total
 
 
-def _one_way(pull: FloatArray) -> tuple[FloatArray, FloatArray]:
-    n_clusters, n_estimates = pull.shape
+def _one_way(influence_values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    n_clusters, n_estimates = influence_values.shape
     if n_clusters < 2:
         return np.full(n_estimates, np.nan), np.full(n_estimates, np.nan)
-    variance = n_clusters / (n_clusters - 1) * (pull**2).sum(axis=0)
+    variance = n_clusters / (n_clusters - 1) * (influence_values**2).sum(axis=0)
     return variance, np.full(n_estimates, float(n_clusters - 1))

@@ -59,7 +59,7 @@ class CostQualityCurve(Tabular):
     cost_range: tuple[float, float]
     aiq: Estimates
     n: int
-    _pull: FloatArray | None = field(default=None, repr=False, compare=False)
+    _influence_values: FloatArray | None = field(default=None, repr=False, compare=False)
     _clusters: tuple[NDArray[np.intp], ...] | None = field(default=None, repr=False, compare=False)
 
     def quality_at(self, cost: ArrayLike) -> FloatArray:
@@ -102,9 +102,11 @@ class CostQualityCurve(Tabular):
                 "and give both the same cost_range."
             )
         difference = self.aiq.value - other.aiq.value
-        if self._pull is None or other._pull is None:
+        if self._influence_values is None or other._influence_values is None:
             return _without_error(difference)
-        variance, df = clustered_variance(self._pull - other._pull, self._clusters)
+        variance, df = clustered_variance(
+            self._influence_values - other._influence_values, self._clusters
+        )
         return Estimates(difference, np.sqrt(variance), df)
 
     def to_frame(self) -> pd.DataFrame:
@@ -231,8 +233,8 @@ def cost_quality_curve(
     clusters = as_clusters(groups, len(rows_cost))
     influence = (rows_cost - mean_cost) @ aiq.by_cost
     influence += (rows_quality - mean_quality) @ aiq.by_quality
-    pull = influence[:, None] / len(rows_cost)
-    variance, df = clustered_variance(pull, clusters)
+    influence_values = influence[:, None] / len(rows_cost)
+    variance, df = clustered_variance(influence_values, clusters)
     return CostQualityCurve(
         cost=mean_cost,
         quality=mean_quality,
@@ -243,7 +245,7 @@ def cost_quality_curve(
         cost_range=(low, high),
         aiq=Estimates(np.array([aiq.value]), np.sqrt(variance), df),
         n=len(rows_cost),
-        _pull=pull,
+        _influence_values=influence_values,
         _clusters=clusters,
     )
 

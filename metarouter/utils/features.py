@@ -31,7 +31,7 @@ def validate_matrix(estimator: Any, X: Any, *, reset: bool) -> NDArray[Any]:
     Raises
     ------
     DataError
-        One sentence that names the column, the row counts and the mend.
+        If X is malformed; columns and row counts are named.
     TypeError
         If it holds an object, such as a dict, that is neither a number nor text.
     """

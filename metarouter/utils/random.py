@@ -18,7 +18,7 @@ def seed_of(random_state: int | np.random.RandomState | None) -> int:
     Raises
     ------
     MetaRouterError
-        If it is no seed.
+        If it is not a valid seed.
     """
     check_argument("random_state", random_state, ["random_state"])
     if isinstance(random_state, Integral):

@@ -47,7 +47,7 @@ def validate_training(
     Raises
     ------
     DataError
-        One sentence that names the column, the row counts and the mend.
+        If an argument is malformed; columns and row counts are named.
     """
     X = validate_matrix(estimator, X, reset=True)
     if y is None:

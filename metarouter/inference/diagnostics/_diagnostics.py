@@ -145,7 +145,7 @@ def check_data(
     benchmark: Any = "auto",
     **options: Unpack[LabelOptions],
 ) -> Diagnostics:
-    """Check whether a table of labels can bear a correction of its preference labels.
+    """Check whether a table of labels supports a correction of its preference labels.
 
     Parameters
     ----------

@@ -69,7 +69,7 @@ def test_exactly_one_cell_of_every_round_is_revealed_and_logged():
     assert (np.array(ARMS)[arm] == log.action).all()
     assert (log.quality == QUALITY[rows, arm]).all()
     assert (log.cost == COST[rows, arm]).all()
-    assert (log.told == log.quality).all()
+    assert (log.feedback == log.quality).all()
     assert log.propensity.min() > 0
 
 
@@ -199,7 +199,7 @@ def test_everything_at_once_is_still_one_cell_a_round_and_one_lesson_a_cell():
     assert log.learned[~came].sum() == 0
     assert set(log.action[came & ~log.learned]) <= {"a"}
     assert all(decided > row + 3 for decided, rows in router.lessons for row in rows)
-    assert 0 < (log.told != log.quality).mean() < 0.6
+    assert 0 < (log.feedback != log.quality).mean() < 0.6
     assert (log.regret >= 0).all()
 
 
@@ -235,7 +235,7 @@ class TestLogged:
         assert logged.arms == ARMS
         assert logged.n == log.learned.sum() < N
         cost = np.minimum(log.cost / log.cost_cap, 1.0)
-        np.testing.assert_allclose(logged.reward, (0.6 * log.told - 0.4 * cost)[log.learned])
+        np.testing.assert_allclose(logged.reward, (0.6 * log.feedback - 0.4 * cost)[log.learned])
         assert logged.reward_range == pytest.approx((-0.4, 0.6))
         assert (logged.propensity == log.propensity[log.learned]).all()
 

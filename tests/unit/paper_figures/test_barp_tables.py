@@ -129,7 +129,7 @@ def test_the_area_is_that_of_the_best_score_to_be_had():
     cost, score = np.array([2.0, 1.0, 2.5]), np.array([0.8, 0.5, 0.6])
     # Up to 1 nothing, up to 2 a half, beyond 0.8: the third point is dominated.
     assert dominated_area(cost, score, 4.0) == pytest.approx((0.5 + 2 * 0.8) / 4)
-    # What costs more than the dearest model counts for nothing.
+    # What costs more than the most expensive model counts for nothing.
     assert dominated_area(np.array([3.0, 1.0]), np.array([0.9, 0.4]), 2.0) == pytest.approx(0.2)
 
 

@@ -13,12 +13,12 @@ from metarouter.exceptions import DataError
 POINTS = st.lists(st.tuples(st.floats(0, 5), st.floats(0, 1)), min_size=1, max_size=8)
 
 
-@given(points=POINTS, dearest=st.floats(0.5, 4))
-def test_it_is_the_mean_of_the_best_score_for_less_over_all_costs(points, dearest):
+@given(points=POINTS, largest_cost=st.floats(0.5, 4))
+def test_it_is_the_mean_of_the_best_score_for_less_over_all_costs(points, largest_cost):
     cost, score = np.array(points).T
-    budgets = (np.arange(20_000) + 0.5) / 20_000 * dearest
+    budgets = (np.arange(20_000) + 0.5) / 20_000 * largest_cost
     best = np.where(cost <= budgets[:, None], score, 0.0).max(axis=1)
-    assert dominated_area(cost, score, dearest) == pytest.approx(best.mean(), abs=1e-3)
+    assert dominated_area(cost, score, largest_cost) == pytest.approx(best.mean(), abs=1e-3)
 
 
 @given(points=POINTS, more=st.tuples(st.floats(0, 5), st.floats(0, 1)))
@@ -31,7 +31,7 @@ def test_one_more_point_never_takes_anything_away(points, more):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([1.0], [0.5], 0.0), "dearest is 0.0; give a cost above 0"),
+        (([1.0], [0.5], 0.0), "largest_cost is 0.0; give a cost above 0"),
         (([1.0, np.nan], [0.5, 0.5], 1.0), "cost is NaN or infinite in 1 of 2 rows"),
         (([-1.0], [0.5], 1.0), "cost is negative in 1 of 1 rows"),
         (([1.0, 2.0], [0.5], 1.0), r"score has shape \(1,\) but there are 2 rows"),
