@@ -47,8 +47,8 @@ _REWARD = (
 _AIQ = (
     "AIQ is the mean height of the hull of a router's points (RouterBench), from the cheapest to "
     "the most expensive model's mean cost. `mixture of models` is what tossing coins between the "
-    "single models reaches (RouterBench's Zero router), from their means on these very test queries: "
-    "a router that does not rise above it might as well not look at the queries."
+    "single models reaches (RouterBench's Zero router), from their means on these test queries: a "
+    "router that does not rise above it might as well not look at the queries."
 )
 _CAUTION = (
     "Standard errors are clustered by seed and by query (Cameron, Gelbach and Miller 2011), so "
