@@ -191,6 +191,8 @@ def somewhere_above_zero(
 def _between(usage: FloatArray, where: NDArray[np.bool_]) -> str:
     places = np.flatnonzero(where)
     first, last = places[[0, -1]]
+    if first == last:
+        return f"at usage {usage[first]:.2f}"
     gaps = "" if where[first:last].all() else ", with gaps"
     return f"at usages from {usage[first]:.2f} to {usage[last]:.2f}{gaps}"
 
