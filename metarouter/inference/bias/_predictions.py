@@ -482,13 +482,10 @@ def _judge_contrast(contrast: float, lower: float, upper: float, n_gold: int) ->
         reason = "The highest group lies below the lowest: it sorts backwards."
         return Finding(Verdict.FAIL, None, reason)
     needed = rows_needed(n_gold, (upper - lower) / 2, contrast)
-    more = ""
-    if needed is not None:
-        more = (
-            f"; with a contrast of this size {about(needed, n_gold)} held-out gold labels would "
-            f"settle it, {n_gold} are there"
-        )
-    reason = f"No difference of highest and lowest group is shown{more}."
+    reason = (
+        "No difference of highest and lowest group is shown; with a contrast of this size "
+        f"{about(needed, n_gold)} held-out gold labels would settle it, {n_gold} are there."
+    )
     return Finding(Verdict.INCONCLUSIVE, needed, reason)
 
 

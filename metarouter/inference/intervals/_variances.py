@@ -54,15 +54,7 @@ class MeanVariance(NamedTuple):
 
 
 def as_clusters(groups: ArrayLike | None) -> Clusters:
-    """Give every row the number of its unit; None where every row stands for itself.
-
-    Examples
-    --------
-    >>> as_clusters(["b", "a", "b"])
-    array([1, 0, 1])
-    >>> as_clusters([1, 2, 3]) is None
-    True
-    """
+    """Give every row the number of its cluster; None where every row stands for itself."""
     if groups is None:
         return None
     labels = np.asarray(groups)
@@ -164,11 +156,6 @@ def p_value_of(
 
     Taking the smaller tail of the two, as some packages do, doubles the type-I error. The test is
     the one that `skewed_limits` invert: Hall's cubic counts where it is the milder.
-
-    Examples
-    --------
-    >>> round(float(p_value_of(-2.0, 1e9)), 4), round(float(p_value_of(-2.0, 1e9, "greater")), 4)
-    (0.0455, 0.9772)
     """
     t = cubic = np.asarray(statistic)
     if skewness:
@@ -186,18 +173,11 @@ class Limits(NamedTuple):
 
 
 def third_over_second(influence_values: FloatArray) -> FloatArray:
-    """Ratio of the third to the second cumulant of estimates, in their own units.
+    """Ratio of the third to the second cumulant of estimates, shape (m,), in their own units.
 
-    Parameters
-    ----------
-    influence_values : ndarray of shape (n_units, m)
-        Influence times share, added over independent units.
-
-    Returns
-    -------
-    ndarray of shape (m,)
-        Divided by the standard error, it is the skewness of the estimate. Of a running sum, whose
-        cumulants all grow in proportion to what was summed, it is the same all along.
+    Divided by the standard error, it is the skewness of the estimate. Of a running sum, whose
+    cumulants all grow in proportion to what was summed, it is the same all along. Influence values,
+    of shape (n_clusters, m), are added over clusters.
     """
     square = influence_values * influence_values
     second, third = square.sum(axis=0), np.einsum("ij,ij->j", square, influence_values)
@@ -205,14 +185,9 @@ def third_over_second(influence_values: FloatArray) -> FloatArray:
 
 
 def skewness_of(influence_values: FloatArray) -> float:
-    """Skewness of an estimate, 0 where nothing has influence.
+    """Skewness of an estimate from influence values (n_clusters,); 0 where nothing has influence.
 
     The mean of n values, of which a share p is large, has the skewness (n p)^(-1/2).
-
-    Parameters
-    ----------
-    influence_values : ndarray of shape (n_units,)
-        Influence times share, added over independent units.
     """
     second, third = (float((influence_values**power).sum()) for power in (2, 3))
     return third / second**1.5 if second > 0 else 0.0
@@ -226,12 +201,6 @@ def skewed_limits(value: Any, se: Any, critical: float, skewness: Any) -> Limits
     value, se, skewness : float or ndarray of shape (m,)
     critical : float
         Standard errors to either side, without skewness.
-
-    Examples
-    --------
-    >>> limits = skewed_limits(np.zeros(2), np.ones(2), 2.0, np.array([0.0, 0.2]))
-    >>> limits.lower.round(2), limits.upper.round(2)
-    (array([-2., -2.]), array([2. , 2.4]))
     """
     g = np.where(np.abs(skewness) < _STRAIGHT, _STRAIGHT, skewness)
 
@@ -268,12 +237,6 @@ def fieller(
     errors : RatioErrors
     critical : float
         Standard errors to either side.
-
-    Examples
-    --------
-    >>> errors = RatioErrors(np.array([0.01]), 0.0, np.array([0.0]))
-    >>> [limit.round(2).tolist() for limit in fieller(np.array([1.0]), 2.0, errors, 2.0)]
-    [[0.4], [0.6]]
     """
     a = denominator**2 - critical**2 * errors.denominator
     if not a > 0:
@@ -439,12 +402,6 @@ def bounded_limits(
     ----------
     Howard, Ramdas, McAuliffe & Sekhon (2021), Time-uniform, nonparametric, nonasymptotic confidence
     sequences, Annals of Statistics 49, theorem 4.
-
-    Examples
-    --------
-    >>> lower, upper = bounded_limits([100.0], [300.0], [1000.0], 0.05, (1.0, 5.0), 5.0)
-    >>> bool(0.01 < lower[0] < 0.1 < upper[0] < 0.19)
-    True
     """
     total, squares, n = (np.asarray(column, dtype=np.float64) for column in (total, squares, n))
     level = np.log(2.0 / np.asarray(alpha, dtype=np.float64))

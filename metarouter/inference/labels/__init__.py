@@ -22,7 +22,6 @@ from metarouter.inference.labels._labels import (
     LabelOptions,
     LabelTable,
     ScaledLabels,
-    as_rows,
     check_sample_size,
     column_names,
     column_position,

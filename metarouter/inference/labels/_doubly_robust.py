@@ -291,7 +291,7 @@ def _queries(data: LabelledQueries | TrainingRows) -> TrainingData:
     """Return one row per query, features as they are; the label is gold where there is one."""
     if isinstance(data, LabelledQueries):
         label = np.where(data.has_gold, data.gold, data.preference)
-        # A query without any label is never fitted on, nor is its label read.
+        # Of a query without any label the features alone are read.
         return TrainingData(data.X, np.nan_to_num(label), data.has_gold, data.weight, data.groups)
     rows = as_rows(data)
     # The first row of a query is its gold row, if it has one: gold rows stand first.

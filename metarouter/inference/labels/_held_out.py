@@ -104,9 +104,7 @@ class HeldOutPredictions(Result):
 
 
 def predict_folds(
-    fold: Rows,
-    scheme: Scheme,
-    predict: Callable[[Rows, Rows], Mapping[Any, FloatArray]],
+    fold: Rows, scheme: Scheme, predict: Callable[[Rows, Rows], Mapping[Any, FloatArray]]
 ) -> tuple[dict[Any, FloatArray], Rows]:
     """Predict folds by models of others, as `held_out_predictions` says.
 
@@ -136,21 +134,9 @@ def predict_folds(
 
 
 def fit_predict(recipe: Any, data: TrainingData, X: Any) -> dict[str, FloatArray]:
-    """Fit a copy of a model, and predict the "shift" and the "gain" of queries where it has such.
-
-    Parameters
-    ----------
-    recipe : MetaRouter, AdaptiveMetaRouter or ShiftLearner
-    data : TrainingData
-    X : array-like of shape (m, d)
-    """
-    fitted = clone(recipe).fit(
-        data.X,
-        data.y,
-        is_gold=data.is_gold,
-        sample_weight=data.sample_weight,
-        groups=data.groups,
-    )
+    """Fit a copy of a router or learner; predict "shift" and "gain" of queries X where it can."""
+    train_X, y, is_gold, weight, groups = data
+    fitted = clone(recipe).fit(train_X, y, is_gold=is_gold, sample_weight=weight, groups=groups)
     if isinstance(fitted, ShiftLearner):
         return {"shift": fitted.predict(X)}
     found = {"gain": fitted.predict(X)}

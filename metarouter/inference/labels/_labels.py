@@ -380,8 +380,9 @@ class Counts(NamedTuple):
     clusters: int
 
 
-def count_labels(rows: TrainingRows) -> Counts:
-    """Count the labels that have a positive weight."""
+def count_labels(data: Any) -> Counts:
+    """Count the labels of LabelledQueries or TrainingRows that have a positive weight."""
+    rows = as_rows(data)
     taken = np.ones(len(rows.y), dtype=bool)
     if rows.sample_weight is not None:
         taken = np.asarray(rows.sample_weight) > 0
