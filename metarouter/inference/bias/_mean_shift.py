@@ -11,7 +11,14 @@ from scipy.special import betaincinv, stdtrit
 
 from metarouter.datasets import TrainingRows
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference._limits import LIMITS, MINIMA, MOST_SKEWNESS, Verdict, about, rows_needed
+from metarouter.inference._limits import (
+    DECISION_THRESHOLDS,
+    MINIMUM_SAMPLE_SIZES,
+    MOST_SKEWNESS,
+    Verdict,
+    about,
+    rows_needed,
+)
 from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import (
     Alternative,
@@ -242,7 +249,7 @@ def mean_shift_test(
     table = LabelTable(data, options)
     counts = table.counts
     if method == "auto":
-        enough = counts.paired >= MINIMA["paired_queries"].count
+        enough = counts.paired >= MINIMUM_SAMPLE_SIZES["paired_queries"].count
         method = "paired" if enough and 2 * counts.paired >= counts.gold else "aipw"
     known: dict[str, Any] = {
         "null": null,
@@ -341,7 +348,7 @@ def _least_margin(
 def _judge(
     value: float, lower: float, upper: float, skewness: float, unit: float, known: dict[str, Any]
 ) -> Finding:
-    verdict, needed, limit = Verdict.INCONCLUSIVE, None, LIMITS["mean_shift"]
+    verdict, needed, limit = Verdict.INCONCLUSIVE, None, DECISION_THRESHOLDS["mean_shift"]
     bound = f"{limit.passes:g} standard deviations of the preference labels"
     is_paired = known["method"] == "paired"
     n = known["n_paired"] if is_paired else known["n_gold"]

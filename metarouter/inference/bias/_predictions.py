@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._limits import LIMITS, MINIMA, Verdict, about, rows_needed
+from metarouter.inference._limits import (
+    DECISION_THRESHOLDS,
+    MINIMUM_SAMPLE_SIZES,
+    Verdict,
+    about,
+    rows_needed,
+)
 from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import (
     FloatArray,
@@ -224,7 +230,7 @@ def calibration_test(
 
 
 def _judge(slope: float, lower: float, upper: float, n_gold: int) -> Finding:
-    limit = LIMITS["slope"]
+    limit = DECISION_THRESHOLDS["slope"]
     verdict, needed = limit.judge(lower, upper), None
     if verdict is Verdict.INCONCLUSIVE:
         needed = rows_needed(n_gold, (upper - lower) / 2, max(slope, limit.passes))
@@ -490,7 +496,7 @@ def _judge_contrast(contrast: float, lower: float, upper: float, n_gold: int) ->
 
 
 def _group_shortage(least: int, n_gold: int) -> Finding | None:
-    minimum = MINIMA["rows_per_group"]
+    minimum = MINIMUM_SAMPLE_SIZES["rows_per_group"]
     if not minimum.missing(least):
         return None
     enough = int(np.ceil(n_gold * minimum.count / max(1, least)))

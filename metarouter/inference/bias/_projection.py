@@ -8,7 +8,13 @@ from typing import Any, Unpack
 import numpy as np
 
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._limits import LIMITS, MINIMA, Verdict, about, rows_needed
+from metarouter.inference._limits import (
+    DECISION_THRESHOLDS,
+    MINIMUM_SAMPLE_SIZES,
+    Verdict,
+    about,
+    rows_needed,
+)
 from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import (
     FloatArray,
@@ -191,7 +197,7 @@ def best_linear_projection(
         "n_gold": counts.gold,
         "n_preference": counts.preference,
     }
-    k, minimum = 1 + len(names), MINIMA["rows_per_coefficient"]
+    k, minimum = 1 + len(names), MINIMUM_SAMPLE_SIZES["rows_per_coefficient"]
     shortage, fewest = check_sample_size(counts), minimum.count * k
     if counts.gold < fewest:
         few = f"{counts.gold} gold labels are too few for {k} coefficients; {fewest} would do."
@@ -228,7 +234,7 @@ def best_linear_projection(
 
 def _judge(differs: bool, reach: FloatArray, margin: FloatArray, known: dict[str, Any]) -> Finding:
     """Judge the claim of one effect everywhere; sizes are per standard deviation of a feature."""
-    effect, limit = known["effect"], LIMITS["mean_shift"].passes
+    effect, limit = known["effect"], DECISION_THRESHOLDS["mean_shift"].passes
     small = f"{limit:g} standard deviations of the preference labels per standard deviation"
     if reach.max() <= limit:
         return Finding(Verdict.PASS, None, f"No slope exceeds {small} of its feature.")
@@ -266,6 +272,8 @@ def _chosen_features(table: LabelTable, features: Any) -> tuple[FloatArray, list
         values = values.reshape(len(values), -1)
         columns = getattr(features, "columns", [f"x{k}" for k in range(values.shape[1])])
         names = [str(column) for column in columns]
+    if not names:
+        raise MetaRouterError("features is empty; choose one, or leave it out for those of X.")
     numbers = as_floats(
         "features",
         values,

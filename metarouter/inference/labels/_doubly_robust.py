@@ -12,7 +12,13 @@ from scipy.special import stdtrit
 from metarouter.datasets import LabelledQueries, TrainingRows
 from metarouter.datasets._labelled_queries import take_rows
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._limits import MINIMA, MOST_SKEWNESS, Verdict, rows_needed, scarce
+from metarouter.inference._limits import (
+    MINIMUM_SAMPLE_SIZES,
+    MOST_SKEWNESS,
+    Verdict,
+    rows_needed,
+    scarce,
+)
 from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import (
     FloatArray,
@@ -33,6 +39,8 @@ from metarouter.utils.validation import TrainingData, validate_training
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_LEAST = MINIMUM_SAMPLE_SIZES["gold_rows"]
 
 
 @dataclass(frozen=True)
@@ -328,7 +336,7 @@ def _means(
     n_units = int((cluster_sums(of_gold, clusters) > 0).sum())
     labels = queries.y[of_gold > 0]
     # Labels that are all alike do not tell how far their mean may be off.
-    known = not MINIMA["gold_rows"].missing(labels.size) and n_units > 1 and np.ptp(labels) > 0
+    known = labels.size >= _LEAST.count and n_units > 1 and np.ptp(labels) > 0
     scale = np.sqrt(n_units / (n_units - 1)) if known else np.nan
     means: dict[str, Any] = {"df": float(n_units - 1)}
     for name, own, values in (("", share, score), ("gold_", of_gold, queries.y)):
@@ -342,20 +350,19 @@ def _means(
 def _judge(
     means: dict[str, Any], n: int, bounds: tuple[float, float] | None, propensity_is: str
 ) -> Finding:
-    least, skewness = MINIMA["gold_rows"], means["skewness"]
+    skewness = means["skewness"]
     known = "unbiased by design" if "known" in propensity_is else "as good as p or mu_1"
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.divide(means["gold_mean_se"], means["mean_se"]) ** 2
-    worth = (
-        f"The scores are {known}; for the mean they are worth {ratio:.2f} times the gold labels "
-        "that are there."
-    )
+    worth = f"The scores are {known}"
+    if np.isfinite(ratio):
+        worth += f"; for the mean they are worth {ratio:.2f} times the gold labels that are there"
     if bounds is not None:
         exact = "The interval of the mean gain is exact at any number of labels."
-        return Finding(Verdict.PASS, None, f"{worth} {exact}")
-    if least.missing(n):
-        few = f"{scarce(n, least.what)} for an interval; {least.count} would do."
-        return Finding(Verdict.INCONCLUSIVE, least.count, few)
+        return Finding(Verdict.PASS, None, f"{worth}. {exact}")
+    if _LEAST.missing(n):
+        few = f"{scarce(n, _LEAST.what)} for an interval; {_LEAST.count} would do."
+        return Finding(Verdict.INCONCLUSIVE, _LEAST.count, few)
     if abs(skewness) > MOST_SKEWNESS:
         reason = (
             f"A few rare and large scores decide (skewness of the mean {skewness:.2f}): what has "
@@ -370,7 +377,7 @@ def _judge(
         f"Of a kind of label rarer than 1 in {max(1, n // 3)} none may have come yet (rule of "
         "three): where such labels may be large, give gain_bounds."
     )
-    return Finding(Verdict.PASS, None, f"{worth} {unseen}")
+    return Finding(Verdict.PASS, None, f"{worth}. {unseen}")
 
 
 def _as_propensity(propensity: ArrayLike | float, is_gold: NDArray[np.bool_]) -> FloatArray:

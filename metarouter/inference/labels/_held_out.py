@@ -66,20 +66,12 @@ class HeldOutPredictions(Result):
 
     _TITLE = "Held-out predictions"
     _IS_CURVE = True
-    _FACTS = {
-        "scheme": "{self.scheme}",
-        "labels": "{self._taken.size} of {self.fold.size}",
-        "folds": "{self._n_folds}",
-    }
     _NOTES = ("In units of the preference labels.",)
 
-    @property
-    def _taken(self) -> Rows:
-        return self.fold[self.fold >= 0]
-
-    @property
-    def _n_folds(self) -> int:
-        return np.unique(self._taken).size
+    def _facts(self) -> dict[str, str]:
+        taken = self.fold[self.fold >= 0]
+        labels, folds = f"{taken.size} of {self.fold.size}", str(np.unique(taken).size)
+        return {"scheme": self.scheme, "labels": labels, "folds": folds}
 
     def of(self, effect: str) -> FloatArray:
         """Return the predictions of "shift" or "gain"."""

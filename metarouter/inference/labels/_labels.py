@@ -15,7 +15,7 @@ from sklearn.base import clone
 
 from metarouter.datasets import LabelledQueries, TrainingRows
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._limits import MINIMA, Verdict, scarce
+from metarouter.inference._limits import MINIMUM_SAMPLE_SIZES, Verdict, scarce
 from metarouter.inference._result import Finding
 from metarouter.inference.intervals import (
     Clusters,
@@ -65,12 +65,12 @@ class ScaledLabels(NamedTuple):
     @property
     def n_gold(self) -> int:
         """Number of gold labels."""
-        return int(self.rows.is_gold.sum())
+        return int(self.is_gold.sum())
 
     @property
     def n_preference(self) -> int:
         """Number of preference labels."""
-        return int((~self.rows.is_gold).sum())
+        return int((~self.is_gold).sum())
 
     @property
     def gold_part(self) -> FloatArray:
@@ -278,15 +278,7 @@ def column_position(item: Any, names: list[str], argument: str) -> int:
 
 
 def scaled_labels(data: Any, scaling: Scaling = "variance") -> ScaledLabels:
-    """Bring the gold labels to the scale of the preference labels.
-
-    Parameters
-    ----------
-    data : LabelledQueries or TrainingRows
-    scaling : {"variance", "max", "wasserstein"}, float, GainScaler or None
-        How the factor is found. Only with "variance" (the default of `MetaRouter`) is its own
-        uncertainty carried into every standard error; otherwise the factor is held fixed. None
-        leaves the labels as they are.
+    """Bring the gold labels to the scale of the preference labels, as `LabelOptions` says.
 
     Raises
     ------
@@ -410,7 +402,7 @@ def check_sample_size(
     n_gold = counts.paired if gold == "paired_queries" else counts.gold
     needs = {gold: n_gold, "preference_rows": counts.preference, "clusters": counts.clusters}
     for name, there in needs.items():
-        minimum = MINIMA[name]
+        minimum = MINIMUM_SAMPLE_SIZES[name]
         if minimum.missing(there):
             return Finding(
                 Verdict.INCONCLUSIVE,

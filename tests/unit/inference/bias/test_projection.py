@@ -142,6 +142,9 @@ def test_bad_features_are_refused_by_name(make):
     data = make.labelled()
     with pytest.raises(MetaRouterError, match="features names 'z', but X has 3 columns"):
         best_linear_projection(data, ["z"])
+    for empty in ([], np.zeros((600, 0))):
+        with pytest.raises(MetaRouterError, match="features is empty"):
+            best_linear_projection(data, empty)
     with pytest.raises(MetaRouterError, match="features='domain' needs"):
         best_linear_projection(data, "domain")
     with pytest.raises(DataError, match=r"features has shape \(7,\)"):

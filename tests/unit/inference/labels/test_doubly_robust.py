@@ -164,3 +164,20 @@ def test_bounds_that_do_not_hold_are_refused(given, words):
     settings = {"gold_outcome": np.zeros(200), "propensity": 0.5} | given
     with pytest.raises((DataError, MetaRouterError), match=words):
         doubly_robust_gains(scarce(200, 6), **settings)
+
+
+def test_labels_that_are_all_alike_leave_an_interval_with_bounds_alone():
+    gold = np.where(np.arange(200) % 2 == 0, 1.0, np.nan)
+    data = LabelledQueries(np.zeros((200, 1)), gold, np.full(200, np.nan))
+    settings = {"gold_outcome": np.ones(200), "propensity": 0.5}
+    alike = doubly_robust_gains(data, **settings)
+    assert (str(alike.verdict), alike.needed) == ("INCONCLUSIVE", None)
+    assert "all alike" in alike.reason
+    bounded = doubly_robust_gains(data, gain_bounds=(0.0, 2.0), **settings)
+    assert str(bounded.verdict) == "PASS"
+    assert "nan" not in bounded.reason
+
+
+def test_an_open_verdict_says_how_many_labels_would_do():
+    gains = doubly_robust_gains(scarce(200, 6), gold_outcome=np.zeros(200), propensity=0.5)
+    assert gains.needed == pytest.approx(100 * (gains.skewness / 0.4) ** 2, abs=1)
