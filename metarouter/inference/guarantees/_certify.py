@@ -48,6 +48,7 @@ from metarouter.routing._tuning import costs_of
 from metarouter.routing.unit_cost import UnitCost
 from metarouter.utils.arguments import validated
 from metarouter.utils.columns import as_level
+from metarouter.utils.features import as_floats
 from metarouter.utils.random import seed_of
 
 
@@ -122,10 +123,6 @@ def _names(tests: Sequence[Tested]) -> str:
     return " and ".join(test.constraint.name for test in tests)
 
 
-Search = Literal["ends", "split"]
-Prefer = Literal["auto", "quality", "cost"]
-
-
 # Limits are checked where they become constraints.
 _CHECKED_LATER = dict.fromkeys(CONSTRAINTS.keys() - {MinSaving.name}, "no_validation")
 
@@ -147,8 +144,8 @@ def certify_predictions(
     max_missed_gain: float | None = None,
     delta: float = 0.1,
     method: Method = "auto",
-    search: Search = "ends",
-    prefer: Prefer = "auto",
+    search: Literal["ends", "split"] = "ends",
+    prefer: Literal["auto", "quality", "cost"] = "auto",
     gain_bounds: Bounds = None,
     cost_bounds: Bounds = None,
     grid: ArrayLike | None = None,
@@ -240,7 +237,7 @@ def certify_predictions(
         on_the_way = [test.distance[way] for test, way in zip(tests, hardest, strict=True)]
         at = np.argmin(np.max(on_the_way, axis=0))
         found = _not_found(tests, [int(way[at]) for way in hardest], each, path.w[at])
-    one = np.ones(queries.share.size)
+    one, share = np.ones(queries.weight.size), queries.weight / queries.weight.sum()
     with np.errstate(divide="ignore", invalid="ignore"):
         distance = {test.constraint.name: (-test.mean / test.se)[position] for test in tests}
     return CertifiedThreshold(
@@ -257,7 +254,7 @@ def certify_predictions(
         level=level,
         path=GuaranteePath(
             w=w,
-            usage_ratio=running_mean(path, 0 * one, one, queries.share)[position],
+            usage_ratio=running_mean(path, 0 * one, one, share)[position],
             distance=distance,
             p_value={test.constraint.name: test.p_value[position] for test in tests},
             certified=certified,
@@ -291,15 +288,13 @@ def as_delta(delta: float) -> float:
 
 
 def _as_grid(grid: ArrayLike) -> FloatArray:
-    try:
-        points = np.unique(np.asarray(grid, dtype=np.float64))
-    except (TypeError, ValueError):
-        points = np.empty(0)
+    wrong = (
+        "grid must hold at least one trade-off, none below 0 or NaN; fix it before looking at "
+        "these queries, or leave it out."
+    )
+    points = np.unique(as_floats("grid", grid, wrong))
     if np.ndim(grid) != 1 or points.size == 0 or np.isnan(points).any() or points[0] < 0:
-        raise MetaRouterError(
-            "grid must hold at least one trade-off, none below 0 or NaN; fix it before looking at "
-            "these queries, or leave it out."
-        )
+        raise MetaRouterError(wrong)
     return points
 
 

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -52,7 +51,6 @@ class Gain(NamedTuple):
     """Gold gains, or doubly robust scores of them, in columns of shape (n,)."""
 
     value: FloatArray  # 0 where there is none
-    share: FloatArray  # weights that sum to one; 0 where there is none
     is_gold: NDArray[np.bool_]  # which queries have a gold label
     is_score: bool  # whether the values are scores, which no bound holds
 
@@ -67,7 +65,7 @@ class CertifyingQueries:
     psi_hat: FloatArray
     costs: FloatArray
     latencies: FloatArray | None  # in seconds
-    share: FloatArray  # weights that sum to one
+    weight: FloatArray
     clusters: Clusters
     independent: bool  # weigh the same, stand for themselves, as finite-sample bounds demand
     gain: Gain | None
@@ -78,37 +76,24 @@ class CertifyingQueries:
     @property
     def n(self) -> int:
         """Number of queries that weigh something."""
-        return int((self.share > 0).sum())
+        return int((self.weight > 0).sum())
 
     @property
     def n_gold(self) -> int:
         """Number of gold labels that weigh something."""
-        return 0 if self.gain is None else int((self.gain.is_gold & (self.gain.share > 0)).sum())
+        return 0 if self.gain is None else int((self.gain.is_gold & (self.weight > 0)).sum())
 
     def taken(self, rows: NDArray[Any]) -> CertifyingQueries:
-        """Keep some queries.
-
-        Raises
-        ------
-        DataError
-            If none of them has a gain.
-        """
-        gain, share = self.gain, self.share[rows]
+        """Keep some queries."""
+        gain = self.gain
         if gain is not None:
-            of_gain = gain.share[rows]
-            if not of_gain.any():
-                raise DataError(
-                    f"none of {rows.size} queries of one part has a gold label: give more labels, "
-                    "or search='ends', which does not split them."
-                )
-            share_of_gain = of_gain / of_gain.sum()
-            gain = Gain(gain.value[rows], share_of_gain, gain.is_gold[rows], gain.is_score)
+            gain = gain._replace(value=gain.value[rows], is_gold=gain.is_gold[rows])
         return replace(
             self,
             psi_hat=self.psi_hat[rows],
             costs=self.costs[rows],
             latencies=None if self.latencies is None else self.latencies[rows],
-            share=share / share.sum(),
+            weight=self.weight[rows],
             clusters=None if self.clusters is None else as_clusters(self.clusters[rows]),
             gain=gain,
             index=self.index[rows],
@@ -133,6 +118,14 @@ class Outcome(NamedTuple):
     primary: FloatArray
     denominator: FloatArray | None = None
     bounds: Bounds = None
+
+
+_ALLOWED = {
+    "any": (-np.inf, np.inf, "a finite number"),
+    "from 0": (0.0, np.inf, "a number of at least 0"),
+    "share": (0.0, 1.0, "a share from 0 to 1, as in 0.3 for 30%"),
+    "saving": (-np.inf, 1.0, "a share of what always calling the primary model costs, at most 1"),
+}
 
 
 @dataclass(frozen=True)
@@ -161,7 +154,7 @@ class Constraint:
         Whether it is judged on the queries with a gold label (or on doubly robust scores).
     is_count : bool
         Whether queries are counted, so that outcomes are 0 or 1: an exact test then exists.
-    allowed : {"any", "from 0", "share"}
+    allowed : {"any", "from 0", "share", "saving"}
         Range of the limit.
 
     Raises
@@ -200,7 +193,7 @@ class Constraint:
     is_budget: ClassVar[bool] = True
     of_gain: ClassVar[bool] = False
     is_count: ClassVar[bool] = False
-    allowed: ClassVar[Literal["any", "from 0", "share"]] = "any"
+    allowed: ClassVar[Literal["any", "from 0", "share", "saving"]] = "any"
 
     words = renamed("description")
 
@@ -209,14 +202,9 @@ class Constraint:
             cls.description = cls.words
 
     def __post_init__(self) -> None:
-        if not is_real(self.limit):
-            raise BudgetError(f"{self.name} is {self.limit!r}; give a finite number.")
-        if self.allowed == "share" and not 0 <= self.limit <= 1:
-            raise BudgetError(
-                f"{self.name} is {self.limit!r}; give a share from 0 to 1, as in 0.3 for 30%."
-            )
-        if self.allowed == "from 0" and self.limit < 0:
-            raise BudgetError(f"{self.name} is {self.limit!r}; give a number of at least 0.")
+        low, high, wanted = _ALLOWED[self.allowed]
+        if not (is_real(self.limit) and low <= self.limit <= high):
+            raise BudgetError(f"{self.name} is {self.limit!r}; give {wanted}.", parameter=self.name)
         object.__setattr__(self, "limit", float(self.limit))
 
     def outcome(self, queries: CertifyingQueries) -> Outcome:
@@ -263,7 +251,7 @@ class MaxShare(Constraint):
     is_count, allowed = True, "share"
 
     def outcome(self, queries: CertifyingQueries) -> Outcome:
-        return Outcome(np.zeros(queries.share.size), np.ones(queries.share.size))
+        return Outcome(np.zeros(queries.weight.size), np.ones(queries.weight.size))
 
     def only_falls(self, queries: CertifyingQueries) -> bool:
         return _dearer(queries)
@@ -305,16 +293,7 @@ class MinSaving(Constraint):
     """Smallest share saved of what sending every query to the primary model costs."""
 
     name, description = "min_saving", "saving against always asking the primary model"
-    at_least = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.limit > 1:
-            raise BudgetError(
-                f"min_saving is {self.limit:g}; give a share of what always calling the primary "
-                "model costs, at most 1.",
-                parameter="min_saving",
-            )
+    at_least, allowed = True, "saving"
 
     def outcome(self, queries: CertifyingQueries) -> Outcome:
         alternative, primary = queries.costs.T
@@ -452,7 +431,7 @@ def constraint_of(name: str, limit: float) -> Constraint:
 
 def as_constraints(
     given: Constraint | Iterable[Constraint] | Mapping[str, float | None],
-    limits: Mapping[str, float | None] = MappingProxyType({}),
+    limits: Mapping[str, float | None] | None = None,
 ) -> tuple[Constraint, ...]:
     """Gather constraints that are given as objects and as keywords.
 
@@ -464,7 +443,7 @@ def as_constraints(
         If something is no constraint.
     """
     if isinstance(given, Mapping):
-        limits = {**limits, **given}
+        limits = {**(limits or {}), **given}
         given = ()
     objects: tuple[Any, ...] = tuple(given) if isinstance(given, Iterable) else (given,)
     for item in objects:
@@ -472,7 +451,7 @@ def as_constraints(
             raise MetaRouterError(
                 f"constraints holds a {type(item).__name__}: give objects such as max_share(0.3)."
             )
-    known = {name: limit for name, limit in limits.items() if limit is not None}
+    known = {name: limit for name, limit in (limits or {}).items() if limit is not None}
     gathered = (*objects, *(constraint_of(name, limit) for name, limit in known.items()))
     if not gathered:
         raise BudgetError(f"Nothing is demanded; give at least one of {', '.join(CONSTRAINTS)}.")
@@ -527,24 +506,23 @@ class ConstrainedMean:
 
 
 def constrained_mean(constraint: Constraint, queries: CertifyingQueries) -> ConstrainedMean:
-    """Lay out a constraint on queries.
-
-    Raises
-    ------
-    BudgetError
-        If costs are relative to costs that are 0.
-    DataError
-        If gold gains are missing, or the outcome of the constraint has another shape.
-    """
-    name, gain, share = constraint.name, queries.gain, queries.share
-    informed = share
+    """Lay out a constraint on queries, and refuse an outcome that does not fit them."""
+    name, gain, weight = constraint.name, queries.gain, queries.weight
+    informed = weight
     if constraint.of_gain:
         if gain is None:
             raise DataError(
                 f"{name} is a constraint on the gain, but gold_gain is missing: give gold labels "
                 "of some queries, NaN elsewhere, or doubly robust gains."
             )
-        share, informed = gain.share, gain.share * gain.is_gold
+        informed = weight * gain.is_gold
+        weight = weight if gain.is_score else informed
+    if not weight.any():
+        raise DataError(
+            f"none of {weight.size} queries has a gold label that weighs something: label some, "
+            "drawn at random, or take search='ends', which does not split them."
+        )
+    share, informed = weight / weight.sum(), informed / weight.sum()
     alternative, primary, denominator, bounds = constraint.outcome(queries)
     below = np.ones(share.size) if denominator is None else denominator
     columns = [np.asarray(column, dtype=np.float64) for column in (alternative, primary, below)]
@@ -605,7 +583,7 @@ def certifying_queries(
     clusters = as_clusters(as_groups(groups, n))
     positive = weight[weight > 0]
     table = np.tile([0.0, 1.0], (n, 1)) if costs is None else _as_pairs(costs, "costs", n)
-    gain = None if gold_gain is None else _as_gain(gold_gain, weight)
+    gain = None if gold_gain is None else _as_gain(gold_gain, n)
     gain_bounds = as_bounds("gain_bounds", gain_bounds)
     cost_bounds = as_bounds("cost_bounds", cost_bounds)
     check_within("cost_bounds", cost_bounds, table, _BOUNDS)
@@ -615,7 +593,7 @@ def certifying_queries(
         psi_hat=scores,
         costs=table,
         latencies=None if latencies is None else _as_pairs(latencies, "latencies", n),
-        share=weight / weight.sum(),
+        weight=weight,
         clusters=clusters,
         independent=clusters is None and bool(positive.min() == positive.max()),
         gain=gain,
@@ -625,25 +603,17 @@ def certifying_queries(
     )
 
 
-def _as_gain(gold_gain: ArrayLike | DoublyRobustGains, weight: FloatArray) -> Gain:
+def _as_gain(gold_gain: ArrayLike | DoublyRobustGains, n: int) -> Gain:
     if isinstance(gold_gain, DoublyRobustGains):
-        return Gain(gold_gain.score, weight / weight.sum(), gold_gain.is_gold, True)
+        return Gain(gold_gain.score, gold_gain.is_gold, True)
     wrong = "gold_gain holds values that are not numbers: give gains or NaN."
     label = as_floats("gold_gain", gold_gain, wrong)
-    if label.shape != weight.shape or np.isinf(label).any():
+    if label.shape != (n,) or np.isinf(label).any():
         raise DataError(
             f"gold_gain has shape {label.shape} and {int(np.isinf(label).sum())} infinite values, "
-            f"but there are {weight.size} queries: give one finite gain per query, NaN where there "
-            "is none."
+            f"but there are {n} queries: give one finite gain per query, NaN where there is none."
         )
-    is_gold = ~np.isnan(label)
-    of_gold = np.where(is_gold, weight, 0.0)
-    if not of_gold.any():
-        raise DataError(
-            f"none of {weight.size} queries has a gold label that weighs something: label some, "
-            "drawn at random."
-        )
-    return Gain(np.where(is_gold, label, 0.0), of_gold / of_gold.sum(), is_gold, False)
+    return Gain(np.nan_to_num(label, nan=0.0), ~np.isnan(label), False)
 
 
 def _as_pairs(values: ArrayLike, name: str, n: int) -> FloatArray:

@@ -90,13 +90,7 @@ def running_mean(
 ) -> FloatArray:
     """Compute the mean of ``base + sent * move`` at every w of a path, shape (m,).
 
-    Parameters
-    ----------
-    path : RoutingPath
-    base, move : ndarray of shape (n,)
-        Value of a query at the alternative, and what the primary adds to it.
-    share : ndarray of shape (n,)
-        Weights that sum to one; 0 for queries that do not count.
+    The shares, which sum to one, are 0 for queries that do not count.
     """
     start = float(share @ (base + np.where(path.sent, move, 0.0)))
     return start + np.cumsum(_at_steps(path, share[path.mover] * _change(path, move)))
@@ -106,13 +100,6 @@ def running_moments(
     path: RoutingPath, base: FloatArray, move: FloatArray, share: FloatArray, clusters: Clusters
 ) -> Moments:
     """Compute the mean of ``base + sent * move`` at every w, its variance and third cumulant.
-
-    Parameters
-    ----------
-    path, base, move, share
-        As for `running_mean`.
-    clusters : ndarray of int of shape (n,) or None
-        Queries of one unit depend on each other.
 
     Notes
     -----
@@ -422,7 +409,7 @@ _MOST_LEARNED = 100
 
 def split(queries: CertifyingQueries, seed: int) -> tuple[CertifyingQueries, CertifyingQueries]:
     """Part the queries in two, whole units and gold labels alike; the first is the smaller."""
-    unit = np.arange(queries.share.size) if queries.clusters is None else queries.clusters
+    unit = np.arange(queries.weight.size) if queries.clusters is None else queries.clusters
     has_gold = np.zeros(int(unit.max()) + 1, dtype=bool)
     if queries.gain is not None:
         has_gold[unit[queries.gain.is_gold]] = True
