@@ -133,16 +133,12 @@ def certify_router(
     features, last = split_router(router, queries.X)
     unseen = replace(queries, X=features, feature_names=None).subset(held_back)
     constraints = as_constraints(demands)
-    gold_gain = _gold_gain(
-        unseen,
-        last,
-        gold_at_random=gold_at_random,
-        only_budgets=all(constraint.is_budget for constraint in constraints),
-        nuisances=nuisances,
-        level=level,
-        random_state=random_state,
-    )
-    of_unseen: dict[str, Any] = {name: values[held_back] for name, values in inputs.items()}
+    only_budgets = all(constraint.is_budget for constraint in constraints)
+    options: dict[str, Any] = {"level": level, "random_state": random_state}
+    gold_gain: Any = unseen.gold if unseen.n_gold else None
+    if gold_gain is not None and not (gold_at_random or unseen.has_gold.all()):
+        gold_gain = _doubly_robust(unseen, last, only_budgets, nuisances=nuisances, **options)
+    options |= {name: values[held_back] for name, values in inputs.items()}
     threshold = certify_threshold(
         last,
         unseen.X,
@@ -151,9 +147,7 @@ def certify_router(
         delta=delta,
         sample_weight=unseen.weight,
         groups=unseen.groups,
-        level=level,
-        random_state=random_state,
-        **of_unseen,
+        **options,
     )
     w = threshold.w if threshold.is_certified else np.inf
     decision = with_w(last, w).decision_function(features, **inputs)
@@ -171,19 +165,8 @@ def fit_router(unfitted: Any, rows: TrainingRows) -> Any:
     return unfitted.fit(rows.X, rows.y, **{f"{prefix}{name}": v for name, v in given.items()})
 
 
-def _gold_gain(
-    unseen: LabelledQueries,
-    router: Any,
-    *,
-    gold_at_random: bool,
-    only_budgets: bool,
-    **options: Any,
-) -> Any:
-    """Return doubly robust gains where gold labels are no random part, and suffice for them."""
-    if not unseen.n_gold:
-        return None
-    if gold_at_random or unseen.has_gold.all():
-        return unseen.gold
+def _doubly_robust(unseen: LabelledQueries, router: Any, only_budgets: bool, **options: Any) -> Any:
+    """Return doubly robust gains, or gold labels where they do not suffice for them."""
     try:
         gold_outcome = router.predict_gain(unseen.X)
         gains = doubly_robust_gains(unseen, gold_outcome=gold_outcome, **options)

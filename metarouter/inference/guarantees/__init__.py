@@ -11,7 +11,6 @@ from metarouter.inference.guarantees._certify import (
     certify_threshold,
 )
 from metarouter.inference.guarantees._constraints import (
-    CONSTRAINTS,
     CertifyingQueries,
     Constraint,
     Outcome,

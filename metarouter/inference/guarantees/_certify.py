@@ -19,26 +19,21 @@ from metarouter.inference._limits import Verdict
 from metarouter.inference.guarantees._constraints import (
     CONSTRAINTS,
     Bounds,
-    CertifyingQueries,
     Constraint,
-    MinSaving,
     as_constraints,
     certifying_queries,
-    constrained_mean,
 )
 from metarouter.inference.guarantees._result import CertifiedThreshold, GuaranteePath, estimates_of
 from metarouter.inference.guarantees._testing import (
     Method,
-    RoutingPath,
     Tested,
-    certified_in_sequence,
     hardest_on_the_way,
     learned_order,
-    routing_path,
+    passed_in_sequence,
     rows_to_certify,
     running_mean,
     split,
-    tested,
+    tested_along_path,
 )
 from metarouter.inference.intervals import FloatArray
 from metarouter.inference.labels import DoublyRobustGains
@@ -51,6 +46,11 @@ from metarouter.utils.columns import as_level
 from metarouter.utils.features import as_floats
 from metarouter.utils.random import seed_of
 
+_KEPT = {
+    Verdict.PASS: "kept on new queries, but for an unlucky sample, which delta allows for",
+    Verdict.CAUTION: "kept on average over samples like this one; it may well be broken with this",
+}
+
 
 class SearchResult(NamedTuple):
     """Verdict on a search, and the rows that would do if it found nothing (None: unknown)."""
@@ -61,29 +61,12 @@ class SearchResult(NamedTuple):
     needed_queries: int | None = None
 
 
-def _found(tests: Sequence[Tested]) -> SearchResult:
-    kept = f"{_names(tests)}: kept on"
-    if tests[0].method == "conformal":
-        reason = f"{kept} average over samples like this one; with this one it may well be broken."
-        return SearchResult(Verdict.CAUTION, reason)
-    reason = f"{kept} new queries, but for an unlucky sample, which delta allows for."
-    return SearchResult(Verdict.PASS, reason)
-
-
 def _not_found(
     tests: Sequence[Tested], hardest: Sequence[int], level: float, w: float
 ) -> SearchResult:
     """Say why no w is certified, and count the rows that would do, if more would.
 
-    Parameters
-    ----------
-    tests : sequence of Tested
-    hardest : sequence of int
-        For each of them, the position of the worst value on the way to the most promising w.
-    level : float
-        At which each sequence was tested.
-    w : float
-        The most promising one.
+    For each constraint, `hardest` is the position of the worst value on the way to w.
     """
     obstacles = [(test.constraint.is_budget, test.obstacle) for test in tests if test.obstacle]
     if obstacles:
@@ -124,7 +107,7 @@ def _names(tests: Sequence[Tested]) -> str:
 
 
 # Limits are checked where they become constraints.
-_CHECKED_LATER = dict.fromkeys(CONSTRAINTS.keys() - {MinSaving.name}, "no_validation")
+_CHECKED_LATER = dict.fromkeys(CONSTRAINTS.keys() - {"min_saving"}, "no_validation")
 
 
 @validated(random_state=["random_state"], **_CHECKED_LATER)
@@ -219,24 +202,30 @@ def certify_predictions(
     points, order = None if grid is None else _as_grid(grid), None
     if search == "split":
         learned, queries = split(queries, seed_of(random_state))
-        points, order = learned_order(*_tests(learned, demanded, method), points)
-    path, tests = _tests(queries, demanded, method)
+        points, order = learned_order(*tested_along_path(learned, demanded, method), points)
+    path, tests = tested_along_path(queries, demanded, method)
     position = np.arange(path.w.size) if points is None else path.at(points)
-    certified, each = certified_in_sequence(tests, position, delta, order)
+    passed = passed_in_sequence(tests, position, delta, order)
+    certified = passed.all(axis=0)
     w, places = path.w if points is None else points, np.flatnonzero(certified)
+    guarantee = "in expectation only" if method == "conformal" else "finite samples"
+    if any(test.method == "clt" for test in tests):
+        guarantee = "large samples"
     if places.size:
         has_budget = any(test.constraint.is_budget for test in tests)
         smallest = has_budget if prefer == "auto" else prefer == "quality"
         # All certified trade-offs keep all constraints.
         low, high = w[places[[0, -1]]].tolist()
         chosen, at = (low, position[places[0]]) if smallest else (high, position[places[-1]])
-        found = _found(tests)
+        verdict = Verdict.CAUTION if guarantee == "in expectation only" else Verdict.PASS
+        found = SearchResult(verdict, f"{_names(tests)}: {_KEPT[verdict]}.")
     else:
         low = high = chosen = np.nan
         hardest = [hardest_on_the_way(test, search) for test in tests]
         on_the_way = [test.distance[way] for test, way in zip(tests, hardest, strict=True)]
         at = np.argmin(np.max(on_the_way, axis=0))
-        found = _not_found(tests, [int(way[at]) for way in hardest], each, path.w[at])
+        worst = [int(way[at]) for way in hardest]
+        found = _not_found(tests, worst, delta / len(passed), path.w[at])
     one, share = np.ones(queries.weight.size), queries.weight / queries.weight.sum()
     with np.errstate(divide="ignore", invalid="ignore"):
         distance = {test.constraint.name: (-test.mean / test.se)[position] for test in tests}
@@ -246,7 +235,7 @@ def certify_predictions(
         certified_high=high,
         estimates=estimates_of(tests, path, int(at), level),
         delta=delta,
-        guarantee=_guarantee(tests),
+        guarantee=guarantee,
         search=search,
         n=queries.n,
         n_gold=queries.n_gold,
@@ -261,21 +250,6 @@ def certify_predictions(
         ),
         **found._asdict(),
     )
-
-
-def _tests(
-    queries: CertifyingQueries, demanded: Sequence[Constraint], method: Method
-) -> tuple[RoutingPath, list[Tested]]:
-    means = [constrained_mean(constraint, queries) for constraint in demanded]
-    path = routing_path(queries.psi_hat, queries.costs[:, 1] - queries.costs[:, 0])
-    return path, [tested(mean, path, method) for mean in means]
-
-
-def _guarantee(tests: list[Tested]) -> str:
-    methods = {test.method for test in tests}
-    if "conformal" in methods:
-        return "in expectation only"
-    return "large samples" if "clt" in methods else "finite samples"
 
 
 def as_delta(delta: float) -> float:

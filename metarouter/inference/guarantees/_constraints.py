@@ -85,19 +85,15 @@ class CertifyingQueries:
 
     def taken(self, rows: NDArray[Any]) -> CertifyingQueries:
         """Keep some queries."""
-        gain = self.gain
-        if gain is not None:
-            gain = gain._replace(value=gain.value[rows], is_gold=gain.is_gold[rows])
-        return replace(
-            self,
-            psi_hat=self.psi_hat[rows],
-            costs=self.costs[rows],
-            latencies=None if self.latencies is None else self.latencies[rows],
-            weight=self.weight[rows],
-            clusters=None if self.clusters is None else as_clusters(self.clusters[rows]),
-            gain=gain,
-            index=self.index[rows],
-        )
+        part: dict[str, Any] = {
+            name: column[rows]
+            for name, column in vars(self).items()
+            if isinstance(column, np.ndarray)
+        }
+        if self.gain is not None:
+            value, is_gold, is_score = self.gain
+            part["gain"] = Gain(value[rows], is_gold[rows], is_score)
+        return replace(self, **part | {"clusters": as_clusters(part.get("clusters"))})
 
 
 class Outcome(NamedTuple):
@@ -244,17 +240,19 @@ def _with_bounds(
     return outcome._replace(bounds=(float(excess.min()), float(excess.max())))
 
 
+def _primary_is_dearer(_: Constraint, queries: CertifyingQueries) -> bool:
+    return bool((queries.costs[:, 1] >= queries.costs[:, 0]).all())
+
+
 class MaxShare(Constraint):
     """Largest share of queries sent to the primary model, E[D]."""
 
     name, description = "max_share", BUDGETS["max_share"]
     is_count, allowed = True, "share"
+    only_falls = _primary_is_dearer
 
     def outcome(self, queries: CertifyingQueries) -> Outcome:
         return Outcome(np.zeros(queries.weight.size), np.ones(queries.weight.size))
-
-    def only_falls(self, queries: CertifyingQueries) -> bool:
-        return _dearer(queries)
 
 
 class _Cost(Constraint):
@@ -384,6 +382,7 @@ class MaxMissedGain(_Quality):
 
     name, description = "max_missed_gain", "mean gain missed at the alternative"
     allowed = "from 0"
+    only_falls = _primary_is_dearer
 
     def outcome(self, queries: CertifyingQueries) -> Outcome:
         if queries.gain is not None and queries.gain.is_score:
@@ -395,13 +394,6 @@ class MaxMissedGain(_Quality):
 
     def _of(self, o: FloatArray) -> Outcome:
         return Outcome(np.maximum(o, 0.0), 0 * o)
-
-    def only_falls(self, queries: CertifyingQueries) -> bool:
-        return _dearer(queries)
-
-
-def _dearer(queries: CertifyingQueries) -> bool:
-    return bool((queries.costs[:, 1] >= queries.costs[:, 0]).all())
 
 
 max_share, max_cost, max_cost_ratio, min_saving = MaxShare, MaxCost, MaxCostRatio, MinSaving
@@ -417,13 +409,7 @@ CONSTRAINTS: dict[str, type[Constraint]] = {
 
 
 def constraint_of(name: str, limit: float) -> Constraint:
-    """Build the constraint that a keyword stands for.
-
-    Raises
-    ------
-    BudgetError
-        If there is no such constraint, or the limit is out of range.
-    """
+    """Build the constraint that a keyword stands for, or raise a BudgetError if there is none."""
     if name not in CONSTRAINTS:
         raise BudgetError(f"{name!r} is no constraint; give one of {', '.join(CONSTRAINTS)}.")
     return CONSTRAINTS[name](limit)
@@ -433,17 +419,10 @@ def as_constraints(
     given: Constraint | Iterable[Constraint] | Mapping[str, float | None],
     limits: Mapping[str, float | None] | None = None,
 ) -> tuple[Constraint, ...]:
-    """Gather constraints that are given as objects and as keywords.
-
-    Raises
-    ------
-    BudgetError
-        If none is given, one is given twice, or a limit is out of range.
-    MetaRouterError
-        If something is no constraint.
-    """
+    """Gather constraints from objects and keywords, and refuse none at all and one given twice."""
+    named = dict(limits or {})
     if isinstance(given, Mapping):
-        limits = {**(limits or {}), **given}
+        named |= given
         given = ()
     objects: tuple[Any, ...] = tuple(given) if isinstance(given, Iterable) else (given,)
     for item in objects:
@@ -451,8 +430,8 @@ def as_constraints(
             raise MetaRouterError(
                 f"constraints holds a {type(item).__name__}: give objects such as max_share(0.3)."
             )
-    known = {name: limit for name, limit in (limits or {}).items() if limit is not None}
-    gathered = (*objects, *(constraint_of(name, limit) for name, limit in known.items()))
+    built = [constraint_of(name, limit) for name, limit in named.items() if limit is not None]
+    gathered = (*objects, *built)
     if not gathered:
         raise BudgetError(f"Nothing is demanded; give at least one of {', '.join(CONSTRAINTS)}.")
     names = [constraint.name for constraint in gathered]
@@ -556,43 +535,40 @@ def certifying_queries(
     sample_weight: ArrayLike | None = None,
     groups: ArrayLike | None = None,
 ) -> CertifyingQueries:
-    """Validate what is given per query.
-
-    Raises
-    ------
-    DataError
-        If lengths differ, predictions are missing, no query has a gold label, or values leave their
-        bounds.
-    MetaRouterError
-        If bounds are no bounds.
-    """
+    """Validate what is given per query, and whether it lies within its bounds."""
     scores = as_finite_column(psi_hat, "psi_hat")
     n = scores.size
-    scored = gold_gain if isinstance(gold_gain, DoublyRobustGains) else None
-    if scored is not None:
-        check_same_length("gold_gain", scored.score.size, "psi_hat", n)
-        sample_weight = scored.sample_weight if sample_weight is None else sample_weight
-        groups = scored.groups if groups is None else groups
+    gain_bounds = as_bounds("gain_bounds", gain_bounds)
+    cost_bounds = as_bounds("cost_bounds", cost_bounds)
+    gain = supported = None
+    if isinstance(gold_gain, DoublyRobustGains):
+        check_same_length("gold_gain", gold_gain.score.size, "psi_hat", n)
+        gain = Gain(gold_gain.score, gold_gain.is_gold, True)
+        supported = gold_gain.sample_weight
+        sample_weight = supported if sample_weight is None else sample_weight
+        groups = gold_gain.groups if groups is None else groups
+    elif gold_gain is not None:
+        wanted = f"one finite gain for each of {n} queries, NaN where there is none"
+        label = _as_numbers("gold_gain", gold_gain, (n,), wanted, np.isinf)
+        gain = Gain(np.nan_to_num(label, nan=0.0), ~np.isnan(label), False)
+        check_within("gain_bounds", gain_bounds, label[gain.is_gold], _BOUNDS)
     for name, column in (("sample_weight", sample_weight), ("groups", groups)):
         if column is not None:
             check_same_length(name, np.size(column), "psi_hat", n)
     weight = as_weight(sample_weight, n)
-    if scored is not None and scored.sample_weight is not None:
-        # Queries out of support have no score, whatever weights are given.
-        weight = np.where(np.asarray(scored.sample_weight) > 0, weight, 0.0)
+    if supported is not None:  # queries out of support have no score, whatever weights are given
+        weight = np.where(np.asarray(supported) > 0, weight, 0.0)
     clusters = as_clusters(as_groups(groups, n))
     positive = weight[weight > 0]
-    table = np.tile([0.0, 1.0], (n, 1)) if costs is None else _as_pairs(costs, "costs", n)
-    gain = None if gold_gain is None else _as_gain(gold_gain, n)
-    gain_bounds = as_bounds("gain_bounds", gain_bounds)
-    cost_bounds = as_bounds("cost_bounds", cost_bounds)
+    wanted = f"columns [alternative, primary] of finite numbers for {n} queries"
+    unit = np.tile([0.0, 1.0], (n, 1))
+    table = _as_numbers("costs", unit if costs is None else costs, (n, 2), wanted)
     check_within("cost_bounds", cost_bounds, table, _BOUNDS)
-    if gain is not None and not gain.is_score:
-        check_within("gain_bounds", gain_bounds, gain.value[gain.is_gold], _BOUNDS)
+    seconds = None if latencies is None else _as_numbers("latencies", latencies, (n, 2), wanted)
     return CertifyingQueries(
         psi_hat=scores,
         costs=table,
-        latencies=None if latencies is None else _as_pairs(latencies, "latencies", n),
+        latencies=seconds,
         weight=weight,
         clusters=clusters,
         independent=clusters is None and bool(positive.min() == positive.max()),
@@ -603,25 +579,18 @@ def certifying_queries(
     )
 
 
-def _as_gain(gold_gain: ArrayLike | DoublyRobustGains, n: int) -> Gain:
-    if isinstance(gold_gain, DoublyRobustGains):
-        return Gain(gold_gain.score, gold_gain.is_gold, True)
-    wrong = "gold_gain holds values that are not numbers: give gains or NaN."
-    label = as_floats("gold_gain", gold_gain, wrong)
-    if label.shape != (n,) or np.isinf(label).any():
+def _as_numbers(
+    name: str,
+    values: ArrayLike,
+    shape: tuple[int, ...],
+    wanted: str,
+    refused: Callable[[FloatArray], NDArray[np.bool_]] = lambda numbers: ~np.isfinite(numbers),
+) -> FloatArray:
+    numbers = as_floats(name, values, f"{name} holds values that are not numbers: give {wanted}.")
+    wrong = int(refused(numbers).sum())
+    if numbers.shape != shape or wrong:
         raise DataError(
-            f"gold_gain has shape {label.shape} and {int(np.isinf(label).sum())} infinite values, "
-            f"but there are {n} queries: give one finite gain per query, NaN where there is none."
+            f"{name} has shape {numbers.shape} and {wrong} values that are not finite: give "
+            f"{wanted}."
         )
-    return Gain(np.nan_to_num(label, nan=0.0), ~np.isnan(label), False)
-
-
-def _as_pairs(values: ArrayLike, name: str, n: int) -> FloatArray:
-    wrong = f"{name} holds values that are not numbers: give one number each."
-    table = as_floats(name, values, wrong)
-    if table.shape != (n, 2) or not np.isfinite(table).all():
-        raise DataError(
-            f"{name} has shape {table.shape} and {int((~np.isfinite(table)).sum())} values that "
-            f"are not finite: give columns [alternative, primary] for {n} queries."
-        )
-    return table
+    return numbers

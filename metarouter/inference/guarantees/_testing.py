@@ -31,6 +31,7 @@ from metarouter.inference.guarantees._constraints import (
     CertifyingQueries,
     ConstrainedMean,
     Constraint,
+    constrained_mean,
 )
 from metarouter.inference.intervals import Clusters, FloatArray, cluster_sums, skewness_of
 from metarouter.routing._tuning import turning_points
@@ -65,17 +66,7 @@ class Moments(NamedTuple):
 
 
 def routing_path(psi_hat: FloatArray, extra_cost: FloatArray) -> RoutingPath:
-    """Find every w at which the routing of these queries changes.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> path = routing_path(np.array([0.5, -0.2, 1.0]), np.ones(3))
-    >>> path.w
-    array([0. , 0.5, 1. ])
-    >>> path.sent_at(1)
-    array([False, False,  True])
-    """
+    """Find every w at which the routing of these queries changes."""
     sent = psi_hat > 0
     mover = np.flatnonzero((sent & (extra_cost > 0)) | (~sent & (extra_cost < 0)))
     turning = turning_points(psi_hat[mover], extra_cost[mover], ~sent[mover])
@@ -145,25 +136,12 @@ def _at_steps(path: RoutingPath, change: FloatArray) -> FloatArray:
 def hoeffding_bentkus(mean: Any, n: Any, limit: float, *, binary: bool = False) -> FloatArray:
     """P value of "the mean is above `limit`" for n independent values in [0, 1].
 
-    It holds in finite samples, whatever the distribution.
-
-    Parameters
-    ----------
-    mean : float or ndarray
-        Observed mean.
-    n : int or ndarray
-    limit : float
-    binary : bool, default=False
-        Whether the values are 0 or 1: the p value is then that of the exact binomial test.
+    It holds in finite samples, whatever the distribution. For `binary` values, which are 0 or 1, it
+    is that of the exact binomial test. The observed mean and n are numbers or arrays.
 
     References
     ----------
     Angelopoulos, Bates, Candès, Jordan and Lei (2021), Learn then test, proposition 2.
-
-    Examples
-    --------
-    >>> hoeffding_bentkus(0.02, 200, 0.05, binary=True).round(4)
-    np.float64(0.0264)
     """
     mean = np.asarray(mean, dtype=np.float64)
     if limit >= 1:
@@ -183,19 +161,8 @@ def student(mean: FloatArray, se: FloatArray, df: float, third: FloatArray) -> F
 
     Where values have a long tail upwards, samples that miss it have both too low a mean and too
     small a standard error. Hall's (1992) cubic takes the skewness out of the t statistic; it is
-    used where it raises the p value, and never to lower it.
-
-    Parameters
-    ----------
-    mean, se, third : ndarray of shape (m,)
-        The third is the third cumulant of the mean.
-    df : float
-
-    Examples
-    --------
-    >>> mean, se = np.array([-2.0, -2.0]), np.ones(2)
-    >>> student(mean, se, 1e9, np.array([0.0, 0.2])).round(4)
-    array([0.0228, 0.0435])
+    used where it raises the p value, and never to lower it. All have the shape (m,); the third is
+    the third cumulant of the mean.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(se > 0, mean / se, np.where(mean <= 0, -np.inf, np.inf))
@@ -232,14 +199,17 @@ class Tested:
         return np.divide(self.mean, self.se, out=self.mean.copy(), where=self.se > 0)
 
 
-def tested(constrained: ConstrainedMean, path: RoutingPath, method: Method) -> Tested:
-    """Test a constraint at every w of a path.
+def tested_along_path(
+    queries: CertifyingQueries, constraints: Sequence[Constraint], method: Method
+) -> tuple[RoutingPath, list[Tested]]:
+    """Test constraints at every w at which the routing of the queries changes."""
+    means = [constrained_mean(constraint, queries) for constraint in constraints]
+    path = routing_path(queries.psi_hat, queries.costs[:, 1] - queries.costs[:, 0])
+    return path, [tested(mean, path, method) for mean in means]
 
-    Raises
-    ------
-    MetaRouterError
-        If the method is unknown, or needs bounds or independence that are not there.
-    """
+
+def tested(constrained: ConstrainedMean, path: RoutingPath, method: Method) -> Tested:
+    """Test a constraint at every w of a path, if the method holds for it."""
     chosen = _choose(method, constrained)
     move, clusters = constrained.sign * constrained.move, constrained.queries.clusters
     moments = running_moments(path, constrained.excess(), move, constrained.share, clusters)
@@ -330,19 +300,18 @@ def tail_decides(constrained: ConstrainedMean) -> bool:
     there, wherever their queries go, on the side that endangers the constraint. A tail of which the
     sample holds nothing at all cannot be seen: only bounds help there.
     """
-    if np.ptp(constrained.move[constrained.informed > 0]) == 0:
+    informed = constrained.informed
+    if np.ptp(constrained.move[informed > 0]) == 0:
         return True
-    return max(_skewness(constrained, sent) for sent in (0.0, 1.0)) > MOST_SKEWNESS
-
-
-def _skewness(constrained: ConstrainedMean, sent: float) -> float:
-    """Skewness of the mean of what must not exceed zero, if all queries went to one model."""
-    informed, value = constrained.informed, constrained.excess(sent)
-    influence = informed * (value - informed @ value / informed.sum())
-    summed = cluster_sums(influence, constrained.queries.clusters)
-    # What rounding leaves of a constant is no spread.
-    rounding = 1e-9 * float(np.abs(informed * value).max(initial=0.0))
-    return 0.0 if float(summed @ summed) <= rounding**2 else skewness_of(summed)
+    for sent in (0.0, 1.0):  # all queries went to one model
+        value = constrained.excess(sent)
+        influence = informed * (value - informed @ value / informed.sum())
+        summed = cluster_sums(influence, constrained.queries.clusters)
+        # What rounding leaves of a constant is no spread.
+        rounding = 1e-9 * float(np.abs(informed * value).max(initial=0.0))
+        if summed @ summed > rounding**2 and skewness_of(summed) > MOST_SKEWNESS:
+            return True
+    return False
 
 
 def least_variance(constrained: ConstrainedMean) -> float:
@@ -367,23 +336,16 @@ def least_variance(constrained: ConstrainedMean) -> float:
     return float(min(1.0, fewest / n_queries) * second_moment / n_units)
 
 
-class Certified(NamedTuple):
-    """Which positions every sequence passed, and the level at which each was tested."""
-
-    passed: NDArray[np.bool_]
-    level: float
-
-
-def certified_in_sequence(
+def passed_in_sequence(
     tests: Sequence[Tested],
     position: NDArray[np.intp],
     delta: float,
     order: NDArray[np.intp] | None = None,
-) -> Certified:
+) -> NDArray[np.bool_]:
     """Test positions along a learned order, or in their own (of growing w) from both safe ends.
 
-    What is tested is the largest p value, of "some constraint is not met". Where constraints have
-    different safe ends, each sequence gets half of delta.
+    What is tested is the largest p value, of "some constraint is not met"; sequences have equal
+    parts of delta. Returns what each of them passes, shape (n_sequences, n_positions).
     """
     from mapie.risk_control import control_fwer
 
@@ -395,12 +357,11 @@ def certified_in_sequence(
         sequences = [(along, of_kind) for along, of_kind in both if of_kind]
     else:
         sequences = [(order, list(tests))]
-    level = delta / len(sequences)
     passed = np.zeros((len(sequences), position.size), dtype=bool)
     for one, (along, of_kind) in zip(passed, sequences, strict=True):
         p_value = np.max([test.p_value for test in of_kind], axis=0)[position][along]
-        one[along[control_fwer(p_value, level, "fixed_sequence")]] = True
-    return Certified(np.all(passed, axis=0), level)
+        one[along[control_fwer(p_value, delta / len(sequences), "fixed_sequence")]] = True
+    return passed
 
 
 _LEARNED_ON = 1 / 3
