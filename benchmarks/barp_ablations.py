@@ -78,7 +78,7 @@ def routers() -> dict[str, Any]:
         "BaRP, bilinear head": BaRP("bilinear", **cpu),
         "BaRP, reinforce": BaRP(estimator="reinforce", **cpu),
         "BaRP, one pass": OnePassBaRP(batch_size=32, **cpu),
-        "BaRP, one pass, memory": OnePassBaRP(batch_size=32, memory=3000, **cpu),
+        "BaRP, one pass, replay": OnePassBaRP(batch_size=32, replay_buffer=3000, **cpu),
         "BaRP, preferences drawn uniformly": BaRP(concentration=1.0, **cpu),
         "BaRP, not averaged": BaRP(averaging=0.0, **cpu),
         "BaRP, half the rate": BaRP(learning_rate=1e-3, **cpu),

@@ -83,7 +83,7 @@ def drift(X, quality, cost, cap: float, seed: int) -> dict[str, float]:
         ("frozen", FrozenBaRP(), {}),
         ("goes on learning", BaRP(), online),
         ("goes on, discount 0.995", BaRP(discount=0.995), online),
-        ("goes on, memory of 500", BaRP(memory=500, discount=0.995), online),
+        ("goes on, replay of 500", BaRP(replay_buffer=500, discount=0.995), online),
         ("LinUCB", LinUCB(prior_precision=10.0), {}),
         ("LinUCB, discount 0.995", LinUCB(prior_precision=10.0, discount=0.995), {}),
     ):

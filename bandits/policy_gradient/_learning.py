@@ -29,9 +29,9 @@ def learn_feedback(state: PolicyState, settings: Settings, feedback: Feedback) -
     them. Without propensities the arms count as the policy's own draws, with weight 1, which is
     wrong for all preferences but that one; whoever learns so is warned.
 
-    Of new rows the expected outcomes know nothing. Those of rows drawn again from the memory have
-    been learned from: their residuals are a little too small, which biases the steps towards what
-    is expected. The fewer rows an arm has and the smaller `outcome_penalty`, the more it does.
+    Expected outcomes have not learned from new rows. They have from rows drawn again from the replay
+    buffer, whose residuals are a little too small, which biases the steps towards what is expected:
+    the more so, the fewer rows an arm has and the smaller `outcome_penalty` is.
     """
     trainer, size = state.trainer(settings), settings.batch_sizes[-1]
     for start in range(0, len(feedback.X), size):
@@ -40,9 +40,9 @@ def learn_feedback(state: PolicyState, settings: Settings, feedback: Feedback) -
         batch = Feedback(feedback.X[rows], feedback.arm[rows], feedback.outcomes[rows], chance)
         _step(state, settings, trainer, batch)
         state.remember(batch.arm, batch.outcomes)
-        state.memory.add(batch)
-        for _ in range(settings.rehearsals):
-            again = state.memory.draw(size, state.rng)
+        state.replay_buffer.add(batch)
+        for _ in range(settings.replay_steps):
+            again = state.replay_buffer.draw(size, state.rng)
             if len(again.X):
                 _step(state, settings, trainer, again)
     state.keep(trainer)

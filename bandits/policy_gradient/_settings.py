@@ -45,8 +45,8 @@ class Settings:
     clip: float
     outcome_penalty: float
     discount: float
-    memory: int
-    rehearsals: int
+    replay_buffer: int
+    replay_steps: int
     cost_quantile: float | None
     device: str
     checkpoint_every: int

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from bandits._caps import Caps
 from bandits._validation import preferences_to_play
 from bandits.policy_gradient._heads import Sizes
-from bandits.policy_gradient._memory import Memory
 from bandits.policy_gradient._outcome_model import OutcomeModel
 from bandits.policy_gradient._parameters import Layout
+from bandits.policy_gradient._replay_buffer import ReplayBuffer
 from bandits.policy_gradient._settings import Settings
 from bandits.policy_gradient._trainer import PolicyTrainer
 from metarouter.exceptions import DataError
@@ -87,7 +87,7 @@ class PolicyState:
         self.rewards = np.zeros(settings.epochs)
         self.seen = np.zeros((n_arms, 1 + n_outcomes))
         self.fingerprint = np.zeros(32, dtype=np.uint8)
-        self.memory = Memory(settings.memory, n_features, n_outcomes)
+        self.replay_buffer = ReplayBuffer(settings.replay_buffer, n_features, n_outcomes)
         self.outcome_model: OutcomeModel | None = None
         if settings.estimator == "doubly_robust":
             self.outcome_model = OutcomeModel(
@@ -204,7 +204,7 @@ class PolicyState:
     def restore(self, before: Small) -> None:
         """Undo a lesson that failed."""
         self.values, self.counts, self.seen, self.rng.bit_generator.state = before
-        self.memory.roll_back()
+        self.replay_buffer.roll_back()
 
     # Arms and files ----------------------------------------------------------------------------
 
@@ -227,7 +227,7 @@ class PolicyState:
         self.values = np.stack([self.layout.without_column(row, position) for row in self.values])
         self.layout = self.layout.of_arms(self.n_arms - 1)
         self.seen = np.delete(self.seen, position, axis=0)
-        self.memory.remove_arm(position)
+        self.replay_buffer.remove_arm(position)
         if self.outcome_model is not None:
             self.outcome_model.posterior.remove_arm(position)
 
@@ -240,7 +240,7 @@ class PolicyState:
             "costs": self.caps.first,
             "seen": self.seen,
             "fingerprint": self.fingerprint,
-            **self.memory.arrays(),
+            **self.replay_buffer.arrays(),
         }
         if self.outcome_model is not None:
             arrays |= self.outcome_model.arrays()
@@ -258,11 +258,11 @@ class PolicyState:
         if (arrays["counts"] < 0).any() or not 0 <= arrays["memory_next"] <= len(arm):
             raise ValueError("a counter is out of its range")
         if ((arm < -1) | (arm >= self.n_arms) | (chance <= 0) | (chance > 1)).any():
-            raise ValueError("the memory holds what is no feedback")
+            raise ValueError("the replay buffer holds what is not feedback")
         self.values, self.counts = arrays["state"], arrays["counts"]
         self.rewards, self.caps.first = arrays["rewards"], arrays["costs"]
         self.seen, self.fingerprint = arrays["seen"], arrays["fingerprint"]
-        self.memory.set_arrays(arrays)
+        self.replay_buffer.set_arrays(arrays)
         if self.outcome_model is not None:
             self.outcome_model.set_arrays(arrays)
 

@@ -17,7 +17,7 @@ from bandits.policy_gradient._settings import ESTIMATORS, PUBLISHED, Settings
 from bandits.policy_gradient._sources import LoggedSource
 from bandits.policy_gradient.base import PolicyRouter
 from metarouter.exceptions import DataError
-from metarouter.utils.parameters import number, one_of, several, whole
+from metarouter.utils.parameters import number, one_of, renamed_parameters, several, whole
 
 __all__ = ["BaRP"]
 
@@ -77,11 +77,11 @@ class BaRP(PolicyRouter):
     discount : float, default=1.0
         What their evidence is multiplied by with every row of `partial_fit`, for streams that
         drift.
-    memory : int, default=0
+    replay_buffer : int, default=0
         Rows of feedback with propensities that `partial_fit` keeps, the latest, to learn from
         again off policy.
-    rehearsals : int, default=4
-        Steps on rows drawn from the memory for every step on new ones.
+    replay_steps : int, default=4
+        Steps on rows drawn from the replay buffer for every step on new ones.
     cost_quantile : float, optional
         Without `cost_cap`, tau is this quantile of the first 1000 costs seen, so that a few long
         answers do not set the scale; by default it is the largest cost so far, as for all
@@ -145,8 +145,8 @@ class BaRP(PolicyRouter):
         "clip": [number(above=0)],
         "outcome_penalty": [number(above=0)],
         "discount": [number(at_least=0, at_most=1)],
-        "memory": [whole(0)],
-        "rehearsals": [whole(0)],
+        "replay_buffer": [whole(0)],
+        "replay_steps": [whole(0)],
         "cost_quantile": [number(at_least=0, at_most=1), None],
         "device": [str],
         "checkpoint": [str, os.PathLike, None],
@@ -154,6 +154,7 @@ class BaRP(PolicyRouter):
         "verbose": ["boolean"],
     }
 
+    @renamed_parameters(memory="replay_buffer", rehearsals="replay_steps")
     def __init__(
         self,
         head: str = "trade_off",
@@ -172,8 +173,8 @@ class BaRP(PolicyRouter):
         clip: float = 10.0,
         outcome_penalty: float = 10.0,
         discount: float = 1.0,
-        memory: int = 0,
-        rehearsals: int = 4,
+        replay_buffer: int = 0,
+        replay_steps: int = 4,
         cost_quantile: float | None = None,
         device: str = "auto",
         checkpoint: str | os.PathLike[str] | None = None,
@@ -202,8 +203,8 @@ class BaRP(PolicyRouter):
         self.clip = clip
         self.outcome_penalty = outcome_penalty
         self.discount = discount
-        self.memory = memory
-        self.rehearsals = rehearsals
+        self.replay_buffer = replay_buffer
+        self.replay_steps = replay_steps
         self.cost_quantile = cost_quantile
         self.device = device
         self.checkpoint = checkpoint

@@ -69,8 +69,8 @@ class PolicyRouter(BanditRouter):
     clip: float
     outcome_penalty: float
     discount: float
-    memory: int
-    rehearsals: int
+    replay_buffer: int
+    replay_steps: int
     cost_quantile: float | None
     device: str
     checkpoint: str | os.PathLike[str] | None
@@ -122,7 +122,7 @@ class PolicyRouter(BanditRouter):
         except BaseException:
             self._policy.restore(before)
             raise
-        self._policy.memory.mark()
+        self._policy.replay_buffer.mark()
 
     def _update(self, feedback: Feedback) -> None:
         if feedback.propensity is None:

@@ -14,11 +14,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from inspect import isclass
 from math import isfinite
 from numbers import Integral, Real
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 from sklearn.utils._param_validation import (
@@ -50,6 +51,7 @@ __all__ = [
     "one_of",
     "parameter_constraints",
     "printable",
+    "renamed_parameters",
     "several",
     "shown",
     "whole",
@@ -64,6 +66,8 @@ _WORDS = {
     "array-like": "an array",
 }
 _WORDS_OF_TYPES: dict[Any, str] = {Mapping: "a dict", os.PathLike: "a path", str: "text"}
+
+_Init = TypeVar("_Init", bound=Callable[..., None])
 
 # Declaring ---------------------------------------------------------------------------------------
 
@@ -119,6 +123,25 @@ def has_methods(*methods: str) -> HasMethods:
 def several(member: Any, length: int | None = None) -> Several:
     """Declare a list, tuple or array, not empty, whose members all satisfy one constraint."""
     return Several(member, length)
+
+
+def renamed_parameters(**former: str) -> Callable[[_Init], _Init]:
+    """Let a constructor take former names of its parameters, as files may, for one release.
+
+    Parameters
+    ----------
+    **former : str
+        The present name, by the former one.
+    """
+
+    def decorate(init: _Init) -> _Init:
+        @wraps(init)  # whose signature is what `get_params` reads
+        def taking_former_names(*args: Any, **given: Any) -> None:
+            init(*args, **{former.get(name, name): value for name, value in given.items()})
+
+        return cast(_Init, taking_former_names)
+
+    return decorate
 
 
 @dataclass(frozen=True)

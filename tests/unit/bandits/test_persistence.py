@@ -91,13 +91,13 @@ def test_a_file_whose_arrays_do_not_fit_is_refused(tmp_path):
     [
         ("counts", [-1, 0, 0], "counter is out of its range"),
         ("memory_next", 9, "counter is out of its range"),
-        ("memory_arm", [7, -1, -1], "memory holds what is no feedback"),
-        ("memory_propensity", [0.0, 1.0, 1.0], "memory holds what is no feedback"),
+        ("memory_arm", [7, -1, -1], "replay buffer holds what is not feedback"),
+        ("memory_propensity", [0.0, 1.0, 1.0], "replay buffer holds what is not feedback"),
     ],
 )
 def test_a_policy_that_cannot_go_on_from_its_file_is_refused(name, values, message, tmp_path):
     path = tmp_path / "router.npz"
-    BaRP(epochs=1, memory=3, random_state=0).fit(X, QUALITY).save(path)
+    BaRP(epochs=1, replay_buffer=3, random_state=0).fit(X, QUALITY).save(path)
     arrays = read_arrays(path)
     write_arrays(path, {**arrays, name: np.asarray(values, dtype=arrays[name].dtype)})
     with pytest.raises(RouterFileError, match=message):

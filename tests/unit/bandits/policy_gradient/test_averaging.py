@@ -41,7 +41,7 @@ def by_fixed_logs(logs, router):
 
 
 def by_feedback_as_it_comes(logs, router):
-    router.set_params(arms=range(4), memory=50)
+    router.set_params(arms=range(4), replay_buffer=50)
     for rows in np.array_split(np.arange(150), 7):
         values, given = feedback(logs, rows)
         router.partial_fit(*values, **given)

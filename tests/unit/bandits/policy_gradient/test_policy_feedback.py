@@ -8,9 +8,10 @@ import pickle
 import joblib
 import numpy as np
 import pytest
+from sklearn.base import clone
 from trained_policies import four_skills, quick, same_state
 
-from bandits import load_bandit
+from bandits import BaRP, load_bandit
 from metarouter.exceptions import DataError
 
 
@@ -80,8 +81,8 @@ def test_a_memory_learns_more_from_the_same_feedback(logs, tmp_path):
     arm = np.random.default_rng(1).integers(0, 4, 300)
     rows = np.arange(300)
     earned = {}
-    for memory in (0, 200):
-        router = quick(estimator="doubly_robust", memory=memory, arms=range(4))
+    for replay_buffer in (0, 200):
+        router = quick(estimator="doubly_robust", replay_buffer=replay_buffer, arms=range(4))
         for part in np.array_split(rows, 10):
             router.partial_fit(
                 X[part],
@@ -91,12 +92,12 @@ def test_a_memory_learns_more_from_the_same_feedback(logs, tmp_path):
                 propensity=np.full(len(part), 0.25),
             )
         arms = router.predict(X, preference=(1.0, 0.0))
-        earned[memory] = quality[rows, arms].mean()
+        earned[replay_buffer] = quality[rows, arms].mean()
     assert earned[200] > earned[0] + 0.05
     router.save(tmp_path / "router.npz")
     assert same_state(load_bandit(tmp_path / "router.npz"), router)
     router.remove_arm(1)
-    assert set(router._policy.memory.arm.tolist()) == {-1, 0, 1, 2}
+    assert set(router._policy.replay_buffer.arm.tolist()) == {-1, 0, 1, 2}
 
 
 def test_a_router_that_was_saved_goes_on_with_the_same_bits(logs, tmp_path):
@@ -114,7 +115,7 @@ def test_a_router_that_was_saved_goes_on_with_the_same_bits(logs, tmp_path):
 @pytest.mark.filterwarnings("ignore:overflow")
 def test_a_policy_never_becomes_nan_in_silence(logs):
     X, quality, cost = logs
-    router = quick(epochs=1, memory=50).fit(X, quality, cost)
+    router = quick(epochs=1, replay_buffer=50).fit(X, quality, cost)
     with pytest.raises(DataError, match="Training diverged"):
         router.fit(X, 1e60 * quality, cost)
     with pytest.raises(DataError, match=r"quality is 1e\+60 in row 0"):
@@ -141,7 +142,7 @@ def test_a_policy_never_becomes_nan_in_silence(logs):
 def test_a_copy_of_a_policy_with_a_memory_learns_on_as_it_does(logs, copied):
     X, quality, cost = logs
     arm = np.arange(30) % 4
-    router = quick(epochs=1, memory=7, arms=range(4))
+    router = quick(epochs=1, replay_buffer=7, arms=range(4))
 
     def learn(one, rows):
         told = quality[rows, arm[rows]], cost[rows, arm[rows]]
@@ -156,7 +157,7 @@ def test_a_copy_of_a_policy_with_a_memory_learns_on_as_it_does(logs, copied):
 
 def test_an_interrupted_lesson_leaves_nothing_behind(logs, monkeypatch):
     X, quality, cost = logs
-    router = quick(epochs=1, memory=7, cost_cap=None, arms=range(4))
+    router = quick(epochs=1, replay_buffer=7, cost_cap=None, arms=range(4))
     arm = np.arange(40) % 4
     told = quality[np.arange(40), arm], cost[np.arange(40), arm]
 
@@ -172,7 +173,7 @@ def test_an_interrupted_lesson_leaves_nothing_behind(logs, monkeypatch):
         router._policy, "keep", lambda trainer: (_ for _ in ()).throw(KeyboardInterrupt)
     )
     with pytest.raises(KeyboardInterrupt):
-        learn(np.arange(5, 40))  # the ring of the memory is written over more than once
+        learn(np.arange(5, 40))  # the replay buffer, a ring, is written over more than once
     monkeypatch.undo()
     for name, array in router._arrays().items():
         np.testing.assert_array_equal(array, before[name])
@@ -181,9 +182,15 @@ def test_an_interrupted_lesson_leaves_nothing_behind(logs, monkeypatch):
 
 def test_a_policy_that_came_as_read_only_memory_learns_on(logs, tmp_path):
     X, quality, cost = logs
-    router = quick(epochs=1, memory=50).fit(X, quality, cost)
+    router = quick(epochs=1, replay_buffer=50).fit(X, quality, cost)
     joblib.dump(router, tmp_path / "router.joblib")
     came = joblib.load(tmp_path / "router.joblib", mmap_mode="r")
     for one in (router, came):
         one.partial_fit(X[:5], [0, 1, 2, 3, 0], quality[:5, 0], cost[:5, 0], propensity=[0.5] * 5)
     assert same_state(router, came)
+
+
+def test_former_names_of_parameters_are_taken_as_files_may_have_them():
+    former = BaRP(memory=7, rehearsals=2)
+    assert (former.replay_buffer, former.replay_steps) == (7, 2)
+    assert clone(former).get_params() == BaRP(replay_buffer=7, replay_steps=2).get_params()

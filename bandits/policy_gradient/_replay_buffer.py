@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from bandits.base import Feedback
 
-__all__ = ["Memory"]
+__all__ = ["ReplayBuffer"]
 
 
-class Memory:
+class ReplayBuffer:
     """A ring of rows of feedback with propensities.
 
     Parameters
