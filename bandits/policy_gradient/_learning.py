@@ -29,8 +29,8 @@ def learn_feedback(state: PolicyState, settings: Settings, feedback: Feedback) -
     them. Without propensities the arms count as the policy's own draws, with weight 1, which is
     wrong for all preferences but that one; whoever learns so is warned.
 
-    Expected outcomes have not learned from new rows. They have from rows drawn again from the replay
-    buffer, whose residuals are a little too small, which biases the steps towards what is expected:
+    Expected outcomes have not learned from new rows. From rows drawn again from the replay
+    buffer they have: their residuals are a little too small, which biases steps to what is expected:
     the more so, the fewer rows an arm has and the smaller `outcome_penalty` is.
     """
     trainer, size = state.trainer(settings), settings.batch_sizes[-1]
