@@ -30,7 +30,7 @@ def learn_feedback(state: PolicyState, settings: Settings, feedback: Feedback) -
     wrong for all preferences but that one; whoever learns so is warned.
 
     Expected outcomes have not learned from new rows. From rows drawn again from the replay
-    buffer they have: their residuals are a little too small, which biases steps to what is expected:
+    buffer they have: their residuals are a little too small, which pulls steps to what is expected:
     the more so, the fewer rows an arm has and the smaller `outcome_penalty` is.
     """
     trainer, size = state.trainer(settings), settings.batch_sizes[-1]
