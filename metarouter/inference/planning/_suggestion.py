@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.distance import cdist
+from scipy.special import ndtr
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.linear_model import RidgeCV
@@ -14,15 +16,15 @@ from sklearn.linear_model import RidgeCV
 from metarouter.datasets import LabelledQueries
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.fitting import predict_mean
+from metarouter.inference.intervals import FloatArray
 from metarouter.utils.arguments import validated
 from metarouter.utils.features import as_floats
-from metarouter.utils.parameters import REGRESSOR, check_parameter, check_whole
+from metarouter.utils.parameters import REGRESSOR, number, whole
 from metarouter.utils.validation import learn_features
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FloatArray = NDArray[np.float64]
 Strategy = Literal["uncertainty", "threshold", "variance", "design", "random"]
 
 # Of a label: the variance that features do not explain over what they do, if R^2 is 1/4.
@@ -102,7 +104,12 @@ def sampling_weights(suggestion: LabelSuggestion, has_gold: ArrayLike) -> FloatA
     return np.where(labelled, 1 / suggestion.inclusion_probability, 1.0)
 
 
-@validated(model=[REGRESSOR, None])
+@validated(
+    model=[REGRESSOR, None],
+    n=[whole()],
+    floor=[number(above=0, at_most=1)],
+    random_state=[whole(0), np.random.Generator, None],
+)
 def suggest_labels(
     queries: LabelledQueries,
     model: Any,
@@ -176,13 +183,14 @@ def suggest_labels(
     >>> len(suggestion.rows), bool(queries.has_gold[suggestion.rows].any())
     (20, False)
     """
-    check_whole("n", n)
-    check_parameter("floor", floor, lambda value: 0 < value <= 1, "a number above 0 and at most 1")
-    if isinstance(random_state, int):
-        check_whole("random_state", random_state, 0)
     rng = np.random.default_rng(random_state)
     X = np.asarray(learn_features(BaseEstimator(), queries.X), dtype=np.float64)
-    limit = _threshold(threshold, queries.n_queries)
+    limit = np.asarray(threshold, dtype=np.float64)
+    if limit.shape not in ((), (queries.n_queries,)) or not np.isfinite(limit).all():
+        raise DataError(
+            f"threshold has shape {limit.shape} and {(~np.isfinite(limit)).sum()} entries that are "
+            f"not finite; give one number, or one for each of {queries.n_queries} queries."
+        )
     if model is None and strategy not in ("random", "design"):
         raise MetaRouterError(
             f"strategy={strategy!r} needs a fitted model of the gain; give one, or use "
@@ -200,8 +208,7 @@ def suggest_labels(
         certain = least_known(X, np.flatnonzero(queries.has_gold), n - by_chance)
         free = np.setdiff1d(free, certain)
     use = _usefulness(strategy, queries, model, limit)[free]
-    mean = use.mean()
-    size = np.ones(len(free)) if not mean > 0 else (1 - floor) * use / mean + floor
+    size = (1 - floor) * use / use.mean() + floor if use.mean() > 0 else np.ones(len(free))
     probability = inclusion_probabilities(size, n - len(certain))
     chosen = systematic_sample(probability, _diverse_order(X[free], rng), rng)
     every = np.ones(queries.n_queries)
@@ -241,21 +248,19 @@ def least_known(X: FloatArray, labelled: NDArray[np.intp], n: int) -> NDArray[np
     scale = np.sqrt((centred**2).sum(axis=1).mean())
     unknown_level = 10.0
     Z = np.column_stack([np.full(len(X), unknown_level), centred / max(scale, 1e-300)])
-    covariance = np.eye(Z.shape[1])
-    variance = (Z**2).sum(axis=1)
-    open_ = np.ones(len(X), dtype=bool)
-    chosen: list[int] = []
-    for step in range(len(labelled) + n):
-        given = step < len(labelled)
-        row = int(labelled[step]) if given else int(np.where(open_, variance, -1.0).argmax())
-        if not given:
-            chosen.append(row)
-        open_[row] = False
+    of_labels = Z[labelled].T @ Z[labelled]
+    covariance = np.linalg.inv(np.eye(Z.shape[1]) + of_labels / _NOISE_RATIO)
+    variance = np.einsum("ij,ij->i", Z @ covariance, Z)
+    variance[labelled] = -np.inf
+    chosen = np.empty(n, dtype=np.intp)
+    for step in range(n):
+        row = chosen[step] = variance.argmax()
         direction = covariance @ Z[row]
         surprise = _NOISE_RATIO + Z[row] @ direction
         variance -= (Z @ direction) ** 2 / surprise
+        variance[row] = -np.inf
         covariance -= np.outer(direction, direction) / surprise
-    return np.array(chosen, dtype=np.intp)
+    return chosen
 
 
 def inclusion_probabilities(size: FloatArray, n: int) -> FloatArray:
@@ -266,13 +271,12 @@ def inclusion_probabilities(size: FloatArray, n: int) -> FloatArray:
     >>> inclusion_probabilities(np.array([8.0, 1.0, 1.0, 2.0]), 2)
     array([1.  , 0.25, 0.25, 0.5 ])
     """
-    probability = np.zeros(len(size))
     certain = np.zeros(len(size), dtype=bool)
     while True:
-        rest = ~certain
-        probability[certain] = 1.0
-        probability[rest] = size[rest] * (n - certain.sum()) / max(size[rest].sum(), 1e-300)
-        above = rest & (probability >= 1)
+        rest = np.where(certain, 0.0, size)
+        share = rest / max(rest.sum(), 1e-300)
+        probability = np.where(certain, 1.0, share * (n - certain.sum()))
+        above = ~certain & (probability >= 1)
         if not above.any():
             return probability
         certain |= above
@@ -291,20 +295,8 @@ def systematic_sample(
     return order[positions]
 
 
-def _threshold(threshold: ArrayLike, n_queries: int) -> FloatArray:
-    limit = as_floats("threshold", threshold, "threshold is no number; give one, or one each.")
-    if limit.shape not in ((), (n_queries,)):
-        raise DataError(
-            f"threshold has shape {limit.shape}; give one number, or one for each of {n_queries} "
-            "queries."
-        )
-    if not np.isfinite(limit).all():
-        raise DataError("threshold is NaN or infinite; give finite numbers.")
-    return limit
-
-
 def _usefulness(
-    strategy: str, queries: LabelledQueries, model: Any, threshold: FloatArray
+    strategy: Strategy, queries: LabelledQueries, model: Any, threshold: FloatArray
 ) -> FloatArray:
     if strategy in ("random", "design"):
         return np.ones(queries.n_queries)
@@ -313,11 +305,10 @@ def _usefulness(
     mean, spread = _gain_and_spread(model, queries.X)
     if strategy == "uncertainty":
         return spread
-    from scipy.stats import norm
-
     distance = np.abs(mean - threshold)
     z = distance / np.maximum(spread, 1e-12)
-    return np.asarray(np.maximum(spread * norm.pdf(z) - distance * norm.sf(z), 0.0))
+    density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    return np.asarray(np.maximum(spread * density - distance * ndtr(-z), 0.0))
 
 
 def _gain_and_spread(model: Any, X: Any) -> tuple[FloatArray, FloatArray]:
@@ -360,7 +351,5 @@ def _diverse_order(X: FloatArray, rng: np.random.Generator) -> NDArray[np.intp]:
     """Order queries so that neighbours are alike: by cluster, then by first principal component."""
     centred = X - X.mean(axis=0)
     along = centred @ np.linalg.eigh(centred.T @ centred)[1][:, -1]
-    centres = centred[rng.permutation(len(X))[: min(12, len(X))]]
-    distance = (centred**2).sum(axis=1)[:, None] - 2 * centred @ centres.T
-    distance += (centres**2).sum(axis=1)
-    return np.lexsort((along, distance.argmin(axis=1)))
+    centres = centred[rng.permutation(len(X))[:12]]
+    return np.lexsort((along, cdist(centred, centres, "sqeuclidean").argmin(axis=1)))
