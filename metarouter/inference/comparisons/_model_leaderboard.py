@@ -247,14 +247,14 @@ def _cross_fitted_scores(
 def _topics(
     comparisons: PairedComparisons, queries: NDArray[np.intp]
 ) -> tuple[tuple[str, ...], list[NDArray[np.bool_]]]:
-    everything = np.ones(len(queries), dtype=bool)
-    if comparisons.domain is None:
-        return (_ALL,), [everything]
-    domain = np.asarray(comparisons.domain)[queries]
-    code = group_codes(domain)  # in the order of the names
-    first = np.unique(code, return_index=True)[1]
-    names = tuple(str(domain[row]) for row in first)
-    return (_ALL, *names), [everything, *(code == number for number in range(first.size))]
+    names, members = [_ALL], [np.ones(len(queries), dtype=bool)]
+    if comparisons.domain is not None:
+        domain = np.asarray(comparisons.domain)[queries]
+        code = group_codes(domain)  # in the order of the names
+        for number, row in enumerate(np.unique(code, return_index=True)[1]):
+            names.append(str(domain[row]))
+            members.append(code == number)
+    return tuple(names), members
 
 
 def _board(

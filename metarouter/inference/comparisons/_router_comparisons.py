@@ -38,7 +38,7 @@ from metarouter.utils.style import router_label
 
 # From queries in the order of one router, and booleans (b, n) that say what each half holds, to
 # values (b, m); and the influence of every query on them, times its share, (n, m).
-Statistic = Callable[[ScoredQueries, Kept | None], FloatArray]
+Statistic = Callable[[ScoredQueries, Kept], FloatArray]
 Influence = Callable[[ScoredQueries], FloatArray]
 EffectName = Literal["area", "autoc", "qini_scaled"]
 
@@ -49,12 +49,12 @@ class RoutersOnQueries(NamedTuple):
     base: ScoredQueries
     by_router: dict[str, ScoredQueries]
 
-    def values(self, of_one: Statistic, kept: Kept | None = None) -> FloatArray:
-        """Compute a statistic of every router, shape (b, n_routers, m)."""
+    def values(self, of_one: Statistic, kept: Kept) -> FloatArray:
+        """Compute a statistic of every router on halves, shape (b, n_routers, m)."""
         ranked, rows = self.by_router.values(), self.base.order
         places = [np.searchsorted(rows, each.order) for each in ranked]
-        halves = [None if kept is None else kept[:, place] for place in places]
-        return np.stack([of_one(*both) for both in zip(ranked, halves, strict=True)], axis=1)
+        columns = zip(ranked, places, strict=True)
+        return np.stack([of_one(each, kept[:, place]) for each, place in columns], axis=1)
 
     def influence(self, on_one: Influence) -> FloatArray:
         """Compute the influence on every router in the order of the rows, (n, n_routers, m)."""

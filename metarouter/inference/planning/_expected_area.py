@@ -1,8 +1,4 @@
-"""Forecasts of the area of the efficiency gain that more labels would bring.
-
-A router is trained on parts of a pilot, and a learning curve is fitted to its areas: an inverse
-power law of the numbers of labels, with its uncertainty.
-"""
+"""Forecasts of the area of the efficiency gain that more labels would bring."""
 
 from __future__ import annotations
 
@@ -11,10 +7,9 @@ from typing import Any, NamedTuple
 
 import joblib
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from metarouter.datasets import LabelledQueries
-from metarouter.datasets._labelled_queries import take_rows
 from metarouter.evaluation._efficiency_gain import rank_gains
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import LIMITS, Verdict
@@ -32,7 +27,7 @@ from metarouter.utils.style import reference_line
 
 def _areas_of_one_round(
     data: LabelledQueries, router: Any, cells: Labels, n_test: int, source: np.random.SeedSequence
-) -> list[float]:
+) -> FloatArray:
     """Train on nested random parts of the pilot, and evaluate on gold labels left out."""
     rng = np.random.default_rng(source)
     seed = int(rng.integers(2**31))
@@ -43,34 +38,27 @@ def _areas_of_one_round(
     in_test = np.isin(unit, drawn[: 1 + np.searchsorted(np.cumsum(of_unit[drawn]), n_test)])
     gold = rng.permutation(np.flatnonzero(~in_test & data.has_gold))
     preference = rng.permutation(np.flatnonzero(~in_test & data.has_preference))
+    test, every = data.subset(in_test & data.has_gold), np.arange(data.n_queries)
+    weight = np.ones(test.n_queries) if test.weight is None else test.weight
+    share = weight / weight.sum()
+    gain = test.gold - share @ test.gold
     areas = []
     for n_gold, n_preference in zip(*cells, strict=True):
+        golden = np.isin(every, gold[: int(n_gold)])
+        judged = np.isin(every, preference[: int(n_preference)])
         part = replace(
             data,
-            gold=_only(data.gold, gold[: int(n_gold)]),
-            preference=_only(data.preference, preference[: int(n_preference)]),
+            gold=np.where(golden, data.gold, np.nan),
+            preference=np.where(judged, data.preference, np.nan),
         )
-        rows = part.subset(part.has_gold | part.has_preference).training_rows()
+        rows = part.subset(golden | judged).training_rows()
         fitted = seeded(router, seed).fit(
             rows.X, rows.y, rows.is_gold, sample_weight=rows.sample_weight, groups=rows.groups
         )
-        areas.append(_area(fitted, data, np.flatnonzero(in_test & data.has_gold)))
-    return areas
-
-
-def _only(labels: FloatArray, rows: NDArray[np.intp]) -> FloatArray:
-    kept = np.full(labels.size, np.nan)
-    kept[rows] = labels[rows]
-    return kept
-
-
-def _area(router: Any, data: LabelledQueries, test: NDArray[np.intp]) -> float:
-    weight = np.ones(test.size) if data.weight is None else data.weight[test]
-    share = weight / weight.sum()
-    gain = data.gold[test] - share @ data.gold[test]
-    ranked = rank_gains(gain, router.predict(take_rows(data.X, test)), share)
+        ranked = rank_gains(gain, fitted.predict(test.X), share)
+        areas.append(share @ (gain * ranked.distribution))
     # The covariance of gain and rank, as that of a sample: with n - 1.
-    return float(share @ (gain * ranked.distribution)) * test.size / (test.size - 1)
+    return np.array(areas) * test.n_queries / (test.n_queries - 1)
 
 
 _EXPONENTS = np.array([0.25, 0.5, 0.75, 1.0, 1.5])

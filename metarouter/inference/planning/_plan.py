@@ -15,11 +15,7 @@ from scipy.special import nctdtr, ndtri, stdtrit
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import MINIMA, Verdict, scarce
 from metarouter.inference._result import Finding, Judged
-from metarouter.inference.labels import (
-    LabelOptions,
-    LabelTable,
-    check_sample_size,
-)
+from metarouter.inference.labels import LabelOptions, LabelTable, check_sample_size
 from metarouter.inference.planning._pilot import (
     NOTHING,
     Design,
@@ -156,6 +152,9 @@ class LabelPlan(Judged):
         Parts of the variance of one label.
     share : float
         Share of the money that is best spent on gold labels.
+    n_gold, n_preference : int
+    cost, half_width : float
+        What the plan asks for, what that costs and gives; 0 and NaN without one.
     options : tuple of PlanOption
         The plan first, then other ways to spend as much; the rows of the frame.
     """
@@ -168,6 +167,10 @@ class LabelPlan(Judged):
     pilot_value: float
     variance: LabelVariance = field(repr=False)
     share: float
+    n_gold: int
+    n_preference: int
+    cost: float
+    half_width: float
     options: tuple[PlanOption, ...]
 
     _ROWS = "options"
@@ -206,26 +209,6 @@ class LabelPlan(Judged):
     def unit(self) -> str:
         """What the estimate is measured in."""
         return "units of the preference labels" if self.quantity == "mean_shift" else "gold units"
-
-    @property
-    def n_gold(self) -> int:
-        """Gold labels of the plan; 0 without one."""
-        return self.options[0].n_gold if self.options else 0
-
-    @property
-    def n_preference(self) -> int:
-        """Preference labels of the plan; 0 without one."""
-        return self.options[0].n_preference if self.options else 0
-
-    @property
-    def cost(self) -> float:
-        """What the plan costs."""
-        return self.options[0].cost if self.options else np.nan
-
-    @property
-    def half_width(self) -> float:
-        """Expected half width of the interval under the plan."""
-        return self.options[0].half_width if self.options else np.nan
 
     def at(
         self, n_gold: int, n_preference: int, difference: float | None = None, name: str = "given"
@@ -470,6 +453,10 @@ def _solved(plan: LabelPlan) -> LabelPlan:
     return replace(
         plan,
         share=share,
+        n_gold=best.n_gold,
+        n_preference=best.n_preference,
+        cost=best.cost,
+        half_width=best.half_width,
         options=(best, even, equal),
         verdict=Verdict.PASS,
         reason=f"{best.n_gold} gold and {best.n_preference} preference labels for {best.cost:.6g}; "

@@ -188,8 +188,8 @@ def suggest_labels(
     limit = np.asarray(threshold, dtype=np.float64)
     if limit.shape not in ((), (queries.n_queries,)) or not np.isfinite(limit).all():
         raise DataError(
-            f"threshold has shape {limit.shape} and {(~np.isfinite(limit)).sum()} entries that are "
-            f"not finite; give one number, or one for each of {queries.n_queries} queries."
+            f"threshold has shape {limit.shape}, or is not finite; give one number, or one for "
+            f"each of {queries.n_queries} queries."
         )
     if model is None and strategy not in ("random", "design"):
         raise MetaRouterError(
