@@ -139,13 +139,9 @@ class ModelLeaderboard(Result):
             raise DataError(f"There is no topic {topic!r}: choose one of {', '.join(self.topics)}.")
         row = self.topics.index(topic)
         best = np.argsort(-self.score[row], kind="stable")
-        ax = draw_dots(
-            [self.models[k] for k in best],
-            self.score[row][best],
-            self.simultaneous_lower[row][best],
-            self.simultaneous_upper[row][best],
-            ax,
-        )
+        names = [self.models[k] for k in best]
+        lower, upper = self.simultaneous_lower[row, best], self.simultaneous_upper[row, best]
+        ax = draw_dots(names, self.score[row, best], lower, upper, ax)
         return label_axes(ax, f"mean score, {topic} (gold units, {self.level:.0%} simultaneous)")
 
 

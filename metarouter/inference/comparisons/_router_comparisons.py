@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal, NamedTuple, Unpack
@@ -30,17 +30,25 @@ from metarouter.inference.bands import (
     method_for_ranks,
     rank_weighted_influence,
 )
-from metarouter.inference.intervals import FloatArray, p_value_of
+from metarouter.inference.intervals import FloatArray, interval_of, p_value_of
 from metarouter.utils.arguments import validated
 from metarouter.utils.columns import as_grid, check_routers
 from metarouter.utils.plotting import draw_dots, label_axes
 from metarouter.utils.style import router_label
 
-# From queries in the order of one router, and booleans (b, n) that say what each half holds, to
-# values (b, m); and the influence of every query on them, times its share, (n, m).
-Statistic = Callable[[ScoredQueries, Kept], FloatArray]
-Influence = Callable[[ScoredQueries], FloatArray]
 EffectName = Literal["area", "autoc", "qini_scaled"]
+
+
+class _Effect(NamedTuple):
+    """An average over all usages; it is computed as a `Curve` of one point is."""
+
+    name: EffectName
+
+    def values(self, sums: Any) -> FloatArray:
+        return effects_over_usage(sums, (self.name,))
+
+    def influence(self, queries: ScoredQueries, columns: slice) -> FloatArray:
+        return rank_weighted_influence(queries, (self.name,))
 
 
 class RoutersOnQueries(NamedTuple):
@@ -49,31 +57,19 @@ class RoutersOnQueries(NamedTuple):
     base: ScoredQueries
     by_router: dict[str, ScoredQueries]
 
-    def values(self, of_one: Statistic, kept: Kept) -> FloatArray:
+    def values(self, of_one: Curve | _Effect, kept: Kept) -> FloatArray:
         """Compute a statistic of every router on halves, shape (b, n_routers, m)."""
-        ranked, rows = self.by_router.values(), self.base.order
-        places = [np.searchsorted(rows, each.order) for each in ranked]
-        columns = zip(ranked, places, strict=True)
-        return np.stack([of_one(each, kept[:, place]) for each, place in columns], axis=1)
+        values = []
+        for queries in self.by_router.values():
+            place = np.searchsorted(self.base.order, queries.order)
+            values.append(of_one.values(queries.sums(kept[:, place])))
+        return np.stack(values, axis=1)
 
-    def influence(self, on_one: Influence) -> FloatArray:
+    def influence(self, on_one: Curve | _Effect, columns: slice = slice(None)) -> FloatArray:
         """Compute the influence on every router in the order of the rows, (n, n_routers, m)."""
         ranked = self.by_router.values()
-        return np.stack([on_one(each)[np.argsort(each.order)] for each in ranked], axis=1)
-
-
-def _on_points(curve: Curve, columns: slice = slice(None)) -> tuple[Statistic, Influence]:
-    return (
-        lambda queries, kept: curve.values(queries.sums(kept)),
-        lambda queries: curve.influence(queries, columns),
-    )
-
-
-def _effect(name: EffectName) -> tuple[Statistic, Influence]:
-    return (
-        lambda queries, kept: effects_over_usage(queries.sums(kept), (name,)),
-        lambda queries: rank_weighted_influence(queries, (name,)),
-    )
+        influence = [on_one.influence(each, columns)[np.argsort(each.order)] for each in ranked]
+        return np.stack(influence, axis=1)
 
 
 @validated()
@@ -129,11 +125,11 @@ def difference_band(
     at = curve_at(curve, base, grid, None).anchored(base)
 
     def difference(kept: Kept) -> FloatArray:
-        values = routers.values(_on_points(at)[0], kept)
+        values = routers.values(at, kept)
         return values[:, 0] - values[:, 1]
 
     def influence(columns: slice) -> FloatArray:
-        values = routers.influence(_on_points(at, columns)[1])
+        values = routers.influence(at, columns)
         return values[:, 0] - values[:, 1]
 
     return curve_band(at, base, options, difference, influence, "reference")
@@ -188,7 +184,7 @@ class AllPairs(BandResult):
     not_beaten: tuple[str, ...]
     critical: float
 
-    _TITLE = "All pairs of {self._n_routers} routers: {self.what}"
+    _TITLE = "All pairs of routers: {self.what}"
     _COLUMNS = (
         "first, second, difference, se=difference_se, band_low=difference_lower, "
         "band_high=difference_upper, p_value, p_value_max_t, p_value_stepdown"
@@ -204,10 +200,6 @@ class AllPairs(BandResult):
         "max_t and stepdown (Romano and Wolf): adjusted for all pairs.",
         "{self.reason}",
     )
-
-    @property
-    def _n_routers(self) -> int:
-        return len(self.routers)
 
     @property
     def _each(self) -> str:
@@ -297,10 +289,6 @@ def compare_all_pairs(
     >>> print(pairs.verdict, pairs.reason)
     PASS near beats all others.
     """
-    if usage is None:
-        statistic, influence = _effect(effect)
-    else:
-        statistic, influence = _on_points(Curve("efficiency_gain", as_grid([usage])))
     check_routers(predictions)
     if len(predictions) < 2:
         raise MetaRouterError(
@@ -315,10 +303,14 @@ def compare_all_pairs(
         },
     )
     names = tuple(routers.by_router)
-    what = effect if usage is None else f"efficiency gain at usage {usage:g}"
+    what: str = effect
+    compared: Curve | _Effect = _Effect(effect)
+    if usage is not None:
+        what = f"efficiency gain at usage {usage:g}"
+        compared = Curve("efficiency_gain", as_grid([usage]))
     found = estimated(
-        lambda kept: routers.values(statistic, kept)[..., 0],
-        lambda: routers.influence(influence)[..., 0],
+        lambda kept: routers.values(compared, kept)[..., 0],
+        lambda: routers.influence(compared)[..., 0],
         queries,
         options,
         auto=method_for_ranks(queries) if what == "autoc" else "influence",
@@ -327,21 +319,24 @@ def compare_all_pairs(
     pairs, contrast = all_pairs(len(names))
     of_pairs = found.combined(contrast)
     value, difference = found.value, of_pairs.value
+    lower, upper = interval_of(value, found.se, found.df, found.level)
     known: dict[str, Any] = {
         "what": what,
         "routers": names,
         "value": value,
+        "se": found.se,
+        "lower": lower,
+        "upper": upper,
         "first": tuple(names[i] for i in pairs[:, 0]),
         "second": tuple(names[j] for j in pairs[:, 1]),
         "difference": difference,
     }
     if found.shortage is not None:
-        no_errors = dict.fromkeys(("se", "lower", "upper"), np.full(value.size, np.nan))
-        known |= no_errors | found.judged(found.shortage) | {"not_beaten": names}
+        known |= found.judged(found.shortage) | {"not_beaten": names}
         return AllPairs.inconclusive(found.shortage, len(pairs), **known)
-    pointwise, se, drawn = found.pointwise, of_pairs.se, of_pairs.absolute_t()
+    se, drawn = of_pairs.se, of_pairs.absolute_t()
     largest = drawn.max(axis=1, keepdims=True)
-    critical = max(pointwise, float(np.quantile(largest, found.level)))
+    critical = max(found.pointwise, float(np.quantile(largest, found.level)))
     margin = critical * se
     # Two routers that send the same queries first do not differ, whatever else happens.
     t = np.divide(difference, se, out=np.zeros_like(se), where=se > 0)
@@ -349,9 +344,6 @@ def compare_all_pairs(
     not_beaten = tuple(name for k, name in enumerate(names) if k not in beaten)
     distance, n_gold = np.abs(difference), queries.n_gold
     return AllPairs(
-        se=found.se,
-        lower=value - pointwise * found.se,
-        upper=value + pointwise * found.se,
         difference_se=se,
         difference_lower=difference - margin,
         difference_upper=difference + margin,

@@ -416,34 +416,28 @@ def expected_area(
     """
     prices = as_prices(gold_price, preference_price)
     wanted = _wanted(n_gold, data.n_preference if n_preference is None else n_preference)
-    shortage = too_few("gold_rows_learning_curve", data.n_gold)
-    if shortage is not None:
-        return ExpectedArea.inconclusive(
-            shortage,
-            points=points_of(None, wanted, prices, level),
-            prices=prices,
-            rounds=rounds,
-            cells=Labels(np.empty(0), np.empty(0)),
-            areas=np.empty((0, 0)),
-            level=level,
+    curve, cells, areas = None, Labels(np.empty(0), np.empty(0)), np.empty((0, 0))
+    finding = too_few("gold_rows_learning_curve", data.n_gold)
+    if finding is None:
+        held_out = max(25, data.n_gold // 4) if n_test is None else n_test
+        cells = _cells(data, held_out)
+        router = MetaRouter() if router is None else router
+        rounds_made = joblib.Parallel(n_jobs=n_jobs)(
+            joblib.delayed(_areas_of_one_round)(data, router, cells, held_out, source)
+            for source in np.random.SeedSequence(seed_of(random_state)).spawn(rounds)
         )
-    held_out = max(25, data.n_gold // 4) if n_test is None else n_test
-    cells = _cells(data, held_out)
-    router = MetaRouter() if router is None else router
-    rows = joblib.Parallel(n_jobs=n_jobs)(
-        joblib.delayed(_areas_of_one_round)(data, router, cells, held_out, source)
-        for source in np.random.SeedSequence(seed_of(random_state)).spawn(rounds)
-    )
-    curve = fit_learning_curve(np.array(rows), cells, held_out / cells.n_gold[-1])
+        areas = np.array(rounds_made)
+        curve = fit_learning_curve(areas, cells, held_out / cells.n_gold[-1])
+        finding = _judge(wanted, curve)
     return ExpectedArea(
         points=points_of(curve, wanted, prices, level),
         prices=prices,
         rounds=rounds,
         cells=cells,
-        areas=np.array(rows),
+        areas=areas,
         curve=curve,
         level=level,
-        **_judge(wanted, curve)._asdict(),
+        **finding._asdict(),
     )
 
 

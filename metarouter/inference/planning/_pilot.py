@@ -12,7 +12,7 @@ are placed among queries that all carry a preference label ("nested"), n_queries
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,9 +36,6 @@ from metarouter.inference.labels import (
 from metarouter.nuisance import Nuisances
 from metarouter.utils.columns import as_finite_column, as_weight, check_same_length
 from metarouter.utils.random import seed_of, seeded
-
-Quantity = Literal["mean_shift", "mean_gain", "area"]
-Design = Literal["auto", "separate", "nested"]
 
 _MOST_UNLEARNED = 0.9
 _SPLITS = 5
@@ -78,17 +75,10 @@ def part_of(
     slope: FloatArray | float = 1.0,
     unlearned: float = 0.0,
 ) -> Part:
-    """Return the part of `n` labels from their influence values.
+    """Return the part of `n` labels from influence values of shape (n_rows,).
 
-    Parameters
-    ----------
-    influence : ndarray of shape (n_rows,)
-    clusters : ndarray of int or None
-    n : int
-    slope : float or ndarray of shape (n_rows,), default=1.0
-        Influence of a residual of one.
-    unlearned : float, default=0.0
-        Share of the part that is owed to predictions that learned from too few labels.
+    `slope`, a number or one per row, is the influence of a residual of one, and `unlearned` the
+    share of the part that is owed to predictions that learned from too few labels.
 
     Examples
     --------
@@ -153,11 +143,8 @@ class LabelVariance:
         return [(part, n) for part, n in parts if part.value > 0]
 
 
-class Pilot(NamedTuple):
-    """An estimate from the pilot, and the parts of its variance."""
-
-    pilot_value: float
-    variance: LabelVariance
+# An estimate from the pilot, and the parts of its variance.
+Pilot = tuple[float, LabelVariance]
 
 
 def shift_pilot(table: LabelTable, nested: bool) -> Pilot:
@@ -170,7 +157,7 @@ def shift_pilot(table: LabelTable, nested: bool) -> Pilot:
     if nested:
         pairs = paired_mean(labels)
         part = part_of(pairs.influence, pairs.clusters, pairs.values.size)
-        return Pilot(pairs.value, LabelVariance(part, NOTHING, NOTHING, nested=True))
+        return pairs.value, LabelVariance(part, NOTHING, NOTHING, nested=True)
     fitted = table.nuisances("propensity", "gold_outcome", "preference_outcome")
     of_gold, of_preference = fitted.gold_outcome_, fitted.preference_outcome_
     p, missed = fitted.propensity_, labels.y - of_gold
@@ -190,7 +177,7 @@ def shift_pilot(table: LabelTable, nested: bool) -> Pilot:
         part_of(query - share * query.sum(), clusters, is_gold.size),
         nested=False,
     )
-    return Pilot(float(share @ scores.shift), variance)
+    return float(share @ scores.shift), variance
 
 
 def gain_pilot(
@@ -238,7 +225,7 @@ def gain_pilot(
     total = float(weight @ squares)
     error = float(np.sqrt(np.sum((weight * (squares - total)) ** 2)))
     rest = Part(max(0.0, total - gold_part.value), error, own.size)
-    return Pilot(value, LabelVariance(gold_part, NOTHING, rest, nested))
+    return value, LabelVariance(gold_part, NOTHING, rest, nested)
 
 
 def _unlearned(
@@ -342,7 +329,7 @@ def _with_preference(data: LabelledQueries) -> LabelledQueries:
     return replace(data, X=X, feature_names=None)
 
 
-def is_nested(data: Any, design: Design) -> bool:
+def is_nested(data: Any, design: str) -> bool:
     """Say which design is planned; by itself it is that of the pilot."""
     if design != "auto":
         return design == "nested"

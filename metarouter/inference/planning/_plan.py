@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Unpack
+from typing import Any, Literal, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,10 +18,7 @@ from metarouter.inference._result import Finding, Judged
 from metarouter.inference.labels import LabelOptions, LabelTable, check_sample_size
 from metarouter.inference.planning._pilot import (
     NOTHING,
-    Design,
     LabelVariance,
-    Pilot,
-    Quantity,
     gain_pilot,
     is_nested,
     shift_pilot,
@@ -290,14 +287,14 @@ def verdict_alone(ax: Any, verdict: Verdict) -> Any:
 def plan_labels(
     data: Any,
     *,
-    quantity: Quantity = "mean_shift",
+    quantity: Literal["mean_shift", "mean_gain", "area"] = "mean_shift",
     gold_price: float = 1.0,
     preference_price: float = 0.01,
     money: float | None = None,
     half_width: float | None = None,
     difference: float | None = None,
     power: float = 0.8,
-    design: Design = "auto",
+    design: Literal["auto", "separate", "nested"] = "auto",
     psi_hat: ArrayLike | None = None,
     propensity: ArrayLike | float | None = None,
     **options: Unpack[LabelOptions],
@@ -387,16 +384,16 @@ def plan_labels(
     if (quantity == "area") != (psi_hat is not None):
         raise MetaRouterError("psi_hat belongs to quantity='area': give both, or neither.")
     prices, nested = as_prices(gold_price, preference_price), is_nested(data, design)
-    pilot = Pilot(np.nan, LabelVariance(NOTHING, NOTHING, NOTHING, nested))
+    value, variance = np.nan, LabelVariance(NOTHING, NOTHING, NOTHING, nested)
     if quantity == "mean_shift":
         table = LabelTable(data, options)
         shortage = check_sample_size(table.counts, "paired_queries" if nested else "gold_rows")
         if shortage is None:
-            pilot = shift_pilot(table, nested)
+            value, variance = shift_pilot(table, nested)
     else:
         shortage = too_few("gold_rows", int(getattr(data, "n_gold", _FEWEST)))
         if shortage is None:
-            pilot = gain_pilot(data, nested, psi_hat, propensity, options)
+            value, variance = gain_pilot(data, nested, psi_hat, propensity, options)
     plan = LabelPlan.inconclusive(
         shortage or Finding(Verdict.INCONCLUSIVE, None, ""),
         quantity=quantity,
@@ -405,8 +402,9 @@ def plan_labels(
         level=options.get("level", 0.95),
         aim=given[0],
         power=power,
+        pilot_value=value,
+        variance=variance,
         options=(),
-        **pilot._asdict(),
     )
     return _solved(plan) if shortage is None else plan
 
