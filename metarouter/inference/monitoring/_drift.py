@@ -52,13 +52,6 @@ def online_p_values(past: FloatArray, scores: FloatArray, ties: FloatArray) -> F
     return p_values
 
 
-def varied_before(past: FloatArray, scores: FloatArray) -> NDArray[np.bool_]:
-    """Tell for each score whether two different ones came before it; see `online_p_values`."""
-    before = np.concatenate([past[[0, -1]] if len(past) else past, scores])
-    varied = np.minimum.accumulate(before) < np.maximum.accumulate(before)
-    return np.concatenate([[False], varied])[len(before) - len(scores) : len(before)]
-
-
 def merge_sorted(past: FloatArray, new: FloatArray) -> FloatArray:
     """Sort new scores into those that are sorted already."""
     new = np.sort(new)
@@ -136,18 +129,8 @@ def lowest_so_far(
 ) -> tuple[FloatArray, NDArray[np.intp]]:
     """Follow how low something was, and after which row it was last lower than ever.
 
-    Parameters
-    ----------
-    trajectory : ndarray of shape (m, ...)
-        After each of m more rows.
-    lowest, lowest_at : ndarray of shape (...,)
-        After the n rows before.
-    n : int
-
-    Returns
-    -------
-    lowest, lowest_at : ndarray of shape (m, ...)
-        After each row.
+    Returns both after each of m more rows, shape (m, ...), from its `trajectory` over these and
+    from both after the n rows before, shape (...,).
     """
     lows = np.minimum.accumulate(np.concatenate([lowest[None], trajectory]))
     rows = np.arange(n + 1, n + 1 + len(trajectory)).reshape(-1, *[1] * lowest.ndim)
@@ -214,16 +197,9 @@ class DriftAlarm:
     def at_start(
         cls, past: FloatArray, *, level: float, every: int, seed: int | tuple[int, ...]
     ) -> DriftAlarm:
-        """Start without evidence.
+        """Start without evidence, after scores of a reference, shape (m, n_scores), if any.
 
-        Parameters
-        ----------
-        past : ndarray of shape (m, n_scores)
-            Scores of a reference, if any: drift away from it counts from the first row on.
-        level, every : float and int
-            See the class.
-        seed : int or tuple of int
-            Of the generator that splits ties.
+        Drift away from these counts from the first row on.
         """
         n_scores = past.shape[1]
         at_start = -float(np.log(n_scores))
@@ -268,8 +244,10 @@ class DriftAlarm:
         ties = rng.random(scores.shape)
         columns = list(zip(self.past, scores.T, ties.T, strict=True))
         p_values = np.column_stack([online_p_values(*column) for column in columns])
-        varied = np.column_stack([varied_before(past, new) for past, new, _ in columns])
         capital, logs = play(self.capital, self.log_capital, p_values)
+        ends = [past[[0, -1]] if past.size else new[[0, 0]] for past, new, _ in columns]
+        before = np.vstack([np.transpose(ends), scores[:-1]])
+        varied = np.logical_or.accumulate(before != before[0])[1:]
         log_capital = np.where(varied, log_capital_of_scores(logs), 0.0)
         lowest, lowest_at = lowest_so_far(log_capital, self.lowest, self.lowest_at, self.n)
         evidence, rows = log_evidence(log_capital), self.n + np.arange(1, len(scores) + 1)

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 
 from metarouter.exceptions import BudgetError, DataError
 from metarouter.inference.guarantees import Constraint, as_constraints, constraint_of
-from metarouter.utils.columns import as_bounds, as_level
+from metarouter.utils.columns import as_bounds, as_level, as_routed
 from metarouter.utils.features import as_floats, validate_matrix
 from metarouter.utils.parameters import check_argument, check_whole, number
 
@@ -20,6 +20,7 @@ FloatArray = NDArray[np.float64]
 
 N_ALARMS = 4  # embeddings, predictions, cost, quality
 WATCHED_CONSTRAINTS = ("max_share", "max_cost", "min_saving", "min_gain", "max_loss")
+_COSTS, _DRAW = ("cost_primary", "cost_alternative"), ("gold", "gold_probability")
 _LARGEST = 1e100  # squares of larger numbers could overflow
 _SMALLEST = 1e-12  # of a chance, for the same reason
 
@@ -44,13 +45,7 @@ def limits_of(
 
 @dataclass(frozen=True, kw_only=True)
 class MonitorSettings:
-    """Settings of `RouterMonitor`, fixed before it sees a query.
-
-    Raises
-    ------
-    MetaRouterError
-        If one of them is out of its range.
-    """
+    """Settings of `RouterMonitor`, which names them; MetaRouterError if one is out of its range."""
 
     max_share: float | None = None
     max_cost: float | None = None
@@ -69,19 +64,14 @@ class MonitorSettings:
 
     def __post_init__(self) -> None:
         as_level(self.level)
-        self.constraints()
+        for name in WATCHED_CONSTRAINTS:
+            if getattr(self, name) is not None:
+                constraint_of(name, getattr(self, name))
         for name in ("gain_bounds", "cost_bounds"):
             object.__setattr__(self, name, as_bounds(name, getattr(self, name)))
         check_argument("alarm_level", self.alarm_level, [number(above=0, at_most=0.5)])
         for name, least in (("window", 10), ("horizon", 10), ("burn_in", 20), ("n_components", 1)):
             check_whole(name, getattr(self, name), least)
-
-    def constraints(self) -> dict[str, Constraint]:
-        """Return the constraints that were given, by name."""
-        limits = {name: getattr(self, name) for name in WATCHED_CONSTRAINTS}
-        return {
-            name: constraint_of(name, limit) for name, limit in limits.items() if limit is not None
-        }
 
 
 @dataclass(frozen=True)
@@ -92,44 +82,30 @@ class FeatureNames:
     names: tuple[str, ...] | None
 
 
-def as_costs(
-    cost_primary: ArrayLike | None, cost_alternative: ArrayLike | None, n: int
-) -> tuple[FloatArray, FloatArray] | None:
-    """Return the costs of n queries with either model, shape (n,) each, if they are given.
+def as_batch(
+    routed_to_primary: ArrayLike, **columns: ArrayLike | None
+) -> tuple[NDArray[np.bool_], dict[str, FloatArray]]:
+    """Return decisions, shape (n,), and by name the columns that are given, shape (n,) each.
 
-    Raises DataError if those of one model are missing, or some are no costs.
+    Predictions are NaN where there are none. Raises DataError if a column is malformed, or lacks
+    the one that it goes with.
     """
-    if cost_primary is None and cost_alternative is None:
-        return None
-    if cost_primary is None or cost_alternative is None:
-        raise DataError(
-            "Costs are given for one model only: give cost_primary and cost_alternative, what each "
-            "query costs (or would have cost) with either."
-        )
-    return _cost("cost_primary", cost_primary, n), _cost("cost_alternative", cost_alternative, n)
-
-
-def as_draw(
-    gold: ArrayLike | None, gold_probability: ArrayLike | None, n: int
-) -> tuple[FloatArray, FloatArray] | None:
-    """Return gold labels (NaN where none was drawn) and their chances, if they are given.
-
-    Raises DataError if one of them is missing, or some are no labels or no chances.
-    """
-    if gold is None and gold_probability is None:
-        return None
-    if gold is None or gold_probability is None:
-        raise DataError(
-            "gold and gold_probability go together: give both, the labels (NaN for queries that "
-            "were not drawn) and the chance with which each query was drawn."
-        )
-    chance = as_column("gold_probability", gold_probability, n)
+    primary = as_routed(routed_to_primary)
+    n = len(primary)
+    batch = {name: _column(name, one, n) for name, one in columns.items() if one is not None}
+    for first, second in (_COSTS, _DRAW):
+        if (first in batch) != (second in batch):
+            raise DataError(f"{first} and {second} go together: give both, or neither.")
+    for name in _COSTS:
+        wrong = ~(batch.get(name, np.zeros(n)) >= 0)
+        _refuse(wrong, f"{name} is missing or negative", "give every query a cost from 0 up")
+    chance = batch.get("gold_probability", np.ones(n))
     _refuse(
         ~((chance >= _SMALLEST) & (chance <= 1)),
         f"gold_probability is not above 0 (at least {_SMALLEST:g}) and at most 1",
         "give the chance with which each query could be drawn, whether it was or not",
     )
-    return as_column("gold", gold, n), chance
+    return primary, {"prediction": np.full(n, np.nan)} | batch
 
 
 def as_features(
@@ -176,7 +152,7 @@ def as_features(
     )
 
 
-def as_column(name: str, values: ArrayLike, n: int) -> FloatArray:
+def _column(name: str, values: ArrayLike, n: int) -> FloatArray:
     """Return floats of shape (n,), NaN allowed; one number stands for all."""
     column = as_floats(
         name, values, f"{name} holds values that are not numbers: give one number per query."
@@ -189,12 +165,6 @@ def as_column(name: str, values: ArrayLike, n: int) -> FloatArray:
         )
     _refuse_huge(name, column)
     return column
-
-
-def _cost(name: str, values: ArrayLike, n: int) -> FloatArray:
-    cost = as_column(name, values, n)
-    _refuse(~(cost >= 0), f"{name} is missing or negative", "give every query a cost from 0 up")
-    return cost
 
 
 def _refuse_huge(name: str, values: FloatArray) -> None:

@@ -26,9 +26,7 @@ from metarouter.inference.monitoring._inputs import (
     N_ALARMS,
     FeatureNames,
     MonitorSettings,
-    as_column,
-    as_costs,
-    as_draw,
+    as_batch,
     as_features,
     limits_of,
 )
@@ -41,7 +39,7 @@ from metarouter.inference.monitoring._quantities import (
 )
 from metarouter.inference.monitoring._report import MonitorReport, Watched, report_on
 from metarouter.utils.archives import read_arrays, write_arrays
-from metarouter.utils.columns import as_routed, check_within
+from metarouter.utils.columns import check_within
 from metarouter.utils.files import exclusive
 from metarouter.utils.parameters import printable
 from metarouter.utils.random import seed_of
@@ -265,11 +263,14 @@ class RouterMonitor(Printed):
         DataError
             If something is wrong with the batch. The monitor is then as it was.
         """
-        primary = as_routed(routed_to_primary)
-        n = len(primary)
-        costs = as_costs(cost_primary, cost_alternative, n)
-        predicted = as_column("prediction", np.nan if prediction is None else prediction, n)
-        draw = as_draw(gold, gold_probability, n)
+        primary, batch = as_batch(
+            routed_to_primary,
+            cost_primary=cost_primary,
+            cost_alternative=cost_alternative,
+            prediction=prediction,
+            gold=gold,
+            gold_probability=gold_probability,
+        )
         if batch_id is not None:
             if batch_id in self._batches:
                 raise DataError(
@@ -277,18 +278,18 @@ class RouterMonitor(Printed):
                 )
             self._batches = (*self._batches, batch_id)
         if features is not None:
-            X, self._names = as_features(features, n, self._names)
+            X, self._names = as_features(features, len(primary), self._names)
             self._embeddings = self._embeddings.after(X)
         self._sum("usage", primary[:, None].astype(np.float64))
+        predicted = batch["prediction"]
         self._watch("predictions", predicted[~np.isnan(predicted), None])
-        if costs is not None:
-            bounds = self._settings.cost_bounds
-            check_within("cost_bounds", bounds, np.concatenate(costs), _BOUNDS)
+        if "cost_primary" in batch:
+            costs = [batch["cost_primary"], batch["cost_alternative"]]
+            check_within("cost_bounds", self._settings.cost_bounds, np.concatenate(costs), _BOUNDS)
             columns = cost_columns(primary, *costs)
             self._sum("cost", columns)
             self._watch("cost", columns[:, :3])
-        if draw is not None:
-            self._take_quality(primary, predicted, *draw)
+        self._take_quality(primary, batch)
         return self
 
     @unchanged_on_error
@@ -317,21 +318,18 @@ class RouterMonitor(Printed):
         DataError
             If something is wrong with the batch. The monitor is then as it was.
         """
-        primary = as_routed(routed_to_primary)
-        n = len(primary)
-        predicted = as_column("prediction", np.nan if prediction is None else prediction, n)
-        draw = as_draw(gold, gold_probability, n)
-        if draw is not None:
-            self._take_quality(primary, predicted, *draw)
+        primary, batch = as_batch(
+            routed_to_primary, prediction=prediction, gold=gold, gold_probability=gold_probability
+        )
+        self._take_quality(primary, batch)
         return self
 
-    def _take_quality(
-        self,
-        primary: NDArray[np.bool_],
-        predicted: FloatArray,
-        gold: FloatArray,
-        probability: FloatArray,
-    ) -> None:
+    def _take_quality(self, primary: NDArray[np.bool_], batch: dict[str, FloatArray]) -> None:
+        if "gold" not in batch:
+            return
+        predicted, gold, probability = (
+            batch[name] for name in ("prediction", "gold", "gold_probability")
+        )
         drawn = ~np.isnan(gold)
         check_within("gain_bounds", self._settings.gain_bounds, gold[drawn], _BOUNDS)
         self._least_probability = min(self._least_probability, float(probability.min()))

@@ -233,7 +233,7 @@ def share_evidence(total: ArrayLike, n: ArrayLike, share: ArrayLike, horizon: fl
     share : array-like
         The mean that is doubted.
     horizon : float
-        Number of queries at which the mixture is tuned to be most telling.
+        Number of queries at which the sequence is tightest; any choice is valid.
 
     Returns
     -------
@@ -258,12 +258,10 @@ def share_limits(total: ArrayLike, n: ArrayLike, alpha: ArrayLike, horizon: floa
 
     Parameters
     ----------
-    total, n : array-like of one shape
-        Sums and counts so far.
+    total, n, horizon
+        As for `share_evidence`.
     alpha : array-like
         Chance that the mean so far of the conditional means is ever left out.
-    horizon : float
-        Number of queries at which the sequence is tightest; any choice is valid.
 
     Examples
     --------
@@ -359,9 +357,11 @@ def _mean(
 
 
 def usage_parts(sums: FloatArray) -> dict[str, Parts]:
-    """Return the share sent, from a count and its sum, shape (2, m)."""
+    """Return the share sent, from a count and its sum, shape (2, m). It varies by itself alone."""
     n, sent = sums
-    return {"share": _mean(n, Powers(sent, sent, sent), n)}
+    nothing = np.zeros_like(n)
+    mixture = Mixture(sent / n, nothing, np.ones_like(n))
+    return {"share": Parts(sent / n, nothing, nothing, n, mixture)}
 
 
 def cost_columns(
@@ -475,13 +475,17 @@ class Quantity:
     bounds: str = ""
 
     @property
-    def minimum(self) -> Minimum | None:
-        """Rows that an asymptotic interval needs; None where intervals are exact anyhow."""
-        return None if self.kept == "usage" else MINIMA[_MINIMA[self.kept]]
+    def minimum(self) -> Minimum:
+        """Rows or labels that its interval needs."""
+        return _MINIMA[self.kept]
 
 
 PARTS = {"usage": usage_parts, "cost": cost_parts, "quality": quality_parts}
-_MINIMA = {"cost": "monitored_costs", "quality": "monitored_gold"}
+_MINIMA = {
+    "usage": Minimum(0, "queries", "Sequences for shares are exact at any number of them."),
+    "cost": MINIMA["monitored_costs"],
+    "quality": MINIMA["monitored_gold"],
+}
 
 QUANTITIES = {
     "share": Quantity("usage ratio (PMUR)", "usage", "max_share"),
@@ -540,9 +544,6 @@ def estimates(
     """
     quantity, n = QUANTITIES[name], sums[:, 0]
     value, sd, size, evidence, mixture, tails = PARTS[quantity.kept](sums.T)[name]
-    none_missing = np.zeros(len(n), dtype=np.intp)
-    if quantity.minimum is None:
-        return Estimates(value, *share_limits(sums[:, 1], n, alpha, horizon), none_missing)
     if bounds is not None:
         low, high = bounds
         reach, ends = (max(0.0, -low), max(0.0, high)), bounds
@@ -550,7 +551,7 @@ def estimates(
             reach, ends = reach_of_scores(bounds, least_probability), (min(low, 0), max(high, 0))
         exact = bounded_limits(*tails[0][:2], n, alpha, reach, high - low)
         lower, upper = (np.clip(end, *ends) for end in exact)
-        return Estimates(value, lower, upper, none_missing)
+        return Estimates(value, lower, upper, np.zeros(len(n), dtype=np.intp))
     missing = np.maximum(0, quantity.minimum.count - evidence).astype(np.intp)
     half = mean_half_width(n, np.where(sd > _ROUNDING * size, sd, 0.0), alpha, horizon)
     lower, upper = value - half, value + half

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference._limits import LIMITS, MINIMA, Verdict, rows_needed, worst
+from metarouter.inference._limits import LIMITS, MINIMA, Verdict, about, rows_needed, worst
 from metarouter.inference._result import Result, renamed
-from metarouter.inference.guarantees import Constraint
+from metarouter.inference.guarantees import Constraint, constraint_of
 from metarouter.inference.monitoring._drift import DriftAlarm
 from metarouter.inference.monitoring._inputs import N_ALARMS, MonitorSettings
 from metarouter.inference.monitoring._quantities import (
@@ -43,10 +43,8 @@ class Reading:
         Rows that it rests on, or were tested.
     value, lower, upper : float
         Estimate and confidence sequence now; NaN where there are too few rows.
-    missing : int
-        Rows that are missing to have them.
-    lacking : str
-        What they are.
+    missing, lacking : int and str
+        Rows that are missing to have them, and what they are.
     limit : float
         Limit of a constraint on it; NaN if there is none.
     p_value : float
@@ -163,12 +161,8 @@ def _would_settle(reading: Reading, limit: float) -> str:
             "decide, which leaves no interval."
         )
     half = (reading.upper - reading.lower) / 2.0
-    needed = rows_needed(reading.n, half, abs(reading.value - limit))
-    if needed is None:
-        return "the estimate stands exactly at the limit."
-    if needed <= reading.n:
-        return f"more rows than {reading.n} would settle it if things stay as they are."
-    return f"about {needed} rows would settle it if things stay as they are, {reading.n} are there."
+    needed = about(rows_needed(reading.n, half, abs(reading.value - limit)), reading.n)
+    return f"{needed} rows would settle it if things stay as they are; rows so far: {reading.n}."
 
 
 @dataclass(frozen=True)
@@ -395,7 +389,7 @@ def _trajectory(
     name: str, sums: BlockSums, settings: MonitorSettings, least_probability: float
 ) -> Trajectory:
     quantity, path = QUANTITIES[name], sums.path()
-    constraint = settings.constraints().get(quantity.constraint)
+    limit = getattr(settings, quantity.constraint) if quantity.constraint else None
     bounds = getattr(settings, quantity.bounds) if quantity.bounds else None
     of = partial(estimates, name, bounds=bounds, least_probability=least_probability)
     # Windows share one chance of failing: window k takes 1 / (k (k + 1)) of it.
@@ -406,18 +400,18 @@ def _trajectory(
         total=of(path, alpha, settings.horizon),
         window_n=np.asarray(k * sums.size, dtype=np.float64),
         window=of(sums.finished, alpha / (k * (k + 1)), sums.size),
-        limit=np.nan if constraint is None else constraint.limit,
+        limit=np.nan if limit is None else limit,
     )
 
 
 def _read(name: str, trajectory: Trajectory, settings: MonitorSettings) -> list[Reading]:
     """Read a quantity over all rows and over the last full window, and judge it."""
-    minimum = QUANTITIES[name].minimum
-    lacking = "" if minimum is None else minimum.what
+    quantity = QUANTITIES[name]
 
     def last(over: str, n: float, found: Estimates) -> Reading:
         value, lower, upper, missing = (column[-1].item() for column in found)
-        return Reading(trajectory.name, over, int(n), value, lower, upper, missing, lacking)
+        what = quantity.minimum.what
+        return Reading(quantity.name, over, int(n), value, lower, upper, missing, what)
 
     total, window = last("all", trajectory.n[-1], trajectory.total), None
     if name == "drawn":
@@ -426,7 +420,7 @@ def _read(name: str, trajectory: Trajectory, settings: MonitorSettings) -> list[
         end = int(trajectory.window_n[-1])
         over = f"rows {end - settings.window + 1}-{end}"
         window = last(over, settings.window, trajectory.window)
-    constraint = settings.constraints().get(QUANTITIES[name].constraint)
-    if constraint is not None:
+    if not np.isnan(trajectory.limit):
+        constraint = constraint_of(quantity.constraint, trajectory.limit)
         total = judge_constraint(total, window, constraint)
     return [total] if window is None else [total, window]

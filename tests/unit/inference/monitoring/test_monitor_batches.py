@@ -64,9 +64,9 @@ def test_quality_may_come_later_and_is_the_same(streams):
 
 BAD = [
     ({"cost_primary": -1.0}, "cost_primary is missing or negative for 50 of 50"),
-    ({"cost_alternative": None}, "for one model only"),
+    ({"cost_alternative": None}, "cost_primary and cost_alternative go together"),
     ({"cost_primary": np.ones(3)}, "cost_primary has shape"),
-    ({"gold_probability": None}, "go together"),
+    ({"gold_probability": None}, "gold and gold_probability go together"),
     ({"gold_probability": 0.0}, "gold_probability is not above 0"),
     ({"gold": np.full(50, np.inf)}, "gold is infinite or beyond 1e\\+100 for 50"),
     ({"features": np.full((50, 4), 1e200)}, "features is infinite or beyond"),
