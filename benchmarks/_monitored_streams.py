@@ -10,7 +10,6 @@ import numpy as np
 from metarouter.inference.monitoring._drift import (
     JUMPS,
     EmbeddingMap,
-    log_capital_of_scores,
     log_evidence,
     lowest_so_far,
     online_p_values,
@@ -231,11 +230,10 @@ def alarms(kind: str, shift: float, rounds: int, seed: int) -> Alarms:
     lowest, lowest_at = np.zeros((1, rounds, k)), np.zeros((1, rounds, k), dtype=np.intp)
     found = Alarms(np.empty((n, rounds)), np.empty((n, rounds), dtype=np.intp))
     for at in range(0, n, 100):
-        capital, logs = play(capital, start, p_values[at : at + 100])
-        each = log_capital_of_scores(logs)
+        capital, start, each = play(capital, start, p_values[at : at + 100])
         lowest, lowest_at = lowest_so_far(each, lowest[-1], lowest_at[-1], at)
         richest = each.argmax(axis=-1)[..., None]
-        start, found.evidence[at : at + 100] = logs[-1], log_evidence(each)
+        found.evidence[at : at + 100] = log_evidence(each)
         found.onset[at : at + 100] = np.take_along_axis(lowest_at, richest, -1)[..., 0]
     return found
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from metarouter.inference.intervals import FloatArray
 
 SLOPES = np.array([-1.6, -0.8, 0.0, 0.8, 1.6])
 JUMPS = np.array([1e-4, 1e-3, 1e-2])
@@ -65,7 +65,7 @@ def starting_capital(*shape: int) -> FloatArray:
 
 def play(
     capital: FloatArray, log_capital: FloatArray, p_values: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Bet against the uniformity of p-values, row after row.
 
     The composite simple jumper: capital sits on bets 1 + slope (p - 1/2), and before each bet a
@@ -80,10 +80,10 @@ def play(
 
     Returns
     -------
-    capital : ndarray of shape (..., n_jumps, n_slopes)
-        Shares after the last row.
-    log_capital : ndarray of shape (n, ..., n_jumps)
-        After each row.
+    capital, log_capital : ndarray of the same shapes
+        After the last row.
+    log_mean : ndarray of shape (n, ...)
+        After each row, the log of the mean of all jumpers, which bet on the same p-values.
 
     References
     ----------
@@ -96,12 +96,8 @@ def play(
         won = jumped * (1.0 + SLOPES * (p - 0.5))
         factor = won.sum(axis=-1)
         capital, growth[row] = won / factor[..., None], np.log(factor)
-    return capital, np.cumsum(np.concatenate([log_capital[None], growth]), axis=0)[1:]
-
-
-def log_capital_of_scores(logs: FloatArray) -> FloatArray:
-    """Average over jumpers (the last axis), which bet on the same p-values."""
-    return np.asarray(np.logaddexp.reduce(logs, axis=-1) - np.log(logs.shape[-1]))
+    logs = np.cumsum(np.concatenate([log_capital[None], growth]), axis=0)[1:]
+    return capital, logs[-1], np.logaddexp.reduce(logs, axis=-1) - np.log(len(JUMPS))
 
 
 def log_evidence(log_capital: FloatArray) -> FloatArray:
@@ -118,8 +114,7 @@ def log_evidence(log_capital: FloatArray) -> FloatArray:
     reaches c with a chance of at most 1 / c, however they depend on each other.
 
     The mean of the M_k is never smaller, but no martingale where each M_k has a filtration of its
-    own (Choe and Ramdas 2024, Combining evidence across filtrations). For scores x and -x of three
-    rows of which one differs, who stops by the p-values of both expects a mean of 1.012.
+    own (Choe and Ramdas 2024, Combining evidence across filtrations).
     """
     return np.asarray(log_capital.max(axis=-1) - np.log(log_capital.shape[-1]))
 
@@ -146,9 +141,8 @@ class DriftAlarm:
     come as they came before, this ever reaches 1 / level with a chance of at most `level`, exactly,
     at any number of rows, and however the scores depend on each other (`log_evidence`).
 
-    "As they came before" is exchangeability: every order of the rows is as likely as any other, as
-    for independent rows of one distribution. Scores must be one and the same function of every
-    row, which was fixed without these rows, and ties are split by random numbers of our own.
+    "As they came before" is exchangeability (see `RouterMonitor`). Scores must be one and the same
+    function of every row, which was fixed without these rows.
 
     A score that has had one value only is bet on, but its capital is not counted before it varies:
     its p-values are ties split at random and nothing else. (Not to bet would be no martingale: that
@@ -156,10 +150,8 @@ class DriftAlarm:
 
     Parameters
     ----------
-    level : float
-        Chance of a false alarm, ever.
-    every : int
-        Rows between two entries of `path`.
+    level, every : float and int
+        Chance of a false alarm, ever, and rows between two entries of `path`.
     past : tuple of ndarray
         All earlier values of each score, sorted.
     capital, log_capital : ndarray
@@ -231,12 +223,7 @@ class DriftAlarm:
         return found / [1.0, np.log(10.0)]
 
     def after(self, scores: FloatArray) -> DriftAlarm:
-        """Take in rows in the order in which they came.
-
-        Parameters
-        ----------
-        scores : ndarray of shape (n, n_scores)
-        """
+        """Take in scores of shape (n, n_scores), in the order in which their rows came."""
         if not len(scores):
             return self
         rng = np.random.default_rng()
@@ -244,11 +231,11 @@ class DriftAlarm:
         ties = rng.random(scores.shape)
         columns = list(zip(self.past, scores.T, ties.T, strict=True))
         p_values = np.column_stack([online_p_values(*column) for column in columns])
-        capital, logs = play(self.capital, self.log_capital, p_values)
+        capital, logs, log_mean = play(self.capital, self.log_capital, p_values)
         ends = [past[[0, -1]] if past.size else new[[0, 0]] for past, new, _ in columns]
         before = np.vstack([np.transpose(ends), scores[:-1]])
         varied = np.logical_or.accumulate(before != before[0])[1:]
-        log_capital = np.where(varied, log_capital_of_scores(logs), 0.0)
+        log_capital = np.where(varied, log_mean, 0.0)
         lowest, lowest_at = lowest_so_far(log_capital, self.lowest, self.lowest_at, self.n)
         evidence, rows = log_evidence(log_capital), self.n + np.arange(1, len(scores) + 1)
         raised_at, onset = self.raised_at, self.onset
@@ -261,7 +248,7 @@ class DriftAlarm:
             self,
             past=tuple(merge_sorted(past, new) for past, new, _ in columns),
             capital=capital,
-            log_capital=logs[-1],
+            log_capital=logs,
             random=dict(rng.bit_generator.state),
             evidence=float(evidence[-1]),
             largest=max(self.largest, float(evidence.max())),
@@ -311,10 +298,10 @@ class EmbeddingMap:
         # equal queries must have equal scores in whichever batch they come.
         along = np.array([self.axes @ row for row in centred]).reshape(len(X), len(self.axes))
         within = (along**2).sum(axis=1)
-        beyond = (centred**2).sum(axis=1) - ((along * self.spread) ** 2).sum(axis=1)
+        size = (centred**2).sum(axis=1)
+        beyond = size - ((along * self.spread) ** 2).sum(axis=1)
         # What rounding leaves where the components span everything is no distance.
-        floor = 1e-9 * (centred**2).sum(axis=1)
-        return np.column_stack([along, within, np.where(beyond > floor, beyond, 0.0)])
+        return np.column_stack([along, within, np.where(beyond > 1e-9 * size, beyond, 0.0)])
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,10 @@ from sklearn.base import BaseEstimator
 
 from metarouter.exceptions import BudgetError, DataError
 from metarouter.inference.guarantees import Constraint, as_constraints, constraint_of
+from metarouter.inference.intervals import FloatArray
 from metarouter.utils.columns import as_bounds, as_level, as_routed
 from metarouter.utils.features import as_floats, validate_matrix
 from metarouter.utils.parameters import check_argument, check_whole, number
-
-FloatArray = NDArray[np.float64]
 
 N_ALARMS = 4  # embeddings, predictions, cost, quality
 WATCHED_CONSTRAINTS = ("max_share", "max_cost", "min_saving", "min_gain", "max_loss")
@@ -115,11 +114,10 @@ def as_features(
 
     Raises DataError if they are not numbers, or not the columns or rows that are expected.
     """
-    if hasattr(features, "toarray"):
-        raise DataError("features are sparse: give a dense array, such as components of an SVD.")
-    if np.ndim(features) != 2:
+    if hasattr(features, "toarray") or np.ndim(features) != 2:
         raise DataError(
-            f"features has shape {np.shape(features)}: give one row of numbers per query."
+            f"features is a {type(features).__name__} of shape {np.shape(features)}: give a dense "
+            "table, one row of numbers per query."
         )
     seen: Any = BaseEstimator()
     if known is not None:
@@ -134,11 +132,10 @@ def as_features(
                         f"monitored before (first: {missing[0]!r}): give the same columns."
                     )
                 features = features[list(known.names)]
-        width = np.shape(features)[1]
-        if width != known.count:
+        if np.shape(features)[1] != known.count:
             raise DataError(
-                f"features has {width} columns, but {known.count} were monitored before: give the "
-                "same."
+                f"features has {np.shape(features)[1]} columns, but {known.count} were monitored "
+                "before: give the same."
             )
     matrix = validate_matrix(seen, features, reset=known is None).astype(np.float64)
     if n is not None and len(matrix) != n:
@@ -146,10 +143,8 @@ def as_features(
             f"features has {len(matrix)} rows but there are {n} queries: give one each."
         )
     _refuse_huge("features", matrix)
-    names = getattr(seen, "feature_names_in_", None)
-    return matrix, FeatureNames(
-        int(matrix.shape[1]), None if names is None else tuple(str(name) for name in names)
-    )
+    names = tuple(str(name) for name in getattr(seen, "feature_names_in_", ()))
+    return matrix, FeatureNames(matrix.shape[1], names or None)
 
 
 def _column(name: str, values: ArrayLike, n: int) -> FloatArray:

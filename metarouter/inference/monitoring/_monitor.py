@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from metarouter._version import __version__
 from metarouter.exceptions import DataError
 from metarouter.inference.guarantees import Constraint
+from metarouter.inference.intervals import FloatArray
 from metarouter.inference.monitoring._drift import DriftAlarm, EmbeddingDrift, EmbeddingMap
 from metarouter.inference.monitoring._inputs import (
     N_ALARMS,
@@ -32,7 +33,6 @@ from metarouter.inference.monitoring._inputs import (
 )
 from metarouter.inference.monitoring._quantities import (
     BlockSums,
-    FloatArray,
     GainScores,
     cost_columns,
     quality_columns,
@@ -271,11 +271,9 @@ class RouterMonitor(Printed):
             gold=gold,
             gold_probability=gold_probability,
         )
+        if batch_id in self._batches:
+            raise DataError(f"The batch {batch_id!r} was taken in already: give each batch once.")
         if batch_id is not None:
-            if batch_id in self._batches:
-                raise DataError(
-                    f"The batch {batch_id!r} was taken in already: give each batch once."
-                )
             self._batches = (*self._batches, batch_id)
         if features is not None:
             X, self._names = as_features(features, len(primary), self._names)
@@ -327,9 +325,7 @@ class RouterMonitor(Printed):
     def _take_quality(self, primary: NDArray[np.bool_], batch: dict[str, FloatArray]) -> None:
         if "gold" not in batch:
             return
-        predicted, gold, probability = (
-            batch[name] for name in ("prediction", "gold", "gold_probability")
-        )
+        predicted, gold, probability = batch["prediction"], batch["gold"], batch["gold_probability"]
         drawn = ~np.isnan(gold)
         check_within("gain_bounds", self._settings.gain_bounds, gold[drawn], _BOUNDS)
         self._least_probability = min(self._least_probability, float(probability.min()))
@@ -371,21 +367,24 @@ class RouterMonitor(Printed):
             to it: what they took in would be lost.
         """
         place = os.path.realpath(path)
-        lock = os.path.join(os.path.dirname(place), f".{os.path.basename(place)}.saving")
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        with exclusive(lock, f"{path} is being written by another monitor; save again."):
+        folder, name = os.path.split(place)
+        os.makedirs(folder, exist_ok=True)
+        with exclusive(
+            os.path.join(folder, f".{name}.saving"),
+            f"{path} is being written by another monitor; save again.",
+        ):
             now = _digest(place)
             if now is not None and self._files.get(place, now) != now:
                 raise DataError(
                     f"{path} was written by another monitor since this one was loaded: load it "
                     "again and repeat the update, or save to another file."
                 )
-            arrays: dict[str, Any] = {}
-            parts = {name: _plain(getattr(self, f"_{name}"), arrays) for name in _PARTS}
-            header = {"format": _FORMAT, "version": _VERSION, "metarouter": __version__}
+            parts = {name: getattr(self, f"_{name}") for name in _PARTS}
             state = {_STATE: {"kind": "MonitorState", "fields": parts}}
-            arrays[_HEADER] = np.array(json.dumps(header | state))
-            write_arrays(path, arrays)
+            header = {"format": _FORMAT, "version": _VERSIONS[-1], "metarouter": __version__}
+            arrays: dict[str, Any] = {}
+            text = json.dumps(header | state, default=partial(_plain, arrays))
+            write_arrays(path, arrays | {_HEADER: np.array(text)})
             self._files = {**self._files, place: _digest(place)}
 
     @classmethod
@@ -417,7 +416,7 @@ class RouterMonitor(Printed):
 
 
 _FORMAT = "metarouter-monitor"
-_VERSION = 3
+_VERSIONS = (3, 4)
 _HEADER = "monitor"
 _STATE = "memory"  # what files call it
 _LATER_PARTS = {"names": None, "batches": (), "least_probability": 1.0}  # not in the first files
@@ -453,12 +452,12 @@ def _read_parts(path: str | os.PathLike[str]) -> dict[str, Any]:
             "start a new monitor."
         ) from error
     try:
-        if version != _VERSION:
-            raise ValueError(f"format {version}, where {_VERSION} is read")
+        if version not in _VERSIONS:
+            raise ValueError(f"format {version}, where {_VERSIONS[-1]} is read")
         state = json.loads(text, object_hook=partial(_built, arrays))[_STATE]
         parts: dict[str, Any] = _LATER_PARTS | state
         if set(parts) != set(_PARTS):
-            raise ValueError(f"parts {', '.join(parts)}")
+            raise ValueError(f"its parts are {', '.join(parts)}")
     except _FOREIGN as error:
         raise DataError(
             f"{path} was saved by another version, metarouter "
@@ -469,31 +468,25 @@ def _read_parts(path: str | os.PathLike[str]) -> dict[str, Any]:
     return parts
 
 
-def _plain(value: Any, arrays: dict[str, Any]) -> Any:
-    """Return a value as JSON can write it, and put its arrays beside it."""
+def _plain(arrays: dict[str, Any], value: Any) -> Any:
+    """Return as JSON can write it what it cannot, and put arrays beside it."""
     if isinstance(value, np.ndarray):
         name = f"a{len(arrays)}"
         arrays[name] = value
         return {"array": name}
-    if dataclasses.is_dataclass(value):
-        names = [field.name for field in dataclasses.fields(value)]
-        fields = {name: _plain(getattr(value, name), arrays) for name in names}
-        return {"kind": type(value).__name__, "fields": fields}
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, tuple):
-        return {"tuple": [_plain(item, arrays) for item in value]}
-    if isinstance(value, dict):
-        return {"dict": {name: _plain(item, arrays) for name, item in value.items()}}
-    return value
+    fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return {"kind": type(value).__name__, "fields": fields}
 
 
 def _built(arrays: dict[str, Any], value: dict[str, Any]) -> Any:
-    """Return what `_plain` was given, of which JSON has built what is inside."""
+    """Return what `_plain` was given, or what version 3 was, which marked tuples and dicts."""
     if "array" in value:
         return arrays[value["array"]]
     if "kind" in value:
-        return _KINDS[value["kind"]](**value["fields"])
-    if "tuple" in value:
-        return tuple(value["tuple"])
-    return value.get("dict", value)
+        fields = value["fields"].items()
+        return _KINDS[value["kind"]](
+            **{name: tuple(of) if isinstance(of, list) else of for name, of in fields}
+        )
+    return tuple(value["tuple"]) if "tuple" in value else value.get("dict", value)

@@ -5,9 +5,7 @@ shares, and anything else within [0, 1], the exponents are those of a coin, so n
 and what is covered is the mean so far of chances that may change from query to query. For costs and
 quality, which have no bounds, they are normal, which holds once the mean is nearly so.
 
-Why not a library: MAPIE 1.6 offers bounds for [0, 1] only inside ``RiskMonitoring``, which takes
-binary labels and predictions, keeps the whole stream, and solves for every past bound again with
-each update; its functions are not public. These need the sums alone, in any order.
+They need the sums alone, in any order. (Those of MAPIE 1.6, for [0, 1], are not public.)
 """
 
 from __future__ import annotations
@@ -20,9 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter.inference._limits import MINIMA, Minimum
-from metarouter.inference.intervals import Limits, bounded_limits, reach_of_scores
-
-FloatArray = NDArray[np.float64]
+from metarouter.inference.intervals import FloatArray, Limits, bounded_limits, reach_of_scores
 
 _PER_OCTAVE = 4
 _OCTAVES_BELOW, _OCTAVES_ABOVE = 9, 2
@@ -92,7 +88,6 @@ class BlockSums:
         return ends if self.block[0] == 0 else np.concatenate([ends, self.total[None]])
 
 
-_SUMS = 6  # count, weight, weight f, weight r, weight f^2, weight f r; of the gold labels so far
 _SHRINKAGE = 5.0
 
 
@@ -111,7 +106,8 @@ class GainScores:
     Parameters
     ----------
     sums : ndarray of shape (2, 6)
-        Rows: answered by the alternative, by the primary model.
+        Rows: answered by the alternative, by the primary model. Columns: count, weight, weight f,
+        weight r, weight f^2, weight f r of the gold labels so far.
     seen : ndarray of shape (2, 2)
         Count and sum of the predictions f that were there.
     reach : ndarray of shape (2, 2)
@@ -125,7 +121,7 @@ class GainScores:
     @classmethod
     def fresh(cls) -> GainScores:
         """Start without data."""
-        return cls(np.zeros((2, _SUMS)), np.zeros((2, 2)), np.array([[np.inf, -np.inf]] * 2))
+        return cls(np.zeros((2, 6)), np.zeros((2, 2)), np.array([[np.inf, -np.inf]] * 2))
 
     def score(
         self,
@@ -134,15 +130,10 @@ class GainScores:
         gold: FloatArray,
         probability: FloatArray,
     ) -> tuple[FloatArray, GainScores]:
-        """Return the scores of new queries, shape (n,), and what is known after them.
+        """Return the scores of new queries, and what is known after them.
 
-        Parameters
-        ----------
-        primary : ndarray of bool, shape (n,)
-        prediction, gold : ndarray of shape (n,)
-            NaN where there is none.
-        probability : ndarray of shape (n,)
-            Chance of drawing each query for a gold label.
+        All are of shape (n,). Predictions and gold labels are NaN where there is none, which was
+        drawn with a `probability`.
         """
         scores = np.empty(len(primary))
         sums, seen, reach = self.sums.copy(), self.seen.copy(), self.reach.copy()
@@ -228,16 +219,16 @@ def share_evidence(total: ArrayLike, n: ArrayLike, share: ArrayLike, horizon: fl
 
     Parameters
     ----------
-    total, n : array-like
-        Sum of the numbers and their count.
-    share : array-like
-        The mean that is doubted.
+    total, n : array-like of shape (m,)
+        Sums of the numbers and their counts.
+    share : array-like of shape (m,)
+        The means that are doubted.
     horizon : float
         Number of queries at which the sequence is tightest; any choice is valid.
 
     Returns
     -------
-    ndarray
+    ndarray of shape (m,)
         Exceeds log(1 / alpha), at any time, with a chance of at most alpha.
 
     References
@@ -246,11 +237,10 @@ def share_evidence(total: ArrayLike, n: ArrayLike, share: ArrayLike, horizon: fl
     sequences, Annals of Statistics 49, for mixtures; Robbins (1970).
     """
     bets, log_weights = _bets(horizon)
-    total, n, share = np.broadcast_arrays(total, n, share)
-    s, m, doubted = (np.ravel(column) for column in (total, n, share))
-    logs = log_weights + bets * s - m * np.log1p(doubted * np.expm1(bets))
+    total, n, share = (np.asarray(column) for column in (total, n, share))
+    logs = log_weights + bets * total - n * np.log1p(share * np.expm1(bets))
     top = logs.max(axis=0)
-    return np.reshape(top + np.log(np.exp(logs - top).sum(axis=0)), total.shape)
+    return np.asarray(top + np.log(np.exp(logs - top).sum(axis=0)))
 
 
 def share_limits(total: ArrayLike, n: ArrayLike, alpha: ArrayLike, horizon: float) -> Limits:
@@ -357,11 +347,10 @@ def _mean(
 
 
 def usage_parts(sums: FloatArray) -> dict[str, Parts]:
-    """Return the share sent, from a count and its sum, shape (2, m). It varies by itself alone."""
+    """Return the share sent, from a count and its sum, shape (2, m): exact, a mixture of itself."""
     n, sent = sums
-    nothing = np.zeros_like(n)
-    mixture = Mixture(sent / n, nothing, np.ones_like(n))
-    return {"share": Parts(sent / n, nothing, nothing, n, mixture)}
+    none, all_of_it = np.zeros_like(n), np.ones_like(n)
+    return {"share": Parts(sent / n, none, none, n, Mixture(sent / n, none, all_of_it))}
 
 
 def cost_columns(
@@ -383,12 +372,10 @@ def cost_parts(sums: FloatArray) -> dict[str, Parts]:
     share = np.divide(paid - alternative, dearer, out=np.zeros_like(paid), where=dearer != 0)
     powers = Powers(paid, sums[4], sums[9])
 
-    def relative(
-        sign: float, other: FloatArray, squares: FloatArray, products: FloatArray
-    ) -> Parts:
+    def relative(sign: float, other: FloatArray, squares: FloatArray, cross: FloatArray) -> Parts:
         """Cost paid over that of always calling one model, less 1: a linearised ratio of means."""
         ratio = np.where(other > 0, paid / other, np.nan)
-        residual = powers.squares - 2 * ratio * products + ratio**2 * squares
+        residual = powers.squares - 2 * ratio * cross + ratio**2 * squares
         # The residuals have mean zero, up to what rounding leaves.
         sd = np.sqrt(np.maximum(residual, 0.0) / (n - 1.0)) * n / other
         at_none, at_all = (sign * cost / other - sign for cost in (alternative, primary))
@@ -474,14 +461,9 @@ class Quantity:
     constraint: str = ""
     bounds: str = ""
 
-    @property
-    def minimum(self) -> Minimum:
-        """Rows or labels that its interval needs."""
-        return _MINIMA[self.kept]
-
 
 PARTS = {"usage": usage_parts, "cost": cost_parts, "quality": quality_parts}
-_MINIMA = {
+MINIMUM_OF = {  # rows or labels that an interval needs
     "usage": Minimum(0, "queries", "Sequences for shares are exact at any number of them."),
     "cost": MINIMA["monitored_costs"],
     "quality": MINIMA["monitored_gold"],
@@ -552,7 +534,7 @@ def estimates(
         exact = bounded_limits(*tails[0][:2], n, alpha, reach, high - low)
         lower, upper = (np.clip(end, *ends) for end in exact)
         return Estimates(value, lower, upper, np.zeros(len(n), dtype=np.intp))
-    missing = np.maximum(0, quantity.minimum.count - evidence).astype(np.intp)
+    missing = np.maximum(0, MINIMUM_OF[quantity.kept].count - evidence).astype(np.intp)
     half = mean_half_width(n, np.where(sd > _ROUNDING * size, sd, 0.0), alpha, horizon)
     lower, upper = value - half, value + half
     if mixture is not None:

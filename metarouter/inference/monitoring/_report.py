@@ -8,15 +8,16 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import LIMITS, MINIMA, Verdict, about, rows_needed, worst
 from metarouter.inference._result import Result, renamed
 from metarouter.inference.guarantees import Constraint, constraint_of
+from metarouter.inference.intervals import FloatArray
 from metarouter.inference.monitoring._drift import DriftAlarm
 from metarouter.inference.monitoring._inputs import N_ALARMS, MonitorSettings
 from metarouter.inference.monitoring._quantities import (
+    MINIMUM_OF,
     QUANTITIES,
     BlockSums,
     Estimates,
@@ -24,8 +25,6 @@ from metarouter.inference.monitoring._quantities import (
 )
 from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import OUTLINE, router_styles
-
-FloatArray = NDArray[np.float64]
 
 _TRAJECTORY, _WINDOW, _LIMIT = "#0072B2", "#7F7F7F", "#D55E00"
 
@@ -52,8 +51,9 @@ class Reading:
         (Bonferroni). NaN for a quantity.
     verdict : Verdict or None
     reason : str
-    raised_at, onset : int or None
-        The row that raised an alarm, and the row after which its evidence only rose.
+    raised_at, onset, delay : int or None
+        The row that raised an alarm, the row after which its evidence only rose, and their
+        difference: an estimate of the delay of detection.
     """
 
     quantity: str
@@ -70,16 +70,10 @@ class Reading:
     reason: str = ""
     raised_at: int | None = None
     onset: int | None = None
+    delay: int | None = None
 
     promise = renamed("limit")
     name = renamed("quantity")
-
-    @property
-    def delay(self) -> int | None:
-        """Rows from the onset to the alarm: an estimate of the delay of detection."""
-        if self.raised_at is None or self.onset is None:
-            return None
-        return self.raised_at - self.onset
 
 
 class Watched(NamedTuple):
@@ -121,9 +115,8 @@ def judge_draw(reading: Reading) -> Reading:
         distance = max(reading.lower - 1.0, 1.0 - reading.upper)
         verdict = Verdict.FAIL if distance > LIMITS["gold_draw"].fails else Verdict.CAUTION
         found = (
-            "they differ, which biases quality; correct the stated chance (gold_probability), or "
-            "feed queries once their gold labels are there (in Python, update_quality takes late "
-            "ones)."
+            "they differ, which biases quality; correct gold_probability, or feed queries once "
+            "their gold labels are there (in Python, update_quality takes late ones)."
         )
     return replace(reading, limit=1.0, verdict=verdict, reason=f"{reading.quantity}: {found}")
 
@@ -136,12 +129,9 @@ def judge_alarm(name: str, watched: Watched) -> Reading:
     reading, missing = Reading(name, n=n, p_value=p_value), MINIMA["monitored_rows"].missing(n)
     if alarm is not None and alarm.raised_at is not None and alarm.onset is not None:
         at, onset = skipped + alarm.raised_at, skipped + alarm.onset
-        reading = replace(reading, raised_at=at, onset=onset)
+        reading = replace(reading, raised_at=at, onset=onset, delay=at - onset)
         verdict = Verdict.FAIL
-        found = (
-            f"alarm at row {at}, about {at - onset} rows after the drift began (evidence rose from "
-            f"row {onset} on)."
-        )
+        found = f"alarm at row {at}; evidence rose from row {onset} on, {at - onset} rows before."
     elif missing:
         verdict = Verdict.INCONCLUSIVE
         found = f"too early to say; {rows_to_come + missing} more rows would do."
@@ -156,10 +146,7 @@ def _would_settle(reading: Reading, limit: float) -> str:
     if reading.missing:
         return f"{reading.missing} more {reading.lacking} would give an interval."
     if np.isnan(reading.lower):
-        return (
-            f"the {reading.lacking} are all alike or 0 so far, or a few rare and large ones "
-            "decide, which leaves no interval."
-        )
+        return f"the {reading.lacking} are all alike or 0, or a few rare and large ones decide."
     half = (reading.upper - reading.lower) / 2.0
     needed = about(rows_needed(reading.n, half, abs(reading.value - limit)), reading.n)
     return f"{needed} rows would settle it if things stay as they are; rows so far: {reading.n}."
@@ -172,14 +159,10 @@ class Trajectory:
     Parameters
     ----------
     name : str
-    n : ndarray of shape (m,)
-        Rows so far.
-    total : Estimates
-        Over all rows so far, shape (m,).
-    window_n : ndarray of shape (w,)
-        Rows so far at the end of each full window.
-    window : Estimates
-        Over each full window by itself, shape (w,).
+    n, total : ndarray of shape (m,) and Estimates
+        Rows so far, and over all of them.
+    window_n, window : ndarray of shape (w,) and Estimates
+        Rows so far at the end of each full window, and over each window by itself.
     limit : float
         NaN if there is none.
     """
@@ -202,17 +185,14 @@ class MonitorReport(Result):
     ----------
     level : float
         Chance with which a confidence sequence never leaves out what it estimates.
-    alarm_level : float
-        Largest chance that any alarm is ever false.
-    alarm_threshold : float
-        Evidence at which an alarm is raised.
+    alarm_level, alarm_threshold : float
+        Largest chance that any alarm is ever false, and the evidence at which one is raised.
     window : int
     n_queries, n_gold : int
         Decisions and gold labels so far.
     is_bounded : bool
         Whether gains have known bounds, so that intervals for gain and loss are exact.
-    readings : tuple of Reading
-    alarms : tuple of Reading
+    readings, alarms : tuple of Reading
     trajectories : dict of str to Trajectory
     evidence : dict of str to ndarray of shape (m, 2)
         Rows and log10 of the evidence of each alarm.
@@ -311,10 +291,9 @@ class MonitorReport(Result):
             rows, evidence = self.evidence[name].T
             line = style.line() | {"marker": style.marker if len(rows) < 12 else None}
             ax.plot(rows, evidence, **line)
+        dashed = {"color": OUTLINE, "linewidth": 1.2, "linestyle": "--"}
         name = f"alarm: evidence {self.alarm_threshold:.3g}"
-        ax.axhline(
-            np.log10(self.alarm_threshold), color=OUTLINE, linewidth=1.2, linestyle="--", label=name
-        )
+        ax.axhline(np.log10(self.alarm_threshold), label=name, **dashed)
         for alarm in self.alarms:
             if alarm.raised_at is not None:
                 color = styles[alarm.name].color
@@ -344,9 +323,7 @@ def _shown(trajectory: Trajectory) -> tuple[float, float]:
         [total.value, total.lower[late], total.upper[late], *window[:3], [trajectory.limit]]
     )
     values = values[np.isfinite(values)]
-    if not values.size:
-        return 0.0, 1.0
-    low, high = float(values.min()), float(values.max())
+    low, high = (values.min(), values.max()) if values.size else (0.0, 1.0)
     room = 0.08 * (high - low) or 0.05
     return low - room, high + room
 
@@ -358,14 +335,13 @@ def report_on(
     least_probability: float = 1.0,
 ) -> MonitorReport:
     """Put together what is known, from sums of which some may be empty, and alarms that are fed."""
-    trajectories = {
-        name: _trajectory(name, kept[quantity.kept], settings, least_probability)
-        for name, quantity in QUANTITIES.items()
-        if kept[quantity.kept].n
-    }
+    trajectories: dict[str, Trajectory] = {}
     readings: list[Reading] = []
-    for name, trajectory in trajectories.items():
-        readings += _read(name, trajectory, settings)
+    for name, quantity in QUANTITIES.items():
+        if kept[quantity.kept].n:
+            found = _trajectory(name, kept[quantity.kept], settings, least_probability)
+            trajectories[name] = found
+            readings += _read(name, found, settings.window)
     return MonitorReport(
         level=settings.level,
         alarm_level=settings.alarm_level,
@@ -404,13 +380,13 @@ def _trajectory(
     )
 
 
-def _read(name: str, trajectory: Trajectory, settings: MonitorSettings) -> list[Reading]:
+def _read(name: str, trajectory: Trajectory, size: int) -> list[Reading]:
     """Read a quantity over all rows and over the last full window, and judge it."""
     quantity = QUANTITIES[name]
 
     def last(over: str, n: float, found: Estimates) -> Reading:
         value, lower, upper, missing = (column[-1].item() for column in found)
-        what = quantity.minimum.what
+        what = MINIMUM_OF[quantity.kept].what
         return Reading(quantity.name, over, int(n), value, lower, upper, missing, what)
 
     total, window = last("all", trajectory.n[-1], trajectory.total), None
@@ -418,8 +394,7 @@ def _read(name: str, trajectory: Trajectory, settings: MonitorSettings) -> list[
         return [judge_draw(total)]
     if len(trajectory.window_n):
         end = int(trajectory.window_n[-1])
-        over = f"rows {end - settings.window + 1}-{end}"
-        window = last(over, settings.window, trajectory.window)
+        window = last(f"rows {end - size + 1}-{end}", size, trajectory.window)
     if not np.isnan(trajectory.limit):
         constraint = constraint_of(quantity.constraint, trajectory.limit)
         total = judge_constraint(total, window, constraint)

@@ -71,7 +71,7 @@ def monitored(**settings):
     return monitor
 
 
-def test_a_promise_on_gains_is_judged_from_bounds_and_survives_a_file(tmp_path):
+def test_a_constraint_on_gains_is_judged_from_bounds_and_survives_a_file(tmp_path):
     monitor = monitored(max_loss=0.2, gain_bounds=(-1, 1), cost_bounds=(0, 1))
     frame = monitor.to_frame().set_index(["quantity", "over"])
     row = frame.loc[("gold loss against always-primary", "all")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -70,13 +71,13 @@ BAD = [
     ({"gold_probability": 0.0}, "gold_probability is not above 0"),
     ({"gold": np.full(50, np.inf)}, "gold is infinite or beyond 1e\\+100 for 50"),
     ({"features": np.full((50, 4), 1e200)}, "features is infinite or beyond"),
-    ({"features": ["a"] * 50}, "features has shape"),
+    ({"features": ["a"] * 50}, "features is a list of shape"),
     ({"prediction": ["a"] * 50}, "prediction holds values that are not numbers"),
     ({"features": np.ones((50, 3))}, "features has 3 columns, but 4 were"),
     ({"gold_probability": 1e-200}, "at least 1e-12"),
     ({"features": np.ones((49, 4))}, "49 rows but there are 50"),
     ({"features": np.full((50, 4), np.nan)}, "NaN"),
-    ({"features": scipy.sparse.eye_array(50, 4).tocsr()}, "features are sparse"),
+    ({"features": scipy.sparse.eye_array(50, 4).tocsr()}, "features is a csr_array of shape"),
     ({"routed_to_primary": np.full(50, 2)}, "other than 0 and 1"),
     ({"routed_to_primary": []}, "empty"),
 ]
@@ -149,6 +150,42 @@ def test_files_that_are_no_monitor_are_refused(streams, tmp_path):
         RouterMonitor.load(tmp_path / "older.npz")
     with pytest.raises(DataError, match="There is no file"):
         RouterMonitor.load(tmp_path / "nothing.npz")
+
+
+def marked(value, arrays):
+    """Mark tuples, dicts and arrays as version 3 of the file did."""
+    if isinstance(value, np.ndarray):
+        arrays[f"a{len(arrays)}"] = value
+        return {"array": f"a{len(arrays) - 1}"}
+    if dataclasses.is_dataclass(value):
+        fields = {name: marked(part, arrays) for name, part in vars(value).items()}
+        return {"kind": type(value).__name__, "fields": fields}
+    if isinstance(value, tuple):
+        return {"tuple": [marked(part, arrays) for part in value]}
+    if isinstance(value, dict):
+        return {"dict": {name: marked(part, arrays) for name, part in value.items()}}
+    return value
+
+
+@pytest.mark.parametrize("kind", ["MonitorState", "Memory"])
+def test_a_file_of_the_former_version_goes_on_as_if_it_were_of_this_one(streams, kind, tmp_path):
+    monitor = RouterMonitor(burn_in=100, window=50, gain_bounds=(-9, 9))
+    monitor.update(**streams.columns(300), batch_id="monday")
+    names = ["settings", "kept", "scores", "alarms", "embeddings"]
+    names += ["names", "batches", "least_probability"] if kind == "MonitorState" else []
+    arrays = {}
+    parts = {name: marked(getattr(monitor, f"_{name}"), arrays) for name in names}
+    header = {"format": "metarouter-monitor", "version": 3}
+    header["memory"] = {"kind": kind, "fields": parts}
+    write_arrays(tmp_path / "m.npz", arrays | {"monitor": json.dumps(header)})
+    loaded = RouterMonitor.load(tmp_path / "m.npz")
+    assert loaded.batches == (("monday",) if kind == "MonitorState" else ())
+    later = streams.columns(200, seed=1)
+    if kind == "MonitorState":  # the first files did not know of names, batches and chances
+        assert loaded.summary() == monitor.summary()
+        pd.testing.assert_frame_equal(
+            loaded.update(**later).to_frame(), monitor.update(**later).to_frame()
+        )
 
 
 def test_a_file_holds_no_pickle(streams, tmp_path):

@@ -48,7 +48,7 @@ def test_sequences_of_rare_costs_appear_once_enough_of_them_came():
     assert all(there for _, there in found)
 
 
-def test_a_promise_on_rare_and_large_gains_stays_open():
+def test_a_constraint_on_rare_and_large_gains_stays_open():
     gold = np.zeros(400)
     gold[:2] = 100.0
     monitor = RouterMonitor(min_gain=0.1)

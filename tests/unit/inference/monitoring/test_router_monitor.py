@@ -79,12 +79,12 @@ def test_order_of_rows_changes_neither_share_nor_costs(streams):
 # -- verdicts
 
 
-def test_promises_are_kept_broken_or_open(streams):
+def test_constraints_are_kept_broken_or_open(streams):
     c = streams.columns(2000)
     share = c["routed_to_primary"].mean()
 
-    def verdict(**promise):
-        return reading(RouterMonitor(**promise).update(**c), "usage").verdict
+    def verdict(**constraint):
+        return reading(RouterMonitor(**constraint).update(**c), "usage").verdict
 
     assert verdict(max_share=share + 0.1) is Verdict.PASS
     assert verdict(max_share=share - 0.1) is Verdict.FAIL
@@ -94,7 +94,7 @@ def test_promises_are_kept_broken_or_open(streams):
     assert saving.report().is_alarm
 
 
-def test_a_promise_kept_overall_and_broken_of_late_is_a_caution():
+def test_a_constraint_kept_overall_and_broken_of_late_is_a_caution():
     decisions = np.concatenate([np.arange(4000) % 10 == 0, np.arange(500) % 2 == 0])
     found = reading(RouterMonitor(max_share=0.3).update(decisions), "usage")
     assert found.verdict is Verdict.CAUTION
@@ -157,7 +157,7 @@ def test_gold_labels_that_are_all_alike_give_no_interval_and_no_verdict(label):
     assert "all alike" in found.reason
 
 
-def test_a_promise_that_few_rows_leave_open_asks_for_more_than_there_are():
+def test_a_constraint_that_few_rows_leave_open_asks_for_more_than_there_are():
     found = reading(RouterMonitor(max_share=0.5).update([False]), "usage")
     assert (
         "somewhat more rows would settle it if things stay as they are; rows so far: 1"
@@ -173,7 +173,7 @@ def test_gold_labels_that_are_drawn_less_often_than_stated_are_seen(streams):
     assert reading(wrong, "gold labels drawn").verdict is Verdict.FAIL
 
 
-def test_drift_of_embeddings_is_told_with_its_delay(streams):
+def test_drift_of_embeddings_is_reported_with_its_delay(streams):
     before, after = streams.columns(800), streams.columns(300, seed=1, shift=4.0)
     monitor = RouterMonitor(burn_in=100).update(**before)
     assert monitor.report().alarms[0].verdict is Verdict.PASS
