@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Unpack
 
@@ -36,17 +35,11 @@ from metarouter.inference.intervals import (
 from metarouter.inference.labels import (
     LabelOptions,
     LabelTable,
-    ScaledLabels,
     ShiftEstimate,
-    augmented,
     check_sample_size,
-    difference_of_means,
-    doubly_robust_mean,
-    overlap_weighted_slope,
-    paired_mean,
+    estimate_shift,
     scaled_labels,
 )
-from metarouter.nuisance import Nuisances
 from metarouter.routing import MetaRouter
 from metarouter.shift import ConstantShift, DRLearner, RLearner
 from metarouter.utils.arguments import validated
@@ -264,7 +257,8 @@ def mean_shift_test(
     if shortage is not None:
         known |= {"how": "nothing, there are too few labels", "factor_is": "not estimated"}
         return MeanShiftTest.inconclusive(shortage, **known)
-    labels, estimate = table.labels, _estimate(table.labels, method, table.nuisances)
+    labels = table.labels
+    estimate = estimate_shift(labels, method, table.nuisances)
     if method == "paired" and estimate.clusters is None and covariance in ("auto", "cluster"):
         # The two rows of one query are one difference, not a cluster: only larger groups are.
         covariance = "t"
@@ -303,19 +297,6 @@ def mean_shift_test(
         **known,
         **_judge(estimate.value, lower, upper, skewness, labels.preference_sd, known)._asdict(),
     )
-
-
-def _estimate(
-    labels: ScaledLabels, method: str, nuisances: Callable[..., Nuisances]
-) -> ShiftEstimate:
-    if method == "paired":
-        return paired_mean(labels)
-    if method == "aipw":
-        fitted = nuisances("propensity", "gold_outcome", "preference_outcome")
-        return doubly_robust_mean(labels, augmented(labels, fitted))
-    if method == "overlap":
-        return overlap_weighted_slope(labels, nuisances("marginal_outcome", "propensity"))
-    return difference_of_means(labels)
 
 
 def _least_margin(
@@ -438,7 +419,7 @@ def mean_shift(model: MetaRouter, rows: TrainingRows) -> MeanShift | None:
     if shift is None or not methods or shift.is_zero_:
         return None
     labels = scaled_labels(rows, model.scaler_)
-    found = _estimate(labels, methods[0], lambda *_: shift.nuisances_)
+    found = estimate_shift(labels, methods[0], lambda *_: shift.nuisances_)
     spread = variance_of_mean(*found[1:5], choose_covariance("auto", found.clusters))
     inside, how = shift.in_overlap_, found.how
     if not inside.all():

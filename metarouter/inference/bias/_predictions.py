@@ -43,9 +43,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-NAMES = ("mean prediction", "differential prediction")
-
-
 @dataclass(frozen=True)
 class CalibrationTest(Judged):
     """Coefficients of the mean and of the differential prediction; both are 1 when calibrated.
@@ -99,11 +96,12 @@ class CalibrationTest(Judged):
         "A calibrated predictor has both coefficients 1. P values above 0 are one-sided.",
         "{self.reason}",
     )
-    _names = NAMES
+    _names = ("mean prediction", "differential prediction")
 
     def plot(self, ax: Any = None) -> Any:
         """Draw both coefficients with their intervals, beside 0 and 1."""
-        ax = draw_dots(NAMES, self.coefficient, self.lower, self.upper, new_axes(ax, height=2.2))
+        ax = new_axes(ax, height=2.2)
+        draw_dots(self._names, self.coefficient, self.lower, self.upper, ax)
         ax.axvline(1.0, color="#1A1A1A", linewidth=0.9, linestyle=":")
         scale = f"coefficient ({self.level:.0%} intervals; 1: calibrated, 0: no information)"
         return label_axes(ax, scale)
@@ -209,7 +207,7 @@ def calibration_test(
             "no differences to test; give a model that tells queries apart."
         )
     design = multiplier[:, None] * np.column_stack([mean, prediction - mean])
-    fit = labels.regress(outcome, design, share, kind, list(NAMES))
+    fit = labels.regress(outcome, design, share, kind, list(CalibrationTest._names))
     n_gold = int((taken & labels.is_gold).sum())
     limits = fit.limits(table.level)
     slope, lower, upper = (

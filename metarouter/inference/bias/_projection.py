@@ -22,7 +22,6 @@ from metarouter.inference.intervals import (
     WaldTest,
     choose_covariance,
     p_value_of,
-    wald_test,
 )
 from metarouter.inference.labels import (
     Effect,
@@ -213,7 +212,7 @@ def best_linear_projection(
     design = np.column_stack([np.ones(len(share)), columns - share @ columns])
     outcome, slope = scores.of(effect), scores.gold / labels.factor
     fit = labels.regress(outcome, design, share, kind, ["mean", *names], slope=slope, centred=True)
-    joint = wald_test(fit, list(range(1, k)))
+    joint = fit.wald_test(first=1)
     limits = fit.limits(table.level, first=1)
     margin = limits["simultaneous_upper"][1:] - fit.coefficient[1:]
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -6,7 +6,6 @@ from metarouter.inference.intervals._least_squares import (
     LinearFit,
     WaldTest,
     sup_t_quantile,
-    wald_test,
     weighted_least_squares,
 )
 from metarouter.inference.intervals._variances import (

@@ -56,6 +56,15 @@ def sup_t_quantile(covariance: FloatArray, df: float, level: float) -> float:
     return float(np.quantile(largest / spread, level))
 
 
+class WaldTest(NamedTuple):
+    """A joint test: F statistic, its degrees of freedom, p value."""
+
+    statistic: float
+    df_numerator: int
+    df_denominator: float
+    p_value: float
+
+
 class LinearFit(NamedTuple):
     """Coefficients (k,), their covariance (k, k) and degrees of freedom (k,)."""
 
@@ -84,14 +93,19 @@ class LinearFit(NamedTuple):
             found["simultaneous_upper"] = np.append(upper[:first], value[first:] + margin)
         return found
 
+    def wald_test(self, first: int = 0) -> WaldTest:
+        """Test that all coefficients from `first` on are zero, by Hotelling's T^2.
 
-class WaldTest(NamedTuple):
-    """A joint test: F statistic, its degrees of freedom, p value."""
-
-    statistic: float
-    df_numerator: int
-    df_denominator: float
-    p_value: float
+        The covariance is estimated: with df degrees of freedom and q coefficients, T^2 (df - q + 1)
+        / (q df) is F with q and df - q + 1 degrees of freedom.
+        """
+        value, covariance = self.coefficient[first:], self.covariance[first:, first:]
+        q, df = value.size, float(self.df[first:].min())
+        left = max(df - q + 1, 1.0)
+        with np.errstate(all="ignore"):
+            squared = float(value @ np.linalg.pinv(covariance, hermitian=True) @ value)
+            statistic = squared * left / (q * df)
+            return WaldTest(statistic, q, left, float(fdtrc(q, left, statistic)))
 
 
 def weighted_least_squares(
@@ -154,30 +168,6 @@ def weighted_least_squares(
     shrink = 1.0 if clusters is None else (n_units - 1) / n_units
     df = np.minimum(welch_df(influence, is_gold, clusters), max(1.0, n_units - design.shape[1]))
     return LinearFit(coefficient, shrink * influence.T @ influence, df)
-
-
-def wald_test(fit: LinearFit, columns: list[int], null: FloatArray | float = 0.0) -> WaldTest:
-    """Test several coefficients at once, by Hotelling's T^2.
-
-    The covariance is estimated: with df degrees of freedom and q coefficients, T^2 (df - q + 1) /
-    (q df) is F with q and df - q + 1 degrees of freedom.
-
-    Parameters
-    ----------
-    fit : LinearFit
-    columns : list of int
-        The coefficients that are tested.
-    null : float or array of shape (q,), default=0.0
-    """
-    q = len(columns)
-    distance = fit.coefficient[columns] - null
-    covariance = fit.covariance[np.ix_(columns, columns)]
-    df = float(fit.df[columns].min())
-    left = max(df - q + 1, 1.0)
-    with np.errstate(all="ignore"):
-        squared = float(distance @ np.linalg.pinv(covariance, hermitian=True) @ distance)
-        statistic = squared * left / (q * df)
-        return WaldTest(statistic, q, left, float(fdtrc(q, left, statistic)))
 
 
 def _jackknife(

@@ -25,15 +25,13 @@ from metarouter.inference.labels._labels import (
     check_sample_size,
     column_names,
     column_position,
-    count_labels,
     fitted_nuisances,
     scaled_labels,
 )
 from metarouter.inference.labels._shift_estimates import (
     ShiftEstimate,
-    augmented,
-    difference_of_means,
     doubly_robust_mean,
+    estimate_shift,
     orthogonal_scores,
     overlap_weighted_slope,
     paired_mean,

@@ -65,6 +65,7 @@ class HeldOutPredictions(Result):
     scheme: str
 
     _TITLE = "Held-out predictions"
+    _COLUMNS = "shift, gain, fold"
     _IS_CURVE = True
     _NOTES = ("In units of the preference labels.",)
 
@@ -79,10 +80,7 @@ class HeldOutPredictions(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per label that was held out."""
-        import pandas as pd
-
-        frame = pd.DataFrame({"shift": self.shift, "gain": self.gain, "fold": self.fold})
-        return frame[self.fold >= 0]
+        return super().to_frame()[self.fold >= 0]
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the histogram of the predicted shifts, or of the gains where there are none."""
@@ -98,22 +96,10 @@ class HeldOutPredictions(Result):
 def predict_folds(
     fold: Rows, scheme: Scheme, predict: Callable[[Rows, Rows], Mapping[Any, FloatArray]]
 ) -> tuple[dict[Any, FloatArray], Rows]:
-    """Predict folds by models of others, as `held_out_predictions` says.
+    """Predict folds, numbered from 0, by models of others, as `held_out_predictions` says.
 
-    Parameters
-    ----------
-    fold : ndarray of int of shape (n,)
-        Numbers from 0.
-    scheme : {"forward", "cross_fit"}
-    predict : callable
-        From the rows that train and those that are predicted to columns of predictions, by name.
-
-    Returns
-    -------
-    columns : dict of ndarray of shape (n,)
-        NaN where nothing was predicted.
-    fold : ndarray of int of shape (n,)
-        -1 where nothing was predicted.
+    `predict` goes from the rows that train, and those that are predicted, to columns of predictions
+    by name. Where nothing was predicted the columns (n,) are NaN, and the fold that is returned -1.
     """
     first = FIRST_TRAINING_FOLDS if scheme == "forward" else 0
     columns: dict[Any, FloatArray] = {}
@@ -153,14 +139,7 @@ def ranks_within_folds(values: FloatArray, fold: Rows) -> FloatArray:
 
 
 def stratified_folds(kind: NDArray[Any], groups: Any, n_folds: int, seed: int) -> Rows:
-    """Give every row the number of its fold: folds are alike in kind, groups kept together.
-
-    Parameters
-    ----------
-    kind : ndarray of shape (n,)
-        What the folds are stratified by.
-    groups : ndarray of shape (n,) or None
-    """
+    """Give every row, of shape (n,), its fold: folds are alike in kind, groups kept together."""
     splitter: Any = StratifiedKFold if groups is None else StratifiedGroupKFold
     fold = np.empty(len(kind), dtype=np.intp)
     split = splitter(n_folds, shuffle=True, random_state=seed).split(kind, kind, groups)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
+from numbers import Real
 from typing import Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
@@ -166,6 +167,15 @@ class LabelOptions(TypedDict, total=False):
     n_jobs: int | None
 
 
+class Counts(NamedTuple):
+    """Labels of either source, queries with both, independent clusters."""
+
+    gold: int
+    preference: int
+    paired: int
+    clusters: int
+
+
 class LabelTable:
     """A table of labels with the options of a test; it is scaled and fitted when asked for.
 
@@ -187,7 +197,21 @@ class LabelTable:
         self.data, self.options = data, options
         self.level = as_level(options.get("level", 0.95))
         self.rows = as_rows(data)
-        self.counts = count_labels(self.rows)
+
+    @cached_property
+    def counts(self) -> Counts:
+        """Counts of the labels that have a positive weight."""
+        rows, taken = self.rows, np.ones(len(self.rows.y), dtype=bool)
+        if rows.sample_weight is not None:
+            taken = np.asarray(rows.sample_weight) > 0
+        is_gold, query = np.asarray(rows.is_gold, dtype=bool)[taken], np.asarray(rows.query)[taken]
+        clusters = as_clusters(query if rows.groups is None else np.asarray(rows.groups)[taken])
+        return Counts(
+            gold=int(is_gold.sum()),
+            preference=int((~is_gold).sum()),
+            paired=np.intersect1d(query[is_gold], query[~is_gold]).size,
+            clusters=query.size if clusters is None else int(clusters.max()) + 1,
+        )
 
     @property
     def random_state(self) -> Any:
@@ -260,13 +284,7 @@ def column_names(data: Any) -> list[str]:
 
 
 def column_position(item: Any, names: list[str], argument: str) -> int:
-    """Return the position of a column that is given by name or position.
-
-    Raises
-    ------
-    MetaRouterError
-        If there is no such column; `argument` is named.
-    """
+    """Return the position of a column by its name or position, or refuse it, naming `argument`."""
     if isinstance(item, str) and item in names:
         return names.index(item)
     if isinstance(item, int | np.integer) and 0 <= item < len(names):
@@ -316,15 +334,7 @@ def fitted_nuisances(
     random_state: Any = None,
     n_jobs: int | None = None,
 ) -> Nuisances:
-    """Take fitted nuisances as they are, or cross-fit a recipe on these labels.
-
-    Raises
-    ------
-    MetaRouterError
-        If fitted nuisances belong to other data, or lack one that is needed.
-    DataError
-        If the labels cannot be cross-fitted.
-    """
+    """Take fitted nuisances, or cross-fit a recipe, with the errors that `LabelOptions` names."""
     data = labels.training_data() if isinstance(labels, ScaledLabels) else labels
     if nuisances is not None and nuisances.__sklearn_is_fitted__():
         nuisances.require(data, names)
@@ -337,8 +347,8 @@ def _factor(
     labels: FloatArray, source: NDArray[np.bool_], weight: Any, scaling: Scaling
 ) -> tuple[float, str]:
     """Return the factor, and where it comes from."""
-    if isinstance(scaling, int | float | np.number) and not isinstance(scaling, bool):
-        if not (np.isfinite(scaling) and scaling > 0):
+    if isinstance(scaling, Real):
+        if not 0 < scaling < np.inf:
             raise MetaRouterError(f"scaling={scaling!r} is no factor; give a number above 0.")
         return float(scaling), "given, held fixed"
     given: Any = scaling
@@ -363,41 +373,12 @@ def _moments(values: FloatArray, share: FloatArray) -> tuple[float, float]:
     return mean, float(np.average((values - mean) ** 2, weights=share))
 
 
-class Counts(NamedTuple):
-    """Labels of either source, queries with both, independent clusters."""
-
-    gold: int
-    preference: int
-    paired: int
-    clusters: int
-
-
-def count_labels(data: Any) -> Counts:
-    """Count the labels of LabelledQueries or TrainingRows that have a positive weight."""
-    rows = as_rows(data)
-    taken = np.ones(len(rows.y), dtype=bool)
-    if rows.sample_weight is not None:
-        taken = np.asarray(rows.sample_weight) > 0
-    is_gold, query = np.asarray(rows.is_gold, dtype=bool)[taken], np.asarray(rows.query)[taken]
-    clusters = as_clusters(query if rows.groups is None else np.asarray(rows.groups)[taken])
-    return Counts(
-        gold=int(is_gold.sum()),
-        preference=int((~is_gold).sum()),
-        paired=np.intersect1d(query[is_gold], query[~is_gold]).size,
-        clusters=query.size if clusters is None else int(clusters.max()) + 1,
-    )
-
-
 def check_sample_size(
     counts: Counts, gold: Literal["gold_rows", "gold_rows_held_out", "paired_queries"] = "gold_rows"
 ) -> Finding | None:
     """Return the first minimum that is not met, of labels of both sources or of clusters, or None.
 
-    Parameters
-    ----------
-    counts : Counts
-    gold : {"gold_rows", "gold_rows_held_out", "paired_queries"}, default="gold_rows"
-        The minimum of gold labels, or of queries with both.
+    `gold` names the minimum of gold labels, or of queries with both.
     """
     n_gold = counts.paired if gold == "paired_queries" else counts.gold
     needs = {gold: n_gold, "preference_rows": counts.preference, "clusters": counts.clusters}

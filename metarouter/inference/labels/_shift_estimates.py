@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from typing import NamedTuple
 
@@ -152,6 +153,20 @@ def orthogonal_scores(labels: ScaledLabels, nuisances: Nuisances) -> OrthogonalS
     rows = inside & ~is_gold
     preference[rows] += (labels.y - nuisances.preference_outcome_)[rows] / (1 - p[rows])
     return OrthogonalScores(gold, preference, inside)
+
+
+def estimate_shift(
+    labels: ScaledLabels, method: str, nuisances: Callable[..., Nuisances]
+) -> ShiftEstimate:
+    """Estimate E Delta by a method of `mean_shift_test`; `nuisances` gives those that are named."""
+    if method == "paired":
+        return paired_mean(labels)
+    if method == "aipw":
+        fitted = nuisances("propensity", "gold_outcome", "preference_outcome")
+        return doubly_robust_mean(labels, augmented(labels, fitted))
+    if method == "overlap":
+        return overlap_weighted_slope(labels, nuisances("marginal_outcome", "propensity"))
+    return difference_of_means(labels)
 
 
 def paired_mean(labels: ScaledLabels) -> ShiftEstimate:

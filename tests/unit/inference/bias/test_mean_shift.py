@@ -14,14 +14,13 @@ from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import DECISION_THRESHOLDS, MINIMUM_SAMPLE_SIZES, Verdict
 from metarouter.inference.bias._mean_shift import mean_shift, mean_shift_test
 from metarouter.inference.labels import (
-    augmented,
-    difference_of_means,
     doubly_robust_mean,
     fitted_nuisances,
     orthogonal_scores,
     paired_mean,
     scaled_labels,
 )
+from metarouter.inference.labels._shift_estimates import augmented, difference_of_means
 from metarouter.nuisance import ALL_NUISANCES
 
 
