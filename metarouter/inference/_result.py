@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import MISSING, dataclass, fields
 from operator import attrgetter
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -61,6 +61,8 @@ class Judged(Result):
     verdict: Verdict
     needed: int | None
     reason: str
+
+    _FACTS: ClassVar[dict[str, str]] = {"level": "{self.level:g}", "verdict": "{self.verdict}"}
 
     @classmethod
     def inconclusive(cls, finding: Finding, size: int = 0, **known: Any) -> Self:

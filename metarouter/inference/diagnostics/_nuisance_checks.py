@@ -78,9 +78,7 @@ class OverlapReport(Judged):
         "preference labels": "{self.n_preference}",
         "clipped": "{self.n_clipped}",
         "trimmed": "{self.n_trimmed}",
-        "level": "{self.level:g}",
-        "verdict": "{self.verdict}",
-    }
+    } | Judged._FACTS
     _NOTES = (
         "Intervals are over new queries, with the fitted propensity held fixed. It is out of",
         "fold and recalibrated, so that a noisy model does not look like a lack of overlap.",
@@ -288,7 +286,6 @@ class NuisanceQuality(Judged):
     verdicts: dict[str, Verdict]
 
     _TITLE = "Quality of the nuisances, out of fold"
-    _FACTS = {"level": "{self.level:g}", "verdict": "{self.verdict}"}
     _NOTES = (
         "Intervals are over new labels, with the fitted models held fixed. A nuisance that",
         "knows nothing (R2 of 0, ratio of 1) costs precision, one that is worse adds noise.",

@@ -259,9 +259,7 @@ class SensitivityAnalysis(Judged):
         "robustness value": "{self.robustness:.4f}",
         "of the interval": "{self.robustness_interval:.4f}",
         "null": "{self.null:g}",
-        "level": "{self.level:g}",
-        "verdict": "{self.verdict}",
-    }
+    } | Judged._FACTS
     _NOTES = (
         "c_y: share of the labels' residual variance that the difference explains; c_d: gain",
         "in the variance of the weights; strength: the common c_y = c_d of the same bias.",
@@ -393,15 +391,9 @@ def sensitivity_analysis(
             "propensities (PropensityPolicy)."
         )
         return open_because(Finding(Verdict.INCONCLUSIVE, None, reason), **known)
-    strength = confounding_strength(outcome_strength, source_strength, rho)
-    assumed = Scenario(
-        "as assumed",
-        Measured(*(outcome_strength,) * 3),
-        Measured(*(source_strength,) * 3),
-        rho,
-        np.nan,
-        bias_bound(elements, strength, level),
-    )
+    outcome, source = (Measured(c, c, c) for c in (outcome_strength, source_strength))
+    bound = bias_bound(elements, confounding_strength(outcome.value, source.value, rho), level)
+    assumed = Scenario("as assumed", outcome, source, rho, np.nan, bound)
     observed = []
     for name, columns in _benchmark_columns(data, labels, benchmark).items():
         without = _fitted_without(columns, labels, fitted, needed, table.random_state)
