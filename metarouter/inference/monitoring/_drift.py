@@ -124,8 +124,8 @@ def lowest_so_far(
 ) -> tuple[FloatArray, NDArray[np.intp]]:
     """Follow how low something was, and after which row it was last lower than ever.
 
-    Returns both after each of m more rows, shape (m, ...), from its `trajectory` over these and
-    from both after the n rows before, shape (...,).
+    Returns both after each of m more rows, shape (m, ...). Its `trajectory` has that shape too;
+    `lowest` and `lowest_at`, of shape (...,), are both after the n rows before.
     """
     lows = np.minimum.accumulate(np.concatenate([lowest[None], trajectory]))
     rows = np.arange(n + 1, n + 1 + len(trajectory)).reshape(-1, *[1] * lowest.ndim)
@@ -142,7 +142,7 @@ class DriftAlarm:
     at any number of rows, and however the scores depend on each other (`log_evidence`).
 
     "As they came before" is exchangeability (see `RouterMonitor`). Scores must be one and the same
-    function of every row, which was fixed without these rows.
+    function of every row, which was fixed without these rows, and ties are split at random.
 
     A score that has had one value only is bet on, but its capital is not counted before it varies:
     its p-values are ties split at random and nothing else. (Not to bet would be no martingale: that
@@ -232,6 +232,7 @@ class DriftAlarm:
         columns = list(zip(self.past, scores.T, ties.T, strict=True))
         p_values = np.column_stack([online_p_values(*column) for column in columns])
         capital, logs, log_mean = play(self.capital, self.log_capital, p_values)
+        # The capital of a score counts in rows before which it has had two values.
         ends = [past[[0, -1]] if past.size else new[[0, 0]] for past, new, _ in columns]
         before = np.vstack([np.transpose(ends), scores[:-1]])
         varied = np.logical_or.accumulate(before != before[0])[1:]

@@ -189,15 +189,15 @@ class RouterMonitor(Printed):
         # Each part is frozen, and is replaced by what it becomes.
         self._kept = {name: BlockSums.empty(k, window) for name, k in _COLUMNS.items()}
         self._scores = GainScores.fresh()
-        seed, of_each = self._settings.seed, alarm_level / N_ALARMS
+        seed, alpha = self._settings.seed, alarm_level / N_ALARMS
         every = max(1, window // _POINTS_PER_WINDOW)
         self._alarms = {
             name: DriftAlarm.at_start(
-                np.empty((0, k)), level=of_each, every=every, seed=(seed, number)
+                np.empty((0, k)), level=alpha, every=every, seed=(seed, number)
             )
             for number, (name, k) in enumerate(_ALARM_SCORES.items(), start=1)
         }
-        self._embeddings = EmbeddingDrift(burn_in, n_components, seed, every, of_each)
+        self._embeddings = EmbeddingDrift(burn_in, n_components, seed, every, alpha)
         self._names: FeatureNames | None = None
         self._batches: tuple[str, ...] = ()
         self._least_probability = 1.0  # of a gold label so far, on which exact bounds rest
@@ -343,10 +343,9 @@ class RouterMonitor(Printed):
 
     def report(self) -> MonitorReport:
         """Return what is known now."""
-        alarms: dict[str, Watched] = {}
-        if self._names is not None:
-            of = self._embeddings
-            alarms["drift of the embeddings"] = Watched(of.alarm, of.skipped, of.rows_to_come)
+        drift = self._embeddings
+        watched = Watched(drift.alarm, drift.skipped, drift.rows_to_come)
+        alarms = {} if self._names is None else {"drift of the embeddings": watched}
         for name, alarm in self._alarms.items():
             if alarm.n or (name in self._kept and self._kept[name].n):
                 alarms[f"drift of the {name}"] = Watched(alarm)

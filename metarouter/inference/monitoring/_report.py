@@ -367,15 +367,15 @@ def _trajectory(
     quantity, path = QUANTITIES[name], sums.path()
     limit = getattr(settings, quantity.constraint) if quantity.constraint else None
     bounds = getattr(settings, quantity.bounds) if quantity.bounds else None
-    of = partial(estimates, name, bounds=bounds, least_probability=least_probability)
+    estimated = partial(estimates, name, bounds=bounds, least_probability=least_probability)
     # Windows share one chance of failing: window k takes 1 / (k (k + 1)) of it.
     alpha, k = 1.0 - settings.level, np.arange(1, len(sums.finished) + 1)
     return Trajectory(
         name=quantity.name,
         n=path[:, 0],
-        total=of(path, alpha, settings.horizon),
+        total=estimated(path, alpha, settings.horizon),
         window_n=np.asarray(k * sums.size, dtype=np.float64),
-        window=of(sums.finished, alpha / (k * (k + 1)), sums.size),
+        window=estimated(sums.finished, alpha / (k * (k + 1)), sums.size),
         limit=np.nan if limit is None else limit,
     )
 
