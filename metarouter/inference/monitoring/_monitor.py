@@ -192,10 +192,8 @@ class RouterMonitor(Printed):
         seed, alpha = self._settings.seed, alarm_level / N_ALARMS
         every = max(1, window // _POINTS_PER_WINDOW)
         self._alarms = {
-            name: DriftAlarm.at_start(
-                np.empty((0, k)), level=alpha, every=every, seed=(seed, number)
-            )
-            for number, (name, k) in enumerate(_ALARM_SCORES.items(), start=1)
+            name: DriftAlarm.at_start(np.empty((0, k)), level=alpha, every=every, seed=(seed, i))
+            for i, (name, k) in enumerate(_ALARM_SCORES.items(), start=1)
         }
         self._embeddings = EmbeddingDrift(burn_in, n_components, seed, every, alpha)
         self._names: FeatureNames | None = None
