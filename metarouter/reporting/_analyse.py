@@ -383,11 +383,7 @@ def _routers(settings: ReportSettings, scaling: Any = None) -> dict[str, Any]:
 
 
 def predictions(queries: LabelledQueries, settings: ReportSettings) -> HeldOutRouters:
-    """Predict labels by routers that have not seen them.
-
-    One factor brings all gold labels to the preference scale, whatever the fold: the checks of
-    the predictions use the same.
-    """
+    """Predict labels by routers that have not seen them; one factor scales all folds."""
     minimum = MINIMA["gold_rows_held_out"]
     for kind, there in (("gold", queries.n_gold), ("preference", queries.n_preference)):
         if minimum.missing(there):

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
+from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -302,9 +303,9 @@ def table(
     return Table(caption, heads, tuple(zip(*filled, strict=True)), note)
 
 
-def verdict_of(found: Any) -> Findings:
+def verdict_of(found: Any) -> Finding:
     """Say what a result says of its claim."""
-    return Findings((Finding(found.reason, found.verdict),))
+    return Finding(found.reason, found.verdict)
 
 
 def columns_of(found: Any, columns: str, at: Any = slice(None)) -> dict[str, list[Any]]:
@@ -367,11 +368,11 @@ def percent(level: float) -> str:
     return f"{100 * level:g}%"
 
 
-Parts = Iterator[Block | Section]
+Parts = Iterator[Block | Finding | Section]
 
 
 def section(title: str) -> Callable[[Callable[..., Parts]], Callable[..., Section]]:
-    """Make a section of what a generator yields: blocks, and the sections below them.
+    """Make a section of what a generator yields: blocks, findings, and the sections below them.
 
     Where its first argument is `Unanswered`, the section says why.
     """
@@ -379,11 +380,17 @@ def section(title: str) -> Callable[[Callable[..., Parts]], Callable[..., Sectio
     def with_title(parts_of: Callable[..., Parts]) -> Callable[..., Section]:
         @wraps(parts_of)
         def written(found: Any, *context: Any) -> Section:
-            if isinstance(found, Unanswered):
-                return Section(title, (verdict_of(found),))
-            parts = list(parts_of(found, *context))
-            below = tuple(part for part in parts if isinstance(part, Section))
-            return Section(title, tuple(p for p in parts if not isinstance(p, Section)), below)
+            is_open = isinstance(found, Unanswered)
+            parts: Iterable[Any] = [verdict_of(found)] if is_open else parts_of(found, *context)
+            blocks: list[Block] = []
+            below: list[Section] = []
+            for kind, group in groupby(parts, type):
+                alike = tuple(group)
+                if kind is Section:
+                    below += alike
+                else:
+                    blocks += [Findings(alike)] if kind is Finding else alike
+            return Section(title, tuple(blocks), tuple(below))
 
         return written
 

@@ -21,31 +21,13 @@ from metarouter.inference import (
 from metarouter.inference.diagnostics import Check
 from metarouter.judging import JudgeProfile
 from metarouter.overlap_region import OverlapRegion
+from metarouter.reporting import _document as doc
 from metarouter.reporting._analyse import RoutingAnalysis
-from metarouter.reporting._document import (
-    PREFERENCE,
-    Bullets,
-    Cell,
-    Estimate,
-    Figure,
-    Finding,
-    Findings,
-    Paragraph,
-    Parts,
-    PValue,
-    Unanswered,
-    cells,
-    columns_of,
-    percent,
-    section,
-    table,
-    verdict_of,
-)
 from metarouter.utils.groups import count_groups
 
 
-@section("The labels")
-def labels_section(queries: LabelledQueries) -> Parts:
+@doc.section("The labels")
+def labels_section(queries: LabelledQueries) -> doc.Parts:
     """Say which labels there are."""
     both = queries.n_paired
     counts = {
@@ -54,11 +36,11 @@ def labels_section(queries: LabelledQueries) -> Parts:
         "both labels": both,
         "all": queries.n_queries,
     }
-    yield Paragraph(
+    yield doc.Paragraph(
         "A label is the quality of the primary model's answer minus that of the alternative's. "
         "Gold labels come from the trustworthy evaluation, preference labels from the cheap one."
     )
-    yield table(
+    yield doc.table(
         "Queries by the labels that they carry",
         {"carrying": counts.keys(), "queries": counts.values()},
     )
@@ -71,21 +53,21 @@ def labels_section(queries: LabelledQueries) -> Parts:
     if queries.weight is not None:
         notes.append("queries are weighted by the column of weights")
     if notes:
-        yield Bullets(tuple(f"{note[0].upper()}{note[1:]}." for note in notes))
+        yield doc.Bullets(tuple(f"{note[0].upper()}{note[1:]}." for note in notes))
 
 
-@section("Can the data bear it?")
-def checks_section(found: Diagnostics, region: OverlapRegion | Unanswered | None) -> Parts:
+@doc.section("Data diagnostics")
+def checks_section(found: Diagnostics, region: OverlapRegion | doc.Unanswered | None) -> doc.Parts:
     """Give a verdict per check, and what is behind it."""
-    yield Paragraph(
+    yield doc.Paragraph(
         "PASS: the whole interval is good. FAIL: the whole interval is bad. CAUTION: between. "
         "INCONCLUSIVE: the labels cannot tell; 'needed' says how many gold labels would. Limits "
         "stand in the section on how it was done."
     )
-    yield table(
+    yield doc.table(
         "Verdict per check",
         {
-            "claim": map(_claim, found.checks),
+            "claim": [check.claim.capitalize() for check in found.checks],
             "verdict": "verdict",
             "measured": "quantity",
             "value": map(_measured, found.checks),
@@ -94,33 +76,27 @@ def checks_section(found: Diagnostics, region: OverlapRegion | Unanswered | None
         "Beside the robustness value stands that of the interval.",
         of=found.checks,
     )
-    reasons = [
-        Finding(f"{_claim(check)}: {check.reason}", check.verdict)
+    yield from (
+        doc.Finding(f"{check.claim.capitalize()}: {check.reason}", check.verdict)
         for check in found.checks
         if check.verdict is not Verdict.PASS
-    ]
-    if reasons:
-        yield Findings(tuple(reasons))
+    )
     yield _overlap(found.overlap, region)
     yield _sensitivity(found.sensitivity, found.mean_shift.method)
 
 
-def _claim(check: Check) -> str:
-    return f"{check.claim[0].upper()}{check.claim[1:]}"
-
-
-def _measured(check: Check) -> Cell:
+def _measured(check: Check) -> doc.Cell:
     value, lower, upper = check.measured
     if lower == value == upper and float(value).is_integer():
         return int(value)
-    return Estimate(value, lower, upper)
+    return doc.Estimate(value, lower, upper)
 
 
-@section("Do the two sources cover the same queries?")
-def _overlap(report: OverlapReport, region: OverlapRegion | Unanswered | None) -> Parts:
+@doc.section("Do the two sources cover the same queries?")
+def _overlap(report: OverlapReport, region: OverlapRegion | doc.Unanswered | None) -> doc.Parts:
     frame = report.to_frame()
-    yield verdict_of(report)
-    yield table(
+    yield doc.verdict_of(report)
+    yield doc.table(
         "Overlap of gold and preference queries",
         {
             "measure": "measure",
@@ -134,7 +110,7 @@ def _overlap(report: OverlapReport, region: OverlapRegion | Unanswered | None) -
         decimals=1,
     )
     if np.isfinite(frame["value"].iloc[0]):
-        yield Figure(
+        yield doc.Figure(
             "overlap",
             "Propensity of the gold label for gold queries (above) and preference queries "
             "(below): where one side is empty, the labels of the other cannot be checked.",
@@ -142,40 +118,40 @@ def _overlap(report: OverlapReport, region: OverlapRegion | Unanswered | None) -
             f"{report.n_preference} preference labels.",
             report.plot,
         )
-    if isinstance(region, Unanswered):
-        yield Paragraph(f"Where both sources have queries was not found: {region.reason}")
+    if isinstance(region, doc.Unanswered):
+        yield doc.Paragraph(f"Where both sources have queries was not found: {region.reason}")
     elif region is not None:
-        yield Paragraph(
+        yield doc.Paragraph(
             f"By the ratio of the densities of both sources, {region.summary()} Outside, the bias "
             "is extrapolated; MetaRouter(overlap=OverlapRegion()) keeps to the overlap."
         )
 
 
-@section("What if something is unmeasured?")
-def _sensitivity(found: SensitivityAnalysis, main: str) -> Parts:
+@doc.section("What if something is unmeasured?")
+def _sensitivity(found: SensitivityAnalysis, main: str) -> doc.Parts:
     middle = ""
     if found.scenarios:
-        (theta,) = cells(found, "value, lower, upper", signed=True)
+        (theta,) = doc.cells(found, "value, lower, upper", signed=True)
         pairs = ", which rests on pairs, within which nothing unmeasured can differ"
         middle = (
-            f" The bounds lie around {theta} {PREFERENCE}, the doubly robust mean without a "
+            f" The bounds lie around {theta} {doc.PREFERENCE}, the doubly robust mean without a "
             f"correction of its shrinkage; quote the section on bias{pairs * (main == 'paired')}."
         )
-    yield Paragraph(
+    yield doc.Paragraph(
         "Gold and preference queries may differ by something that is not in the table. How strong "
         f"would such a difference have to be to explain the mean shift away?{middle}"
     )
-    yield verdict_of(found)
+    yield doc.verdict_of(found)
     if not found.scenarios:
         return
-    yield table(
+    yield doc.table(
         "Mean shift under an unmeasured difference",
         {
             "difference as strong as": "name",
             ("strength for the labels", "c_y"): "outcome.value, outcome.lower, outcome.upper",
             ("strength for the source", "c_d"): "source.value, source.lower, source.upper",
             "bounds of the mean shift": "bound.lower, bound.upper",
-            f"{percent(found.level)} interval around the bounds": (
+            f"{doc.percent(found.level)} interval around the bounds": (
                 "bound.interval_lower, bound.interval_upper"
             ),
         },
@@ -199,10 +175,10 @@ _PREDICTED = {
 }
 
 
-@section("Is there bias, and where?")
-def bias_section(analysis: RoutingAnalysis) -> Parts:
+@doc.section("Is there bias, and where?")
+def bias_section(analysis: RoutingAnalysis) -> doc.Parts:
     """Say whether cheap labels are biased, for which queries, and whether it is predicted."""
-    yield Paragraph(
+    yield doc.Paragraph(
         "The shift is what has to be added to a cheap (preference) label, on average over queries "
         "of one kind, to make it a trustworthy (gold) one; where it is positive, cheap labels "
         "understate the primary model. It is in units of the preference labels."
@@ -210,14 +186,13 @@ def bias_section(analysis: RoutingAnalysis) -> Parts:
     yield _mean(analysis.mean_shifts, analysis.diagnostics.mean_shift)
     yield _along_features(analysis.projection)
     yield _in_groups(analysis.sorted_groups)
-    tests, groups = tuple(analysis.calibrations.values()), analysis.sorted_groups
-    why = groups if isinstance(groups, Unanswered) else Unanswered("No prediction was tested.")
-    yield _calibration(tests or why)
+    tests = tuple(analysis.calibrations.values())
+    yield _calibration(tests or doc.Unanswered("No prediction was tested."))
 
 
-@section("On average")
-def _mean(shifts: Mapping[str, MeanShiftTest | Unanswered], main: MeanShiftTest) -> Parts:
-    yield verdict_of(main)
+@doc.section("On average")
+def _mean(shifts: Mapping[str, MeanShiftTest | doc.Unanswered], main: MeanShiftTest) -> doc.Parts:
+    yield doc.verdict_of(main)
     note = (
         "Each interval holds by itself. The claim is that there is no bias on average: PASS says "
         "that it is shown to be small, FAIL that it is large."
@@ -227,15 +202,15 @@ def _mean(shifts: Mapping[str, MeanShiftTest | Unanswered], main: MeanShiftTest)
     tests = {}
     for method, words in _METHODS.items():
         test = shifts[method]
-        if isinstance(test, Unanswered):
+        if isinstance(test, doc.Unanswered):
             note += f" {words}: {test.reason}"
         else:
             tests[words + " (main)" * (test is main)] = test
-    yield table(
+    yield doc.table(
         "Mean shift, gold minus preference",
         {
             "how": tests.keys(),
-            ("mean shift", PREFERENCE): "value, lower, upper",
+            ("mean shift", doc.PREFERENCE): "value, lower, upper",
             "p value": "p_value",
             "gold labels": [
                 test.n_paired if test.method == "paired" else test.n_gold for test in tests.values()
@@ -250,92 +225,93 @@ def _mean(shifts: Mapping[str, MeanShiftTest | Unanswered], main: MeanShiftTest)
     if main.values.size:
         pairs = "gold minus preference label of each query with both"
         what = pairs if main.method == "paired" else "doubly robust score of each label"
-        (mean,) = cells(main, "value, lower, upper", signed=True)
-        yield Figure(
+        (mean,) = doc.cells(main, "value, lower, upper", signed=True)
+        yield doc.Figure(
             "shift_histogram",
             f"Histogram of the {what}, with the mean and its interval.",
-            f"Histogram of the {what}; the mean is {mean} {PREFERENCE}.",
+            f"Histogram of the {what}; the mean is {mean} {doc.PREFERENCE}.",
             main.plot,
         )
 
 
-@section("Along features")
-def _along_features(found: BestLinearProjection) -> Parts:
-    yield verdict_of(found)
+@doc.section("Along features")
+def _along_features(found: BestLinearProjection) -> doc.Parts:
+    yield doc.verdict_of(found)
     if not np.isfinite(found.se).all():
         return
     slopes = slice(1, None)  # the mean has a section of its own
-    level = percent(found.level)
-    yield table(
+    level = doc.percent(found.level)
+    yield doc.table(
         "Best linear projection of the shift",
         {
             "feature": "names",
-            ("change of the shift", f"{PREFERENCE} per unit of the feature"): (
+            ("change of the shift", f"{doc.PREFERENCE} per unit of the feature"): (
                 "coefficient, lower, upper"
             ),
             f"{level} for all slopes at once": "simultaneous_lower, simultaneous_upper",
             "p value": "p_value",
         },
         f"Intervals of changes and p values are for each coefficient by itself. "
-        f"That all slopes are zero: {PValue(found.joint.p_value).in_a_sentence}.",
+        f"That all slopes are zero: {doc.PValue(found.joint.p_value).in_a_sentence}.",
         of=found,
         at=slopes,
         signed=True,
     )
     if len(found.names) >= 2 and bool((found.se[slopes] > 0).all()):
-        yield Figure(
+        yield doc.Figure(
             "shift_projection",
             "Change of the shift with each feature: pointwise intervals thick, simultaneous thin.",
             "Dots with intervals, one per feature; the same numbers stand in the table above.",
             found.plot,
             size=(6.2, 1.6 + 0.28 * (len(found.names) - 1)),
-            data=columns_of(found, "coefficient, low=lower, high=upper", slopes),
+            data=doc.columns_of(found, "coefficient, low=lower, high=upper", slopes),
         )
 
 
-@section("In groups of queries, sorted by the predicted shift")
-def _in_groups(found: SortedGroupEffects) -> Parts:
-    yield verdict_of(found)
-    (contrast,) = cells(found, _CONTRAST, signed=True)
+@doc.section("In groups of queries, sorted by the predicted shift")
+def _in_groups(found: SortedGroupEffects) -> doc.Parts:
+    yield doc.verdict_of(found)
+    (contrast,) = doc.cells(found, _CONTRAST, signed=True)
     if not contrast.is_known:
         return
     count = len(found.value)
-    yield table(
+    yield doc.table(
         "Mean shift in sorted groups",
         {
             "group": [f"group {k + 1} of {count}" + " (lowest)" * (k == 0) for k in range(count)],
             "labels": "n_rows",
             "gold labels": "n_gold",
-            ("mean shift", PREFERENCE): "value, lower, upper",
-            f"{percent(found.level)} for all groups at once": (
+            ("mean shift", doc.PREFERENCE): "value, lower, upper",
+            f"{doc.percent(found.level)} for all groups at once": (
                 "simultaneous_lower, simultaneous_upper"
             ),
         },
-        f"Highest minus lowest group: {contrast} {PREFERENCE}, one-sided "
-        f"{PValue(found.contrast_p_value).in_a_sentence}. Groups are sorted by "
+        f"Highest minus lowest group: {contrast} {doc.PREFERENCE}, one-sided "
+        f"{doc.PValue(found.contrast_p_value).in_a_sentence}. Groups are sorted by "
         "predictions of models that have not seen the labels.",
         of=found,
         signed=True,
     )
-    yield Figure(
+    yield doc.Figure(
         "sorted_groups",
         "Mean shift in groups of queries sorted by the predicted shift, with pointwise "
         "(thick) and simultaneous (thin) intervals.",
         f"Means of {count} groups with intervals; highest minus lowest is {contrast}.",
         found.plot,
-        data=columns_of(found, "mean=value, low=lower, high=upper"),
+        data=doc.columns_of(found, "mean=value, low=lower, high=upper"),
     )
 
 
-@section("Are the predictions right?")
-def _calibration(tests: tuple[CalibrationTest, ...]) -> Parts:
-    yield Paragraph(
+@doc.section("Are the predictions right?")
+def _calibration(tests: tuple[CalibrationTest, ...]) -> doc.Parts:
+    yield doc.Paragraph(
         "Of predictions for labels that the models have not seen. Where they are calibrated both "
         "coefficients are 1; where they know nothing of differences the second is 0."
     )
-    said = [Finding(f"{_PREDICTED[test.effect]}: {test.reason}", test.verdict) for test in tests]
-    yield Findings(tuple(said))
-    yield table(
+    yield from (
+        doc.Finding(f"{_PREDICTED[test.effect]}: {test.reason}", test.verdict) for test in tests
+    )
+    yield doc.table(
         "Calibration of the predicted shift (Delta-hat) and of the predicted gold label (psi-hat)",
         {
             "prediction": [
@@ -375,10 +351,10 @@ _FAVOURED = {
 }
 
 
-@section("The judges")
-def judges_section(judges: tuple[JudgeProfile, ...]) -> Parts:
+@doc.section("The judges")
+def judges_section(judges: tuple[JudgeProfile, ...]) -> doc.Parts:
     """Say what is known of those who gave the preference labels."""
-    yield Paragraph(
+    yield doc.Paragraph(
         "Verdicts are in -1 to 1, above zero for the primary; both orders and all draws of a query "
         "are one observation. The last rows are one regression of the verdict; noise in the gold "
         "labels pulls the verdict per unit of gold label towards 0. Where one of the models is the "
@@ -386,13 +362,13 @@ def judges_section(judges: tuple[JudgeProfile, ...]) -> Parts:
     )
     for profile in judges:
         rows = list(profile.to_frame().itertuples())
-        yield Findings((Finding(f"{profile.judge}{_leaning(rows)}"),))
-        yield table(
+        yield doc.Finding(f"{profile.judge}{_leaning(rows)}")
+        yield doc.table(
             f"What is known of {profile.judge}",
             {
                 "estimate": [_ESTIMATES[row.estimate][0] for row in rows],
                 "value": [
-                    Estimate(row.value, row.ci_low, row.ci_high, **_ESTIMATES[row.estimate][1])
+                    doc.Estimate(row.value, row.ci_low, row.ci_high, **_ESTIMATES[row.estimate][1])
                     for row in rows
                 ],
                 "queries": [int(row.queries) for row in rows],

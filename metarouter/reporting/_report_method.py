@@ -9,15 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from metarouter._version import __version__
 from metarouter.evaluation import default_routers
 from metarouter.inference import LIMITS, MINIMA
+from metarouter.reporting import _document as doc
 from metarouter.reporting._analyse import RoutingAnalysis
-from metarouter.reporting._document import (
-    Bullets,
-    Paragraph,
-    Section,
-    Table,
-    Terms,
-    table,
-)
 from metarouter.utils.style import router_label
 
 WORDS = {
@@ -83,22 +76,18 @@ def package_versions() -> dict[str, str]:
 
 
 _CITATIONS = (
-    "Meta-Router: routing from gold and preference labels as a causal problem, sections 3 and 4.1 "
-    "(shift as a conditional effect of the label source, efficiency gain, figure S2).",
-    "Nie and Wager (2021), Quasi-oracle estimation of heterogeneous treatment effects, Biometrika "
-    "108 (R-learner). Kennedy (2023), Towards optimal doubly robust estimation of heterogeneous "
-    "causal effects, Electronic Journal of Statistics 17 (DR-learner).",
-    "Robins, Rotnitzky and Zhao (1994), JASA 89 (doubly robust means).",
+    "Meta-Router, sections 3 and 4.1: routing from gold and preference labels as a causal problem.",
+    "Nie and Wager (2021), Biometrika 108 (R-learner). Kennedy (2023), Electronic Journal of "
+    "Statistics 17 (DR-learner). Robins, Rotnitzky and Zhao (1994), JASA 89 (doubly robust means).",
     "Semenova and Chernozhukov (2021), Econometrics Journal 24 (best linear projection). "
     "Chernozhukov, Demirer, Duflo and Fernandez-Val (2018), Generic machine learning inference "
     "(sorted groups, calibration).",
-    "Chernozhukov, Cinelli, Newey, Sharma and Syrgkanis (2022), Long story short (unmeasured "
-    "differences).",
+    "Chernozhukov, Cinelli, Newey, Sharma and Syrgkanis (2022), Long story short (sensitivity).",
     "Yadlowsky et al. (2025), JASA 120 (TOC, AUTOC). Montiel Olea and Plagborg-Moller (2019), "
-    "Journal of Applied Econometrics 34 (simultaneous bands). Romano and Wolf (2005), JASA 100 "
-    "(all pairs).",
-    "Angelopoulos, Bates, Candes, Jordan and Lei (2021), Learn then test (thresholds with a "
-    "guarantee). Neyman (1934), Journal of the Royal Statistical Society 97 (cost-optimal shares).",
+    "Journal of Applied Econometrics 34 (bands). Romano and Wolf (2005), JASA 100 (all pairs). "
+    "Holm (1979), Scandinavian Journal of Statistics 6 (several tests).",
+    "Angelopoulos et al. (2021), Learn then test (thresholds with a guarantee). Neyman (1934), "
+    "Journal of the Royal Statistical Society 97 (cost-optimal shares).",
 )
 _FORESTS = "extremely randomised forests with the package's settings"
 _HOW = (
@@ -117,15 +106,15 @@ _HOW = (
 )
 
 
-def method_section(analysis: RoutingAnalysis) -> Section:
+def method_section(analysis: RoutingAnalysis) -> doc.Section:
     """Give every setting, seed, version, limit and source."""
-    return Section(
+    return doc.Section(
         "How it was done",
-        (Bullets(_HOW),),
+        (doc.Bullets(_HOW),),
         (
-            Section("Settings", (Terms(_settings(analysis)),)),
-            Section("Limits behind the verdicts", _limits()),
-            Section("Sources", (Bullets(_CITATIONS),)),
+            doc.Section("Settings", (doc.Terms(_settings(analysis)),)),
+            doc.Section("Limits behind the verdicts", _limits()),
+            doc.Section("Sources", (doc.Bullets(_CITATIONS),)),
         ),
     )
 
@@ -156,7 +145,7 @@ def _settings(analysis: RoutingAnalysis) -> dict[str, str]:
     return {name: value for name, value in settings.items() if value}
 
 
-def _limits() -> tuple[Table, Table]:
+def _limits() -> tuple[doc.Table, doc.Table]:
     limits, minima = list(LIMITS.values()), list(MINIMA.values())
     columns = {
         "quantity": "what",
@@ -166,8 +155,8 @@ def _limits() -> tuple[Table, Table]:
     }
     fewest = {"counted": "what", "fewest": "count", "why": "why"}
     return (
-        table("Limits", columns, of=limits),
-        table("The fewest labels with which anything is said", fewest, of=minima),
+        doc.table("Limits", columns, of=limits),
+        doc.table("The fewest labels with which anything is said", fewest, of=minima),
     )
 
 
@@ -185,7 +174,9 @@ _WORDS = {
 }
 
 
-def glossary_section() -> Section:
+def glossary_section() -> doc.Section:
     """Explain the words and the routers."""
     words = {**WORDS, **_WORDS, **glossary(default_routers(adaptive=True))}
-    return Section("Words", (Paragraph("As they are used in this report."), Terms(words)))
+    return doc.Section(
+        "Words", (doc.Paragraph("As they are used in this report."), doc.Terms(words))
+    )

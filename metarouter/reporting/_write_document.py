@@ -30,7 +30,7 @@ from metarouter.reporting._document import (
     Table,
 )
 from metarouter.utils.arguments import validated
-from metarouter.utils.files import atomic_path, write_text
+from metarouter.utils.files import atomic_path
 from metarouter.utils.markdown import format_cell, with_interval
 from metarouter.utils.style import router_label
 from metarouter.utils.tables import escaped
@@ -103,19 +103,17 @@ def write_document(
     paths = [Path(out)] if isinstance(out, str | os.PathLike) else [Path(path) for path in out]
     forms = [format or _format_of(path) for path in paths]
     # Everything is rendered before the first file is touched.
-    texts, pictures = {}, {}
+    files: dict[Path, bytes] = {}
     for path, form in zip(paths, forms, strict=True):
         folder = path.with_name(f"{path.stem}_figures")
-        texts[path] = render(document, form, folder.name)
         if form in _PICTURES:
             kind = _PICTURES[form]
             for figure in document.figures():
-                pictures[folder / f"{figure.name}.{kind}"] = drawn(figure, kind)
-    for place, picture in pictures.items():
-        with atomic_path(place) as temporary:
-            temporary.write_bytes(picture)
-    for path, text in texts.items():
-        write_text(path, text)
+                files[folder / f"{figure.name}.{kind}"] = drawn(figure, kind)
+        files[path] = render(document, form, folder.name).encode("utf-8", "backslashreplace")
+    for path, content in files.items():
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(content)
     return paths
 
 
