@@ -226,7 +226,8 @@ def certify_predictions(
         at = np.argmin(np.max(on_the_way, axis=0))
         worst = [int(way[at]) for way in hardest]
         found = _not_found(tests, worst, delta / len(passed), path.w[at])
-    one, share = np.ones(queries.weight.size), queries.weight / queries.weight.sum()
+    weight, gain, clusters = queries.weight, queries.gain, queries.clusters
+    n, one = int((weight > 0).sum()), np.ones(weight.size)
     with np.errstate(divide="ignore", invalid="ignore"):
         distance = {test.constraint.name: (-test.mean / test.se)[position] for test in tests}
     return CertifiedThreshold(
@@ -237,13 +238,13 @@ def certify_predictions(
         delta=delta,
         guarantee=guarantee,
         search=search,
-        n=queries.n,
-        n_gold=queries.n_gold,
-        n_units=queries.n if queries.clusters is None else int(queries.clusters.max()) + 1,
+        n=n,
+        n_gold=0 if gain is None else int((gain.is_gold & (weight > 0)).sum()),
+        n_units=n if clusters is None else int(clusters.max()) + 1,
         level=level,
         path=GuaranteePath(
             w=w,
-            usage_ratio=running_mean(path, 0 * one, one, share)[position],
+            usage_ratio=running_mean(path, 0 * one, one, weight / weight.sum())[position],
             distance=distance,
             p_value={test.constraint.name: test.p_value[position] for test in tests},
             certified=certified,

@@ -73,16 +73,6 @@ class CertifyingQueries:
     cost_bounds: Bounds
     index: NDArray[np.intp]  # positions among those that were given, of which a split takes a part
 
-    @property
-    def n(self) -> int:
-        """Number of queries that weigh something."""
-        return int((self.weight > 0).sum())
-
-    @property
-    def n_gold(self) -> int:
-        """Number of gold labels that weigh something."""
-        return 0 if self.gain is None else int((self.gain.is_gold & (self.weight > 0)).sum())
-
     def taken(self, rows: NDArray[Any]) -> CertifyingQueries:
         """Keep some queries."""
         part: dict[str, Any] = {
@@ -499,7 +489,7 @@ def constrained_mean(constraint: Constraint, queries: CertifyingQueries) -> Cons
     if not weight.any():
         raise DataError(
             f"none of {weight.size} queries has a gold label that weighs something: label some, "
-            "drawn at random, or take search='ends', which does not split them."
+            "drawn at random; search='split' needs some in both parts."
         )
     share, informed = weight / weight.sum(), informed / weight.sum()
     alternative, primary, denominator, bounds = constraint.outcome(queries)
