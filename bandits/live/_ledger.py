@@ -77,7 +77,7 @@ class Ledger:
         self._require_pending(measured.id)
         self._measured[measured.id] = measured
 
-    def charges(self, number: int) -> tuple[float | None, float | None]:
+    def costs(self, number: int) -> tuple[float | None, float | None]:
         """Return the cost and latency that are known of a decision."""
         known = self._settled.get(number, self._measured.get(number))
         if known is None or isinstance(known, Receipt):

@@ -136,7 +136,7 @@ class LiveState:
         What it lacks of cost and latency is taken from what is known of the call.
         """
         n_outcomes = self.router.n_outcomes_
-        known_cost, known_latency = self.ledger.charges(id) if is_whole(id) else (None, None)
+        known_cost, known_latency = self.ledger.costs(id) if is_whole(id) else (None, None)
         cost = known_cost if cost is None and n_outcomes > 1 else cost
         latency = known_latency if latency is None and n_outcomes > 2 else latency
         feedback = check_feedback(id, quality, cost, latency, n_outcomes=n_outcomes)

@@ -53,18 +53,18 @@ def check_feedback(
     """
     if not is_whole(id):
         raise DataError(f"There is no decision {id!r}: quote the id that choose returned.")
-    charges: list[float | None] = []
-    for position, charge in enumerate((cost, latency), start=1):
+    costs: list[float | None] = []
+    for position, value in enumerate((cost, latency), start=1):
         name, many = COSTS[position - 1]
         learned = position < n_outcomes
-        if (charge is not None) != learned:
+        if (value is not None) != learned:
             raise DataError(
                 f"{name} is missing, but this router learns {many}: give the {name} of every call."
                 if learned
                 else f"{name} is given, but this router learns none: leave it out."
             )
-        charges.append(None if charge is None else float(check_outcome(name, [charge], 1)[0]))
-    return FeedbackAccepted(int(id), float(check_outcome("quality", [quality], 1)[0]), *charges)
+        costs.append(None if value is None else float(check_outcome(name, [value], 1)[0]))
+    return FeedbackAccepted(int(id), float(check_outcome("quality", [quality], 1)[0]), *costs)
 
 
 def check_call(id: int, cost: Any, latency: Any) -> CallMeasured:
@@ -75,8 +75,8 @@ def check_call(id: int, cost: Any, latency: Any) -> CallMeasured:
     DataError
         If cost or latency is negative, or not finite.
     """
-    charges = (float(check_outcome(COSTS[k][0], [c], 1)[0]) for k, c in enumerate((cost, latency)))
-    return CallMeasured(id, *charges)
+    costs = (float(check_outcome(COSTS[k][0], [c], 1)[0]) for k, c in enumerate((cost, latency)))
+    return CallMeasured(id, *costs)
 
 
 def is_whole(number: Any) -> bool:

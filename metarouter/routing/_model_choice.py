@@ -100,8 +100,8 @@ def _weights(preference: ArrayLike | None, *, has_cost: bool, has_latency: bool)
     return weights
 
 
-def _cap(name: str, cap: float | None, charges: FloatArray | None) -> float:
+def _cap(name: str, cap: float | None, values: FloatArray | None) -> float:
     if cap is None:
-        return (0.0 if charges is None else float(charges.max(initial=0.0))) or 1.0
+        return (0.0 if values is None else float(values.max(initial=0.0))) or 1.0
     check_parameter(f"{name}_cap", cap, lambda v: v > 0, f"the {name} that counts as 1, above 0")
     return float(cap)

@@ -47,9 +47,9 @@ def reward(
     if weights.ndim == 2 and quality.ndim == 2:
         weights = weights[:, None, :]
     gain = weights[..., 0] * quality
-    for position, charge, cap in ((1, cost, cost_cap), (2, latency, latency_cap)):
-        if charge is not None:
-            gain = gain - weights[..., position] * np.minimum(np.asarray(charge) / cap, 1.0)
+    for position, amount, cap in ((1, cost, cost_cap), (2, latency, latency_cap)):
+        if amount is not None:
+            gain = gain - weights[..., position] * np.minimum(np.asarray(amount) / cap, 1.0)
     return np.asarray(gain)
 
 
