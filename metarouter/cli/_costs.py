@@ -147,17 +147,17 @@ class WeighedCosts(NamedTuple):
 
 
 def costs_of_table(
-    options: CostOptions, queries: LabelledQueries, *, demanded: bool
+    options: CostOptions, queries: LabelledQueries, *, needed: bool
 ) -> WeighedCosts | None:
     """Return the costs that a router weighs; None where it takes one unit for each query.
 
-    Columns of costs are weighed where they are named, or where a cost is `demanded`; a table may
+    Columns of costs are weighed where they are named, or where a cost is `needed`; a table may
     hold costs that nobody knows before a query is answered.
     """
     from metarouter.routing import GivenCost
 
     cost = options.cost_model()
-    if cost is None and not demanded:
+    if cost is None and not needed:
         return None
     cost = GivenCost() if cost is None else cost
     held = {

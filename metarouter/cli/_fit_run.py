@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from metarouter.cli._budgets import check_demands, demands_of
+from metarouter.cli._budgets import check_constraints, constraints_of
 from metarouter.cli._choices import Learner, Propensity, Shift
 from metarouter.cli._costs import WeighedCosts, costs_of_table, needed_inputs
 from metarouter.cli._fit_summary import FittedRouter, print_fit_summary
@@ -43,7 +43,7 @@ __all__ = ["certified_router", "new_router", "options_for_route", "run_fit"]
 
 def run_fit(settings: FitSettings) -> None:
     """Read, fit, check, tune or certify, save and report."""
-    delta = check_demands(settings)
+    delta = check_constraints(settings)
     settings.cost_model()
     output_file(settings.out, suffixes=(".skops",))
     # Trees use every core by themselves; threads of BLAS beside them only wait for each other.
@@ -66,7 +66,7 @@ def _fitted(
     queries = with_named_columns(
         settings.read(settings.table, gold_alone=True, **settings.columns())
     )
-    costs = costs_of_table(settings, queries, demanded=settings.max_cost is not None)
+    costs = costs_of_table(settings, queries, needed=settings.max_cost is not None)
     _check_labels(queries, settings.folds)
     unfitted = new_router(settings, queries, costs)
 
@@ -88,7 +88,7 @@ def _fitted(
             begin(f"checking on {settings.folds} folds")
             held_out = predict_out_of_fold(queries, settings.folds, settings.seed, unfitted)
     tuned = None
-    if certified is None and (budget := demands_of(settings)):
+    if certified is None and (budget := constraints_of(settings)):
         tuned = _tune(router, queries, costs, held_out, budget)
         router = tuned.apply(router)
     save_router(router, settings.out)
@@ -101,13 +101,13 @@ def certified_router(
     queries: LabelledQueries,
     costs: WeighedCosts | None,
     delta: float,
-    demands: dict[str, float] | None = None,
+    constraints: dict[str, float] | None = None,
 ) -> CertifiedRouter:
     """Fit a router on some queries and certify it on the others, as the options say."""
     return certify_router(
         unfitted,
         queries,
-        demands or demands_of(settings),
+        constraints or constraints_of(settings),
         delta=delta,
         level=getattr(settings, "level", 0.95),
         nuisances=Nuisances(

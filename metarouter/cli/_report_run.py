@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from metarouter.cli._budgets import demands_of
+from metarouter.cli._budgets import constraints_of
 from metarouter.cli._choices import Learner, Shift
 from metarouter.cli._costs import WeighedCosts, costs_of_table
 from metarouter.cli._fit_run import certified_router, new_router, options_for_route
@@ -75,7 +75,7 @@ def _analysed(
         queries = choices.read(table, gold_alone=False, domain=choices.domain, **choices.columns())
         judges = _judges(table, choices)
     _check_costs(queries, choices)
-    costs = costs_of_table(choices, queries, demanded=choices.max_cost is not None)
+    costs = costs_of_table(choices, queries, needed=choices.max_cost is not None)
     named = with_named_columns(queries)
     begin("certifying a router")
     certified = attempt(lambda: _certified(choices, named, costs))
@@ -124,9 +124,9 @@ def _certified(
     why_not = too_few_to_cross_fit(queries, choices.folds)
     if why_not:
         raise MetaRouterError(f"No threshold is certified: {why_not}.")
-    demands = demands_of(choices) or {"max_share": DEFAULT_SHARE}
+    constraints = constraints_of(choices) or {"max_share": DEFAULT_SHARE}
     unfitted = new_router(choices, queries, costs)
-    return certified_router(choices, unfitted, queries, costs, choices.delta, demands)
+    return certified_router(choices, unfitted, queries, costs, choices.delta, constraints)
 
 
 def _save(certified: CertifiedRouter | Unanswered, choices: ReportOptions) -> None:
@@ -181,7 +181,7 @@ def _check_numbers(choices: ReportOptions) -> None:
     as_level(choices.level)
     as_delta(choices.delta)
     as_prices(choices.gold_price, choices.preference_price)
-    for name, limit in demands_of(choices).items():
+    for name, limit in constraints_of(choices).items():
         constraint_of(name, limit)
     choices.cost_model()
 
@@ -216,7 +216,7 @@ def _settings(queries: LabelledQueries, choices: ReportOptions) -> ReportSetting
         folds=choices.folds,
         level=choices.level,
         models=(choices.alternative, choices.primary),
-        demands=demands_of(choices),
+        demands=constraints_of(choices),
         delta=choices.delta,
         gold_price=choices.gold_price,
         preference_price=choices.preference_price,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metarouter.cli._budgets import check_demands, demands_of
+from metarouter.cli._budgets import check_constraints, constraints_of
 from metarouter.cli._costs import inputs_of_costs, needed_inputs
 from metarouter.cli._out_of_fold import AsPredicted
 from metarouter.cli.console import console
@@ -55,7 +55,7 @@ _BLOCK = 10_000
 
 def run_route(settings: RouteSettings) -> None:
     """Add the decision and the predicted gain to a table of queries."""
-    delta = check_demands(settings)
+    delta = check_constraints(settings)
     asked_cost = settings.cost_model()
     with input_file(settings.queries) as queries, output_path(settings.out, queries) as out:
         output_file(out, suffixes=SUFFIXES)
@@ -149,7 +149,7 @@ def _weighing(router: Any, cost: Any, settings: RouteSettings) -> Any:
     same = isinstance(last.cost, GivenCost) and settings.price_primary is None
     if cost is None or same:
         return router
-    if settings.w is None and not demands_of(settings):
+    if settings.w is None and not constraints_of(settings):
         raise BudgetError(
             f"The threshold of {settings.router} is in the unit of the costs that it was fitted "
             "with: give --w, or a budget such as --max-cost, for these ones."
@@ -295,8 +295,8 @@ def _trade_off(
     """Return the w to use, and what is to be said of it."""
     if settings.w is not None:
         return settings.w, ""
-    demands: dict[str, Any] = {**demands_of(settings)}
-    if not demands:
+    constraints: dict[str, Any] = {**constraints_of(settings)}
+    if not constraints:
         return float(final_estimator(router).w), ""
     if delta is None:
         alternative, primary = predicted.costs.T
@@ -305,15 +305,15 @@ def _trade_off(
             predicted.gain[:, None],
             cost_primary=primary,
             cost_alternative=alternative,
-            **demands,
+            **constraints,
         )
         return tuned.w, ""
-    if "min_gain" in demands and predicted.gold is None:
+    if "min_gain" in constraints and predicted.gold is None:
         raise BudgetError(
-            "--min-gain is demanded of a table without gold labels: name their column with --gold."
+            "--min-gain is asked of a table without gold labels: name their column with --gold."
         )
     found = certify_predictions(
-        predicted.gain, predicted.gold, costs=predicted.costs, delta=delta, **demands
+        predicted.gain, predicted.gold, costs=predicted.costs, delta=delta, **constraints
     )
     if not found.is_certified:
         raise BudgetError(f"No threshold is certified on {settings.queries}. {found.reason}")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from metarouter.cli._budgets import DEMANDS, DeltaToCertify, MaxCost, MaxShare, MinGain
+from metarouter.cli._budgets import CONSTRAINTS, DeltaToCertify, MaxCost, MaxShare, MinGain
 from metarouter.cli._choices import Encoder, Method, Propensity, Scaling, Shift
 from metarouter.cli._costs import CostOptions
 from metarouter.cli._tables import TABLE_HELP, TableOptions
@@ -77,7 +77,7 @@ class FitSettings(CostOptions, TableOptions):
             "--w",
             help="Gain demanded of the primary model's answer per unit of its extra cost, in gold "
             "units; 0 asks for none.",
-            rich_help_panel=DEMANDS,
+            rich_help_panel=CONSTRAINTS,
             show_default="0",
         ),
     ] = None

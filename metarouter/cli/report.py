@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from metarouter.cli._budgets import DEFAULT_DELTA, DEMANDS, MaxCost, MaxShare, MinGain
+from metarouter.cli._budgets import CONSTRAINTS, DEFAULT_DELTA, MaxCost, MaxShare, MinGain
 from metarouter.cli._choices import Encoder, Method, Propensity, ReportFormat, Scaling, Shift
 from metarouter.cli._costs import CostOptions
 from metarouter.cli._tables import TABLE_HELP, TableOptions
@@ -42,8 +42,8 @@ class ReportOptions(CostOptions, TableOptions):
     report says how many would do.
 
     The recommended threshold belongs to a router that learned from three fifths of the queries and
-    was certified on the others; without demands it sends at most half of the queries to the primary
-    model. **--save-router** writes that router. Columns **cost_primary** and **cost_alternative**
+    was certified on the others; without constraints it sends at most half of the queries to the
+    primary model. **--save-router** writes that router. Columns **cost_primary** and **cost_alternative**
     are drawn where there are any; the router weighs costs where they are named or priced, or
     **--max-cost** is given.
 
@@ -116,8 +116,8 @@ class ReportOptions(CostOptions, TableOptions):
         float,
         typer.Option(
             "--delta",
-            help="Probability with which the demands may be broken.",
-            rich_help_panel=DEMANDS,
+            help="Probability with which the constraints may be broken.",
+            rich_help_panel=CONSTRAINTS,
         ),
     ] = DEFAULT_DELTA
     gold_price: Annotated[

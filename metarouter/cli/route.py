@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from metarouter.cli._budgets import DEMANDS, DeltaToCertify, MaxCost, MaxShare, MinGain
+from metarouter.cli._budgets import CONSTRAINTS, DeltaToCertify, MaxCost, MaxShare, MinGain
 from metarouter.cli._costs import CostOptions
 from metarouter.cli._tables import TABLE_HELP
 from metarouter.cli.command import command_of
@@ -56,7 +56,7 @@ class RouteSettings(CostOptions):
             "--w",
             help="Gain demanded of the primary model's answer per unit of its extra cost, in gold "
             "units.",
-            rich_help_panel=DEMANDS,
+            rich_help_panel=CONSTRAINTS,
             show_default="as the router was fitted",
         ),
     ] = None
@@ -70,7 +70,7 @@ class RouteSettings(CostOptions):
             "--gold",
             help="Column of gold labels of some of the queries, drawn at random, that the router "
             "has not seen: what --min-gain is certified on.",
-            rich_help_panel=DEMANDS,
+            rich_help_panel=CONSTRAINTS,
             show_default=False,
         ),
     ] = None

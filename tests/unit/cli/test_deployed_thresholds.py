@@ -171,7 +171,7 @@ def test_costs_that_are_unknown_or_contradict_are_refused(table: Path, tmp_path:
     assert "--output-tokens" in of(*prices)
     assert "as in 2.5/10" in of("--price-primary", "2,8", "--price-alternative", "1/1")
     assert "'usd'" in of("--cost-primary", "usd", "--cost-alternative", 2)
-    assert "nothing is demanded" in of("--delta", 0.1)
+    assert "there is no constraint" in of("--delta", 0.1)
     assert "--delta to have both" in of("--max-share", 0.3, "--max-cost", 2)
     assert "Both --w and --min-gain" in of("--w", 0.3, "--min-gain", 0)
     assert not list(tmp_path.iterdir())

@@ -65,7 +65,7 @@ def test_a_budget_by_itself_needs_no_gold_labels_and_all_of_delta():
     assert alone.w < beside.w
 
 
-def test_demands_of_one_kind_share_a_walk():
+def test_constraints_of_one_kind_share_a_sequence():
     psi_hat, gold = queries()
     one = certify_predictions(psi_hat, gold, min_gain=0.2)
     two = certify_predictions(psi_hat, gold, min_gain=0.2, max_loss=1.0)
