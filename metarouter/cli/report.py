@@ -44,8 +44,8 @@ class ReportOptions(CostOptions, TableOptions):
     The recommended threshold belongs to a router that learned from three fifths of the queries and
     was certified on the others; without constraints it sends at most half of the queries to the
     primary model. **--save-router** writes that router. Columns **cost_primary** and
-    **cost_alternative** are drawn where there are any; the router weighs costs where they are named or priced, or
-    **--max-cost** is given.
+    **cost_alternative** are drawn where there are any; the router weighs costs where they are
+    named or priced, or **--max-cost** is given.
 
     ```
     metarouter report labels.csv --text query --out report.html
