@@ -26,6 +26,7 @@ from metarouter.inference.intervals._variances import (
 )
 
 _CHUNK = 512
+_LEAST_LOG_DETERMINANT = np.log(1e-12)
 _DRAWS = 40_000
 _SEED = 20_240_601
 
@@ -191,12 +192,11 @@ def _jackknife(
     for first in range(0, len(score), _CHUNK):
         last = min(first + _CHUNK, len(score))
         rows = order[bounds[first] : bounds[last]]
-        own = np.zeros((last - first, *moments.shape))
-        np.add.at(own, unit[rows] - first, weighted[rows, :, None] * design[rows, None, :])
-        left = moments - own
-        # Scaled to the full moments, the least eigenvalue is one minus the largest leverage.
-        kept = np.linalg.det(np.linalg.solve(moments, left))
-        if (kept < 1e-12).any():
+        outer = weighted[rows, :, None] * design[rows, None, :]
+        left = moments - np.add.reduceat(outer, bounds[first:last] - bounds[first])
+        # The determinant over that of all moments is the product of one minus the leverages.
+        kept = np.linalg.slogdet(left)[1] - np.linalg.slogdet(moments)[1]
+        if kept.min() < _LEAST_LOG_DETERMINANT:
             column = names[int(np.argmin(np.diag(left[np.argmin(kept)]) / np.diag(moments)))]
             within = "one row" if clusters is None else "one group of rows"
             raise DataError(
