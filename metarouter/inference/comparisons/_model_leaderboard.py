@@ -175,9 +175,8 @@ def model_leaderboard(
     Examples
     --------
     >>> from metarouter.datasets import make_model_comparisons
-    >>> board = model_leaderboard(
-    ...     make_model_comparisons(300, 2000, 4, random_state=0), random_state=0
-    ... )
+    >>> comparisons = make_model_comparisons(300, 2000, 4, random_state=0)
+    >>> board = model_leaderboard(comparisons, random_state=0)
     >>> frame = board.to_frame()
     >>> frame["model"].tolist()
     ['model 2', 'model 3', 'model 4', 'model 1']
@@ -280,7 +279,7 @@ def _board(
     score, covariance = mean + correction, inside.T @ inside
     se = np.sqrt(np.diag(covariance))
     margin = sup_t_quantile(covariance, df, level) * se
-    _, pairs = all_pairs(len(models))
+    *_, pairs = all_pairs(len(models))
     of_pairs = sup_t_quantile(pairs.T @ covariance @ pairs, df, level)
     spread = np.add.outer(se**2, se**2) - 2 * covariance
     better = np.subtract.outer(score, score) > of_pairs * np.sqrt(np.clip(spread, 0.0, None))

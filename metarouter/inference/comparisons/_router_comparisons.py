@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any, Literal, NamedTuple, Unpack
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import Verdict, about, rows_needed
@@ -30,6 +29,7 @@ from metarouter.inference.bands import (
     method_for_ranks,
     rank_weighted_influence,
 )
+from metarouter.inference.bands._estimates import Estimates
 from metarouter.inference.intervals import FloatArray, interval_of, p_value_of
 from metarouter.utils.arguments import validated
 from metarouter.utils.columns import as_grid, check_routers
@@ -216,13 +216,10 @@ class AllPairs(BandResult):
         return label_axes(ax, scale)
 
 
-def all_pairs(n: int) -> tuple[NDArray[np.intp], FloatArray]:
-    """Return all pairs of n things, shape (n_pairs, 2), and the contrasts, shape (n, n_pairs)."""
-    pairs = np.array(list(combinations(range(n), 2)), dtype=np.intp)
-    contrast = np.zeros((n, len(pairs)))
-    contrast[pairs[:, 0], np.arange(len(pairs))] = 1.0
-    contrast[pairs[:, 1], np.arange(len(pairs))] = -1.0
-    return pairs, contrast
+def all_pairs(n: int) -> tuple[Any, Any, FloatArray]:
+    """Return the first and the second of all pairs of n things, and contrasts, (n, n_pairs)."""
+    first, second = np.triu_indices(n, 1)
+    return first, second, np.eye(n)[:, first] - np.eye(n)[:, second]
 
 
 @validated()
@@ -295,14 +292,11 @@ def compare_all_pairs(
             f"there is one router, {next(iter(predictions))!r}: give at least two to compare."
         )
     queries = as_queries(gold_gain, options).in_rows()
-    routers = RoutersOnQueries(
-        queries,
-        {
-            str(name): queries.sorted_by(psi_hat, f"psi_hat of {name}")
-            for name, psi_hat in predictions.items()
-        },
-    )
-    names = tuple(routers.by_router)
+    by_router = {
+        str(name): queries.sorted_by(psi_hat, f"psi_hat of {name}")
+        for name, psi_hat in predictions.items()
+    }
+    routers, names = RoutersOnQueries(queries, by_router), tuple(by_router)
     what: str = effect
     compared: Curve | _Effect = _Effect(effect)
     if usage is not None:
@@ -316,7 +310,7 @@ def compare_all_pairs(
         auto=method_for_ranks(queries) if what == "autoc" else "influence",
         n_draws=4000,
     )
-    pairs, contrast = all_pairs(len(names))
+    first, second, contrast = all_pairs(len(names))
     of_pairs = found.combined(contrast)
     value, difference = found.value, of_pairs.value
     lower, upper = interval_of(value, found.se, found.df, found.level)
@@ -327,22 +321,21 @@ def compare_all_pairs(
         "se": found.se,
         "lower": lower,
         "upper": upper,
-        "first": tuple(names[i] for i in pairs[:, 0]),
-        "second": tuple(names[j] for j in pairs[:, 1]),
+        "first": tuple(names[k] for k in first),
+        "second": tuple(names[k] for k in second),
         "difference": difference,
     }
     if found.shortage is not None:
         known |= found.judged(found.shortage) | {"not_beaten": names}
-        return AllPairs.inconclusive(found.shortage, len(pairs), **known)
+        return AllPairs.inconclusive(found.shortage, first.size, **known)
     se, drawn = of_pairs.se, of_pairs.absolute_t()
     largest = drawn.max(axis=1, keepdims=True)
     critical = max(found.pointwise, float(np.quantile(largest, found.level)))
     margin = critical * se
     # Two routers that send the same queries first do not differ, whatever else happens.
     t = np.divide(difference, se, out=np.zeros_like(se), where=se > 0)
-    beaten = set(pairs[difference > margin, 1]) | set(pairs[difference < -margin, 0])
+    beaten = set(second[difference > margin]) | set(first[difference < -margin])
     not_beaten = tuple(name for k, name in enumerate(names) if k not in beaten)
-    distance, n_gold = np.abs(difference), queries.n_gold
     return AllPairs(
         difference_se=se,
         difference_lower=difference - margin,
@@ -353,25 +346,20 @@ def compare_all_pairs(
         not_beaten=not_beaten,
         critical=critical,
         **known,
-        **found.judged(_judge(names, value, distance, margin, not_beaten, n_gold)),
+        **found.judged(_judge(names, found, margin, not_beaten)),
     )
 
 
 def _judge(
-    names: tuple[str, ...],
-    value: FloatArray,
-    distance: FloatArray,
-    margin: FloatArray,
-    not_beaten: tuple[str, ...],
-    n: int,
+    names: tuple[str, ...], found: Estimates, margin: FloatArray, not_beaten: tuple[str, ...]
 ) -> Finding:
     """Judge the claim that one router beats all others."""
-    best, next_best = np.argsort(-value, kind="stable")[:2]
-    pairs, _ = all_pairs(len(names))
-    of_best = (pairs == best).any(axis=1)
+    best, next_best = np.argsort(-found.value, kind="stable")[:2]
+    *_, contrast = all_pairs(len(names))
+    distance, of_best, n = np.abs(found.value @ contrast), contrast[best] != 0, found.queries.n_gold
     if (distance > margin)[of_best].all():
         return Finding(Verdict.PASS, None, f"{names[best]} beats all others.")
-    (pair,) = np.flatnonzero(of_best & (pairs == next_best).any(axis=1))
+    (pair,) = np.flatnonzero(of_best & (contrast[next_best] != 0))
     needed = rows_needed(n, float(margin[pair]), float(distance[pair]))
     would = "their estimates are equal"
     if needed is not None:
@@ -388,11 +376,7 @@ def stepdown_p_values(statistic: FloatArray, drawn: FloatArray) -> FloatArray:
     (2016), Efficient computation of adjusted p-values for resampling-based stepdown multiple
     testing: the largest |t| is compared with the largest of all draws, the second with the largest
     of all but the first, and so on; no p value is smaller than that of a larger |t|.
-
-    Parameters
-    ----------
-    statistic : ndarray of shape (m,)
-    drawn : ndarray of shape (n_draws, m)
+    Statistics have shape (m,), draws (n_draws, m).
 
     Examples
     --------

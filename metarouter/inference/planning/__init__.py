@@ -1,7 +1,4 @@
-"""How many labels, and of which kind, a claim needs.
-
-What is public is exported by :mod:`metarouter.inference`.
-"""
+"""How many labels, and of which kind, a claim needs."""
 
 from __future__ import annotations
 

@@ -444,9 +444,8 @@ def expected_area(
 def _cells(data: LabelledQueries, n_test: int) -> Labels:
     """Cross some numbers of gold labels with some of preference labels; the largest is last."""
     # Where groups are kept together the test part can be larger, by at most one group less one.
-    largest_group = 1
-    if data.groups is not None:
-        largest_group = int(np.unique(data.groups, return_counts=True)[1].max())
+    sizes = [1] if data.groups is None else np.unique(data.groups, return_counts=True)[1]
+    largest_group = int(max(sizes))
     gold = data.n_gold - n_test - largest_group + 1
     both = data.n_paired / max(1, data.n_gold)
     preference = data.n_preference - int(np.ceil(both * (n_test + largest_group - 1)))

@@ -119,24 +119,10 @@ class LabelVariance:
 
     def at(self, n_gold: Any, n_preference: Any) -> Any:
         """Return the variance with these numbers of labels, floats or arrays."""
-        return sum(part.value / n for part, n in self._parts(n_gold, n_preference))
+        return sum(part.value / n for part, n in self.parts(n_gold, n_preference))
 
-    def error_at(self, n_gold: float, n_preference: float) -> float:
-        """Return how far, in standard errors, the variance may come out from what is expected.
-
-        The pilot knows each part with an error, and the planned labels will estimate it anew with
-        one that is as much smaller as they are more.
-        """
-        parts = self._parts(n_gold, n_preference)
-        return float(np.sqrt(sum((part.se / n) ** 2 * (1 + part.n / n) for part, n in parts)))
-
-    def df_at(self, n_gold: Any, n_preference: Any) -> Any:
-        """Return the degrees of freedom of its estimate from the planned labels (Welch)."""
-        parts = self._parts(n_gold, n_preference)
-        squares = sum((part.value / n) ** 2 / np.maximum(n - 1, 1) for part, n in parts)
-        return self.at(n_gold, n_preference) ** 2 / squares
-
-    def _parts(self, n_gold: Any, n_preference: Any) -> list[tuple[Part, Any]]:
+    def parts(self, n_gold: Any, n_preference: Any) -> list[tuple[Part, Any]]:
+        """Return the parts, each with the number that it is divided by."""
         n_queries = n_preference if self.nested else n_gold + n_preference
         # Of nothing nothing is needed: no part divides by a number that may be 0.
         parts = [(self.gold, n_gold), (self.preference, n_preference), (self.query, n_queries)]
@@ -204,9 +190,8 @@ def gain_pilot(
     if psi_hat is not None:
         prediction = as_finite_column(psi_hat, "psi_hat")
         check_same_length("psi_hat", prediction.size, "the pilot", share.size)
-        centred = influence
-        ranked = rank_gains(centred, prediction, share)
-        value, influence = area_influence(centred, ranked, share)
+        ranked = rank_gains(influence, prediction, share)
+        value, influence = area_influence(influence, ranked, share)
         slope = ranked.distribution - 0.5
     gold = scored.is_gold & (share > 0)
     residual = np.where(gold, slope * (scored.score - scored.prediction), 0.0)

@@ -207,9 +207,7 @@ class LabelPlan(Judged):
         """What the estimate is measured in."""
         return "units of the preference labels" if self.quantity == "mean_shift" else "gold units"
 
-    def at(
-        self, n_gold: int, n_preference: int, difference: float | None = None, name: str = "given"
-    ) -> PlanOption:
+    def at(self, n_gold: int, n_preference: int, difference: float | None = None) -> PlanOption:
         """Work out what other numbers of labels would give.
 
         Parameters
@@ -217,30 +215,32 @@ class LabelPlan(Judged):
         n_gold, n_preference : int
         difference : float, optional
             For the power of the test.
-        name : str, default="given"
 
         Returns
         -------
         PlanOption
         """
-        labels, variance = Labels(n_gold, n_preference), self.variance
-        spread, df = float(variance.at(*labels)), float(variance.df_at(*labels))
+        parts = self.variance.parts(n_gold, n_preference)
+        spread = sum(part.value / n for part, n in parts)
+        df = spread**2 / sum((part.value / n) ** 2 / max(n - 1, 1) for part, n in parts)  # Welch's
         critical = float(stdtrit(df, 0.5 + self.level / 2))
+        # The pilot knows each part with an error, and the planned labels will estimate it anew with
+        # one that is as much smaller as they are more. Variances are positive: their errors are
+        # taken on the logarithmic scale.
+        error = np.sqrt(sum((part.se / n) ** 2 * (1 + part.n / n) for part, n in parts))
+        factor = float(np.exp(ndtri(0.5 + self.level / 2) * error / spread / 2))
         # More labels than the pilot had teach predictions more; how much is not known before.
-        learned = spread - variance.gold.unlearned / n_gold
-        # Variances are positive: their errors are taken on the logarithmic scale.
-        z = ndtri(0.5 + self.level / 2)
-        factor = float(np.exp(z * variance.error_at(*labels) / spread / 2))
+        learned = spread - self.variance.gold.unlearned / n_gold
         power = np.nan
         if difference is not None:
             distance = difference / spread**0.5
             missed = nctdtr(df, distance, critical) - nctdtr(df, distance, -critical)
             power = float(1 - missed) if np.isfinite(missed) else 1.0
         return PlanOption(
-            name=name,
+            name="given",
             n_gold=int(n_gold),
             n_preference=int(n_preference),
-            cost=labels.cost(self.prices),
+            cost=Labels(n_gold, n_preference).cost(self.prices),
             half_width=critical * spread**0.5,
             lower=critical * learned**0.5 / factor,
             upper=critical * spread**0.5 * factor,
@@ -356,7 +356,9 @@ def plan_labels(
     covers .92 or more, but .75 to .93 where they are lognormal, have the tails of t(3), or 3% of
     them are rare and large (``docs/planning.md``).
 
-    A plan asks for at least 30 labels of each kind.
+    A plan asks for at least 30 labels of each kind. The power is that of a two-sided t test, as by
+    ``statsmodels.stats.power.ttest_power`` for the difference in standard errors and one
+    observation; its degrees of freedom are Welch's, since three parts make up the variance.
 
     References
     ----------
@@ -427,7 +429,8 @@ def _solved(plan: LabelPlan) -> LabelPlan:
     share, difference = best_share(variance, prices), wanted if aim == "difference" else None
 
     def option(money: float, share: float, name: str) -> PlanOption:
-        return plan.at(*_whole_labels(money, share, variance, prices), difference, name)
+        labels = _whole_labels(money, share, variance, prices)
+        return replace(plan.at(*labels, difference), name=name)
 
     def short(money: float) -> float:
         there = option(money, share, "")

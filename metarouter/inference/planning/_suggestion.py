@@ -219,18 +219,8 @@ def suggest_labels(
 def least_known(X: FloatArray, labelled: NDArray[np.intp], n: int) -> NDArray[np.intp]:
     """Choose n rows one by one, each where a linear gain is least known given those before.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_queries, d)
-        Features count by their scale: standardise those in units of their own.
-    labelled : ndarray of int
-        Rows with a label already.
-    n : int
-
-    Returns
-    -------
-    ndarray of int of shape (n,)
-        In the order of choice.
+    Features, shape (n_queries, d), count by their scale: standardise those in units of their own.
+    `labelled` are the rows with a label already; the others are in the order of choice.
 
     Notes
     -----
