@@ -12,8 +12,8 @@ from metarouter.datasets import LabelledQueries
 from metarouter.evaluation import default_routers
 from metarouter.exceptions import BudgetError, DataError, MetaRouterError
 from metarouter.inference import (
-    LIMITS,
-    MINIMA,
+    DECISION_THRESHOLDS,
+    MINIMUM_SAMPLE_SIZES,
     AllPairs,
     BestLinearProjection,
     CalibrationTest,
@@ -359,7 +359,7 @@ def _check_features(queries: LabelledQueries) -> None:
 def _shared_options(queries: LabelledQueries, settings: ReportSettings) -> dict[str, Any]:
     """Return what all checks share: one set of nuisances, fitted once where labels allow it."""
     options = settings.options | {"scaling": settings.scaling}
-    if min(queries.n_gold, queries.n_preference) >= MINIMA["gold_rows"].count:
+    if min(queries.n_gold, queries.n_preference) >= MINIMUM_SAMPLE_SIZES["gold_rows"].count:
         table = LabelTable(queries, cast(LabelOptions, options))
         options["nuisances"] = table.nuisances(*ALL_NUISANCES)
     return options
@@ -384,7 +384,7 @@ def _routers(settings: ReportSettings, scaling: Any = None) -> dict[str, Any]:
 
 def predictions(queries: LabelledQueries, settings: ReportSettings) -> HeldOutRouters:
     """Predict labels by routers that have not seen them; one factor scales all folds."""
-    minimum = MINIMA["gold_rows_held_out"]
+    minimum = MINIMUM_SAMPLE_SIZES["gold_rows_held_out"]
     for kind, there in (("gold", queries.n_gold), ("preference", queries.n_preference)):
         if minimum.missing(there):
             raise DataError(
@@ -425,7 +425,7 @@ def _shift_plan(
     queries: LabelledQueries, settings: ReportSettings, shared: dict[str, Any], test: MeanShiftTest
 ) -> LabelPlan:
     sd = test.unit if np.isfinite(test.unit) and test.unit > 0 else 1.0
-    difference = LIMITS["mean_shift"].passes * sd
+    difference = DECISION_THRESHOLDS["mean_shift"].passes * sd
     return plan_labels(
         queries, quantity="mean_shift", difference=difference, **settings.prices, **shared
     )

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from metarouter._version import __version__
 from metarouter.evaluation import default_routers
-from metarouter.inference import LIMITS, MINIMA
+from metarouter.inference import DECISION_THRESHOLDS, MINIMUM_SAMPLE_SIZES
 from metarouter.reporting import _document as doc
 from metarouter.reporting._analyse import RoutingAnalysis
 from metarouter.utils.style import router_label
@@ -146,7 +146,7 @@ def _settings(analysis: RoutingAnalysis) -> dict[str, str]:
 
 
 def _limits() -> tuple[doc.Table, doc.Table]:
-    limits, minima = list(LIMITS.values()), list(MINIMA.values())
+    limits, minima = list(DECISION_THRESHOLDS.values()), list(MINIMUM_SAMPLE_SIZES.values())
     columns = {
         "quantity": "what",
         "good up to": [f"{limit.passes:g}" for limit in limits],

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from metarouter.inference._limits import MINIMA, Verdict, scarce
+from metarouter.inference._limits import MINIMUM_SAMPLE_SIZES, Verdict, scarce
 from metarouter.inference._result import Finding, Judged
 from metarouter.inference.bands._curves import Kept, ScoredQueries, least_share
 from metarouter.inference.intervals import FloatArray
@@ -242,9 +242,11 @@ def estimated(
 
 def _too_few(queries: ScoredQueries) -> Finding | None:
     """Return INCONCLUSIVE where intervals would not hold their level, else None."""
-    minimum, what, there = MINIMA["gold_rows"], "gold labels", queries.n_gold
-    if queries.clusters is not None and MINIMA["clusters"].missing(queries.n_gold_units):
-        minimum, there = MINIMA["clusters"], queries.n_gold_units
+    minimum, what, there = MINIMUM_SAMPLE_SIZES["gold_rows"], "gold labels", queries.n_gold
+    if queries.clusters is not None and MINIMUM_SAMPLE_SIZES["clusters"].missing(
+        queries.n_gold_units
+    ):
+        minimum, there = MINIMUM_SAMPLE_SIZES["clusters"], queries.n_gold_units
         what = "independent groups with gold labels"
     if not minimum.missing(there):
         return None

@@ -25,7 +25,13 @@ from numpy.typing import NDArray
 from scipy.special import bdtr, rel_entr, stdtr, stdtrit
 
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._limits import MINIMA, MOST_SKEWNESS, Verdict, rows_needed, scarce
+from metarouter.inference._limits import (
+    MINIMUM_SAMPLE_SIZES,
+    MOST_SKEWNESS,
+    Verdict,
+    rows_needed,
+    scarce,
+)
 from metarouter.inference._result import Finding
 from metarouter.inference.guarantees._constraints import (
     CertifyingQueries,
@@ -172,7 +178,7 @@ def student(mean: FloatArray, se: FloatArray, df: float, third: FloatArray) -> F
 
 
 Method = Literal["auto", "hoeffding_bentkus", "clt", "conformal"]
-_FEWEST = MINIMA["gold_rows"].count
+_FEWEST = MINIMUM_SAMPLE_SIZES["gold_rows"].count
 _USUAL_KURTOSIS = 4.5
 
 
@@ -269,7 +275,7 @@ def _choose(method: Method, constrained: ConstrainedMean) -> str:
 def obstacle_of(constrained: ConstrainedMean) -> Finding | None:
     """Say why the central limit theorem may not be called upon, None where it may."""
     constraint, is_grouped = constrained.constraint, constrained.queries.clusters is not None
-    least = MINIMA["clusters" if is_grouped else "gold_rows"]
+    least = MINIMUM_SAMPLE_SIZES["clusters" if is_grouped else "gold_rows"]
     needed, reason = None, ""
     if least.missing(constrained.n_units):
         noun = "queries" if constraint.is_budget else "gold labels"

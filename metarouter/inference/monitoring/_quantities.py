@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metarouter.inference._limits import MINIMA, Minimum
+from metarouter.inference._limits import MINIMUM_SAMPLE_SIZES, Minimum
 from metarouter.inference.intervals import FloatArray, Limits, bounded_limits, reach_of_scores
 
 _PER_OCTAVE = 4
@@ -164,7 +164,7 @@ def _fitted(f: FloatArray, known: FloatArray) -> FloatArray:
     spread, joint = sum_ff - mean_f * sum_f, sum_fr - mean_f * sum_r
     # What rounding leaves of a constant prediction is no spread.
     slope = np.where(spread > 1e-9 * sum_ff, _ratio(joint, spread), 0.0)
-    enough = count >= 2 * MINIMA["rows_per_coefficient"].count
+    enough = count >= 2 * MINIMUM_SAMPLE_SIZES["rows_per_coefficient"].count
     slope = np.where(enough, slope, 0.0) * count / (count + _SHRINKAGE)
     return mean_r + slope * (f - mean_f)
 
@@ -465,8 +465,8 @@ class Quantity:
 PARTS = {"usage": usage_parts, "cost": cost_parts, "quality": quality_parts}
 MINIMUM_OF = {  # rows or labels that an interval needs
     "usage": Minimum(0, "queries", "Sequences for shares are exact at any number of them."),
-    "cost": MINIMA["monitored_costs"],
-    "quality": MINIMA["monitored_gold"],
+    "cost": MINIMUM_SAMPLE_SIZES["monitored_costs"],
+    "quality": MINIMUM_SAMPLE_SIZES["monitored_gold"],
 }
 
 QUANTITIES = {

@@ -10,7 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference._limits import LIMITS, MINIMA, Verdict, about, rows_needed, worst
+from metarouter.inference._limits import (
+    DECISION_THRESHOLDS,
+    MINIMUM_SAMPLE_SIZES,
+    Verdict,
+    about,
+    rows_needed,
+    worst,
+)
 from metarouter.inference._result import Result, renamed
 from metarouter.inference.guarantees import Constraint, constraint_of
 from metarouter.inference.intervals import FloatArray
@@ -90,7 +97,7 @@ def judge_constraint(total: Reading, window: Reading | None, constraint: Constra
 
     def verdict_on(reading: Reading) -> Verdict:
         excess = [sign * (end - constraint.limit) for end in (reading.lower, reading.upper)]
-        return LIMITS["constraint"].judge(*excess)
+        return DECISION_THRESHOLDS["constraint"].judge(*excess)
 
     verdict = verdict_on(total)
     if verdict is not Verdict.FAIL and window is not None and verdict_on(window) is Verdict.FAIL:
@@ -113,7 +120,9 @@ def judge_draw(reading: Reading) -> Reading:
         verdict, found = Verdict.PASS, "no sign that they differ."
     else:
         distance = max(reading.lower - 1.0, 1.0 - reading.upper)
-        verdict = Verdict.FAIL if distance > LIMITS["gold_draw"].fails else Verdict.CAUTION
+        verdict = (
+            Verdict.FAIL if distance > DECISION_THRESHOLDS["gold_draw"].fails else Verdict.CAUTION
+        )
         found = (
             "they differ, which biases quality; correct gold_probability, or feed queries once "
             "their gold labels are there (in Python, update_quality takes late ones)."
@@ -126,7 +135,10 @@ def judge_alarm(name: str, watched: Watched) -> Reading:
     alarm, skipped, rows_to_come = watched
     n = 0 if alarm is None else alarm.n
     p_value = np.nan if alarm is None else min(1.0, N_ALARMS * alarm.p_value)
-    reading, missing = Reading(name, n=n, p_value=p_value), MINIMA["monitored_rows"].missing(n)
+    reading, missing = (
+        Reading(name, n=n, p_value=p_value),
+        MINIMUM_SAMPLE_SIZES["monitored_rows"].missing(n),
+    )
     if alarm is not None and alarm.raised_at is not None and alarm.onset is not None:
         at, onset = skipped + alarm.raised_at, skipped + alarm.onset
         reading = replace(reading, raised_at=at, onset=onset, delay=at - onset)
@@ -135,7 +147,7 @@ def judge_alarm(name: str, watched: Watched) -> Reading:
     elif missing:
         verdict = Verdict.INCONCLUSIVE
         found = f"too early to say; {rows_to_come + missing} more rows would do."
-    elif p_value >= LIMITS["drift"].passes:
+    elif p_value >= DECISION_THRESHOLDS["drift"].passes:
         verdict, found = Verdict.PASS, f"nothing seen in {n} rows."
     else:
         verdict, found = Verdict.CAUTION, f"worth a look, but no alarm in {n} rows."

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from metarouter.datasets import LabelledQueries
 from metarouter.evaluation._efficiency_gain import rank_gains
 from metarouter.exceptions import DataError, MetaRouterError
-from metarouter.inference._limits import LIMITS, Verdict
+from metarouter.inference._limits import DECISION_THRESHOLDS, Verdict
 from metarouter.inference._result import Finding, Judged
 from metarouter.inference.intervals import FloatArray, interval_of
 from metarouter.inference.planning._plan import Labels, Prices, as_prices, too_few, verdict_alone
@@ -481,7 +481,7 @@ def _judge(wanted: Labels, curve: LearningCurve) -> Finding:
     reach = float(wanted.n_gold.max()) / gold
     if curve.has_preference:
         reach = max(reach, float(wanted.n_preference.max()) / preference)
-    verdict = LIMITS["extrapolation"].judge(reach, reach)
+    verdict = DECISION_THRESHOLDS["extrapolation"].judge(reach, reach)
     reason = (
         f"The forecast reaches {reach:.1f} times as far as the labels that the pilot trained on "
         f"({gold:.0f} gold, {preference:.0f} preference)"

@@ -13,7 +13,7 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.special import nctdtr, ndtri, stdtrit
 
 from metarouter.exceptions import MetaRouterError
-from metarouter.inference._limits import MINIMA, Verdict, scarce
+from metarouter.inference._limits import MINIMUM_SAMPLE_SIZES, Verdict, scarce
 from metarouter.inference._result import Finding, Judged
 from metarouter.inference.labels import LabelOptions, LabelTable, check_sample_size
 from metarouter.inference.planning._pilot import (
@@ -32,7 +32,7 @@ _NAMES = {
     "mean_gain": "mean gold gain",
     "area": "area of the efficiency gain",
 }
-_FEWEST = MINIMA["gold_rows"].count
+_FEWEST = MINIMUM_SAMPLE_SIZES["gold_rows"].count
 _MOST_MONEY = 1e12
 _ROUNDING = 1e-20  # what it leaves of a variance that is 0
 _ABOVE_ZERO = number(above=0)
@@ -412,8 +412,8 @@ def plan_labels(
 
 
 def too_few(minimum: str, there: int) -> Finding | None:
-    """Return INCONCLUSIVE where a minimum of `MINIMA` is not met, else None."""
-    least = MINIMA[minimum]
+    """Return INCONCLUSIVE where a minimum of `MINIMUM_SAMPLE_SIZES` is not met, else None."""
+    least = MINIMUM_SAMPLE_SIZES[minimum]
     if not least.missing(there):
         return None
     reason = f"{scarce(there, least.what)}; {least.count} would do. {least.why}"
