@@ -238,10 +238,10 @@ class ScoredQueries:
         of 4.5, half as much again as the normal distribution's, nothing is taken off.
         """
         summed = self.by_unit(self.share * (self.gain - self.share @ self.gain))
-        second, fourth = float((summed**2).sum()), float((summed**4).sum())
-        if not second > 0:
+        if not summed.any():
             return self.effective_units
-        kurtosis = fourth / second**2 * self.effective_units
+        squared = (summed / np.abs(summed).max()) ** 2  # any unit of gains will do
+        kurtosis = float((squared**2).sum() / squared.sum() ** 2) * self.effective_units
         return self.effective_units / max(1.0, kurtosis / _USUAL_KURTOSIS)
 
 

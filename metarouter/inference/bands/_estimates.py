@@ -234,10 +234,18 @@ def estimated(
     if found.shortage is not None:
         return found
     if found.method == "half_sample":
-        return replace(found, errors=_half_samples(statistic, found))
+        return _without_last_bits(replace(found, errors=_half_samples(statistic, found)))
     n_units = queries.n_units
     errors = queries.by_unit(influence()) * np.sqrt(n_units / (n_units - 1))
-    return replace(found, errors=errors)
+    return _without_last_bits(replace(found, errors=errors))
+
+
+def _without_last_bits(found: Estimates) -> Estimates:
+    """Return zeros where all is 0 but for rounding, as the worth of a ranking of equal gains."""
+    least = 1e-14 * np.abs(found.queries.gain).max()
+    if max(np.abs(found.value).max(), found.se.max()) > least:
+        return found
+    return replace(found, value=np.zeros_like(found.value), errors=np.zeros_like(found.errors))
 
 
 def _too_few(queries: ScoredQueries) -> Finding | None:

@@ -96,7 +96,7 @@ class PerformanceGapBand(UsageBand):
     def _numbers(self) -> str:
         rows = self.numbers_frame().itertuples(index=False)
         said = (f"{r.quantity} {r.value:.3f} ({r.ci_low:.3f} to {r.ci_high:.3f})" for r in rows)
-        return "; ".join(said) + "."
+        return f"{'; '.join(said)}.".replace("(nan to nan)", "(no interval)")
 
 
 @validated()

@@ -264,3 +264,17 @@ def test_one_object_of_options_serves_all_bands_and_an_unknown_one_is_refused():
         assert (found.level, found.n_units) == (0.8, 100)
         with pytest.raises(TypeError, match="'draws'"):
             function(gain, score, draws=100)
+
+
+def test_a_score_that_tells_no_queries_apart_is_not_below_zero_by_rounding():
+    gain, _ = queries(200, seed=3)
+    band = efficiency_gain_band(gain, np.ones(200), grid=[0.1, 0.5, 0.9])
+    assert band.verdict.value == "INCONCLUSIVE"
+    assert "more labels would not help" in band.reason
+
+
+@pytest.mark.parametrize("unit", [1e-150, 1e100])
+def test_gains_in_very_small_and_very_large_units_have_the_same_band(unit):
+    gain, score = queries(60, seed=3)
+    plain, scaled = (efficiency_gain_band(gain * u, score, n_draws=100) for u in (1.0, unit))
+    np.testing.assert_allclose(scaled.band_lower / unit, plain.band_lower, atol=1e-12)

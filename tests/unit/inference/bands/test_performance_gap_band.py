@@ -99,3 +99,10 @@ def test_band_prints_and_draws():
     assert r"\toprule" in band.to_latex()
     assert list(band.numbers_frame()["quantity"]) == ["APGR", "CPT(50%)", "CPT(80%)"]
     assert band.plot().get_xlabel().startswith("share of")
+
+
+def test_call_thresholds_of_few_labels_are_said_to_have_no_interval():
+    gain, score = queries(12, seed=3)
+    text = performance_gap_band(np.abs(gain), score).summary()
+    assert "(no interval)" in text
+    assert "nan" not in text

@@ -168,3 +168,13 @@ def test_result_prints():
     assert r"\toprule" in effects.to_latex()
     assert "AUTOC" in effects.summary() or "autoc" in effects.summary()
     assert effects.plot() is not None
+
+
+@pytest.mark.parametrize("method", ["half_sample", "influence"])
+@pytest.mark.parametrize("average", ["usage", "queries"])
+def test_rounding_is_no_worth_of_a_ranking_of_equal_gains(average, method):
+    _, score = queries(200)
+    effects = rank_weighted_effects(np.full(200, 0.7), score, average=average, method=method)
+    assert effects.verdict.value == "INCONCLUSIVE"
+    np.testing.assert_array_equal(effects.value, 0)
+    np.testing.assert_array_equal(effects.p_value, 1)
