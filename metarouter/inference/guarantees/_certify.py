@@ -86,11 +86,19 @@ def _not_found(
                 "though not everywhere; search='split' may find a place."
             )
         return SearchResult(Verdict.INCONCLUSIVE, reason)
+    counts = [(test, rows_to_certify(test, position, level)) for test, position in on_the_way]
+    endless = _names([test for test, wanted in counts if np.isinf(wanted)])
+    if endless:
+        reason = (
+            f"No w is certified: what is observed at w = {w:.4g} lies at the limit of {endless}, "
+            "and more labels would not help."
+        )
+        return SearchResult(Verdict.INCONCLUSIVE, reason)
     needed: list[int | None] = []
     enough = []
     for noun, is_budget in (("gold labels", False), ("queries", True)):
-        of_kind = [pair for pair in on_the_way if pair[0].constraint.is_budget == is_budget]
-        wanted = max((rows_to_certify(*pair, level) for pair in of_kind), default=np.inf)
+        of_kind = [pair for pair in counts if pair[0].constraint.is_budget == is_budget]
+        wanted = max((wanted for _, wanted in of_kind), default=np.inf)
         needed.append(int(wanted) if np.isfinite(wanted) else None)
         there = max((test.constrained.n for test, _ in of_kind), default=0)
         if there < wanted < np.inf:

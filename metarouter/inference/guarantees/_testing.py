@@ -282,8 +282,8 @@ def obstacle_of(constrained: ConstrainedMean) -> Finding | None:
         few = scarce(constrained.n_units, "independent groups" if is_grouped else noun)
         needed = _FEWEST if constrained.n < _FEWEST else None
         reason = f"{few} to judge {constraint.name}; {least.count} would do."
-    elif constraint.is_budget:  # known for all queries: Hall's correction sees the tail
-        return None
+    elif constraint.is_budget or not constrained.denominator.any():
+        return None  # Hall's correction sees the tail of known costs; of no gap speaks `tested`
     elif not constrained.share @ constrained.move**2 > 0:
         reason = (
             f"All that the gold labels say about {constraint.name} is 0, which does not tell how "
@@ -430,7 +430,7 @@ def rows_to_certify(test: Tested, position: int, level: float) -> float:
     if test.method == "clt":
         margin = float(stdtrit(test.df, 1 - level) * test.se[position])
         wanted = rows_needed(n, margin, -mean)
-        return np.inf if wanted is None else max(wanted, _FEWEST)
+        return np.inf if wanted is None or wanted > _MOST else max(wanted, _FEWEST)
     scaled, limit = constrained.scaled(mean)
     if test.method == "conformal":
         return max(n, int(np.ceil((1 - limit) / (limit - scaled))))

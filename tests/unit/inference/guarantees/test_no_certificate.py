@@ -159,3 +159,16 @@ def test_weights_are_refused_by_finite_sample_bounds():
                 method="hoeffding_bentkus",
                 **given,
             )
+
+
+def test_a_limit_that_is_just_met_has_no_number_of_rows_that_would_do():
+    psi_hat, _ = queries(500)
+    found = certify_predictions(psi_hat, max_share=0, groups=np.arange(500) // 4)
+    assert "lies at the limit of max_share" in found.reason
+    assert found.needed_queries is None
+
+
+def test_a_gap_of_nothing_is_named_before_what_labels_say_of_it():
+    psi_hat, _ = queries(200)
+    found = certify_predictions(psi_hat, np.zeros(200), min_gap_share=0.5)
+    assert "no gap to recover" in found.reason
