@@ -216,6 +216,12 @@ def held_out_predictions(
             f"{n_folds} folds need as many labels of either source, but one has {scarcest}; add "
             "labels."
         )
+    n_groups = n_folds if rows.groups is None else len(np.unique(rows.groups))
+    if n_groups < n_folds:
+        raise DataError(
+            f"{n_folds} folds need as many groups, but there are {n_groups}; choose fewer folds, "
+            "or add groups."
+        )
 
     fold = stratified_folds(rows.is_gold, rows.groups, n_folds, seed)
     found, predicted = predict_folds(

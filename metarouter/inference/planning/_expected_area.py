@@ -148,6 +148,7 @@ def fit_learning_curve(areas: FloatArray, cells: Labels, test_to_train: float) -
     centred = areas - areas.mean(axis=1, keepdims=True)
     spread = (1 / rounds + test_to_train) * np.cov(areas, rowvar=False)
     noise = (1 / rounds + test_to_train) * np.var(centred, axis=0, ddof=1).mean()
+    noise = max(noise, np.finfo(float).tiny)  # areas that are all alike fit any exponent
     in_test = test_to_train / (1 + test_to_train)
     gold = (1 - in_test) * cells.n_gold / cells.n_gold.max()
     preference = cells.n_preference / max(1.0, cells.n_preference.max())

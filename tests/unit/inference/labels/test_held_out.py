@@ -115,3 +115,8 @@ def test_choices_that_mean_nothing_are_refused(make):
         held_out_predictions(data, n_folds=2)
     with pytest.raises(MetaRouterError, match="model is LinearRegression\\(\\); give a MetaRouter"):
         held_out_predictions(data, LinearRegression())
+
+
+def test_groups_that_fill_no_folds_are_refused_in_one_sentence(make):
+    with pytest.raises(DataError, match="5 folds need as many groups, but there are 1; choose"):
+        held_out_predictions(make.labelled(groups=np.zeros(600)))

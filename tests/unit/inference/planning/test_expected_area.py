@@ -174,3 +174,9 @@ def test_groups_stay_on_one_side():
 def test_what_means_nothing_is_refused(given, error, words):
     with pytest.raises(error, match=words):
         expected_area(pilot(), router(), **given)
+
+
+def test_areas_that_are_all_alike_have_a_forecast():
+    cells = Labels(np.array([25.0, 50.0, 100.0]), np.zeros(3))
+    curve = fit_learning_curve(np.full((3, 3), 0.25), cells, 0.1)
+    np.testing.assert_allclose(curve.area(cells).value, 0.25)
