@@ -284,14 +284,7 @@ def table(
 ) -> Table:
     """Lay out columns under their heads, each a name or a name with its unit.
 
-    Parameters
-    ----------
-    columns : dict
-        The cells of each column, or the attributes of a result that `cells` makes them of.
-    of : object, optional
-        That result.
-    **style
-        As of `cells`.
+    A column is its cells, or the attributes of the result `of` that `cells` makes them of.
 
     Examples
     --------
@@ -309,16 +302,9 @@ def verdict_of(found: Any) -> Finding:
 
 
 def columns_of(found: Any, columns: str, at: Any = slice(None)) -> dict[str, list[Any]]:
-    """Return attributes as columns, declared as in "usage, low=lower".
+    """Return attributes as columns, declared as in "usage, low=lower"; they may be dotted.
 
-    Parameters
-    ----------
-    found : result, or sequence of results
-        Attributes are arrays, or single values; the rows of several results follow each other.
-    columns : str
-        Attributes, perhaps dotted, with another name before them where the column has one.
-    at : slice or list of int
-        The rows that are wanted, by default all.
+    They are arrays, or single values; the rows of a sequence of results follow each other.
     """
     results = found if isinstance(found, Sequence) else [found]
     named = [text.strip().rpartition("=") for text in columns.split(",")]

@@ -128,19 +128,13 @@ def _format_of(path: Path) -> DocumentFormat:
 
 
 def render(document: Document, form: DocumentFormat, figures: str = ".") -> str:
-    """Write a document as text.
+    """Write a document as text; `figures` is the folder where markdown and LaTeX find theirs.
 
-    Parameters
-    ----------
-    document : Document
-    form : {"html", "md", "tex", "json"}
-        HTML holds its figures, runs no script and loads nothing from elsewhere. Markdown is that of
-        GitHub. LaTeX is for pdflatex; characters that its usual fonts lack are written by their
-        number, as in ``[U+4E2D]``. JSON is an object with ``schema``, ``title``, ``subtitle`` and
-        ``sections``; each section holds ``blocks`` that say their ``type``, estimates are objects
-        with ``value``, ``low``, ``high`` and ``unit``, and what is not known is null.
-    figures : str, default="."
-        Folder of the figures of markdown (``<name>.png``) and LaTeX (``<name>.pdf``).
+    HTML holds its figures, runs no script and loads nothing from elsewhere. LaTeX is for pdflatex;
+    characters that its usual fonts lack are written by their number, as in ``[U+4E2D]``. JSON is an
+    object with ``schema``, ``title``, ``subtitle`` and ``sections``; each section holds ``blocks``
+    that say their ``type``, estimates are objects with ``value``, ``low``, ``high`` and ``unit``,
+    and what is not known is null.
     """
     if form == "json":
         content = {"schema": _SCHEMA} | _plain(document)
@@ -256,13 +250,7 @@ def _plain(part: Any, unit: str = "") -> Any:
 
 
 def drawn(figure: Figure, kind: ImageFormat) -> bytes:
-    """Draw a figure; the same figure gives the same bytes.
-
-    Parameters
-    ----------
-    figure : Figure
-    kind : {"svg", "png", "pdf"}
-    """
+    """Draw a figure; the same figure gives the same bytes."""
     import matplotlib
 
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": None}
