@@ -216,7 +216,7 @@ def _settings(queries: LabelledQueries, choices: ReportOptions) -> ReportSetting
         folds=choices.folds,
         level=choices.level,
         models=(choices.alternative, choices.primary),
-        demands=constraints_of(choices),
+        constraints=constraints_of(choices),
         delta=choices.delta,
         gold_price=choices.gold_price,
         preference_price=choices.preference_price,

@@ -60,9 +60,10 @@ from metarouter.reporting.certified_router import CertifiedRouter, certify_route
 from metarouter.routing import GivenCost, ThresholdRouter
 from metarouter.utils.arguments import validated
 from metarouter.utils.groups import count_groups
+from metarouter.utils.parameters import renamed_parameters
 from metarouter.utils.style import router_label
 
-DEFAULT_SHARE = 0.5  # of the queries, where nothing is demanded of the threshold
+DEFAULT_SHARE = 0.5  # of the queries, where no constraint is named
 _MOST_FEATURES = 20  # of a projection that can still be read
 
 
@@ -86,7 +87,7 @@ class ReportSettings:
     level : float, default=0.95
         Of every interval and band.
     models : (str, str), default=("alternative", "primary")
-    demands : sequence of Constraint, or dict of str to float, optional
+    constraints : sequence of Constraint, or dict of str to float, optional
         What the threshold must keep: constraints, or limits under the names of
         `metarouter.inference.certify_threshold` (``max_share``, ``max_cost``, ``min_gain``, ...).
         Without any, at most half of the queries may go to the primary model.
@@ -112,7 +113,7 @@ class ReportSettings:
     folds: int = 5
     level: float = 0.95
     models: tuple[str, str] = ("alternative", "primary")
-    demands: Constraint | Iterable[Constraint] | Mapping[str, float] = ()
+    constraints: Constraint | Iterable[Constraint] | Mapping[str, float] = ()
     delta: float = 0.1
     gold_price: float = 1.0
     preference_price: float = 0.01
@@ -141,15 +142,19 @@ class ReportSettings:
         return {"gold_price": self.gold_price, "preference_price": self.preference_price}
 
     @property
-    def constraints(self) -> tuple[Constraint, ...]:
-        """What the threshold must keep.
+    def threshold_constraints(self) -> tuple[Constraint, ...]:
+        """The constraints as objects, or that on the share where none is given.
 
         Raises
         ------
         BudgetError
             If a limit is out of range.
         """
-        return as_constraints(self.demands or max_share(DEFAULT_SHARE))
+        return as_constraints(self.constraints or max_share(DEFAULT_SHARE))
+
+
+_with_former_name = renamed_parameters(demands="constraints")
+ReportSettings.__init__ = _with_former_name(ReportSettings.__init__)  # type: ignore[method-assign]
 
 
 @dataclass(frozen=True)
@@ -287,7 +292,7 @@ def analyse(
     PASS 75
     """
     settings = settings or ReportSettings()
-    _ = settings.constraints  # a limit out of range is refused before anything is fitted
+    _ = settings.threshold_constraints  # a limit out of range is refused before anything is fitted
     if settings.folds < FIRST_TRAINING_FOLDS + 1:
         raise MetaRouterError(
             f"folds={settings.folds} leaves no queries to test routers on: the first "
@@ -525,7 +530,7 @@ def _certified(queries: LabelledQueries, settings: ReportSettings) -> CertifiedR
     return certify_router(
         ThresholdRouter(model, cost=GivenCost() if known else None, models=settings.models),
         queries,
-        settings.constraints,
+        settings.threshold_constraints,
         delta=settings.delta,
         level=settings.level,
         nuisances=replace(settings, method="cv").options["nuisances"],

@@ -122,7 +122,9 @@ def method_section(analysis: RoutingAnalysis) -> doc.Section:
 def _settings(analysis: RoutingAnalysis) -> dict[str, str]:
     queries, chosen = analysis.queries, analysis.settings
     drawn = chosen.propensity == "constant"
-    demands = ", ".join(f"{item.name} = {item.limit:g}" for item in chosen.constraints)
+    constraints = ", ".join(
+        f"{item.name} = {item.limit:g}" for item in chosen.threshold_constraints
+    )
     settings = {
         "command": chosen.command,
         "table": queries.name,
@@ -134,7 +136,8 @@ def _settings(analysis: RoutingAnalysis) -> dict[str, str]:
         "nuisances": "out of bag" if chosen.method == "oob" else f"{chosen.folds} folds",
         "folds of the routers": str(chosen.folds),
         "groups": "none" if queries.groups is None else "kept together",
-        "constraints on the threshold": demands + " (none was named)" * (not chosen.demands),
+        "constraints on the threshold": constraints
+        + " (none was named)" * (not chosen.constraints),
         "probability of a broken constraint": f"at most {chosen.delta:g}",
         "prices of a gold and a preference label": f"{chosen.gold_price:g} and "
         f"{chosen.preference_price:g}",

@@ -457,7 +457,7 @@ def threshold_section(certified: CertifiedRouter, settings: ReportSettings) -> d
         "It keeps what is demanded on new queries of the same kind, except with probability "
         f"{settings.delta:g} over the labels at hand. {certified.summary() * found.is_certified}"
     )
-    if not settings.demands:
+    if not settings.constraints:
         yield doc.Paragraph(
             f"Nothing was demanded: at most {DEFAULT_SHARE:.0%} of the queries go to {primary}. "
             "Name your own budget or quality to have it kept."

@@ -29,6 +29,7 @@ from metarouter.inference.guarantees import as_constraints
 from metarouter.inference.labels import fold_of_each_query
 from metarouter.nuisance import Nuisances
 from metarouter.routing._pipeline import split_router, with_w
+from metarouter.utils.parameters import renamed_parameters
 
 __all__ = ["CertifiedRouter", "certify_router", "fit_router"]
 
@@ -67,10 +68,11 @@ class CertifiedRouter:
         )
 
 
+@renamed_parameters(demands="constraints")
 def certify_router(
     unfitted: Any,
     queries: LabelledQueries,
-    demands: Constraint | Iterable[Constraint] | Mapping[str, float],
+    constraints: Constraint | Iterable[Constraint] | Mapping[str, float],
     *,
     delta: float = 0.1,
     level: float = 0.95,
@@ -87,10 +89,10 @@ def certify_router(
         A pipeline ends in a `ThresholdRouter`, and begins with an encoder.
     queries : LabelledQueries
         Groups are kept together.
-    demands : sequence of Constraint, or dict of str to float
+    constraints : sequence of Constraint, or dict of str to float
         Constraints, or limits under the names of `metarouter.inference.certify_threshold`.
     delta : float, default=0.1
-        Probability with which the demands may be broken.
+        Probability with which the constraints may be broken.
     level : float, default=0.95
         Of the intervals of what is observed.
     nuisances : Nuisances, optional
@@ -104,7 +106,7 @@ def certify_router(
     Raises
     ------
     BudgetError
-        If nothing is demanded, or a limit is out of range.
+        If there is no constraint, or a limit is out of range.
     DataError
         If there are too few queries.
 
@@ -132,8 +134,8 @@ def certify_router(
     router = fit_router(unfitted, queries.subset(~held_back).training_rows())
     features, last = split_router(router, queries.X)
     unseen = replace(queries, X=features, feature_names=None).subset(held_back)
-    constraints = as_constraints(demands)
-    only_budgets = all(constraint.is_budget for constraint in constraints)
+    kept = as_constraints(constraints)
+    only_budgets = all(constraint.is_budget for constraint in kept)
     options: dict[str, Any] = {"level": level, "random_state": random_state}
     gold_gain: Any = unseen.gold if unseen.n_gold else None
     if gold_gain is not None and not (gold_at_random or unseen.has_gold.all()):
@@ -143,7 +145,7 @@ def certify_router(
         last,
         unseen.X,
         gold_gain,
-        constraints,
+        kept,
         delta=delta,
         sample_weight=unseen.weight,
         groups=unseen.groups,

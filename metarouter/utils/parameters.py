@@ -67,7 +67,7 @@ _WORDS = {
 }
 _WORDS_OF_TYPES: dict[Any, str] = {Mapping: "a dict", os.PathLike: "a path", str: "text"}
 
-_Init = TypeVar("_Init", bound=Callable[..., None])
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 # Declaring ---------------------------------------------------------------------------------------
 
@@ -125,8 +125,8 @@ def several(member: Any, length: int | None = None) -> Several:
     return Several(member, length)
 
 
-def renamed_parameters(**former: str) -> Callable[[_Init], _Init]:
-    """Let a constructor take former names of its parameters, as files may, for one release.
+def renamed_parameters(**former: str) -> Callable[[_Function], _Function]:
+    """Let a function take former names of its parameters, as files may, for one release.
 
     Parameters
     ----------
@@ -134,12 +134,14 @@ def renamed_parameters(**former: str) -> Callable[[_Init], _Init]:
         The present name, by the former one.
     """
 
-    def decorate(init: _Init) -> _Init:
-        @wraps(init)  # whose signature is what `get_params` reads
-        def taking_former_names(*args: Any, **given: Any) -> None:
-            init(*args, **{former.get(name, name): value for name, value in given.items()})
+    def decorate(function: _Function) -> _Function:
+        @wraps(function)  # whose signature is what `get_params` reads
+        def taking_former_names(*args: Any, **given: Any) -> Any:
+            return function(
+                *args, **{former.get(name, name): value for name, value in given.items()}
+            )
 
-        return cast(_Init, taking_former_names)
+        return cast(_Function, taking_former_names)
 
     return decorate
 

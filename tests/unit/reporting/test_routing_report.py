@@ -243,7 +243,7 @@ def test_few_groups_leave_the_comparison_open() -> None:
 
 def test_few_groups_leave_the_threshold_open_and_are_named() -> None:
     grouped = replace(_queries(300), groups=np.arange(300) % 12)
-    found = analyse(grouped, replace(SETTINGS, demands={"max_share": 0.9}))
+    found = analyse(grouped, replace(SETTINGS, constraints={"max_share": 0.9}))
     assert not isinstance(found.routing, Unanswered)
     assert not isinstance(found.routing.threshold, Unanswered)
     assert "independent groups are too few" in found.routing.threshold.reason
@@ -261,7 +261,7 @@ def test_the_same_seed_gives_the_same_report(analysis: RoutingAnalysis) -> None:
 
 
 def test_the_threshold_keeps_what_was_demanded_and_the_report_says_so() -> None:
-    demanded = replace(SETTINGS, demands={"max_share": 0.3}, delta=0.2)
+    demanded = replace(SETTINGS, constraints={"max_share": 0.3}, delta=0.2)
     found = analyse(_queries(), demanded)
     assert isinstance(found.routing, RoutingResults)
     threshold = found.routing.threshold
@@ -281,7 +281,11 @@ def test_the_threshold_keeps_what_was_demanded_and_the_report_says_so() -> None:
 
 def test_a_demand_without_meaning_is_refused() -> None:
     with pytest.raises(BudgetError, match="max_share is 2"):
-        analyse(_queries(), replace(SETTINGS, demands={"max_share": 2.0}))
+        analyse(_queries(), replace(SETTINGS, constraints={"max_share": 2.0}))
+
+
+def test_constraints_are_taken_under_their_former_name():
+    assert ReportSettings(demands={"max_share": 0.3}).constraints == {"max_share": 0.3}
 
 
 def test_queries_that_are_all_alike_are_refused() -> None:
