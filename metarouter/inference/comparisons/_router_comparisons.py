@@ -212,8 +212,7 @@ class AllPairs(BandResult):
         names = [f"{router_label(a)} – {router_label(b)}" for a, b in pairs]
         ax = draw_dots(names, self.difference, self.difference_lower, self.difference_upper, ax)
         ax.locator_params(axis="x", nbins=6)
-        scale = f"difference in {self.what} ({self.level:.0%} for all pairs at once)"
-        return label_axes(ax, scale)
+        return label_axes(ax, f"difference in {self.what} ({self.level:.0%} for all pairs at once)")
 
 
 def all_pairs(n: int) -> tuple[Any, Any, FloatArray]:

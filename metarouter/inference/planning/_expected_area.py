@@ -313,8 +313,7 @@ class ExpectedArea(Judged):
         ax.plot(gold, area.value, color=color, label=f"{n_preference[-1]:.0f} preference labels")
         limits = interval_of(*area, self.curve.df, self.level)
         ax.fill_between(gold, *limits, color=color, alpha=0.18, linewidth=0)
-        mean = self.areas.mean(axis=0)
-        ax.plot(n_gold[shown], mean[shown], "o", color="#1A1A1A", label="pilot")
+        ax.plot(n_gold[shown], self.areas.mean(axis=0)[shown], "o", color="#1A1A1A", label="pilot")
         ax.axvline(n_gold[-1], **reference_line())
         show_numbers_on_log_axis(ax)
         y = "area of the efficiency gain, in gold units"
@@ -452,15 +451,13 @@ def _cells(data: LabelledQueries, n_test: int) -> Labels:
     preference = data.n_preference - int(np.ceil(both * (n_test + largest_group - 1)))
     if gold < 20:
         raise DataError(
-            f"n_test={n_test} leaves {gold} of {data.n_gold} gold labels to train on: leave out "
-            "fewer."
+            f"n_test={n_test} leaves {gold} of {data.n_gold} gold labels to train on; lower it."
         )
     golds = np.geomspace(max(20, _SMALLEST_PART * gold), gold, _GOLD_SIZES).round()
     preferences = np.array([float(max(0, preference))])
     if preference >= 100:
         preferences = np.geomspace(_SMALLEST_PART * preference, preference, _PREFERENCE_SIZES)
-    grid = np.meshgrid(golds, preferences.round(), indexing="ij")
-    return Labels(grid[0].ravel(), grid[1].ravel())
+    return Labels(np.repeat(golds, preferences.size), np.tile(preferences.round(), golds.size))
 
 
 def _wanted(n_gold: ArrayLike, n_preference: ArrayLike) -> Labels:

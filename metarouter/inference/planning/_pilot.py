@@ -129,11 +129,7 @@ class LabelVariance:
         return [(part, n) for part, n in parts if part.value > 0]
 
 
-# An estimate from the pilot, and the parts of its variance.
-Pilot = tuple[float, LabelVariance]
-
-
-def shift_pilot(table: LabelTable, nested: bool) -> Pilot:
+def shift_pilot(table: LabelTable, nested: bool) -> tuple[float, LabelVariance]:
     """Mean shift: by pairs where labels are nested, else by doubly robust scores.
 
     Labels have influence on the mean through their own residual and, where the factor between the
@@ -172,7 +168,7 @@ def gain_pilot(
     psi_hat: ArrayLike | None,
     propensity: Any,
     options: LabelOptions,
-) -> Pilot:
+) -> tuple[float, LabelVariance]:
     """Mean gain, or with psi-hat the area of the efficiency gain, by doubly robust scores.
 
     With u the slope of the influence in a label (1 for the mean, F(psi) - 1/2 for the area) and m

@@ -204,8 +204,7 @@ def suggest_labels(
         )
     certain = np.zeros(0, dtype=np.intp)
     if strategy == "design":
-        by_chance = max(1, round(floor * n))
-        certain = least_known(X, np.flatnonzero(queries.has_gold), n - by_chance)
+        certain = least_known(X, np.flatnonzero(queries.has_gold), n - max(1, round(floor * n)))
         free = np.setdiff1d(free, certain)
     use = _usefulness(strategy, queries, model, limit)[free]
     size = (1 - floor) * use / use.mean() + floor if use.mean() > 0 else np.ones(len(free))
