@@ -374,11 +374,16 @@ def nuisance_quality(data: Any, **options: Unpack[LabelOptions]) -> NuisanceQual
     elif verdict is Verdict.PASS:
         reason = "No nuisance is worse than a constant."
     else:
-        reason = (
-            "Not shown to be as good as a constant. More labels, or fewer features that say more, "
-            "may help; where queries were drawn at random for gold labels, propensity='constant' "
-            "(--propensity constant) says so."
-        )
+        worse = [name for name, verdict in verdicts.items() if verdict is not Verdict.PASS]
+        predicted = ", ".join(_PREDICTED[name] for name in worse)
+        reason = f"Not shown to be as good as a constant: {predicted}."
+        if worse != ["propensity"]:
+            reason += " More labels, or fewer features that say more, may help."
+        if "propensity" in worse:
+            reason += (
+                " If queries were drawn at random for gold labels, say so with "
+                "propensity='constant' (--propensity constant)."
+            )
     finding = shortage or Finding(verdict, max(filter(None, needed), default=None), reason)
     return NuisanceQuality(
         r2={name: losses[name].mapped(1.0, -1.0) for name in _OUTCOMES},

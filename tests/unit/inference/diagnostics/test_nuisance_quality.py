@@ -106,3 +106,12 @@ def test_an_open_verdict_says_how_many_labels_would_do(make):
 def test_the_picture_has_one_line_per_nuisance(make):
     ax = quality(make.labelled(), make.recipe()).plot()
     assert len(ax.get_yticks()) == 4
+
+
+def test_only_what_is_no_better_than_a_constant_is_named_and_advised_on(make):
+    found = nuisance_quality(
+        make.labelled(400, seed=1, tilt=0.0), nuisances=make.recipe(), random_state=0
+    )
+    assert found.reason.startswith("Not shown to be as good as a constant: source given the query.")
+    assert "propensity='constant'" in found.reason
+    assert "fewer features" not in found.reason
