@@ -40,7 +40,7 @@ from metarouter.inference.labels import (
     estimate_shift,
     scaled_labels,
 )
-from metarouter.routing import MetaRouter
+from metarouter.routing import AdaptiveMetaRouter, MetaRouter
 from metarouter.shift import ConstantShift, DRLearner, RLearner
 from metarouter.utils.arguments import validated
 from metarouter.utils.plotting import label_axes, new_axes
@@ -395,7 +395,7 @@ class MeanShift:
 
 
 @validated()
-def mean_shift(model: MetaRouter, rows: TrainingRows) -> MeanShift | None:
+def mean_shift(model: MetaRouter | AdaptiveMetaRouter, rows: TrainingRows) -> MeanShift | None:
     """Estimate the mean shift from what a fitted meta-router has kept.
 
     A mean of predictions Delta-hat inherits the bias of the final regression and has no simple
@@ -405,14 +405,14 @@ def mean_shift(model: MetaRouter, rows: TrainingRows) -> MeanShift | None:
 
     Parameters
     ----------
-    model : MetaRouter
+    model : MetaRouter or AdaptiveMetaRouter
         Fitted on `rows`, with an R-, DR- or constant shift.
     rows : TrainingRows
 
     Returns
     -------
     MeanShift or None
-        None where no shift is estimated.
+        None where no shift is estimated, as by an `AdaptiveMetaRouter`.
     """
     shift = getattr(model, "shift_", None)
     methods = [method for kind, method in _METHODS.items() if isinstance(shift, kind)]

@@ -74,7 +74,10 @@ def test_columns_and_files_with_the_names_of_arguments_are_reported_by_name(tmp_
     [
         (["report", "--level", 2, "--out", "r.md"], "--level is 2.0: give a confidence level"),
         (["report", "--delta", 0.9, "--out", "r.md"], "--delta is 0.9: give a probability"),
-        (["report", "--gold-price", -1, "--out", "r.md"], "--gold-price is -1.0; give a number above 0"),
+        (
+            ["report", "--gold-price", -1, "--out", "r.md"],
+            "--gold-price is -1.0; give a number above 0",
+        ),
         (["fit", "--max-share", 2, "--out", "r.skops"], "--max-share is 2.0; give a share"),
         (["fit", "--w", -1, "--no-check", "--out", "r.skops"], "--w is -1.0; give a number"),
     ],

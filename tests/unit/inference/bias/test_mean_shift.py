@@ -8,7 +8,7 @@ from oracles import inference_tests as naive
 from scipy.stats import t as student
 from scipy.stats import ttest_1samp
 
-from metarouter import GainScaler, MetaRouter
+from metarouter import AdaptiveMetaRouter, GainScaler, MetaRouter
 from metarouter.datasets import LabelledQueries, make_healthbench_like, make_judged_queries
 from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import DECISION_THRESHOLDS, MINIMUM_SAMPLE_SIZES, Verdict
@@ -347,3 +347,10 @@ def test_equal_preference_labels_have_no_spread_to_measure_a_shift_in() -> None:
     test = mean_shift_test(replace(data, preference=preference), scaling=None)
     assert test.verdict is Verdict.INCONCLUSIVE
     assert "all equal" in test.reason
+
+
+def test_a_router_that_weighs_the_judge_itself_has_no_mean_shift():
+    queries = make_judged_queries(200, gold_share=0.5, random_state=0)
+    rows = queries.training_rows()
+    model = AdaptiveMetaRouter(random_state=0).fit(rows.X, rows.y, is_gold=rows.is_gold)
+    assert mean_shift(model, rows) is None
