@@ -262,7 +262,7 @@ def compare_splits(
 
 @validated()
 def differing_verdicts(grouped: StudyResult, random_split: StudyResult) -> list[str]:
-    """Name the claims whose verdict on this table hangs on the split, in plain words."""
+    """Name the claims whose verdict on this table depends on the split, in plain words."""
     sentences = []
     for mine, other in zip(check_claims(grouped), check_claims(random_split), strict=True):
         if mine.verdict_here != other.verdict_here:

@@ -1,4 +1,4 @@
-"""The sections of a report on the labels: what they can bear, how biased they are, the judges."""
+"""The sections of a report on the labels: diagnostics, bias, the judges."""
 
 from __future__ import annotations
 

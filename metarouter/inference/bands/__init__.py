@@ -22,6 +22,7 @@ from metarouter.inference.bands._curves import (
 from metarouter.inference.bands._estimates import (
     BandOptions,
     BandResult,
+    Estimates,
     estimated,
     method_for_ranks,
 )

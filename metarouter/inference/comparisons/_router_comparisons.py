@@ -18,6 +18,7 @@ from metarouter.inference.bands import (
     Curve,
     CurveBand,
     CurveName,
+    Estimates,
     Gold,
     Kept,
     ScoredQueries,
@@ -29,7 +30,6 @@ from metarouter.inference.bands import (
     method_for_ranks,
     rank_weighted_influence,
 )
-from metarouter.inference.bands._estimates import Estimates
 from metarouter.inference.intervals import FloatArray, interval_of, p_value_of
 from metarouter.utils.arguments import validated
 from metarouter.utils.columns import as_grid, check_routers

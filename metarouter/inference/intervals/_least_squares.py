@@ -213,7 +213,7 @@ def _require_full_rank(design: FloatArray, share: FloatArray, names: list[str]) 
     n, k = weighted.shape
     if n <= k:
         raise DataError(
-            f"{n} rows cannot bear a regression with {k} coefficients; choose fewer features or "
+            f"{n} rows are too few for a regression with {k} coefficients; choose fewer features or "
             "add labels."
         )
     scale = np.sqrt((weighted**2).sum(axis=0))

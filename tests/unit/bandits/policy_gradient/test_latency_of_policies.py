@@ -20,7 +20,7 @@ FAST = {"epochs": 40, "batch_size": 64, "learning_rate": 5e-3, "arms": ARMS, "de
 
 @pytest.fixture(scope="module")
 def world():
-    """Every arm is the best at one thing, and which is fast hangs on the query."""
+    """Every arm is the best at one thing, and which is fast depends on the query."""
     rng = np.random.default_rng(0)
     X = rng.choice([-1.0, 1.0], size=(N, 1)) + 0.1 * rng.normal(size=(N, 3))
     quality = np.tile([0.9, 0.3, 0.3], (N, 1))

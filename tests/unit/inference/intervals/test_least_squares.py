@@ -119,5 +119,5 @@ def test_a_category_of_one_group_is_refused():
 
 def test_more_coefficients_than_rows_are_refused():
     _, outcome, share, is_gold, _ = regression(4)
-    with pytest.raises(DataError, match="4 rows cannot bear a regression with 5 coefficients"):
+    with pytest.raises(DataError, match="4 rows are too few for a regression with 5 coefficients"):
         fitted(np.eye(4, 5), outcome, share, is_gold, None, "HC3")
