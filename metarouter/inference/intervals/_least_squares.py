@@ -213,8 +213,8 @@ def _require_full_rank(design: FloatArray, share: FloatArray, names: list[str]) 
     n, k = weighted.shape
     if n <= k:
         raise DataError(
-            f"{n} rows are too few for a regression with {k} coefficients; choose fewer features or "
-            "add labels."
+            f"{n} rows are too few for a regression with {k} coefficients; choose fewer features "
+            "or add labels."
         )
     scale = np.sqrt((weighted**2).sum(axis=0))
     still = scale < 1e-9 * max(1.0, float(np.abs(design).max()))
