@@ -249,7 +249,7 @@ def thinned(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _cell(column: str, value: Any, decimals: int) -> str:
     if not isinstance(value, float):
-        return str(value)
+        return " ".join(str(value).splitlines())  # a row is one line, whatever a name holds
     if math.isnan(value):
         return "–"
     if column.startswith("p_value") and value < 10.0**-decimals:

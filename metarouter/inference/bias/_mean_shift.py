@@ -141,6 +141,8 @@ class MeanShiftTest(Judged):
             If the method averages nothing that could be drawn ("overlap", "difference").
         """
         values = self.values
+        if not values.size and self.method in ("paired", "aipw"):
+            raise MetaRouterError(f"there is nothing to draw: {self.reason}")
         if not values.size:
             raise MetaRouterError(
                 f"a mean shift by method={self.method!r} averages nothing that could be drawn; use "

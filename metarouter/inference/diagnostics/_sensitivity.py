@@ -276,8 +276,9 @@ class SensitivityAnalysis(Judged):
         ax.fill_between(strength, lower, upper, color=BAR, alpha=0.8, linewidth=0, label="bounds")
         ax.axhline(self.null, **reference_line())
         ax.axhline(self.value, color=OUTLINE, linewidth=1.2)
-        value = f"robustness value {self.robustness_interval:.3f}"
-        ax.axvline(self.robustness_interval, color=MEAN, linewidth=1.4, label=value)
+        robustness = self.robustness_interval
+        value = f"robustness value {'unknown' if np.isnan(robustness) else f'{robustness:.3f}'}"
+        ax.axvline(robustness, color=MEAN, linewidth=1.4, label=value)
         for place, scenario in enumerate(self.scenarios[1:]):
             if scenario.common <= strength[-1]:
                 ax.plot(scenario.common, self.value, "D", color=OUTLINE, markersize=4)

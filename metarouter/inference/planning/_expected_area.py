@@ -416,6 +416,11 @@ def expected_area(
     """
     prices = as_prices(gold_price, preference_price)
     wanted = _wanted(n_gold, data.n_preference if n_preference is None else n_preference)
+    if data.n_preference and not wanted.n_preference.all():
+        raise MetaRouterError(
+            "n_preference holds 0, of which the law of a pilot with preference labels says "
+            "nothing; give numbers from 1 up."
+        )
     curve, cells, areas = None, Labels(np.empty(0), np.empty(0)), np.empty((0, 0))
     finding = too_few("gold_rows_learning_curve", data.n_gold)
     if finding is None:

@@ -71,3 +71,12 @@ def test_summaries_fit_a_page(make):
     test = mean_shift_test(make.labelled(both=True))
     for part in (found, found.overlap, found.nuisances, found.sensitivity, test):
         assert max(len(line) for line in part.summary().splitlines()) <= 120
+
+
+def test_a_name_of_two_lines_is_one_cell():
+    class Named(Small):
+        def to_frame(self):
+            return pd.DataFrame({"name": ["a\nb"], "value": [0.5]})
+
+    assert Named().to_markdown().splitlines()[-1] == "| a b | 0.5000 |"
+    assert r"a b & 0.5000 \\" in Named().to_latex()

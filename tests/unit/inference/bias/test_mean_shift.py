@@ -354,3 +354,8 @@ def test_a_router_that_weighs_the_judge_itself_has_no_mean_shift():
     rows = queries.training_rows()
     model = AdaptiveMetaRouter(random_state=0).fit(rows.X, rows.y, is_gold=rows.is_gold)
     assert mean_shift(model, rows) is None
+
+
+def test_a_figure_of_too_few_labels_says_that_they_are_too_few(make):
+    with pytest.raises(MetaRouterError, match=r"nothing to draw: .* too few to judge"):
+        mean_shift_test(make.labelled(12), method="aipw").plot()

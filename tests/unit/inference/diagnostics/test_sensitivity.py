@@ -258,3 +258,8 @@ def test_the_picture_shows_bounds_and_features(make):
     assert f"robustness value {found.robustness_interval:.3f}" in [
         text.get_text() for text in ax.get_legend().get_texts()
     ]
+
+
+def test_the_legend_of_too_few_labels_calls_the_robustness_unknown(make):
+    legend = sensitivity_analysis(make.labelled(12)).plot().get_legend()
+    assert "robustness value unknown" in [text.get_text() for text in legend.get_texts()]

@@ -180,3 +180,9 @@ def test_areas_that_are_all_alike_have_a_forecast():
     cells = Labels(np.array([25.0, 50.0, 100.0]), np.zeros(3))
     curve = fit_learning_curve(np.full((3, 3), 0.25), cells, 0.1)
     np.testing.assert_allclose(curve.area(cells).value, 0.25)
+
+
+def test_a_forecast_without_preference_labels_is_refused_where_the_pilot_has_some():
+    data = make_judged_queries(200, gold_share=0.5, random_state=0)
+    with pytest.raises(MetaRouterError, match="n_preference holds 0"):
+        expected_area(data, n_gold=[50], n_preference=[0])
