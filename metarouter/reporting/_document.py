@@ -140,6 +140,12 @@ class Column:
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
 
+class Verbatim(str):
+    """Text to be copied letter by letter, such as a command."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Paragraph:
     """Plain text."""

@@ -126,7 +126,7 @@ def _settings(analysis: RoutingAnalysis) -> dict[str, str]:
         f"{item.name} = {item.limit:g}" for item in chosen.threshold_constraints
     )
     settings = {
-        "command": chosen.command,
+        "command": doc.Verbatim(chosen.command),
         "table": queries.name,
         "features": f"{chosen.described_by} ({queries.X.shape[1]} columns)",
         "router": router_label(chosen.router),

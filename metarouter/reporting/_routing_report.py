@@ -470,7 +470,8 @@ def threshold_section(certified: CertifiedRouter, settings: ReportSettings) -> d
         )
     yield doc.Finding(advice, found.verdict)
     if settings.deploy and found.is_certified:
-        yield doc.Paragraph(f"To deploy this very router: {'; then '.join(settings.deploy)}")
+        yield doc.Paragraph("To deploy this very router:")
+        yield doc.Bullets(tuple(map(doc.Verbatim, settings.deploy)))
     kept = found.estimates
     closest = "Where the constraints come closest to being kept"
     yield doc.table(

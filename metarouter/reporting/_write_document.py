@@ -28,6 +28,7 @@ from metarouter.reporting._document import (
     PValue,
     Section,
     Table,
+    Verbatim,
 )
 from metarouter.utils.arguments import validated
 from metarouter.utils.files import atomic_path
@@ -184,13 +185,19 @@ def _markdown(text: Any) -> str:
 
 
 _PLAIN = {"–": "--", "—": "---", "’": "'", "‘": "`", "“": "``", "”": "''", "…": r"\ldots{}"}
+_STRAIGHT = {"'": r"\textquotesingle{}", "`": r"\textasciigrave{}"}
 _MOST_AS_TEXT = 0x17F  # Latin letters with accents, which fonts in the encoding T1 hold
 
 
 def _latex(text: Any) -> str:
     """Escape commands of LaTeX, and name the characters that fonts lack."""
-    flat = " ".join(str(text).split())
-    return "".join(_PLAIN.get(letter) or _latex_letter(letter) for letter in flat)
+    is_verbatim = isinstance(text, Verbatim)
+    written = _PLAIN | _STRAIGHT if is_verbatim else _PLAIN
+    # Hyphens and commas in a row would become a dash and a quotation mark.
+    parts = re.split("(?<=-)(?=-)|(?<=,)(?=,)", " ".join(str(text).split()))
+    escaped_parts = ("".join(written.get(c) or _latex_letter(c) for c in part) for part in parts)
+    joined = "{}".join(escaped_parts)
+    return rf"\texttt{{{joined}}}" if is_verbatim else joined
 
 
 def _latex_letter(letter: str) -> str:
