@@ -178,10 +178,11 @@ _PREDICTED = {
 @doc.section("Is there bias, and where?")
 def bias_section(analysis: RoutingAnalysis) -> doc.Parts:
     """Say whether cheap labels are biased, for which queries, and whether it is predicted."""
+    scaled = ", to whose scale gold labels were brought" * (analysis.settings.scaling is not None)
     yield doc.Paragraph(
         "The shift is what has to be added to a cheap (preference) label, on average over queries "
         "of one kind, to make it a trustworthy (gold) one; where it is positive, cheap labels "
-        "understate the primary model. It is in units of the preference labels."
+        f"understate the primary model. It is in units of the preference labels{scaled}."
     )
     yield _mean(analysis.mean_shifts, analysis.diagnostics.mean_shift)
     yield _along_features(analysis.projection)

@@ -89,11 +89,17 @@ def summary_section(analysis: RoutingAnalysis) -> doc.Parts:
         "" if name == role else f" ({name})"
         for name, role in zip(analysis.settings.models, ReportSettings.models, strict=True)
     )
+    tested = ""
+    if not isinstance(routing, doc.Unanswered):
+        tested = (
+            f" Routers were tested on {routing.n_gold} of the {queries.n_gold} gold labels, which "
+            "they had not seen."
+        )
     yield doc.Paragraph(
         f"{queries.name}: {queries.n_queries} queries, {queries.n_gold} with a gold label, "
         f"{queries.n_preference} with a preference label, {queries.n_paired} with both. Should a "
         f"query go to the primary, costlier model{primary} or to the alternative{alternative}? "
-        f"All intervals are at {doc.percent(analysis.settings.level)}."
+        f"All intervals are at {doc.percent(analysis.settings.level)}.{tested}"
     )
     yield from (_action(analysis), _checks(analysis), _bias(analysis), _where(analysis))
     if isinstance(routing, doc.Unanswered):
