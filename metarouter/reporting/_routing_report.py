@@ -382,6 +382,13 @@ def comparison_section(found: RoutingResults, name: str) -> doc.Parts:
     if not doc.has_limits(pairs):
         return
     beaten = ("beaten", "not shown to be beaten")
+    note = "Intervals are for each router by itself. Random routing has area 0."
+    if found.effects.method != pairs.method:
+        note += (
+            " They come from influence functions. What the ranking is worth is estimated from "
+            "half-samples, which the AUTOC of so few labels needs, so that the two intervals of "
+            "one area differ a little."
+        )
     yield _all_curves({name: found.gain, **found.others}, name)
     yield doc.table(
         "Area under the efficiency gain",
@@ -392,7 +399,7 @@ def comparison_section(found: RoutingResults, name: str) -> doc.Parts:
                 beaten[router in pairs.not_beaten] for router in pairs.routers
             ],
         },
-        "Intervals are for each router by itself. Random routing has area 0.",
+        note,
         of=pairs,
         signed=True,
     )
