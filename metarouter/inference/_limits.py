@@ -218,7 +218,7 @@ MINIMUM_SAMPLE_SIZES = {
     "monitored_rows": Minimum(
         30,
         "rows of the stream to watch for drift",
-        "An alarm needs a factor of 20, which bets of our size can hardly win on fewer rows.",
+        "An alarm at 5% needs a factor of 80, which bets of our size can hardly win on fewer rows.",
     ),
 }
 

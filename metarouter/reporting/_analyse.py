@@ -125,7 +125,7 @@ class ReportSettings:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What estimates and plans are told, in their own names; the nuisances are not fitted."""
+        """Keywords of estimates and plans; the nuisances are not fitted."""
         shared: dict[str, Any] = {"random_state": self.seed, "n_jobs": self.n_jobs}
         nuisances = Nuisances(
             outcome=self.regressor,
@@ -263,7 +263,8 @@ def analyse(
     settings : ReportSettings, optional
     certified : CertifiedRouter or Unanswered, optional
         The router that will be deployed, with its threshold, of `certify_router`. By default the
-        router of the settings, at unit cost, is certified on two fifths of the queries.
+        router of the settings is certified on two fifths of the queries; it weighs the costs of
+        both models where these are known.
     judges : sequence of JudgeProfile, default=()
         What is known of those who gave the preference labels, of `metarouter.judging`.
 
@@ -278,7 +279,7 @@ def analyse(
     DataError
         If labels are malformed, a source has no label at all, or no feature varies.
     BudgetError
-        If a demand on the threshold is out of range.
+        If a limit of a constraint is out of range.
     MetaRouterError
         If there are fewer than three folds.
 

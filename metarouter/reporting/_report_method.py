@@ -50,7 +50,9 @@ def glossary(routers: Iterable[str]) -> dict[str, str]:
     return WORDS | {router_label(name): ROUTERS[name] for name in routers if name in ROUTERS}
 
 
-_PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "joblib", "xgboost", "econml")
+_PACKAGES = (
+    "numpy", "scipy", "pandas", "scikit-learn", "statsmodels", "joblib", "xgboost", "econml",
+)  # fmt: skip
 
 
 def package_versions() -> dict[str, str]:

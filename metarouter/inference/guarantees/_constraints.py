@@ -131,7 +131,7 @@ class Constraint:
     name : str
         Unique; a keyword of `certify_threshold` for those of the package.
     description : str
-        What is limited, for tables. ``{self.limit}`` stands for an attribute, as in an f-string.
+        What is limited, for tables.
     at_least : bool
         Whether the limit is a lower one.
     is_budget : bool
