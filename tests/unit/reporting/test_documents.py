@@ -30,6 +30,7 @@ from metarouter.reporting._document import (
     Table,
     Terms,
     Unanswered,
+    Verbatim,
     section,
     table,
 )
@@ -94,7 +95,7 @@ def document() -> Document:
         Findings((Finding(NASTY, Verdict.CAUTION), Finding("no verdict"))),
         table,
         Figure("picture", "A caption.", NASTY, _draw, data={"x": [0.0, float("nan")]}),
-        Terms({NASTY: NASTY}),
+        Terms({NASTY: NASTY, "command": Verbatim(NASTY)}),
     )
     below = Section("Below", (Paragraph("deep"),))
     return Document("A title", "A subtitle", (Section("First things", blocks, (below,)),))
@@ -164,6 +165,18 @@ def test_latex_escapes_every_command_and_names_letters_that_fonts_lack(document:
     assert re.search(r"(?<!\\)[%$#]", body) is None
     for environment in re.findall(r"\\begin\{(\w+)\}", text):
         assert text.count(rf"\begin{{{environment}}}") == text.count(rf"\end{{{environment}}}")
+
+
+def test_commands_can_be_copied_from_latex() -> None:
+    command = Verbatim("tool 'a b' --level \"0.9\" `x` ,, ---")
+    blocks = (Bullets((command,)), Terms({"command": command}), Paragraph("Give --level."))
+    text = render(Document("Ours", "today", (Section("Commands", blocks),)), "tex")
+    copied = (
+        r"\texttt{tool \textquotesingle{}a b\textquotesingle{} -{}-level "
+        r'"0.9" \textasciigrave{}x\textasciigrave{} ,{}, -{}-{}-}'
+    )
+    assert text.count(copied) == 2
+    assert "Give -{}-level." in text
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")

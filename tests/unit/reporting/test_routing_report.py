@@ -217,6 +217,9 @@ def test_the_first_screen_says_what_to_do_and_the_second_draws_the_curve(
     document = routing_report(analysis)
     intro, findings, curve = document.sections[0].blocks
     assert isinstance(intro, Paragraph)
+    assert isinstance(analysis.routing, RoutingResults)
+    tested = f"tested on {analysis.routing.n_gold} of the {analysis.queries.n_gold} gold labels"
+    assert tested in intro.text
     assert isinstance(findings, Findings)
     assert findings.items[0].text.startswith("What to do? ")
     assert isinstance(curve, Figure)
@@ -229,6 +232,29 @@ def test_the_mean_shift_is_given_by_one_section(analysis: RoutingAnalysis) -> No
     tables = {table.caption: table for table in routing_report(analysis).tables()}
     projected = tables["Best linear projection of the shift"]
     assert all(not str(row[0]).startswith("mean") for row in projected.rows)
+
+
+def test_a_note_says_why_two_intervals_of_one_area_differ(
+    analysis: RoutingAnalysis, routing: RoutingResults
+) -> None:
+    assert routing.effects.method != routing.pairs.method
+    assert "half-samples" in _table(analysis, "Area under the efficiency gain").note
+    alike = replace(routing, effects=replace(routing.effects, method=routing.pairs.method))
+    alone = replace(analysis, routing=alike)
+    assert "half-samples" not in _table(alone, "Area under the efficiency gain").note
+
+
+def test_shifts_are_said_to_be_scaled_only_where_they_are(analysis: RoutingAnalysis) -> None:
+    unscaled = replace(analysis, settings=replace(analysis.settings, scaling=None))
+    assert "to whose scale" in render(routing_report(analysis), "md")
+    assert "to whose scale" not in render(routing_report(unscaled), "md")
+
+
+def test_commands_that_deploy_stand_each_for_itself(analysis: RoutingAnalysis) -> None:
+    commands = ("metarouter report a.csv --save-router r.skops", "metarouter route r.skops b.csv")
+    deployed = replace(analysis, settings=replace(analysis.settings, deploy=commands))
+    page = render(routing_report(deployed), "tex")
+    assert all(rf"\item \texttt{{{c.replace('--', '-{}-')}}}" in page for c in commands)
 
 
 def test_few_groups_leave_the_comparison_open() -> None:
