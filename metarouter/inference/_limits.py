@@ -1,7 +1,6 @@
 """Verdicts, and the decision thresholds behind them, with the reason why each stands where it does.
 
-Nothing else in the package compares an estimate with a constant of its own: a reader who disagrees
-with a verdict finds the threshold, and the sentence that defends it, here.
+A reader who disagrees with a verdict finds the threshold, and the sentence that defends it, here.
 """
 
 from __future__ import annotations
@@ -225,6 +224,10 @@ MINIMUM_SAMPLE_SIZES = {
 # Of a mean: the mean of n values, of which a share p is large, has the skewness (n p)^(-1/2), and
 # above 0.4 it rests on six values or fewer.
 MOST_SKEWNESS = 0.4
+
+# Of the terms of a mean: half as much again as the normal distribution's. Beyond it their standard
+# error is taken to rest on fewer of them, in proportion.
+USUAL_KURTOSIS = 4.5
 
 DECISION_THRESHOLDS = {
     "mean_shift": DecisionThreshold(

@@ -324,7 +324,8 @@ def certify_threshold(
         - ``"clt"``: one-sided t tests, for values without bounds; weights and groups count.
         - ``"auto"``: the first where it is possible, else the second, constraint by constraint.
         - ``"conformal"``: conformal risk control. It holds in expectation only, not for the one
-          sample at hand, and only for budgets and `max_missed_gain`.
+          sample at hand, and only for `max_share`, `max_cost`, `max_cost_ratio` and
+          `max_missed_gain`.
     search : {"ends", "split"}, default="ends"
         "ends" tests in order from w = infinity for budgets and from w = 0 for quality, and takes
         what both have passed; with constraints of both kinds each sequence gets half of delta.
@@ -358,7 +359,7 @@ def certify_threshold(
     Raises
     ------
     BudgetError
-        If nothing is demanded, or a limit is out of range.
+        If no constraint is given, or a limit is out of range.
     DataError
         If lengths differ, values leave their bounds, or gold labels are missing.
     MetaRouterError

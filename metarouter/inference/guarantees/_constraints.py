@@ -1,4 +1,4 @@
-"""What is demanded of a threshold: constraints, and the queries that they are tested on.
+"""Constraints on a threshold, and the queries that they are tested on.
 
 With D = 1 where a query goes to the primary model, o its gold gain, C_a and C_p its costs and T_a
 and T_p the seconds that the models take:
@@ -230,7 +230,7 @@ def _with_bounds(
     return outcome._replace(bounds=(float(excess.min()), float(excess.max())))
 
 
-def _primary_is_dearer(_: Constraint, queries: CertifyingQueries) -> bool:
+def _primary_never_costs_less(_: Constraint, queries: CertifyingQueries) -> bool:
     return bool((queries.costs[:, 1] >= queries.costs[:, 0]).all())
 
 
@@ -239,19 +239,19 @@ class MaxShare(Constraint):
 
     name, description = "max_share", BUDGETS["max_share"]
     is_count, allowed = True, "share"
-    only_falls = _primary_is_dearer
+    only_falls = _primary_never_costs_less
 
     def outcome(self, queries: CertifyingQueries) -> Outcome:
         return Outcome(np.zeros(queries.weight.size), np.ones(queries.weight.size))
 
 
 class _Cost(Constraint):
-    """A limit on what is paid; `_of` gives the outcome of costs."""
+    """A limit on what is paid; `_outcome_of` is that of the costs of both models."""
 
-    _of: ClassVar[Callable[..., Outcome]]
+    _outcome_of: ClassVar[Callable[..., Outcome]]
 
     def outcome(self, queries: CertifyingQueries) -> Outcome:
-        return _with_bounds(self._of, [*queries.costs.T], queries.cost_bounds, self.limit)
+        return _with_bounds(self._outcome_of, [*queries.costs.T], queries.cost_bounds, self.limit)
 
     def only_falls(self, queries: CertifyingQueries) -> bool:
         return True
@@ -263,7 +263,7 @@ class MaxCost(_Cost):
     name, description = "max_cost", BUDGETS["max_cost"]
     allowed = "from 0"
 
-    def _of(self, alternative: FloatArray, primary: FloatArray) -> Outcome:
+    def _outcome_of(self, alternative: FloatArray, primary: FloatArray) -> Outcome:
         return Outcome(alternative, primary)
 
 
@@ -273,7 +273,7 @@ class MaxCostRatio(_Cost):
     name, description = "max_cost_ratio", BUDGETS["max_cost_ratio"]
     allowed = "from 0"
 
-    def _of(self, alternative: FloatArray, primary: FloatArray) -> Outcome:
+    def _outcome_of(self, alternative: FloatArray, primary: FloatArray) -> Outcome:
         return Outcome(alternative, primary, primary)
 
 
@@ -320,16 +320,16 @@ class MaxSlowShare(Constraint):
 
 
 class _Quality(Constraint):
-    """A limit on gains; `_of` gives the outcome of gains o."""
+    """A limit on gains; `_outcome_of` is that of gains o."""
 
     is_budget, of_gain = False, True
-    _of: ClassVar[Callable[..., Outcome]]
+    _outcome_of: ClassVar[Callable[..., Outcome]]
 
     def outcome(self, queries: CertifyingQueries) -> Outcome:
         gain = queries.gain
         assert gain is not None  # seen to by `constrained_mean`
         ends = None if gain.is_score else queries.gain_bounds
-        return _with_bounds(self._of, [gain.value], ends, self.limit)
+        return _with_bounds(self._outcome_of, [gain.value], ends, self.limit)
 
 
 class MinGain(_Quality):
@@ -338,7 +338,7 @@ class MinGain(_Quality):
     name, description = "min_gain", "mean gain over always asking the alternative"
     at_least = True
 
-    def _of(self, o: FloatArray) -> Outcome:
+    def _outcome_of(self, o: FloatArray) -> Outcome:
         return Outcome(0 * o, o)
 
 
@@ -351,7 +351,7 @@ class MinGapShare(_Quality):
     name, description = "min_gap_share", "share of the gain of always asking the primary model"
     at_least, allowed = True, "from 0"
 
-    def _of(self, o: FloatArray) -> Outcome:
+    def _outcome_of(self, o: FloatArray) -> Outcome:
         return Outcome(0 * o, o, o)
 
 
@@ -360,7 +360,7 @@ class MaxLoss(_Quality):
 
     name, description = "max_loss", "mean loss against always asking the primary model"
 
-    def _of(self, o: FloatArray) -> Outcome:
+    def _outcome_of(self, o: FloatArray) -> Outcome:
         return Outcome(o, 0 * o)
 
 
@@ -372,7 +372,7 @@ class MaxMissedGain(_Quality):
 
     name, description = "max_missed_gain", "mean gain missed at the alternative"
     allowed = "from 0"
-    only_falls = _primary_is_dearer
+    only_falls = _primary_never_costs_less
 
     def outcome(self, queries: CertifyingQueries) -> Outcome:
         if queries.gain is not None and queries.gain.is_score:
@@ -382,7 +382,7 @@ class MaxMissedGain(_Quality):
             )
         return super().outcome(queries)
 
-    def _of(self, o: FloatArray) -> Outcome:
+    def _outcome_of(self, o: FloatArray) -> Outcome:
         return Outcome(np.maximum(o, 0.0), 0 * o)
 
 

@@ -28,6 +28,7 @@ from metarouter.exceptions import DataError, MetaRouterError
 from metarouter.inference._limits import (
     MINIMUM_SAMPLE_SIZES,
     MOST_SKEWNESS,
+    USUAL_KURTOSIS,
     Verdict,
     rows_needed,
     scarce,
@@ -100,19 +101,19 @@ def running_moments(
 
     Notes
     -----
-    With A_g = sum of share z over unit g and W_g its weight, the variance of the mean m is
-    G / (G - 1) times sum (A_g - m W_g)^2, and its third cumulant sum (A_g - m W_g)^3. A query that
-    changes sides moves one A_g by c, hence sum A_g^2 by 2 A_g c + c^2, and so for the cubes: the
-    whole path costs one sort.
+    With A_g = sum of share z over cluster (or query) g and W_g its weight, the variance of the mean
+    m is G / (G - 1) times sum (A_g - m W_g)^2, and its third cumulant sum (A_g - m W_g)^3. A query
+    that changes sides moves one A_g by c, hence sum A_g^2 by 2 A_g c + c^2, and so for the cubes:
+    the whole path costs one sort.
     """
     import pandas as pd
 
     mean = running_mean(path, base, move, share)
-    unit = np.arange(share.size) if clusters is None else clusters
+    cluster = np.arange(share.size) if clusters is None else clusters
     # Values are taken from the mean at w = 0, so that little is lost in the differences below.
     value = base + np.where(path.sent, move, 0.0) - mean[0]
-    total, weight = cluster_sums(share * value, unit), cluster_sums(share, unit)
-    moved = unit[path.mover]
+    total, weight = cluster_sums(share * value, cluster), cluster_sums(share, cluster)
+    moved = cluster[path.mover]
     change = share[path.mover] * _change(path, move)
     earlier = pd.Series(change).groupby(moved).cumsum().to_numpy() - change
     before = total[moved] + earlier
@@ -178,8 +179,7 @@ def student(mean: FloatArray, se: FloatArray, df: float, third: FloatArray) -> F
 
 
 Method = Literal["auto", "hoeffding_bentkus", "clt", "conformal"]
-_FEWEST = MINIMUM_SAMPLE_SIZES["gold_rows"].count
-_USUAL_KURTOSIS = 4.5
+_FEWEST_ROWS = MINIMUM_SAMPLE_SIZES["gold_rows"].count
 
 
 @dataclass(frozen=True)
@@ -255,8 +255,9 @@ def _choose(method: Method, constrained: ConstrainedMean) -> str:
         if not (possible and constraint.only_falls(queries)):
             raise MetaRouterError(
                 "method='conformal' holds for bounded losses of exchangeable queries that can only "
-                f"fall towards the safe end, which is not said of {constraint.name} here; budgets "
-                "and max_missed_gain with bounds and without weights or groups are such losses."
+                f"fall towards the safe end, which is not said of {constraint.name} here; "
+                "max_share, max_cost, max_cost_ratio and max_missed_gain are such losses, with "
+                "bounds and without weights or groups."
             )
         return method
     if method == "hoeffding_bentkus" and not possible:
@@ -280,7 +281,7 @@ def obstacle_of(constrained: ConstrainedMean) -> Finding | None:
     if least.missing(constrained.n_units):
         noun = "queries" if constraint.is_budget else "gold labels"
         few = scarce(constrained.n_units, "independent groups" if is_grouped else noun)
-        needed = _FEWEST if constrained.n < _FEWEST else None
+        needed = _FEWEST_ROWS if constrained.n < _FEWEST_ROWS else None
         reason = f"{few} to judge {constraint.name}; {least.count} would do."
     elif constraint.is_budget or not constrained.denominator.any():
         return None  # Hall's correction sees the tail of known costs; of no gap speaks `tested`
@@ -333,12 +334,12 @@ def least_variance(constrained: ConstrainedMean) -> float:
     # The number of equal shares that would leave as much uncertainty (Kish 1965).
     n_queries, n_units = (share.sum() ** 2 / (share @ share) for share in (informed, summed))
     second_moment = float(constrained.share @ constrained.move**2)
-    fewest = float(_FEWEST)
+    fewest = float(_FEWEST_ROWS)
     if not constrained.constraint.is_budget:
         # Rare and large values carry the variance: it takes more queries to have seen enough.
         fourth_moment = float(constrained.share @ constrained.move**4) * float(informed.sum())
         kurtosis = fourth_moment / max(second_moment**2, np.finfo(float).tiny)
-        fewest *= max(1.0, kurtosis / _USUAL_KURTOSIS)
+        fewest *= max(1.0, kurtosis / USUAL_KURTOSIS)
     return float(min(1.0, fewest / n_queries) * second_moment / n_units)
 
 
@@ -370,24 +371,24 @@ def passed_in_sequence(
     return passed
 
 
-_LEARNED_ON = 1 / 3
-_MOST_LEARNED = 100
+_SHARE_LEARNED_ON = 1 / 3
+_MOST_POINTS_LEARNED = 100
 
 
 def split(queries: CertifyingQueries, seed: int) -> tuple[CertifyingQueries, CertifyingQueries]:
-    """Part the queries in two, whole units and gold labels alike; the first is the smaller."""
-    unit = np.arange(queries.weight.size) if queries.clusters is None else queries.clusters
-    has_gold = np.zeros(int(unit.max()) + 1, dtype=bool)
+    """Part the queries in two, whole clusters and gold labels alike; the first is the smaller."""
+    cluster = np.arange(queries.weight.size) if queries.clusters is None else queries.clusters
+    has_gold = np.zeros(int(cluster.max()) + 1, dtype=bool)
     if queries.gain is not None:
-        has_gold[unit[queries.gain.is_gold]] = True
+        has_gold[cluster[queries.gain.is_gold]] = True
     rng = np.random.default_rng(seed)
     first = np.zeros(has_gold.size, dtype=bool)
     for kind in (has_gold, ~has_gold):
         shuffled = rng.permutation(np.flatnonzero(kind))
-        first[shuffled[: round(_LEARNED_ON * shuffled.size)]] = True
+        first[shuffled[: round(_SHARE_LEARNED_ON * shuffled.size)]] = True
     if not first.any():
         raise DataError(f"{has_gold.size} independent queries are too few to split; give more.")
-    rows = first[unit]
+    rows = first[cluster]
     return queries.taken(np.flatnonzero(rows)), queries.taken(np.flatnonzero(~rows))
 
 
@@ -396,7 +397,7 @@ def learned_order(
 ) -> tuple[FloatArray, NDArray[np.intp]]:
     """Order trade-offs from the most to the least promising."""
     if points is None:
-        even = np.linspace(0, path.w.size - 1, _MOST_LEARNED)
+        even = np.linspace(0, path.w.size - 1, _MOST_POINTS_LEARNED)
         points = path.w[np.unique(even.round().astype(int))]
     worst = np.max([test.distance for test in tests], axis=0)
     return points, np.argsort(worst[path.at(points)], kind="stable")
@@ -418,7 +419,7 @@ def hardest_on_the_way(test: Tested, search: str) -> NDArray[np.intp]:
     return hardest
 
 
-_MOST = 10_000_000
+_MOST_ROWS = 10_000_000
 
 
 def rows_to_certify(test: Tested, position: int, level: float) -> float:
@@ -430,7 +431,7 @@ def rows_to_certify(test: Tested, position: int, level: float) -> float:
     if test.method == "clt":
         margin = float(stdtrit(test.df, 1 - level) * test.se[position])
         wanted = rows_needed(n, margin, -mean)
-        return np.inf if wanted is None or wanted > _MOST else max(wanted, _FEWEST)
+        return np.inf if wanted is None or wanted > _MOST_ROWS else max(wanted, _FEWEST_ROWS)
     scaled, limit = constrained.scaled(mean)
     if test.method == "conformal":
         return max(n, int(np.ceil((1 - limit) / (limit - scaled))))
@@ -442,7 +443,7 @@ def rows_to_certify(test: Tested, position: int, level: float) -> float:
     few = many = n
     while not passes(many):
         few, many = many, 2 * many
-        if many > _MOST:
+        if many > _MOST_ROWS:
             return np.inf
     while many - few > max(1, few // 100):
         middle = (few + many) // 2
