@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Unpack
@@ -178,8 +177,7 @@ def cost_quality_band(
             "cost is missing: give what the primary model costs beyond the alternative."
         )
     curve, share = curve_at("qini", queries, grid, thresholds), queries.share
-    costs = copy(queries)  # their Qini curve is the cost that routing adds
-    costs.gain = queries.cost
+    costs = queries.with_gain(queries.cost)  # their Qini curve is the cost that routing adds
     total_gain, total_cost = (
         float(curve.points(column.sums()).total[0, 0]) for column in (queries, costs)
     )
@@ -216,8 +214,8 @@ def cost_quality_band(
         return np.concatenate([gain + base[:, :1], cost + base[:, 1:], advantage], axis=1)
 
     found = estimated(statistic, influence, queries, options)
-    usage, n_effective = curve.points(queries.sums()).usage[0], queries.effective_units
-    skew = third_over_second(queries.by_unit(influence()))
+    usage, n_effective = curve.points(queries.sums()).usage[0], queries.effective_clusters
+    skew = third_over_second(queries.by_cluster(influence()))
     quality, cost_added, advantage = (slice(k * usage.size, (k + 1) * usage.size) for k in range(3))
     critical = found.taken(slice(2 * usage.size)).critical()
     columns: dict[str, Any] = {}
@@ -235,15 +233,15 @@ def cost_quality_band(
         }
     value, se = found.value[advantage], errors_at_ends(found.se[advantage], usage, n_effective)[0]
     advantage_critical = found.taken(advantage).critical()
-    one, all_points = found.pointwise * se, advantage_critical * se
-    lower, upper = value - all_points, value + all_points
+    margin, band_margin = found.pointwise * se, advantage_critical * se
+    lower, upper = value - band_margin, value + band_margin
     return CostQualityBand(
         usage=usage,
         threshold=curve.threshold,
         advantage=value,
         advantage_se=se,
-        advantage_lower=value - one,
-        advantage_upper=value + one,
+        advantage_lower=value - margin,
+        advantage_upper=value + margin,
         advantage_band_lower=lower,
         advantage_band_upper=upper,
         critical=critical,

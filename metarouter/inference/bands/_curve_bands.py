@@ -165,7 +165,8 @@ def above_zero(what: str, value: float, margin: float, n: int) -> Finding:
     if value < -margin:
         return Finding(Verdict.FAIL, None, f"{what} is below zero.")
     needed = rows_needed(n, margin, value)
-    return Finding(Verdict.INCONCLUSIVE, needed, f"The interval contains zero. {_would(needed, n)}")
+    reason = f"The interval contains zero. {_labels_that_would_do(needed, n)}"
+    return Finding(Verdict.INCONCLUSIVE, needed, reason)
 
 
 def somewhere_above_zero(
@@ -174,18 +175,18 @@ def somewhere_above_zero(
     """Judge the claim that a curve lies above zero somewhere, by a band for all of it."""
     above, below, margin = lower > 0, upper < 0, value - lower
     if above.any():
-        words = f"The band lies above zero {_between(usage, above)}"
+        reason = f"The band lies above zero {_between(usage, above)}"
         if not below.any():
-            return Finding(Verdict.PASS, None, f"{words}.")
-        return Finding(Verdict.CAUTION, None, f"{words}, but below zero {_between(usage, below)}.")
+            return Finding(Verdict.PASS, None, f"{reason}.")
+        return Finding(Verdict.CAUTION, None, f"{reason}, but below zero {_between(usage, below)}.")
     if below.any():
         return Finding(Verdict.FAIL, None, f"The band lies below zero {_between(usage, below)}.")
     ratio = np.divide(value, margin, out=np.full_like(value, -np.inf), where=margin > 0)
     best = int(np.argmax(ratio))
     needed = rows_needed(n, float(margin[best]), float(value[best]))
     place = f" at a share of {100 * usage[best]:.3g}%"
-    words = f"The band contains zero all along. {_would(needed, n, place)}"
-    return Finding(Verdict.INCONCLUSIVE, needed, words)
+    reason = f"The band contains zero all along. {_labels_that_would_do(needed, n, place)}"
+    return Finding(Verdict.INCONCLUSIVE, needed, reason)
 
 
 def _between(usage: FloatArray, where: NDArray[np.bool_]) -> str:
@@ -197,7 +198,7 @@ def _between(usage: FloatArray, where: NDArray[np.bool_]) -> str:
     return f"at usages from {usage[first]:.2f} to {usage[last]:.2f}{gaps}"
 
 
-def _would(needed: int | None, n: int, place: str = "") -> str:
+def _labels_that_would_do(needed: int | None, n: int, place: str = "") -> str:
     if needed is None:
         return f"The estimate is not above zero, so that more labels would not help; {n} are there."
     return (
@@ -398,13 +399,13 @@ def curve_band(
     usage = curve.points(queries.sums()).usage[0]
     step = max(1, _CELLS // queries.n)
     parts = (influence(slice(k, k + step)) for k in range(0, usage.size, step))
-    skew = np.concatenate([third_over_second(queries.by_unit(part)) for part in parts])
-    n_effective, both = queries.units_for_errors, curve.name != "qini"
+    skew = np.concatenate([third_over_second(queries.by_cluster(part)) for part in parts])
+    n_effective, both = queries.clusters_for_errors, curve.name != "qini"
     scale = usage if curve.name == "toc" else 1.0
     se, skewness = errors_at_ends(found.se, usage, n_effective, skew=skew, scale=scale, both=both)
     band = skewed_limits(found.value, se, critical, skewness)
     # Read near two standard errors, symmetric limits do unless few gains carry the variance.
-    few = n_effective < queries.effective_units
+    few = n_effective < queries.effective_clusters
     single = skewed_limits(found.value, se, found.pointwise, skewness if few else 0.0)
     columns = {
         "usage": usage,

@@ -31,7 +31,7 @@ The efficiency gain subtracts X T, the TOC divides by X. In all cases the influe
     efficiency gain   1   1   rho(u)             T
     TOC               1   X   rho(u)             Y / X
 
-At a threshold the last one is 1{s >= w} (r - theta) / p - (r - T), theta = Y / X: the influence
+At a threshold the last one is 1{s >= w} (r - theta) / X - (r - T), theta = Y / X: the influence
 function of a ratio. That of `econml.validate` has T in the place of theta, which is right only
 where the gain does not depend on the score.
 """
@@ -47,6 +47,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import DataError, MetaRouterError
+from metarouter.inference._limits import USUAL_KURTOSIS
 from metarouter.inference.intervals import FloatArray, as_clusters, cluster_sums
 from metarouter.inference.labels import DoublyRobustGains
 from metarouter.utils.arguments import validated
@@ -64,7 +65,6 @@ Kept = NDArray[np.bool_]  # (b, n): which queries each of b halves holds
 _CELLS = 2**16  # of an array that is made on the way
 _FEWEST_ABOVE = 20  # halves without a query above a threshold must be out of the question
 _FEWEST_BEYOND = 30
-_USUAL_KURTOSIS = 4.5
 
 
 class RunningSums(NamedTuple):
@@ -97,7 +97,7 @@ class ScoredQueries:
     sample_weight : array-like of shape (n,), optional
         From zero up. Queries that weigh nothing are left out.
     groups : array-like of shape (n,), optional
-        Queries that share a value may depend on each other: they count as one independent unit.
+        Queries that share a value may depend on each other: they count as one cluster.
 
     Attributes
     ----------
@@ -107,13 +107,14 @@ class ScoredQueries:
     order : ndarray of int of shape (n_kept,)
         Place of each of these queries among those that were given.
     clusters : ndarray of int of shape (n_kept,) or None
-        Number of the independent unit; None where every query stands for itself.
+        Number of the cluster of each query; None where every query stands for itself.
     spent : ndarray of shape (n_kept,)
         What sending each query spends, as a share of all queries or (`by_cost`) of all extra cost.
     ends, score : ndarray of shape (n_blocks,)
         Position after the last query of every block of equal scores, and that score.
-    n, n_units, n_gold, n_gold_units : int
-        Queries and independent units; those with a gold label, from which errors are learned.
+    n, n_units, n_gold, n_gold_clusters : int
+        Queries and independent clusters of them; those with a gold label, from which errors are
+        learned.
 
     Raises
     ------
@@ -147,16 +148,16 @@ class ScoredQueries:
             groups = gold.groups if groups is None else groups
             is_gold, gold = gold.is_gold, gold.score
         gain = as_finite_column(gold, "gold_gain")
-        weight, unit = as_weight(sample_weight, gain.size), as_groups(groups, gain.size)
+        weight, group = as_weight(sample_weight, gain.size), as_groups(groups, gain.size)
         self.n_given, self.order = gain.size, np.flatnonzero(weight > 0)
         self.gain, self.share = gain[self.order], weight[self.order] / weight.sum()
         self.spent, self.per_cost, self.n = self.share, False, self.order.size
         self.cost = None if cost is None else self.column(cost, "cost")
         self.is_gold = np.ones(self.n, dtype=bool) if is_gold is None else is_gold[self.order]
-        self.clusters = None if unit is None else as_clusters(unit[self.order])
+        self.clusters = None if group is None else as_clusters(group[self.order])
         self.n_gold = int(self.is_gold.sum())
-        gold_by_unit = self.by_unit(self.is_gold.astype(float))
-        self.n_units, self.n_gold_units = gold_by_unit.size, int((gold_by_unit > 0).sum())
+        n_gold = self.by_cluster(self.is_gold.astype(float))
+        self.n_units, self.n_gold_clusters = n_gold.size, int((n_gold > 0).sum())
         self.is_scored = psi_hat is not None
         self._sort(-self.order if psi_hat is None else self.column(psi_hat, "psi_hat"))
 
@@ -186,6 +187,12 @@ class ScoredQueries:
         """Sort the same queries as they were given."""
         return self.sorted_by(-np.arange(self.n_given))
 
+    def with_gain(self, gain: FloatArray) -> ScoredQueries:
+        """Return the same queries with other gains, given in this order, shape (n,)."""
+        queries = copy(self)
+        queries.gain = gain
+        return queries
+
     def by_cost(self) -> ScoredQueries:
         """Count usage as a share of the extra cost, if there is any; it is then not negative."""
         if self.cost is None:
@@ -205,8 +212,8 @@ class ScoredQueries:
         queries.spent = self.share * self.cost / float(self.share @ self.cost)
         return queries
 
-    def by_unit(self, values: FloatArray) -> FloatArray:
-        """Add values, shape (n, ...), over independent units."""
+    def by_cluster(self, values: FloatArray) -> FloatArray:
+        """Add values, shape (n, ...), over clusters."""
         return cluster_sums(values, self.clusters)
 
     def sums(self, kept: Kept | None = None) -> RunningSums:
@@ -223,26 +230,26 @@ class ScoredQueries:
         return total if self.ends.size == self.n else total[:, np.append(0, self.ends)]
 
     @property
-    def effective_units(self) -> float:
-        """Number of equally heavy units that would leave as much uncertainty (Kish 1965)."""
+    def effective_clusters(self) -> float:
+        """Number of equally heavy clusters that would leave as much uncertainty (Kish 1965)."""
         share = self.share * self.is_gold
-        return float(share.sum() ** 2 / np.sum(self.by_unit(share) ** 2))
+        return float(share.sum() ** 2 / np.sum(self.by_cluster(share) ** 2))
 
     @property
-    def units_for_errors(self) -> float:
-        """Number of effective units, fewer where few gains carry the variance.
+    def clusters_for_errors(self) -> float:
+        """Number of effective clusters, fewer where few gains carry the variance.
 
         The standard error of a mean is itself known from about three over the kurtosis of its
         terms. Gains that are rare and large have a large one: where 3% of the gains are so, thirty
         queries hold a single such one, and tell as little as three others would. Up to the kurtosis
         of 4.5, half as much again as the normal distribution's, nothing is taken off.
         """
-        summed = self.by_unit(self.share * (self.gain - self.share @ self.gain))
+        summed = self.by_cluster(self.share * (self.gain - self.share @ self.gain))
         if not summed.any():
-            return self.effective_units
+            return self.effective_clusters
         squared = (summed / np.abs(summed).max()) ** 2  # any unit of gains will do
-        kurtosis = float((squared**2).sum() / squared.sum() ** 2) * self.effective_units
-        return self.effective_units / max(1.0, kurtosis / _USUAL_KURTOSIS)
+        kurtosis = float((squared**2).sum() / squared.sum() ** 2) * self.effective_clusters
+        return self.effective_clusters / max(1.0, kurtosis / USUAL_KURTOSIS)
 
 
 Gold = ArrayLike | DoublyRobustGains | ScoredQueries
@@ -299,8 +306,8 @@ class Curve:
 
         `errors_at_ends` takes errors near the ends from there, whatever usages are asked for.
         """
-        n_effective = queries.units_for_errors
-        if self.block is not None or n_effective == queries.effective_units:
+        n_effective = queries.clusters_for_errors
+        if self.block is not None or n_effective == queries.effective_clusters:
             return self
         inner = least_share(n_effective)
         usage = np.union1d(self.at, [inner, 1 - inner])
@@ -335,7 +342,7 @@ class Curve:
         relative = 0.0 if self.name == "qini" else 1.0
         scale = usage if self.name == "toc" else 1.0
         if self.block is None:
-            kappa = _gain_at_the_margin(sums, usage, queries.effective_units)
+            kappa = _gain_at_the_margin(sums, usage, queries.effective_clusters)
         elif self.name == "toc":
             kappa = gained / usage
         else:

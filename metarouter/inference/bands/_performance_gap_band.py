@@ -181,11 +181,11 @@ def performance_gap_band(
         return np.concatenate([curve.influence(queries), of_integral, of_gap], axis=1)
 
     found = estimated(statistic, influence, queries, options)
-    one, gap, gap_se = found.pointwise, float(found.value[-1]), float(found.se[-1])
+    pointwise, gap, gap_se = found.pointwise, float(found.value[-1]), float(found.se[-1])
     ratio = found.value[:-1] / gap
     left = _left_over(found, ratio)
     critical = left.taken(slice(-1)).critical()
-    floored, _ = errors_at_ends(left.se[:-1], curve.at, queries.units_for_errors)
+    floored, _ = errors_at_ends(left.se[:-1], curve.at, queries.clusters_for_errors)
     floored = np.append(floored, left.se[-1])
     wider = np.divide(floored, left.se, out=np.ones_like(ratio), where=left.se != 0)
     covariance = found.errors[:, :-1].T @ found.errors[:, -1]
@@ -195,8 +195,8 @@ def performance_gap_band(
         ends = fieller(found.value[:-1], gap, errors, critical)
         return [ratio + wider * (end - ratio) for end in ends]
 
-    (lower, upper), (band_lower, band_upper) = limits(one), limits(critical)
-    crossings = [_crossings(curve.at, _left_over(found, value), one) for value in target]
+    (lower, upper), (band_lower, band_upper) = limits(pointwise), limits(critical)
+    crossings = [_crossings(curve.at, _left_over(found, value), pointwise) for value in target]
     cpt_lower, cpt_upper = np.array(crossings).reshape(-1, 2).T
     sums = queries.sums()
     spent, gained = sums.spent[0] / sums.spent[0, -1], sums.gained[0] / sums.gained[0, -1]
@@ -218,7 +218,9 @@ def performance_gap_band(
         cpt_upper=cpt_upper,
         gap=gap,
         gap_se=gap_se,
-        **found.judged(_judge(apgr, apgr_lower, apgr_upper, gap, one * gap_se, queries.n_gold)),
+        **found.judged(
+            _judge(apgr, apgr_lower, apgr_upper, gap, pointwise * gap_se, queries.n_gold)
+        ),
     )
 
 
@@ -231,9 +233,9 @@ def _left_over(found: Estimates, ratio: FloatArray | float) -> Estimates:
     return left.combined(np.diag(np.where(known, 0.0, 1.0)))
 
 
-def _crossings(usage: FloatArray, left: Estimates, one: float) -> tuple[float, float]:
+def _crossings(usage: FloatArray, left: Estimates, critical: float) -> tuple[float, float]:
     """Return the first and last usage at which Y(u) - target T may be zero."""
-    difference, margin = left.value[:-1], one * left.se[:-1]
+    difference, margin = left.value[:-1], critical * left.se[:-1]
     if np.isnan(margin).any():
         return np.nan, np.nan
     first = first_crossing(usage, difference + margin, 0.0)
