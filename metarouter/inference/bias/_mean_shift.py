@@ -30,7 +30,6 @@ from metarouter.inference.intervals import (
     p_value_of,
     skewed_limits,
     skewness_of,
-    variance_of_mean,
 )
 from metarouter.inference.labels import (
     LabelOptions,
@@ -84,7 +83,7 @@ class MeanShiftTest(Judged):
     factor_is : str
         Where the factor comes from.
     unit : float
-        Standard deviation of the preference labels, in which the limits measure a shift.
+        Standard deviation of the preference labels, in which decision thresholds measure a shift.
     values : ndarray
         What was averaged: differences of labels, or doubly robust scores.
     """
@@ -266,7 +265,7 @@ def mean_shift_test(
         covariance = "t"
     kind = choose_covariance(covariance, estimate.clusters)
     clusters = estimate.clusters if kind == "cluster" else None
-    spread = variance_of_mean(*estimate[1:5], kind)
+    spread = estimate.variance(kind)
     critical = float(stdtrit(spread.df, 0.5 + table.level / 2))
     reach = float(np.ptp(labels.y[labels.share > 0]))
     least = _least_margin(estimate, clusters, known, reach) / critical
@@ -422,7 +421,7 @@ def mean_shift(model: MetaRouter | AdaptiveMetaRouter, rows: TrainingRows) -> Me
         return None
     labels = scaled_labels(rows, model.scaler_)
     found = estimate_shift(labels, methods[0], lambda *_: shift.nuisances_)
-    spread = variance_of_mean(*found[1:5], choose_covariance("auto", found.clusters))
+    spread = found.variance(choose_covariance("auto", found.clusters))
     inside, how = shift.in_overlap_, found.how
     if not inside.all():
         how += f", over the {int(inside.sum())} of {inside.size} labels within the overlap"

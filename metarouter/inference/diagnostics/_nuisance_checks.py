@@ -54,7 +54,7 @@ class OverlapReport(Judged):
     n_clipped, n_trimmed : int
         What the propensity policy did.
     verdicts : dict of str to Verdict
-        By limit: "out_of_support", "effective_gold", "effective_preference".
+        By decision threshold: "out_of_support", "effective_gold", "effective_preference".
     propensity : ndarray of shape (n,)
         Recalibrated out-of-fold P(gold | s).
     is_gold : ndarray of bool of shape (n,)
@@ -190,7 +190,7 @@ def overlap_report(data: Any, **options: Unpack[LabelOptions]) -> OverlapReport:
         weight = labels.share * len(propensity)
         propensity = policy.apply(propensity, is_gold, weight).propensity
     found = _shares(labels, propensity, level)
-    verdicts = {name: DECISION_THRESHOLDS[name].judge(*found[name][1:]) for name in _JUDGED}
+    verdicts = {name: DECISION_THRESHOLDS[name].judge(*found[name].ends) for name in _JUDGED}
     known |= found
     return OverlapReport(
         n_clipped=fitted.overlap_.n_clipped,
@@ -238,7 +238,7 @@ def _judge(verdict: Verdict, found: dict[str, Measured], table: LabelTable) -> F
     elif verdict is Verdict.PASS:
         reason = "Gold queries cover the ground of the preference queries."
     elif verdict is Verdict.INCONCLUSIVE:
-        needed = DECISION_THRESHOLDS["out_of_support"].rows_needed(n, *missing[1:])
+        needed = DECISION_THRESHOLDS["out_of_support"].rows_needed(n, *missing.ends)
         where = "" if table.labels.clusters is None else ", in as many more groups,"
         reason = (
             f"The overlap is open; {about(needed, n)} preference labels{where} would settle it, "
@@ -358,12 +358,12 @@ def nuisance_quality(data: Any, **options: Unpack[LabelOptions]) -> NuisanceQual
         losses, log_loss = _losses(table)
     limits = dict.fromkeys(n, DECISION_THRESHOLDS["outcome_error"])
     limits["propensity"] = DECISION_THRESHOLDS["propensity_error"]
-    verdicts = {name: limits[name].judge(*loss[1:]) for name, loss in losses.items()}
+    verdicts = {name: limits[name].judge(*loss.ends) for name, loss in losses.items()}
     most = DECISION_THRESHOLDS["leak"].passes
     leaking = [name for name in _OUTCOMES if 1 - losses[name].upper > most]
     verdicts |= dict.fromkeys(leaking, Verdict.CAUTION)
     needed = [
-        limits[name].rows_needed(n[name], *losses[name][1:])
+        limits[name].rows_needed(n[name], *losses[name].ends)
         for name, verdict in verdicts.items()
         if verdict is Verdict.INCONCLUSIVE
     ]

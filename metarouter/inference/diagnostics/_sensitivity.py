@@ -46,7 +46,7 @@ _COUNTS_FOR_NOTHING = 100  # a feature a hundred times weaker is no yardstick
 
 
 class SensitivityElements(NamedTuple):
-    """theta, sigma^2 and nu^2, and the influence of every row on them, shape (n, 3)."""
+    """theta, sigma^2 and nu^2, and the influence of every row on the three, shape (n, 3)."""
 
     theta: float
     sigma2: float
@@ -133,7 +133,13 @@ def bias_bound(elements: SensitivityElements, strength: float, level: float) -> 
     ends = []
     for reach in (-strength, strength):
         gradient = np.array([1.0, reach * nu2 / (2 * largest), reach * sigma2 / (2 * largest)])
-        spread = variance_of_mean(elements.influence @ gradient, *elements[4:], kind)
+        spread = variance_of_mean(
+            elements.influence @ gradient,
+            elements.share,
+            elements.is_gold,
+            elements.clusters,
+            kind,
+        )
         value, se = elements.theta + reach * largest, float(np.sqrt(spread.variance))
         ends.append((value, se, *interval_of(value, se, spread.df, level)))
     (lower, lower_se, interval_lower, _), (upper, upper_se, _, interval_upper) = ends
@@ -188,7 +194,10 @@ def scenario_like(
     c_y = (R2 with - R2 without) / (1 - R2 with) = sigma^2 without / sigma^2 with - 1 and
     c_d = nu^2 with / nu^2 without - 1, kept in [0, 1).
     """
-    outcome, source = _excess(1, without, full, level), _excess(2, full, without, level)
+    outcome, source = (
+        _excess("sigma2", without, full, level),
+        _excess("nu2", full, without, level),
+    )
     bound = bias_bound(full, confounding_strength(outcome.value, source.value), level)
     change, adverse = without.theta - full.theta, 1.0
     if without.sigma2 > full.sigma2 and full.nu2 > without.nu2:
@@ -198,14 +207,20 @@ def scenario_like(
 
 
 def _excess(
-    k: int, larger: SensitivityElements, smaller: SensitivityElements, level: float
+    name: Literal["sigma2", "nu2"],
+    larger: SensitivityElements,
+    smaller: SensitivityElements,
+    level: float,
 ) -> Measured:
-    """Return the k-th element of the larger over that of the smaller, minus 1, within [0, 1)."""
-    above, below = larger[:3][k], smaller[:3][k]
-    influence = larger.influence[:, k] / above - smaller.influence[:, k] / below
+    """Return an element of the larger over that of the smaller, minus 1, within [0, 1)."""
+    above, below = getattr(larger, name), getattr(smaller, name)
+    column = SensitivityElements._fields.index(name)
+    influence = larger.influence[:, column] / above - smaller.influence[:, column] / below
     found = Measured(above / below - 1, np.nan, np.nan)
     if influence.any():
-        ratio = log_interval(above / below, influence, *larger[4:], level)
+        ratio = log_interval(
+            above / below, influence, larger.share, larger.is_gold, larger.clusters, level
+        )
         found = ratio.mapped(-1.0, 1.0)
     return Measured(*np.clip(found, 0.0, _LARGEST).tolist())
 

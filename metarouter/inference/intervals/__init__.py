@@ -15,6 +15,7 @@ from metarouter.inference.intervals._variances import (
     Covariance,
     FloatArray,
     Limits,
+    MeanVariance,
     Measured,
     RatioErrors,
     RegressionCovariance,

@@ -227,8 +227,8 @@ def fieller(
     """Limits of ratios by inverting the test that numerator - ratio * denominator is zero.
 
     Fieller (1954), Some problems in interval estimation, Journal of the Royal Statistical Society
-    B 16. The limits hold their level however uncertain the denominator is. Where it is not told
-    from zero no ratio can be excluded by much, and the limits are infinite.
+    B 16. The limits hold their level however uncertain the denominator is. Where it is not
+    significantly different from zero few ratios can be excluded, and the limits are infinite.
 
     Parameters
     ----------
@@ -253,6 +253,11 @@ class Measured(NamedTuple):
     value: float
     lower: float
     upper: float
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Both ends of the interval."""
+        return self.lower, self.upper
 
     def mapped(self, intercept: float, slope: float) -> Measured:
         """Return intercept + slope times the number, ends in increasing order."""

@@ -45,18 +45,15 @@ _ESTIMATED = "estimated: equal variances"
 
 
 class ScaledLabels(NamedTuple):
-    """One row per label, gold labels multiplied by `factor`.
-
-    `factor_influence` is the influence of each row on the factor: zero where it is held fixed.
-    """
+    """One row per label, gold labels multiplied by `factor`; arrays have the shape (n_rows,)."""
 
     rows: TrainingRows
-    y: FloatArray
-    share: FloatArray
+    y: FloatArray  # in units of the preference labels
+    share: FloatArray  # weights that sum to one
     clusters: Clusters
     factor: float
-    factor_influence: FloatArray
-    factor_is: str
+    factor_influence: FloatArray  # of each row on the factor: zero where it is held fixed
+    factor_is: str  # where it comes from
 
     @property
     def is_gold(self) -> NDArray[np.bool_]:
@@ -80,7 +77,7 @@ class ScaledLabels(NamedTuple):
 
     @property
     def preference_sd(self) -> float:
-        """Standard deviation of the preference labels: the unit of sizes in the limits."""
+        """Standard deviation of the preference labels: the unit of shifts in verdicts on them."""
         return _moments(self.y[~self.is_gold], self.share[~self.is_gold])[1] ** 0.5
 
     def share_within(self, rows: NDArray[np.bool_]) -> FloatArray:
@@ -312,10 +309,10 @@ def scaled_labels(data: Any, scaling: Scaling = "variance") -> ScaledLabels:
     influence = np.zeros(len(labels))
     if factor_is == _ESTIMATED:
         # On c = sd(y) / sd(r): c / 2 times those on log Var(y) - log Var(r).
-        for one, sign in ((source, -1.0), (~source, 1.0)):
-            mean, variance = _moments(labels[one], share[one])
-            own = share[one] / share[one].sum()
-            influence[one] = sign * factor / 2 * own * ((labels[one] - mean) ** 2 / variance - 1)
+        for own, sign in ((source, -1.0), (~source, 1.0)):
+            mean, variance = _moments(labels[own], share[own])
+            weight = share[own] / share[own].sum()
+            influence[own] = sign * factor / 2 * weight * ((labels[own] - mean) ** 2 / variance - 1)
     return ScaledLabels(
         rows=rows,
         y=np.where(source, labels * factor, labels),

@@ -15,8 +15,10 @@ from metarouter.exceptions import DataError
 from metarouter.inference.intervals import (
     Clusters,
     FloatArray,
+    MeanVariance,
     as_clusters,
     cluster_sums,
+    variance_of_mean,
 )
 from metarouter.inference.labels._held_out import predict_folds
 from metarouter.inference.labels._labels import Effect, ScaledLabels
@@ -77,8 +79,8 @@ def augmented(labels: ScaledLabels, fitted: Nuisances) -> Nuisances:
             found["propensity_"] = np.clip(refitted, _LEAST_PROPENSITY, 1 - _LEAST_PROPENSITY)
         return found
 
-    unit = group_codes(rows.query if rows.groups is None else rows.groups)
-    fold = np.random.default_rng(0).permutation(int(unit.max()) + 1)[unit] % _FOLDS
+    cluster = group_codes(rows.query if rows.groups is None else rows.groups)
+    fold = np.random.default_rng(0).permutation(int(cluster.max()) + 1)[cluster] % _FOLDS
     mended = copy(fitted)
     for name, column in predict_folds(fold, "cross_fit", refit)[0].items():
         setattr(mended, name, column)
@@ -100,7 +102,7 @@ class ShiftEstimate(NamedTuple):
     """An estimate of E Delta.
 
     `influence`, `leverage`, `is_gold` and `clusters` have one entry per row (per query when
-    paired). `values` is what was averaged, where there is such a thing.
+    paired). `values` is what was averaged, where there is such a thing; `how` says it in words.
     """
 
     value: float
@@ -110,6 +112,12 @@ class ShiftEstimate(NamedTuple):
     clusters: Clusters
     values: FloatArray
     how: str
+
+    def variance(self, covariance: str) -> MeanVariance:
+        """Return the variance of the estimate, as `variance_of_mean` does."""
+        return variance_of_mean(
+            self.influence, self.leverage, self.is_gold, self.clusters, covariance
+        )
 
 
 class OrthogonalScores(NamedTuple):
@@ -196,12 +204,12 @@ def paired_mean(labels: ScaledLabels) -> ShiftEstimate:
     leverage = np.zeros(len(labels.y))
     leverage[gold] = share
     # The two rows of a query are one observation, whatever else depends on what.
-    _, first, unit = np.unique(query, return_index=True, return_inverse=True)
+    _, first, pair = np.unique(query, return_index=True, return_inverse=True)
     groups = labels.rows.groups
     return ShiftEstimate(
         value,
-        cluster_sums(influence, unit),
-        cluster_sums(leverage, unit),
+        cluster_sums(influence, pair),
+        cluster_sums(leverage, pair),
         np.ones(first.size, dtype=bool),
         None if groups is None else as_clusters(np.asarray(groups)[first]),
         difference,
