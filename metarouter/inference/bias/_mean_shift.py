@@ -268,7 +268,8 @@ def mean_shift_test(
     spread = estimate.variance(kind)
     critical = float(stdtrit(spread.df, 0.5 + table.level / 2))
     reach = float(np.ptp(labels.y[labels.share > 0]))
-    least = _least_margin(estimate, clusters, known, reach) / critical
+    n = counts.paired if method == "paired" else counts.gold
+    least = _least_margin(estimate, clusters, method, counts.gold, table.level, reach) / critical
     own, skewness = float(np.sqrt(spread.variance)), 0.0
     se = max(own, least)
     # Of means of labels as they are. Where the floor stands for what was not seen, the few that
@@ -296,26 +297,33 @@ def mean_shift_test(
         unit=labels.preference_sd,
         values=estimate.values,
         **known,
-        **_judge(estimate.value, lower, upper, skewness, labels.preference_sd, known)._asdict(),
+        **_judge(
+            estimate.value, lower, upper, skewness, labels.preference_sd, method, n
+        )._asdict(),
     )
 
 
 def _least_margin(
-    estimate: ShiftEstimate, clusters: Clusters, known: dict[str, Any], reach: float
+    estimate: ShiftEstimate,
+    clusters: Clusters,
+    method: str,
+    n_gold: int,
+    level: float,
+    reach: float,
 ) -> float:
     """Return the smallest margin of error that so few differing values can vouch for.
 
     Where k of n differences deviate from the usual one, the share of deviations that were not seen
     is at most what Clopper and Pearson say for k of n (the rule of three where k = 0); each moves
-    the mean by the largest deviation that was seen, or that the labels allow.
+    the mean by the largest deviation that was seen, or by the `reach` of the labels.
     """
     values = estimate.values
-    if known["method"] == "paired" and values.size:
+    if method == "paired" and values.size:
         usual, counts = np.unique(values, return_counts=True)
         deviation = np.abs(values - usual[np.argmax(counts)])
         rare = deviation > 1e-12 * max(1.0, float(np.abs(values).max()))
     elif not estimate.influence.any():
-        deviation, rare = np.zeros(1), np.zeros(int(known["n_gold"]), dtype=bool)
+        deviation, rare = np.zeros(1), np.zeros(n_gold, dtype=bool)
     else:
         return 0.0
     n, k = int(rare.size), int(rare.sum())
@@ -323,18 +331,17 @@ def _least_margin(
         return 0.0
     if clusters is not None:
         n = int(clusters.max()) + 1
-    unseen = float(betaincinv(k + 1, max(1, n - k), 0.5 + known["level"] / 2)) - k / n
+    unseen = float(betaincinv(k + 1, max(1, n - k), 0.5 + level / 2)) - k / n
     return unseen * (float(deviation.max()) if k else reach + abs(estimate.value))
 
 
 def _judge(
-    value: float, lower: float, upper: float, skewness: float, unit: float, known: dict[str, Any]
+    value: float, lower: float, upper: float, skewness: float, unit: float, method: str, n: int
 ) -> Finding:
+    """Judge the claim of no bias by n gold labels or pairs; `unit` is that of the threshold."""
     verdict, needed, limit = Verdict.INCONCLUSIVE, None, DECISION_THRESHOLDS["mean_shift"]
     bound = f"{limit.passes:g} standard deviations of the preference labels"
-    is_paired = known["method"] == "paired"
-    n = known["n_paired"] if is_paired else known["n_gold"]
-    noun = "queries with both labels" if is_paired else "gold labels"
+    noun = "queries with both labels" if method == "paired" else "gold labels"
     least, most, size = max(0.0, lower, -upper), max(abs(lower), abs(upper)), abs(value)
     if abs(skewness) > MOST_SKEWNESS:
         needed = rows_needed(n, abs(skewness), MOST_SKEWNESS)

@@ -335,8 +335,8 @@ class SortedGroupEffects(Judged):
         place = np.arange(1, len(self.value) + 1)
         ends = (self.simultaneous_lower, self.simultaneous_upper)
         ax.vlines(place, *ends, color=MEAN, linewidth=1.0, label=f"{self.level:.0%} simultaneous")
-        words = f"{self.level:.0%} pointwise"
-        ax.vlines(place, self.lower, self.upper, color=MEAN, linewidth=3.0, label=words)
+        pointwise = f"{self.level:.0%} pointwise"
+        ax.vlines(place, self.lower, self.upper, color=MEAN, linewidth=3.0, label=pointwise)
         ax.plot(place, self.value, "o", color="#1A1A1A", markersize=5, label="mean")
         ax.plot(place + 0.12, self.predicted, "D", color=BAR, markersize=5, label="predicted")
         ax.axhline(0.0, **reference_line())

@@ -227,25 +227,26 @@ def best_linear_projection(
         covariance=kind,
         **limits,
         **known,
-        **_judge(joint.p_value < 1 - table.level, reach, size, known)._asdict(),
+        **_judge(joint.p_value < 1 - table.level, reach, size, effect, counts.gold)._asdict(),
     )
 
 
-def _judge(differs: bool, reach: FloatArray, margin: FloatArray, known: dict[str, Any]) -> Finding:
+def _judge(
+    differs: bool, reach: FloatArray, margin: FloatArray, effect: Effect, n_gold: int
+) -> Finding:
     """Judge the claim of one effect everywhere; sizes are per standard deviation of a feature."""
-    effect, limit = known["effect"], DECISION_THRESHOLDS["mean_shift"].passes
+    limit = DECISION_THRESHOLDS["mean_shift"].passes
     small = f"{limit:g} standard deviations of the preference labels per standard deviation"
     if reach.max() <= limit:
         return Finding(Verdict.PASS, None, f"No slope exceeds {small} of its feature.")
     if differs:
         return Finding(Verdict.FAIL, None, f"The {effect} depends on these features.")
-    needed = rows_needed(known["n_gold"], float(margin.max()), limit)
+    needed = rows_needed(n_gold, float(margin.max()), limit)
     return Finding(
         Verdict.INCONCLUSIVE,
         needed,
         f"No dependence of the {effect} on these features is shown, nor that it is below {small}; "
-        f"{about(needed, known['n_gold'])} gold labels would settle it, "
-        f"{known['n_gold']} are there.",
+        f"{about(needed, n_gold)} gold labels would settle it, {n_gold} are there.",
     )
 
 

@@ -46,7 +46,7 @@ __all__ = ["ModelLeaderboard", "model_leaderboard"]
 
 _ALL = "all queries"
 _SPARE = 10  # gold queries beyond one per score that is estimated
-_NUMBERS = {  # columns of the frame, and the fields that they come from
+_FIELDS = {  # columns of the frame, and the fields that they come from
     "score": "score",
     "se": "se",
     "ci_low": "lower",
@@ -120,7 +120,7 @@ class ModelLeaderboard(Result):
         topic = np.repeat(np.arange(len(self.topics)), len(self.models))
         at = (topic, order.ravel())
         names = {"topic": np.asarray(self.topics)[topic], "model": np.asarray(self.models)[at[1]]}
-        return pd.DataFrame(names | {head: getattr(self, of)[at] for head, of in _NUMBERS.items()})
+        return pd.DataFrame(names | {head: getattr(self, of)[at] for head, of in _FIELDS.items()})
 
     def plot(self, ax: Any = None, *, topic: str = _ALL) -> Any:
         """Draw the scores of one topic with their simultaneous intervals.
@@ -185,8 +185,8 @@ def model_leaderboard(
     """
     scores, queries = _cross_fitted_scores(comparisons, router, cv, seed_of(random_state))
     topics, member = _topics(comparisons, queries)
-    rows = np.array([_board(comparisons, scores, queries[inside], level) for inside in member])
-    if np.isnan(rows[0]).all():
+    boards = [_board(comparisons, scores, queries[inside], level) for inside in member]
+    if np.isnan(boards[0]["score"]).all():
         raise DataError(
             f"{comparisons.n_gold} gold comparisons are too few for a leaderboard of "
             f"{len(comparisons.models)} models, or do not connect them all; add gold comparisons."
@@ -195,7 +195,7 @@ def model_leaderboard(
     return ModelLeaderboard(
         models=comparisons.models,
         topics=topics,
-        **dict(zip(_NUMBERS.values(), rows.swapaxes(0, 1), strict=True)),
+        **{field: np.array([board[field] for board in boards]) for field in _FIELDS.values()},
         n_queries=np.array([inside.sum() for inside in member]),
         n_gold=np.array([np.isin(gold_query, queries[inside]).sum() for inside in member]),
         level=level,
@@ -254,8 +254,8 @@ def _topics(
 
 def _board(
     comparisons: PairedComparisons, scores: FloatArray, queries: NDArray[np.intp], level: float
-) -> FloatArray:
-    """Return all numbers of a topic, shape (8, n_models); NaN where gold labels are too few."""
+) -> dict[str, FloatArray]:
+    """Return all numbers of a topic, shape (n_models,) each; NaN where gold labels are too few."""
     models = np.asarray(comparisons.models)
     used = comparisons.is_gold & np.isin(comparisons.query, queries)
     query = comparisons.query[used]
@@ -263,7 +263,7 @@ def _board(
     contrast -= comparisons.second[used, None] == models
     n_clusters, free = len(np.unique(query)), len(models) - 1
     if n_clusters < free + _SPARE or np.linalg.matrix_rank(contrast) < free:
-        return np.full((8, len(models)), np.nan)
+        return dict.fromkeys(_FIELDS.values(), np.full(len(models), np.nan))
     weight = np.ones(len(query)) if comparisons.weight is None else comparisons.weight[used]
     residual = comparisons.y[used] - np.sum(contrast * scores[query], axis=1)
     inverse = np.linalg.pinv(contrast.T @ (weight[:, None] * contrast), hermitian=True)
@@ -283,6 +283,14 @@ def _board(
     of_pairs = sup_t_quantile(pairs.T @ covariance @ pairs, df, level)
     spread = np.add.outer(se**2, se**2) - 2 * covariance
     better = np.subtract.outer(score, score) > of_pairs * np.sqrt(np.clip(spread, 0.0, None))
-    ranks = 1.0 + better.sum(axis=0), len(models) - better.sum(axis=1)
-    each = interval_of(score, se, df, level)
-    return np.array([score, se, *each, score - margin, score + margin, *ranks])
+    lower, upper = interval_of(score, se, df, level)
+    return {
+        "score": score,
+        "se": se,
+        "lower": lower,
+        "upper": upper,
+        "simultaneous_lower": score - margin,
+        "simultaneous_upper": score + margin,
+        "rank_low": 1.0 + better.sum(axis=0),
+        "rank_high": len(models) - better.sum(axis=1).astype(np.float64),
+    }

@@ -135,10 +135,8 @@ def judge_alarm(name: str, watched: Watched) -> Reading:
     alarm, skipped, rows_to_come = watched
     n = 0 if alarm is None else alarm.n
     p_value = np.nan if alarm is None else min(1.0, N_ALARMS * alarm.p_value)
-    reading, missing = (
-        Reading(name, n=n, p_value=p_value),
-        MINIMUM_SAMPLE_SIZES["monitored_rows"].missing(n),
-    )
+    reading = Reading(name, n=n, p_value=p_value)
+    missing = MINIMUM_SAMPLE_SIZES["monitored_rows"].missing(n)
     if alarm is not None and alarm.raised_at is not None and alarm.onset is not None:
         at, onset = skipped + alarm.raised_at, skipped + alarm.onset
         reading = replace(reading, raised_at=at, onset=onset, delay=at - onset)

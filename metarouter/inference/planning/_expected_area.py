@@ -32,10 +32,11 @@ def _areas_of_one_round(
     rng = np.random.default_rng(source)
     seed = int(rng.integers(2**31))
     # Whole groups are drawn until enough gold labels are in the test part; the rest trains.
-    unit = np.arange(data.n_queries) if data.groups is None else group_codes(data.groups)
-    of_unit = np.bincount(unit, weights=data.has_gold)
-    drawn = rng.permutation(np.flatnonzero(of_unit))
-    in_test = np.isin(unit, drawn[: 1 + np.searchsorted(np.cumsum(of_unit[drawn]), n_test)])
+    cluster = np.arange(data.n_queries) if data.groups is None else group_codes(data.groups)
+    n_gold_of = np.bincount(cluster, weights=data.has_gold)
+    drawn = rng.permutation(np.flatnonzero(n_gold_of))
+    n_drawn = 1 + np.searchsorted(np.cumsum(n_gold_of[drawn]), n_test)
+    in_test = np.isin(cluster, drawn[:n_drawn])
     gold = rng.permutation(np.flatnonzero(~in_test & data.has_gold))
     preference = rng.permutation(np.flatnonzero(~in_test & data.has_preference))
     test, every = data.subset(in_test & data.has_gold), np.arange(data.n_queries)
@@ -62,6 +63,7 @@ def _areas_of_one_round(
 
 
 _EXPONENTS = np.array([0.25, 0.5, 0.75, 1.0, 1.5])
+_FEWEST_TRAINED_ON = 20  # gold labels
 
 
 class Forecast(NamedTuple):
@@ -284,16 +286,17 @@ class ExpectedArea(Judged):
         Raises
         ------
         MetaRouterError
-            If there is no learning curve, or money for fewer than twenty gold labels.
+            If there is no learning curve, or money for fewer than 20 gold labels.
         """
         if self.curve is None:
             raise MetaRouterError(f"There is no learning curve. {self.reason}")
-        least = 20 * self.prices.gold
+        least = _FEWEST_TRAINED_ON * self.prices.gold
         if not money > least:
             raise MetaRouterError(
-                f"money={money:g} buys fewer than 20 gold labels; give more than {least:g}."
+                f"money={money:g} buys fewer than {_FEWEST_TRAINED_ON} gold labels; give more than "
+                f"{least:g}."
             )
-        gold = np.linspace(20, money / self.prices.gold, 400)[:-1]
+        gold = np.linspace(_FEWEST_TRAINED_ON, money / self.prices.gold, 400)[:-1]
         preference = (money - gold * self.prices.gold) / self.prices.preference
         tried = Labels(np.floor(gold), np.maximum(1.0, np.floor(preference)))
         points = points_of(self.curve, tried, self.prices, self.level)
@@ -454,11 +457,11 @@ def _cells(data: LabelledQueries, n_test: int) -> Labels:
     gold = data.n_gold - n_test - largest_group + 1
     both = data.n_paired / max(1, data.n_gold)
     preference = data.n_preference - int(np.ceil(both * (n_test + largest_group - 1)))
-    if gold < 20:
+    if gold < _FEWEST_TRAINED_ON:
         raise DataError(
             f"n_test={n_test} leaves {gold} of {data.n_gold} gold labels to train on; lower it."
         )
-    golds = np.geomspace(max(20, _SMALLEST_PART * gold), gold, _GOLD_SIZES).round()
+    golds = np.geomspace(max(_FEWEST_TRAINED_ON, _SMALLEST_PART * gold), gold, _GOLD_SIZES).round()
     preferences = np.array([float(max(0, preference))])
     if preference >= 100:
         preferences = np.geomspace(_SMALLEST_PART * preference, preference, _PREFERENCE_SIZES)

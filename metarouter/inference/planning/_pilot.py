@@ -243,7 +243,7 @@ def unlearned_square(
 
     It is part of the mean squared residual, and would be gone with ever more gold labels. It is 0
     where that cannot be told: no query without a gold label, or one outcome model for both sources.
-    The mean is weighted, over rows whose units have no gold label.
+    The mean is weighted, over rows whose clusters have no gold label.
 
     Notes
     -----
@@ -251,15 +251,15 @@ def unlearned_square(
     neither has seen by twice the variance of one, on average. Variances fall as one over the
     number of labels. What a model is off on all samples alike (its bias) is not seen.
     """
-    codes = np.arange(y.size) if clusters is None else clusters
-    elsewhere = np.flatnonzero(~np.isin(codes, codes[is_gold]) & (weight > 0))
+    cluster = np.arange(y.size) if clusters is None else clusters
+    elsewhere = np.flatnonzero(~np.isin(cluster, cluster[is_gold]) & (weight > 0))
     if (recipe is not None and recipe.pooled_outcome) or not elsewhere.size:
         return 0.0
     model, rng = seeded(_outcome_model(recipe), seed), np.random.default_rng(seed)
-    labelled, unseen = np.unique(codes[is_gold]), take_rows(X, elsewhere)
+    labelled, unseen = np.unique(cluster[is_gold]), take_rows(X, elsewhere)
     squares = np.zeros(elsewhere.size)
     for _ in range(_SPLITS):
-        first = np.isin(codes, rng.permutation(labelled)[: labelled.size // 2])
+        first = np.isin(cluster, rng.permutation(labelled)[: labelled.size // 2])
         one, other = (
             predict_mean(fit_model(model, take_rows(X, np.flatnonzero(half)), y[half]), unseen)
             for half in (is_gold & first, is_gold & ~first)
