@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from metarouter.inference.intervals import mean_half_width, share_evidence, share_limits
 from metarouter.inference.monitoring._drift import (
     JUMPS,
     EmbeddingMap,
     log_evidence,
     lowest_so_far,
     online_p_values,
-    play,
+    simple_jumper,
     starting_capital,
 )
 from metarouter.inference.monitoring._quantities import (
@@ -22,10 +23,7 @@ from metarouter.inference.monitoring._quantities import (
     GainScores,
     Parts,
     cost_columns,
-    mean_half_width,
     quality_columns,
-    share_evidence,
-    share_limits,
     skewness_of_mean,
 )
 
@@ -230,7 +228,7 @@ def alarms(kind: str, shift: float, rounds: int, seed: int) -> Alarms:
     lowest, lowest_at = np.zeros((1, rounds, k)), np.zeros((1, rounds, k), dtype=np.intp)
     found = Alarms(np.empty((n, rounds)), np.empty((n, rounds), dtype=np.intp))
     for at in range(0, n, 100):
-        capital, start, each = play(capital, start, p_values[at : at + 100])
+        capital, start, each = simple_jumper(capital, start, p_values[at : at + 100])
         lowest, lowest_at = lowest_so_far(each, lowest[-1], lowest_at[-1], at)
         richest = each.argmax(axis=-1)[..., None]
         found.evidence[at : at + 100] = log_evidence(each)

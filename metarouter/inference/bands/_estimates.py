@@ -25,7 +25,7 @@ from scipy.special import stdtrit
 from metarouter.inference._limits import MINIMUM_SAMPLE_SIZES, Verdict, scarce
 from metarouter.inference._result import Finding, Judged
 from metarouter.inference.bands._curves import Kept, ScoredQueries, least_share
-from metarouter.inference.intervals import FloatArray
+from metarouter.inference.intervals import FloatArray, normal_draws
 from metarouter.utils.parameters import check_argument, check_options, whole
 
 BandMethod = Literal["half_sample", "influence"]
@@ -167,9 +167,7 @@ class Estimates:
         else:
             # Influence values times independent standard normals, added up, are normals with the
             # covariance of the influence values: they are drawn from that.
-            value, vector = np.linalg.eigh(errors.T @ errors)
-            root = vector * np.sqrt(np.clip(value, 0.0, None))
-            errors = self.rng.standard_normal((self.n_draws, len(value))) @ root.T
+            errors = normal_draws(errors.T @ errors, self.n_draws, self.rng)
         spread = np.sqrt(self.rng.chisquare(self.df, len(errors)) / self.df)
         return np.asarray(np.abs(errors) / spread[:, None])
 

@@ -40,7 +40,13 @@ from metarouter.inference.guarantees._constraints import (
     Constraint,
     constrained_mean,
 )
-from metarouter.inference.intervals import Clusters, FloatArray, cluster_sums, skewness_of
+from metarouter.inference.intervals import (
+    Clusters,
+    FloatArray,
+    cluster_sums,
+    hall_cubic,
+    skewness_of,
+)
 from metarouter.routing._tuning import turning_points
 
 
@@ -173,8 +179,8 @@ def student(mean: FloatArray, se: FloatArray, df: float, third: FloatArray) -> F
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(se > 0, mean / se, np.where(mean <= 0, -np.inf, np.inf))
-        g = np.where(se > 0, third / se**3, 0.0)
-        cubic = t + g / 6 + g * t**2 / 3 + g**2 * t**3 / 27
+        skewness = np.where(se > 0, third / se**3, 0.0)
+        cubic = hall_cubic(t, skewness)
     return np.asarray(stdtr(df, np.where(np.isfinite(cubic), np.maximum(t, cubic), t)))
 
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from metarouter.inference.intervals._confidence_sequences import (
+    bounded_limits,
+    mean_half_width,
+    reach_of_scores,
+    share_evidence,
+    share_limits,
+)
 from metarouter.inference.intervals._least_squares import (
     LinearFit,
     WaldTest,
+    normal_draws,
     sup_t_quantile,
     weighted_least_squares,
 )
@@ -20,15 +28,14 @@ from metarouter.inference.intervals._variances import (
     RatioErrors,
     RegressionCovariance,
     as_clusters,
-    bounded_limits,
     choose_covariance,
     cluster_sums,
     fieller,
+    hall_cubic,
     interval_of,
     log_interval,
     noise_share,
     p_value_of,
-    reach_of_scores,
     share_interval,
     skewed_limits,
     skewness_of,

@@ -31,6 +31,13 @@ _DRAWS = 40_000
 _SEED = 20_240_601
 
 
+def normal_draws(covariance: FloatArray, n: int, rng: np.random.Generator) -> FloatArray:
+    """Draw n times from the normal distribution with mean 0, shape (n, k)."""
+    value, vector = np.linalg.eigh(covariance)
+    root = vector * np.sqrt(np.clip(value, 0.0, None))
+    return rng.standard_normal((n, len(value))) @ root.T
+
+
 def sup_t_quantile(covariance: FloatArray, df: float, level: float) -> float:
     """Quantile of the largest absolute t statistic (Montiel Olea & Plagborg-Moller 2019).
 
@@ -50,9 +57,7 @@ def sup_t_quantile(covariance: FloatArray, df: float, level: float) -> float:
     correlation = covariance / np.outer(scale, scale)
     np.fill_diagonal(correlation, 1.0)
     rng = np.random.default_rng(_SEED)
-    value, vector = np.linalg.eigh(correlation)
-    root = vector * np.sqrt(np.clip(value, 0, None))
-    largest = np.abs(rng.standard_normal((_DRAWS, len(value))) @ root.T).max(axis=1)
+    largest = np.abs(normal_draws(correlation, _DRAWS, rng)).max(axis=1)
     spread = np.sqrt(rng.chisquare(df, _DRAWS) / df) if np.isfinite(df) else 1.0
     return float(np.quantile(largest / spread, level))
 

@@ -42,8 +42,6 @@ RegressionCovariance = Literal["auto", "HC3", "cluster"]
 Alternative = Literal["two-sided", "less", "greater"]
 
 _STRAIGHT = 1e-6  # skewness below which the cubic is a straight line to all digits
-_HALVINGS = 45
-_BETS = 25  # from one over the bounds' width down to a 4096th of it
 
 
 class MeanVariance(NamedTuple):
@@ -157,12 +155,16 @@ def p_value_of(
     Taking the smaller tail of the two, as some packages do, doubles the type-I error. The test is
     the one that `skewed_limits` invert: Hall's cubic counts where it is the milder.
     """
-    t = cubic = np.asarray(statistic)
-    if skewness:
-        cubic = t + skewness * (1 + 2 * t**2) / 6 + skewness**2 * t**3 / 27
+    t = np.asarray(statistic)
+    cubic = hall_cubic(t, skewness) if skewness else t
     less, greater = stdtr(df, np.maximum(t, cubic)), stdtr(df, -np.minimum(t, cubic))
     both = np.minimum(1.0, 2 * np.minimum(less, greater))
     return {"two-sided": both, "less": less, "greater": greater}[alternative]
+
+
+def hall_cubic(t: Any, skewness: Any) -> Any:
+    """Return Hall's (1992) cubic of t statistics, which takes the skewness of the estimate out."""
+    return t + skewness / 6 + skewness * t**2 / 3 + skewness**2 * t**3 / 27
 
 
 class Limits(NamedTuple):
@@ -352,79 +354,3 @@ def share_interval(
     lower = 0.0 if p <= 0 else max(0.0, float(centre - margin))
     upper = 1.0 if p >= 1 else min(1.0, float(centre + margin))
     return Measured(p, lower, upper)
-
-
-def reach_of_scores(bounds: tuple[float, float], p: float) -> tuple[float, float]:
-    """Return how far debiased scores of gains within bounds reach below and above zero.
-
-    A score is m + (r - m) / p where a label r was drawn and m elsewhere, with r within (low, high)
-    and m within them or 0, so that it reaches as far as max(high, 0) (1 / p - 1) - low / p below
-    zero.
-
-    Parameters
-    ----------
-    bounds : pair of float
-    p : float
-        Smallest chance of a label.
-    """
-    low, high = bounds
-    below = max(high, 0.0) * (1 / p - 1) - low / p
-    above = max(-low, 0.0) * (1 / p - 1) + high / p
-    return max(0.0, -low, below), max(0.0, high, above)
-
-
-def bounded_limits(
-    total: ArrayLike,
-    squares: ArrayLike,
-    n: ArrayLike,
-    alpha: ArrayLike,
-    reach: tuple[float, float],
-    unit: float,
-) -> Limits:
-    """Return a confidence sequence for the mean of bounded numbers, exact at any count.
-
-    For numbers x_i >= -c with conditional means m_i and a bet 0 < b < 1 / c,
-
-        exp(b sum (x_i - m_i) - psi(b) sum x_i^2),   psi(b) = (-log(1 - c b) - c b) / c^2,
-
-    is a supermartingale that starts at 1 at most (Fan, Grama & Liu 2015; Howard et al. 2021,
-    theorem 4, the prediction of every x_i being 0), and so is every mixture of it over bets. It is
-    an empirical Bernstein bound: the squares that were seen take the place of the worst variance,
-    and a tail that has not been seen is paid for by the bound c. The other end is that of -x.
-
-    Parameters
-    ----------
-    total, squares, n : array-like of one shape
-        Sums of the numbers and of their squares, and counts, so far.
-    alpha : array-like
-        Chance that the mean so far of the conditional means is ever left out.
-    reach : pair of float
-        How far the numbers can reach below and above 0.
-    unit : float
-        The bets are shares of one over this, fixed beforehand.
-
-    References
-    ----------
-    Howard, Ramdas, McAuliffe & Sekhon (2021), Time-uniform, nonparametric, nonasymptotic confidence
-    sequences, Annals of Statistics 49, theorem 4.
-    """
-    total, squares, n = (np.asarray(column, dtype=np.float64) for column in (total, squares, n))
-    level = np.log(2.0 / np.asarray(alpha, dtype=np.float64))
-    excess = [_largest_excess(squares, level, end, unit) for end in reach]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return Limits((total - excess[0]) / n, (total + excess[1]) / n)
-
-
-def _largest_excess(squares: FloatArray, level: FloatArray, c: float, unit: float) -> FloatArray:
-    """Return the s at which the evidence of b s - psi(b) squares, mixed over bets, is the level."""
-    bets = 2.0 ** (-np.arange(_BETS) / 2.0) / unit
-    b = bets[c * bets < 1.0, None]  # a bet that could lose all is never made
-    psi = (-np.log1p(-c * b) - c * b) / c**2 if c > 0 else b**2 / 2
-    flat, of_all = np.ravel(squares), level + np.log(_BETS)
-    # At least one bet alone must be worth the level, at most the best one is.
-    low, high = (np.min((worth + psi * flat) / b, axis=0) for worth in (level, of_all))
-    for _ in range(_HALVINGS):
-        half = (low + high) / 2.0
-        enough = np.logaddexp.reduce(b * half - psi * flat, axis=0) >= of_all
-        low, high = np.where(enough, low, half), np.where(enough, half, high)
-    return high.reshape(squares.shape)

@@ -63,7 +63,7 @@ def starting_capital(*shape: int) -> FloatArray:
     return np.full((*shape, len(JUMPS), len(SLOPES)), 1.0 / len(SLOPES))
 
 
-def play(
+def simple_jumper(
     capital: FloatArray, log_capital: FloatArray, p_values: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Bet against the uniformity of p-values, row after row.
@@ -231,7 +231,7 @@ class DriftAlarm:
         ties = rng.random(scores.shape)
         columns = list(zip(self.past, scores.T, ties.T, strict=True))
         p_values = np.column_stack([online_p_values(*column) for column in columns])
-        capital, logs, log_mean = play(self.capital, self.log_capital, p_values)
+        capital, logs, log_mean = simple_jumper(self.capital, self.log_capital, p_values)
         # The capital of a score counts in rows before which it has had two values.
         ends = [past[[0, -1]] if past.size else new[[0, 0]] for past, new, _ in columns]
         before = np.vstack([np.transpose(ends), scores[:-1]])

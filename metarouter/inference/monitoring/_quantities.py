@@ -1,30 +1,24 @@
 """What is summed and estimated, with confidence sequences that hold after every query at once.
 
-The sequences come from Gaussian mixtures of exponential supermartingales (Robbins 1970). For
-shares, and anything else within [0, 1], the exponents are those of a coin, so nothing is asymptotic
-and what is covered is the mean so far of chances that may change from query to query. For costs and
-quality, which have no bounds, they are normal, which holds once the mean is nearly so.
-
-They need the sums alone, in any order. (Those of MAPIE 1.6, for [0, 1], are not public.)
+They need the sums alone, in any order.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from metarouter.inference._limits import MINIMUM_SAMPLE_SIZES, Minimum
-from metarouter.inference.intervals import FloatArray, Limits, bounded_limits, reach_of_scores
-
-_PER_OCTAVE = 4
-_OCTAVES_BELOW, _OCTAVES_ABOVE = 9, 2
-_COIN_VARIANCE = 0.2  # of a share near 0.28 or 0.72: only tunes where the sequence is tightest
-_TUNED_FOR = 0.05
-_HALVINGS = 45
+from metarouter.inference.intervals import (
+    FloatArray,
+    bounded_limits,
+    mean_half_width,
+    reach_of_scores,
+    share_limits,
+)
 
 
 @dataclass(frozen=True)
@@ -178,121 +172,6 @@ def _ratio(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.divide(a, b, out=np.zeros_like(a), where=b > 0)
 
 
-def mean_half_width(n: ArrayLike, sd: ArrayLike, alpha: ArrayLike, horizon: float) -> FloatArray:
-    """Return half widths of the asymptotic confidence sequence for a mean.
-
-    Parameters
-    ----------
-    n : array-like
-        Number of queries so far.
-    sd : array-like
-        Their standard deviation so far.
-    alpha : array-like
-        Chance that the true mean ever leaves the sequence, once n is large.
-    horizon : float
-        Number of queries at which the sequence is tightest; any choice is valid.
-
-    References
-    ----------
-    Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024), Time-uniform central limit theory and
-    asymptotic confidence sequences, Annals of Statistics 52, theorem 2.2 and section 2.3.
-
-    Examples
-    --------
-    >>> mean_half_width([100, 1000, 10000], 1.0, alpha=0.05, horizon=1000).round(3)
-    array([0.386, 0.096, 0.032])
-    """
-    n, alpha = np.asarray(n, dtype=np.float64), np.asarray(alpha, dtype=np.float64)
-    scaled = n * _precision(alpha, horizon) + 1.0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        width = np.sqrt(2.0 * scaled * np.log(np.sqrt(scaled) / alpha) / (scaled - 1.0) / n)
-        return np.asarray(np.asarray(sd) * width, dtype=np.float64)
-
-
-def share_evidence(total: ArrayLike, n: ArrayLike, share: ArrayLike, horizon: float) -> FloatArray:
-    """Return the log of the evidence against a mean, for numbers within [0, 1].
-
-    For a bet b and conditional means m_i, exp(b sum x_i - sum log(1 - m_i + m_i e^b)) is a
-    supermartingale that starts at 1. As the second term is concave in m_i, it is largest where all
-    m_i equal their mean: putting that mean in their place leaves a process below a supermartingale,
-    whatever the single m_i. Bets of both signs are mixed with normal weights.
-
-    Parameters
-    ----------
-    total, n : array-like of shape (m,)
-        Sums of the numbers and their counts.
-    share : array-like of shape (m,)
-        The means that are doubted.
-    horizon : float
-        Number of queries at which the sequence is tightest; any choice is valid.
-
-    Returns
-    -------
-    ndarray of shape (m,)
-        Exceeds log(1 / alpha), at any time, with a chance of at most alpha.
-
-    References
-    ----------
-    Howard, Ramdas, McAuliffe & Sekhon (2021), Time-uniform, nonparametric, nonasymptotic confidence
-    sequences, Annals of Statistics 49, for mixtures; Robbins (1970).
-    """
-    bets, log_weights = _bets(horizon)
-    total, n, share = (np.asarray(column) for column in (total, n, share))
-    logs = log_weights + bets * total - n * np.log1p(share * np.expm1(bets))
-    top = logs.max(axis=0)
-    return np.asarray(top + np.log(np.exp(logs - top).sum(axis=0)))
-
-
-def share_limits(total: ArrayLike, n: ArrayLike, alpha: ArrayLike, horizon: float) -> Limits:
-    """Return a confidence sequence for the mean of numbers within [0, 1].
-
-    Parameters
-    ----------
-    total, n, horizon
-        As for `share_evidence`.
-    alpha : array-like
-        Chance that the mean so far of the conditional means is ever left out.
-
-    Examples
-    --------
-    >>> lower, upper = share_limits([300.0], [1000.0], alpha=0.05, horizon=1000)
-    >>> bool(0.24 < lower[0] < 0.27 and 0.33 < upper[0] < 0.36)
-    True
-    """
-    total, n = np.asarray(total, dtype=np.float64), np.asarray(n, dtype=np.float64)
-    middle = np.divide(total, n, out=np.full(n.shape, 0.5), where=n > 0)
-    level = -np.log(np.asarray(alpha, dtype=np.float64))
-    ends = []
-    for far in (0.0, 1.0):
-        # Evidence is convex in the share and not positive at the observed one.
-        inside, outside = middle.copy(), np.full(n.shape, far)
-        held = share_evidence(total, n, outside, horizon) < level
-        for _ in range(_HALVINGS):
-            half = (inside + outside) / 2.0
-            kept = share_evidence(total, n, half, horizon) < level
-            inside, outside = np.where(kept, half, inside), np.where(kept, outside, half)
-        ends.append(np.where(held, far, outside))
-    return Limits(*ends)
-
-
-def _precision(alpha: FloatArray, horizon: float) -> FloatArray:
-    """Return rho squared, which makes the two-sided normal mixture tightest at the horizon."""
-    log = -2.0 * np.log(alpha)
-    return np.asarray((log + np.log(log + 1.0)) / horizon)
-
-
-@lru_cache
-def _bets(horizon: float) -> tuple[FloatArray, FloatArray]:
-    """Return a column of bets, ever finer towards 0, and the logs of its normal weights."""
-    spread = np.sqrt(_precision(np.asarray(_TUNED_FOR), horizon) / _COIN_VARIANCE)
-    steps = np.arange(-_OCTAVES_BELOW * _PER_OCTAVE, _OCTAVES_ABOVE * _PER_OCTAVE + 1)
-    sizes = 2.0 ** (steps / _PER_OCTAVE)
-    weights = sizes * np.exp(-(sizes**2) / 2.0)
-    log_weights = np.log(weights / (2.0 * weights.sum()))
-    bets = np.concatenate([-sizes, sizes]) * spread
-    return bets[:, None], np.concatenate([log_weights, log_weights])[:, None]
-
-
 _MOST_SKEWNESS = 0.45
 _ROUNDING = 1e-5  # what it leaves of the standard deviation of a constant, over its size
 
@@ -368,8 +247,8 @@ def cost_parts(sums: FloatArray) -> dict[str, Parts]:
     At the mean prices each is a mixture by the share sent, weighted by prices.
     """
     n, paid, primary, alternative = sums[:4]
-    dearer = primary - alternative
-    share = np.divide(paid - alternative, dearer, out=np.zeros_like(paid), where=dearer != 0)
+    extra = primary - alternative
+    share = np.divide(paid - alternative, extra, out=np.zeros_like(paid), where=extra != 0)
     powers = Powers(paid, sums[4], sums[9])
 
     def relative(sign: float, other: FloatArray, squares: FloatArray, cross: FloatArray) -> Parts:

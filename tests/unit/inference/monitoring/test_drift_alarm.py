@@ -10,7 +10,7 @@ from metarouter.inference.monitoring._drift import (
     DriftAlarm,
     EmbeddingMap,
     online_p_values,
-    play,
+    simple_jumper,
     starting_capital,
 )
 
@@ -31,7 +31,7 @@ def test_p_values_are_ranks_among_all_so_far():
 
 def test_capital_is_that_of_the_simple_jumper():
     p = np.random.default_rng(1).beta(0.7, 1.2, size=60)
-    _, logs, log_mean = play(starting_capital(1), np.zeros((1, len(JUMPS))), p[:, None])
+    _, logs, log_mean = simple_jumper(starting_capital(1), np.zeros((1, len(JUMPS))), p[:, None])
     jumpers = np.array([oracle.jumper(p, jump, SLOPES) for jump in JUMPS])
     assert np.exp(logs[0]) == pytest.approx(jumpers[:, -1], rel=1e-12)
     assert np.exp(log_mean[:, 0]) == pytest.approx(jumpers.mean(axis=0), rel=1e-12)

@@ -48,7 +48,7 @@ def test_a_tail_that_was_not_seen_yet_is_not_missed(name, draw):
 
 
 def test_bounds_are_held_to_a_naive_search_for_the_bet_that_wins():
-    from metarouter.inference.monitoring._quantities import bounded_limits
+    from metarouter.inference.intervals import bounded_limits
 
     total, squares, n, c = 30.0, 90.0, 400.0, 6.0
     bets = np.array([b for k in range(25) if (b := 2.0 ** (-k / 2) / 6) * c < 1])

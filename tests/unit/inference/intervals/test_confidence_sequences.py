@@ -4,11 +4,7 @@ import numpy as np
 import pytest
 from oracles import monitoring as oracle
 
-from metarouter.inference.monitoring._quantities import (
-    mean_half_width,
-    share_evidence,
-    share_limits,
-)
+from metarouter.inference.intervals import mean_half_width, share_evidence, share_limits
 
 
 def test_half_width_of_a_mean_is_that_of_the_paper():
