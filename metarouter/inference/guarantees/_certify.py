@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from metarouter.exceptions import MetaRouterError
 from metarouter.inference._limits import Verdict
@@ -26,6 +26,7 @@ from metarouter.inference.guarantees._constraints import (
 from metarouter.inference.guarantees._result import CertifiedThreshold, GuaranteePath, estimates_of
 from metarouter.inference.guarantees._testing import (
     Method,
+    RoutingPath,
     Tested,
     hardest_on_the_way,
     learned_order,
@@ -59,6 +60,42 @@ class SearchResult(NamedTuple):
     reason: str
     needed_gold: int | None = None
     needed_queries: int | None = None
+
+
+class Choice(NamedTuple):
+    """The chosen w, the range of all that are certified (NaN: none), and where its routing is."""
+
+    w: float
+    low: float
+    high: float
+    position: int  # on the path; where none is certified, that at which constraints come closest
+    found: SearchResult
+
+
+def _chosen(
+    tests: Sequence[Tested],
+    w: FloatArray,
+    position: NDArray[np.intp],
+    prefer: str,
+    guarantee: str,
+) -> Choice:
+    """Choose one of the certified trade-offs, all of which keep all constraints."""
+    has_budget = any(test.constraint.is_budget for test in tests)
+    smallest = has_budget if prefer == "auto" else prefer == "quality"
+    place = 0 if smallest else -1
+    verdict = Verdict.CAUTION if guarantee == "in expectation only" else Verdict.PASS
+    found = SearchResult(verdict, f"{_names(tests)}: {_KEPT[verdict]}.")
+    return Choice(float(w[place]), float(w[0]), float(w[-1]), int(position[place]), found)
+
+
+def _closest(tests: Sequence[Tested], path: RoutingPath, search: str, level: float) -> Choice:
+    """Describe the w that comes closest to being certified at this level."""
+    hardest = [hardest_on_the_way(test, search) for test in tests]
+    distance = [test.distance[way] for test, way in zip(tests, hardest, strict=True)]
+    position = int(np.argmin(np.max(distance, axis=0)))
+    worst = [int(way[position]) for way in hardest]
+    found = _not_found(tests, worst, level, path.w[position])
+    return Choice(np.nan, np.nan, np.nan, position, found)
 
 
 def _not_found(
@@ -196,7 +233,7 @@ def certify_predictions(
         "min_gap_share": min_gap_share,
         "max_missed_gain": max_missed_gain,
     }
-    demanded = as_constraints(constraints, named)
+    required = as_constraints(constraints, named)
     queries = certifying_queries(
         psi_hat,
         gold_gain,
@@ -210,39 +247,28 @@ def certify_predictions(
     points, order = None if grid is None else _as_grid(grid), None
     if search == "split":
         learned, queries = split(queries, seed_of(random_state))
-        points, order = learned_order(*tested_along_path(learned, demanded, method), points)
-    path, tests = tested_along_path(queries, demanded, method)
+        points, order = learned_order(*tested_along_path(learned, required, method), points)
+    path, tests = tested_along_path(queries, required, method)
     position = np.arange(path.w.size) if points is None else path.at(points)
     passed = passed_in_sequence(tests, position, delta, order)
     certified = passed.all(axis=0)
-    w, places = path.w if points is None else points, np.flatnonzero(certified)
+    w = path.w if points is None else points
     guarantee = "in expectation only" if method == "conformal" else "finite samples"
     if any(test.method == "clt" for test in tests):
         guarantee = "large samples"
-    if places.size:
-        has_budget = any(test.constraint.is_budget for test in tests)
-        smallest = has_budget if prefer == "auto" else prefer == "quality"
-        # All certified trade-offs keep all constraints.
-        low, high = w[places[[0, -1]]].tolist()
-        chosen, at = (low, position[places[0]]) if smallest else (high, position[places[-1]])
-        verdict = Verdict.CAUTION if guarantee == "in expectation only" else Verdict.PASS
-        found = SearchResult(verdict, f"{_names(tests)}: {_KEPT[verdict]}.")
+    if certified.any():
+        chosen = _chosen(tests, w[certified], position[certified], prefer, guarantee)
     else:
-        low = high = chosen = np.nan
-        hardest = [hardest_on_the_way(test, search) for test in tests]
-        on_the_way = [test.distance[way] for test, way in zip(tests, hardest, strict=True)]
-        at = np.argmin(np.max(on_the_way, axis=0))
-        worst = [int(way[at]) for way in hardest]
-        found = _not_found(tests, worst, delta / len(passed), path.w[at])
+        chosen = _closest(tests, path, search, delta / len(passed))
     weight, gain, clusters = queries.weight, queries.gain, queries.clusters
     n, one = int((weight > 0).sum()), np.ones(weight.size)
     with np.errstate(divide="ignore", invalid="ignore"):
         distance = {test.constraint.name: (-test.mean / test.se)[position] for test in tests}
     return CertifiedThreshold(
-        w=chosen,
-        certified_low=low,
-        certified_high=high,
-        estimates=estimates_of(tests, path, int(at), level),
+        w=chosen.w,
+        certified_low=chosen.low,
+        certified_high=chosen.high,
+        estimates=estimates_of(tests, path, chosen.position, level),
         delta=delta,
         guarantee=guarantee,
         search=search,
@@ -257,7 +283,7 @@ def certify_predictions(
             p_value={test.constraint.name: test.p_value[position] for test in tests},
             certified=certified,
         ),
-        **found._asdict(),
+        **chosen.found._asdict(),
     )
 
 
