@@ -297,9 +297,7 @@ def mean_shift_test(
         unit=labels.preference_sd,
         values=estimate.values,
         **known,
-        **_judge(
-            estimate.value, lower, upper, skewness, labels.preference_sd, method, n
-        )._asdict(),
+        **_judge(estimate.value, lower, upper, skewness, labels.preference_sd, method, n)._asdict(),
     )
 
 

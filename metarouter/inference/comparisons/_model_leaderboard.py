@@ -27,11 +27,7 @@ from metarouter.datasets._labelled_queries import take_rows
 from metarouter.exceptions import DataError
 from metarouter.inference._result import Result
 from metarouter.inference.comparisons._router_comparisons import all_pairs
-from metarouter.inference.intervals import (
-    FloatArray,
-    interval_of,
-    sup_t_quantile,
-)
+from metarouter.inference.intervals import FloatArray, interval_of, sup_t_quantile
 from metarouter.routing import ComparisonWarning, MultiModelMetaRouter
 from metarouter.utils.arguments import validated
 from metarouter.utils.groups import group_codes
@@ -41,8 +37,6 @@ from metarouter.utils.random import seed_of, seeded
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["ModelLeaderboard", "model_leaderboard"]
 
 _ALL = "all queries"
 _SPARE = 10  # gold queries beyond one per score that is estimated

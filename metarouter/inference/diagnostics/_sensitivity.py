@@ -56,6 +56,11 @@ class SensitivityElements(NamedTuple):
     is_gold: NDArray[np.bool_]
     clusters: Clusters
 
+    @property
+    def rows(self) -> tuple[FloatArray, NDArray[np.bool_], Clusters]:
+        """Shares, sources and clusters of the rows, as variances take them."""
+        return self.share, self.is_gold, self.clusters
+
 
 def nonparametric_elements(labels: ScaledLabels, nuisances: Nuisances) -> SensitivityElements:
     """Elements of the doubly robust mean: alpha = t / p - (1 - t) / (1 - p)."""
@@ -133,13 +138,7 @@ def bias_bound(elements: SensitivityElements, strength: float, level: float) -> 
     ends = []
     for reach in (-strength, strength):
         gradient = np.array([1.0, reach * nu2 / (2 * largest), reach * sigma2 / (2 * largest)])
-        spread = variance_of_mean(
-            elements.influence @ gradient,
-            elements.share,
-            elements.is_gold,
-            elements.clusters,
-            kind,
-        )
+        spread = variance_of_mean(elements.influence @ gradient, *elements.rows, kind)
         value, se = elements.theta + reach * largest, float(np.sqrt(spread.variance))
         ends.append((value, se, *interval_of(value, se, spread.df, level)))
     (lower, lower_se, interval_lower, _), (upper, upper_se, _, interval_upper) = ends
@@ -194,10 +193,8 @@ def scenario_like(
     c_y = (R2 with - R2 without) / (1 - R2 with) = sigma^2 without / sigma^2 with - 1 and
     c_d = nu^2 with / nu^2 without - 1, kept in [0, 1).
     """
-    outcome, source = (
-        _excess("sigma2", without, full, level),
-        _excess("nu2", full, without, level),
-    )
+    outcome = _excess("sigma2", without, full, level)
+    source = _excess("nu2", full, without, level)
     bound = bias_bound(full, confounding_strength(outcome.value, source.value), level)
     change, adverse = without.theta - full.theta, 1.0
     if without.sigma2 > full.sigma2 and full.nu2 > without.nu2:
@@ -218,9 +215,7 @@ def _excess(
     influence = larger.influence[:, column] / above - smaller.influence[:, column] / below
     found = Measured(above / below - 1, np.nan, np.nan)
     if influence.any():
-        ratio = log_interval(
-            above / below, influence, larger.share, larger.is_gold, larger.clusters, level
-        )
+        ratio = log_interval(above / below, influence, *larger.rows, level)
         found = ratio.mapped(-1.0, 1.0)
     return Measured(*np.clip(found, 0.0, _LARGEST).tolist())
 
