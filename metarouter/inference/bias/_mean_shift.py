@@ -47,7 +47,7 @@ from metarouter.utils.style import BAR, MEAN, OUTLINE, reference_line
 
 _ENOUGH_DEVIATING = 10
 _MOST_STEPS = 25
-_SHOWN = (0.5, 99.5)
+_SHOWN_PERCENTILES = (0.5, 99.5)
 
 MeanShiftMethod = Literal["auto", "paired", "aipw", "overlap", "difference"]
 
@@ -148,7 +148,7 @@ class MeanShiftTest(Judged):
                 "'paired' or 'aipw'."
             )
         ax = new_axes(ax)
-        low, high = np.percentile(values, _SHOWN if self.method == "aipw" else (0, 100))
+        low, high = np.percentile(values, _SHOWN_PERCENTILES if self.method == "aipw" else (0, 100))
         shown = values[(values >= low) & (values <= high)]
         ax.hist(shown, bins=_bins(shown), color=BAR, edgecolor=OUTLINE, linewidth=0.4)
         ax.axvspan(self.lower, self.upper, color=MEAN, alpha=0.25, linewidth=0)

@@ -39,10 +39,10 @@ from metarouter.utils.parameters import ARRAY, number
 from metarouter.utils.plotting import label_axes, new_axes
 from metarouter.utils.style import BAR, MEAN, OUTLINE, reference_line
 
-_LARGEST = 1 - 1e-9  # strength
-_AUTOMATIC = 3  # features that are left out in turn
+_LARGEST_STRENGTH = 1 - 1e-9
+_N_BENCHMARKS = 3  # features that are left out in turn
 _ROBUST_BY_ITSELF = 0.1
-_COUNTS_FOR_NOTHING = 100  # a feature a hundred times weaker is no yardstick
+_YARDSTICK_RATIO = 100  # a feature that many times weaker is no yardstick
 
 
 class SensitivityElements(NamedTuple):
@@ -160,9 +160,9 @@ def robustness_of_interval(elements: SensitivityElements, null: float, level: fl
 
     if distance(0.0) <= 0:
         return 0.0
-    if distance(_LARGEST) > 0:
+    if distance(_LARGEST_STRENGTH) > 0:
         return 1.0
-    return float(brentq(distance, 0.0, _LARGEST, xtol=1e-10))
+    return float(brentq(distance, 0.0, _LARGEST_STRENGTH, xtol=1e-10))
 
 
 class Scenario(NamedTuple):
@@ -217,7 +217,7 @@ def _excess(
     if influence.any():
         ratio = log_interval(above / below, influence, *larger.rows, level)
         found = ratio.mapped(-1.0, 1.0)
-    return Measured(*np.clip(found, 0.0, _LARGEST).tolist())
+    return Measured(*np.clip(found, 0.0, _LARGEST_STRENGTH).tolist())
 
 
 @dataclass(frozen=True)
@@ -388,10 +388,10 @@ def sensitivity_analysis(
     level, counts = table.level, table.counts
     known: dict[str, Any] = {"null": null, "level": level, "method": method}
     known |= {"n_gold": counts.gold, "n_preference": counts.preference}
-    open_because = partial(SensitivityAnalysis.inconclusive, scenarios=(), curve=np.empty((0, 5)))
+    inconclusive = partial(SensitivityAnalysis.inconclusive, scenarios=(), curve=np.empty((0, 5)))
     shortage = check_sample_size(counts)
     if shortage is not None:
-        return open_because(shortage, **known)
+        return inconclusive(shortage, **known)
     labels, (elements_of, needed) = table.labels, _METHODS[method]
     fitted = table.nuisances(*needed)
     elements = elements_of(labels, fitted)
@@ -401,7 +401,7 @@ def sensitivity_analysis(
             f"as {elements.nu2:.2g}, below zero: no bound follows. Calibrate or trim the "
             "propensities (PropensityPolicy)."
         )
-        return open_because(Finding(Verdict.INCONCLUSIVE, None, reason), **known)
+        return inconclusive(Finding(Verdict.INCONCLUSIVE, None, reason), **known)
     outcome, source = (Measured(c, c, c) for c in (outcome_strength, source_strength))
     bound = bias_bound(elements, confounding_strength(outcome.value, source.value, rho), level)
     assumed = Scenario("as assumed", outcome, source, rho, np.nan, bound)
@@ -448,7 +448,7 @@ def _strongest_columns(labels: ScaledLabels) -> list[int]:
     with np.errstate(invalid="ignore", divide="ignore"):
         r = np.nan_to_num(np.corrcoef(np.column_stack([X, is_gold, labels.y - centred]).T))
     product = np.abs(r[-2, :-2] * r[-1, :-2])
-    return [int(k) for k in np.argsort(-product, kind="stable")[:_AUTOMATIC]]
+    return [int(k) for k in np.argsort(-product, kind="stable")[:_N_BENCHMARKS]]
 
 
 def _fitted_without(
@@ -493,7 +493,7 @@ def _judge(of_interval: float, observed: list[Scenario], is_paired: bool) -> Fin
         reason = (
             "No observed feature was left out, so there is no yardstick for the robustness value."
         )
-    elif strongest * _COUNTS_FOR_NOTHING < of_interval:
+    elif strongest * _YARDSTICK_RATIO < of_interval:
         verdict = Verdict.PASS if of_interval >= _ROBUST_BY_ITSELF else Verdict.CAUTION
         reason = (
             "None of the features that were left out counts for anything. To explain the shift "

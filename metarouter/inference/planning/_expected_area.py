@@ -28,7 +28,7 @@ from metarouter.utils.style import reference_line
 def _areas_of_one_round(
     data: LabelledQueries, router: Any, cells: Labels, n_test: int, source: np.random.SeedSequence
 ) -> FloatArray:
-    """Train on nested random parts of the pilot, and evaluate on gold labels left out."""
+    """Train on nested random parts of the pilot; areas on gold labels left out, shape (k,)."""
     rng = np.random.default_rng(source)
     seed = int(rng.integers(2**31))
     # Whole groups are drawn until enough gold labels are in the test part; the rest trains.
@@ -169,14 +169,14 @@ def fit_learning_curve(areas: FloatArray, cells: Labels, test_to_train: float) -
     # The sign is uncertain too, so errors are those of the free fit.
     of_errors = free.swapaxes(1, 2)
     return LearningCurve(
-        _EXPONENTS,
-        likelihood / likelihood.sum(),
-        coefficient,
-        free @ spread @ of_errors,
-        free @ contrast_spread @ of_errors,
-        Labels(cells.n_gold[-1:], cells.n_preference[-1:]),
-        has_preference,
-        float(rounds - 1),
+        exponent=_EXPONENTS,
+        weight=likelihood / likelihood.sum(),
+        coefficient=coefficient,
+        covariance=free @ spread @ of_errors,
+        contrast_covariance=free @ contrast_spread @ of_errors,
+        largest=Labels(cells.n_gold[-1:], cells.n_preference[-1:]),
+        has_preference=has_preference,
+        df=float(rounds - 1),
     )
 
 
