@@ -57,18 +57,18 @@ class RoutersOnQueries(NamedTuple):
     base: ScoredQueries
     by_router: dict[str, ScoredQueries]
 
-    def values(self, of_one: Curve | _Effect, kept: Kept) -> FloatArray:
+    def values(self, statistic: Curve | _Effect, kept: Kept) -> FloatArray:
         """Compute a statistic of every router on halves, shape (b, n_routers, m)."""
         values = []
         for queries in self.by_router.values():
             place = np.searchsorted(self.base.order, queries.order)
-            values.append(of_one.values(queries.sums(kept[:, place])))
+            values.append(statistic.values(queries.sums(kept[:, place])))
         return np.stack(values, axis=1)
 
-    def influence(self, on_one: Curve | _Effect, columns: slice = slice(None)) -> FloatArray:
+    def influence(self, statistic: Curve | _Effect, columns: slice = slice(None)) -> FloatArray:
         """Compute the influence on every router in the order of the rows, (n, n_routers, m)."""
         ranked = self.by_router.values()
-        influence = [on_one.influence(each, columns)[np.argsort(each.order)] for each in ranked]
+        influence = [statistic.influence(each, columns)[np.argsort(each.order)] for each in ranked]
         return np.stack(influence, axis=1)
 
 
