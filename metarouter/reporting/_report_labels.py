@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -76,11 +78,10 @@ def checks_section(found: Diagnostics, region: OverlapRegion | doc.Unanswered | 
         "Beside the robustness value stands that of the interval.",
         of=found.checks,
     )
-    yield from (
-        doc.Finding(f"{check.claim.capitalize()}: {check.reason}", check.verdict)
-        for check in found.checks
-        if check.verdict is not Verdict.PASS
-    )
+    open_checks = (check for check in found.checks if check.verdict is not Verdict.PASS)
+    for (verdict, reason), alike in groupby(open_checks, attrgetter("verdict", "reason")):
+        claims = doc.counted(f"'{check.claim}'" for check in alike)
+        yield doc.Finding(f"{claims}: {reason}", verdict)
     yield _overlap(found.overlap, region)
     yield _sensitivity(found.sensitivity, found.mean_shift.method)
 

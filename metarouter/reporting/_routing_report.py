@@ -244,7 +244,8 @@ def gains_section(found: RoutingResults, analysis: RoutingAnalysis) -> doc.Parts
         f"The {router_label(name)} router was chosen before looking, and tested on "
         f"{found.n_gold} of {analysis.queries.n_gold} gold labels, which it had not seen; the "
         f"first two of {analysis.settings.folds} folds only train. The efficiency gain is what it "
-        "gains per query over random routing of the same share. The summary shows the curve."
+        "gains per query over random routing of the same share."
+        f"{' The summary shows the curve.' * doc.has_limits(band)}"
     )
     yield doc.verdict_of(band)
     if doc.has_limits(band):
@@ -467,13 +468,14 @@ def threshold_section(certified: CertifiedRouter, settings: ReportSettings) -> d
     yield doc.Paragraph(
         f"The {router_label(settings.router)} router sends a query to {primary} where its "
         "predicted gain exceeds the threshold w (times the extra cost, where costs are weighed). "
-        "It keeps what is demanded on new queries of the same kind, except with probability "
-        f"{settings.delta:g} over the labels at hand. {certified.summary() * found.is_certified}"
+        "A certified one keeps the constraints on new queries of the same kind, except with "
+        f"probability {settings.delta:g} over the labels at hand. "
+        f"{certified.summary() * found.is_certified}"
     )
     if not settings.constraints:
         yield doc.Paragraph(
-            f"Nothing was demanded: at most {DEFAULT_SHARE:.0%} of the queries go to {primary}. "
-            "Name your own budget or quality to have it kept."
+            f"No constraint was named: at most {DEFAULT_SHARE:.0%} of the queries may go to "
+            f"{primary}. Name your own budget or quality to have it kept."
         )
     advice = f"No threshold is recommended. {found.reason}"
     if found.is_certified:
