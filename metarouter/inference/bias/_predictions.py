@@ -210,9 +210,8 @@ def calibration_test(
     fit = labels.regress(outcome, design, share, kind, list(CalibrationTest._names))
     n_gold = int((taken & labels.is_gold).sum())
     limits = fit.limits(table.level)
-    slope, lower, upper = (
-        float(column[1]) for column in (fit.coefficient, limits["lower"], limits["upper"])
-    )
+    columns = (fit.coefficient, limits["lower"], limits["upper"])
+    slope, lower, upper = (float(column[1]) for column in columns)
     return CalibrationTest(
         coefficient=fit.coefficient,
         p_value=p_value_of(fit.coefficient / fit.se, fit.df, "greater"),

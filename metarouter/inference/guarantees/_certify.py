@@ -73,11 +73,7 @@ class Choice(NamedTuple):
 
 
 def _chosen(
-    tests: Sequence[Tested],
-    w: FloatArray,
-    position: NDArray[np.intp],
-    prefer: str,
-    guarantee: str,
+    tests: Sequence[Tested], w: FloatArray, position: NDArray[np.intp], prefer: str, guarantee: str
 ) -> Choice:
     """Choose one of the certified trade-offs, all of which keep all constraints."""
     has_budget = any(test.constraint.is_budget for test in tests)

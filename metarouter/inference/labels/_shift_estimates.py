@@ -115,9 +115,8 @@ class ShiftEstimate(NamedTuple):
 
     def variance(self, covariance: str) -> MeanVariance:
         """Return the variance of the estimate, as `variance_of_mean` does."""
-        return variance_of_mean(
-            self.influence, self.leverage, self.is_gold, self.clusters, covariance
-        )
+        rows = self.influence, self.leverage, self.is_gold, self.clusters
+        return variance_of_mean(*rows, covariance)
 
 
 class OrthogonalScores(NamedTuple):
