@@ -8,11 +8,12 @@ from numpy.typing import ArrayLike
 from bandits._validation import check_outcome
 from metarouter.exceptions import DataError
 from metarouter.utils.arguments import validated
-from metarouter.utils.parameters import check_parameter
+from metarouter.utils.parameters import check_parameter, renamed_parameters
 
 __all__ = ["dominated_area"]
 
 
+@renamed_parameters(dearest="largest_cost")
 @validated()
 def dominated_area(cost: ArrayLike, score: ArrayLike, largest_cost: float) -> float:
     """Return the mean, over all costs up to the largest, of the best score to be had for less.

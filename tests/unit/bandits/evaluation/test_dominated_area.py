@@ -42,3 +42,8 @@ def test_one_more_point_never_takes_anything_away(points, more):
 def test_mistakes_are_said_in_one_sentence(arguments, message):
     with pytest.raises(DataError, match=message):
         dominated_area(*arguments)
+
+
+def test_the_largest_cost_is_taken_under_its_former_name():
+    points = [1.0, 2.0], [0.4, 0.9]
+    assert dominated_area(*points, dearest=3.0) == dominated_area(*points, largest_cost=3.0)
